@@ -1,0 +1,1 @@
+//! From a spec to a running process: root file system, namespaces, spawner

@@ -1,0 +1,1 @@
+//! The process behind a lab: sockets, threads and the clock

@@ -1,0 +1,1 @@
+//! The userspace fast path: caches, execution, counters and link emulation

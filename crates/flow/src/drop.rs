@@ -1,0 +1,89 @@
+//! Why a packet was dropped. From the first packet on, every drop has one of these and a counter.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a packet was dropped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum DropReason { $($(#[$doc])* $name,)* }
+
+        impl DropReason {
+            /// All reasons, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// A few words a person understands, as `netloom ls drops` prints them.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The frame is shorter than an Ethernet header, or a header lies about its length.
+    Malformed = "malformed",
+    /// The port is unknown, being removed or administratively down.
+    PortDown = "port down",
+    /// The link is down.
+    LinkDown = "link down",
+    /// The link's loss setting chose this packet.
+    LinkLoss = "link loss",
+    /// The link's queue is at its limit.
+    QueueFull = "queue full",
+    /// Longer than the link's MTU and not to be segmented.
+    TooLong = "too long",
+    /// The lab's packet memory is exhausted.
+    PoolExhausted = "packet memory exhausted",
+    /// No flow matched and the table's miss is to drop.
+    TableMiss = "no flow matched",
+    /// A flow's actions send the packet nowhere.
+    FlowAction = "dropped by a flow",
+    /// The output belongs to another tenant.
+    Tenant = "tenant",
+    /// The VLAN is not allowed on the ingress port.
+    VlanIngress = "vlan not allowed on the ingress port",
+    /// NORMAL has nowhere to send it: no other port carries its VLAN and tenant.
+    NoDestination = "no other port in this tenant and vlan",
+    /// The destination was learned on the ingress port itself.
+    Hairpin = "destination is on the ingress port",
+    /// The spanning tree blocks the ingress or egress port.
+    Blocked = "blocked by the spanning tree",
+    /// An address reserved for link protocols (01:80:c2:00:00:0x), not forwarded by NORMAL.
+    Reserved = "link-local protocol frame",
+    /// A request for an address that no node in this tenant and domain owns (`arp: local`).
+    UnknownOwner = "no node owns the requested address",
+    /// TTL or hop limit ran out.
+    TtlExpired = "ttl expired",
+    /// More than 64 nested or 4,096 resubmits in one bridge.
+    ResubmitLimit = "resubmit limit",
+    /// The output port does not exist.
+    NoPort = "output port does not exist",
+    /// The device refused the frame: its queue is full.
+    DeviceFull = "device queue full",
+    /// The device failed; see its status.
+    DeviceError = "device error",
+    /// The bounded ring to another worker is full.
+    HandoffFull = "worker ring full",
+    /// The state named by a recirculation id is gone.
+    NoRecirc = "recirculation state gone",
+}
+
+impl DropReason {
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The reason's number, below [`Self::COUNT`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,33 @@
+//! The vocabulary in which the switch and the datapath talk about packets.
+//!
+//! Two languages share one layout of 64-bit words:
+//!
+//! - the *pipeline* language of `netloom-switch`: [`FlowKey`] (registers, metadata, tunnel, conntrack, packet)
+//!   and the OpenFlow actions, with their text syntax;
+//! - the *datapath* language of `netloom-datapath`: [`PacketKey`] (only what a packet, its port, tunnel,
+//!   conntrack and recirculation id say) and the primitive [`DpAction`]s.
+//!
+//! A miss is a value handed up, [`Upcall`]; its answer is a value handed down, [`Translation`]. Nothing here
+//! reads a clock, opens a socket or depends on the order of a map.
+
+mod drop;
+mod dp_action;
+mod epoch;
+mod hits;
+mod ids;
+mod link;
+mod time;
+mod translation;
+mod upcall;
+pub mod word;
+
+pub use dp_action::{DpAction, WordSet};
+pub use drop::DropReason;
+pub use epoch::Epoch;
+pub use hits::{Hits, HitsRead};
+pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
+pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
+pub use time::Nanos;
+pub use translation::{Dependency, Effect, PortCounter, Translation};
+pub use upcall::Upcall;
+pub use word::{FLOW_WORDS, FlowKey, FlowMask, PACKET_WORDS, PacketKey, PacketMask};

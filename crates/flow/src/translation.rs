@@ -1,0 +1,132 @@
+//! The answer to a miss, as a value handed down.
+
+use crate::{BridgeId, DpAction, DropReason, Hits, OfPort, PacketMask, PortId, RuleId, TableId, TenantId};
+
+/// What to do with every packet that looks like the one translated.
+///
+/// Translating changes nothing. The [`effects`](Self::effects) run for the first packet and again whenever hits
+/// are pulled: every second, and before any statistics reply, timeout decision, removal or eviction.
+#[derive(Debug)]
+pub struct Translation {
+    /// The bits that were looked at: packets equal in them share this translation.
+    pub mask: PacketMask,
+    /// What the datapath does.
+    pub actions: Box<[DpAction]>,
+    /// What must be unchanged for this translation to hold.
+    pub dependencies: Box<[Dependency]>,
+    /// What to do for the packets that hit, given how many they were.
+    pub effects: Box<[Effect]>,
+    /// Whether a cache may keep it; `false`: for this packet only.
+    pub cacheable: bool,
+    /// What it has carried.
+    pub hits: Hits,
+}
+
+/// Something a translation looked at. The switch decides whether it still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dependency {
+    /// A lookup in a flow table.
+    Table {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The table.
+        table: TableId,
+        /// The bridge's ingress port at that moment.
+        in_port: OfPort,
+        /// Bitmap of the words that no longer held what the packet had brought: unknown to an overlap check.
+        rewritten: u64,
+    },
+    /// A lookup in a MAC table: the hashed (tenant, VLAN, MAC) bucket and its version.
+    Mac {
+        /// Index into the switch's array of bucket versions.
+        bucket: u32,
+        /// The version seen.
+        version: u64,
+    },
+    /// A port's configuration or state.
+    Port {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The port.
+        port: OfPort,
+        /// The version seen.
+        version: u64,
+    },
+    /// The set of ports of a bridge (floods), its configuration and its spanning tree.
+    Bridge {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The version seen.
+        version: u64,
+    },
+}
+
+/// Which counter of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PortCounter {
+    /// Received by the switch.
+    Rx,
+    /// Sent by the switch.
+    Tx,
+}
+
+/// What hits mean to the switch, beyond moving packets.
+///
+/// `extra` is what each wire packet is longer (or shorter) there than it was at ingress, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Learn, or keep fresh, where a MAC address lives.
+    Learn {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The tenant.
+        tenant: TenantId,
+        /// The VLAN, 0 if none.
+        vlan: u16,
+        /// The address.
+        mac: [u8; 6],
+        /// Where it lives.
+        port: OfPort,
+    },
+    /// Credit a rule.
+    Rule {
+        /// The rule.
+        rule: RuleId,
+        /// Bytes more per packet than at ingress.
+        extra: i32,
+    },
+    /// Credit a table lookup, matched or not.
+    Table {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The table.
+        table: TableId,
+        /// A rule other than the miss matched.
+        matched: bool,
+    },
+    /// Credit a port that is crossed inside the switch, without a device or link queue of its own.
+    Port {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The port.
+        port: OfPort,
+        /// Which counter.
+        counter: PortCounter,
+        /// Bytes more per packet than at ingress.
+        extra: i32,
+    },
+    /// A copy of the packet ended here.
+    Drop {
+        /// Why.
+        reason: DropReason,
+        /// The bridge.
+        bridge: BridgeId,
+        /// The port it came in by, or was to leave by.
+        port: OfPort,
+    },
+    /// The packet crossed to another switch without a lookup of its own (path fusion).
+    Hop {
+        /// The datapath port whose link was crossed, at the sending side.
+        port: PortId,
+    },
+}

@@ -1,0 +1,1 @@
+//! From a lab file to a running lab: resolve, plan, apply, expectations

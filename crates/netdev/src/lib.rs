@@ -1,0 +1,1 @@
+//! Port drivers: TAP and packet sockets, with decorators

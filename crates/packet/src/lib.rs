@@ -1,0 +1,1 @@
+//! Wire formats: checked views, builders, checksums and segmentation

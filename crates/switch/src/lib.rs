@@ -1,0 +1,1 @@
+//! The switch model: configuration, tables, learning and translation

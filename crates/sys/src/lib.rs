@@ -1,0 +1,1 @@
+//! Every system call netloom makes, as safe types by noun

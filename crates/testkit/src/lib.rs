@@ -1,0 +1,1 @@
+//! Test doubles: packet builder, virtual wire, port ledger, manual clock
