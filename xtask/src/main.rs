@@ -1,6 +1,7 @@
 //! The tasks of this repository. `cargo xtask --help` lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the terminal")]
 
+mod bench;
 mod ci;
 mod dist;
 mod docs;
@@ -31,6 +32,15 @@ enum Task {
     Docs(docs::Args),
     /// Run each fuzz target for a while.
     Fuzz(fuzz::Args),
+    /// Measure netloom beside its peers and print the tables.
+    Bench(bench::Args),
+    /// The generator and receiver of the benches.
+    #[command(hide = true)]
+    Agent {
+        /// What it does.
+        #[command(subcommand)]
+        agent: bench::agent::Agent,
+    },
     /// Build a static binary with its man pages and completions into target/dist.
     Dist,
 }
@@ -42,6 +52,8 @@ fn main() -> std::process::ExitCode {
         Task::Layers => layers::run(),
         Task::Docs(args) => docs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Agent { agent } => bench::agent::run(&agent),
         Task::Dist => dist::run(),
     };
     match outcome {
