@@ -1,1 +1,20 @@
-//! Every system call netloom makes, as safe types by noun
+//! Every system call netloom makes, as safe types by noun.
+//!
+//! The only home of `unsafe`. One file per kernel interface; every type owns its file descriptor; every failure is a
+//! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
+
+pub mod clock;
+pub mod epoll;
+mod error;
+pub mod eventfd;
+pub mod netlink;
+pub mod netns;
+pub mod rlimit;
+mod sockopt;
+pub mod sysctl;
+pub mod tap;
+#[cfg(test)]
+mod testing;
+
+pub use error::HostError;
+pub use rustix::io::Errno;
