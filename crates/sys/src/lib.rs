@@ -3,10 +3,12 @@
 //! The only home of `unsafe`. One file per kernel interface; every type owns its file descriptor; every failure is a
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
+pub mod affinity;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
+pub mod icmp;
 pub mod netlink;
 pub mod netns;
 pub mod rlimit;
