@@ -111,6 +111,9 @@ pub enum Command {
         family: Family,
         /// Requests per pair.
         count: u32,
+        /// Answer a row for every pair; else, where `pair` is `None`, only for pairs that lost something.
+        #[serde(default)]
+        every: bool,
     },
     /// Measures throughput between two nodes.
     Measure {

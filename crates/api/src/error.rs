@@ -16,6 +16,14 @@ pub struct ApiError {
     /// What to type or change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The rest, often empty.
+    #[serde(flatten)]
+    pub detail: Box<Detail>,
+}
+
+/// The rest of an [`ApiError`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Detail {
     /// The causes below, outermost first, each a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
@@ -89,15 +97,7 @@ impl ApiError {
     /// An error with nothing but a kind and a sentence.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-            causes: Vec::new(),
-            findings: Vec::new(),
-            undone: Vec::new(),
-            left: Vec::new(),
-        }
+        Self { kind, message: message.into(), hint: None, detail: Box::default() }
     }
 
     /// An error whose causes are those of `source`, `source` included.
@@ -110,7 +110,7 @@ impl ApiError {
         let mut error = Self::new(kind, message);
         let mut next = Some(source);
         while let Some(cause) = next {
-            error.causes.push(cause.to_string());
+            error.detail.causes.push(cause.to_string());
             next = cause.source();
         }
         error
@@ -126,7 +126,7 @@ impl ApiError {
     /// With findings.
     #[must_use]
     pub fn findings(mut self, findings: Vec<Finding>) -> Self {
-        self.findings = findings;
+        self.detail.findings = findings;
         self
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     fn causes_are_listed_outermost_first() {
         let inner = std::io::Error::new(std::io::ErrorKind::PermissionDenied, "not yours");
         let error = ApiError::caused(ErrorKind::Failed, "Cannot start.", &inner).hint("become root");
-        assert_eq!(error.causes, ["not yours"]);
+        assert_eq!(error.detail.causes, ["not yours"]);
         assert_eq!(error.to_string(), "Cannot start.");
     }
 

@@ -21,10 +21,10 @@ mod row;
 pub mod stream;
 
 pub use command::{Command, Direction, Family, Listing, Measurement, NodeAction, Set, TermSize, Wanted};
-pub use error::{ApiError, ErrorKind, Finding, Place};
+pub use error::{ApiError, Detail, ErrorKind, Finding, Place};
 pub use progress::{Line, Progress};
 pub use reply::{
-    Applied, Document, DownReport, Fidelity, Graph, PlanReply, PlanStep, Reply, Shown, TestReport,
+    Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
     DirectionRow, DropRow, EndRow, FlowRow, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow,

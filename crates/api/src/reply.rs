@@ -37,7 +37,7 @@ pub enum Reply {
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.
-    Pings(Vec<PingRow>),
+    Pings(PingReport),
     /// A measurement.
     Measured(MeasureRow),
     /// Expectations.
@@ -126,6 +126,26 @@ pub struct DownReport {
     /// What could not be removed, each with its cause.
     #[serde(default)]
     pub left: Vec<String>,
+}
+
+/// The outcome of `ping`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PingReport {
+    /// Nodes that took part, in file order.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// Ordered pairs and families asked.
+    pub pairs: u64,
+    /// Of these, how many lost nothing.
+    pub answered: u64,
+    /// Requests.
+    pub sent: u64,
+    /// Replies.
+    pub received: u64,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+    /// Pairs: all, or those that lost something, as the command asked.
+    pub rows: Vec<PingRow>,
 }
 
 /// One thing in full.
