@@ -12,6 +12,7 @@ pub mod icmp;
 pub mod netlink;
 pub mod netns;
 pub mod rlimit;
+pub mod sniffer;
 mod sockopt;
 pub mod sysctl;
 pub mod tap;
