@@ -23,6 +23,7 @@ pub mod arp;
 pub mod build;
 pub mod bytes;
 pub mod checksum;
+pub mod edit;
 pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
