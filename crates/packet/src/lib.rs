@@ -33,6 +33,7 @@ pub mod nd;
 pub mod offload;
 pub mod parse;
 pub mod sctp;
+pub mod segment;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
