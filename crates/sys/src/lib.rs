@@ -9,6 +9,8 @@ mod error;
 pub mod eventfd;
 pub mod netlink;
 pub mod netns;
+pub mod packet_socket;
+pub mod raw_mode;
 pub mod rlimit;
 mod sockopt;
 pub mod sysctl;
