@@ -11,7 +11,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use crate::error::{Because, HostError};
 use crate::sockopt::{last_errno, set_int};
@@ -129,6 +129,22 @@ impl PacketSocket {
                     Errno::INTR => {}
                     errno => return Err(errno),
                 },
+            }
+        }
+    }
+
+    /// Sends one frame, its virtio-net header apart.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::send`].
+    pub fn send_one(&self, header: &[u8; VNET_HEADER], frame: &[u8]) -> Result<(), Errno> {
+        let header = header.get(..self.header).unwrap_or(header);
+        loop {
+            let parts = [std::io::IoSlice::new(header), std::io::IoSlice::new(frame)];
+            match rustix::net::sendmsg(&self.fd, &parts, &mut Default::default(), SendFlags::DONTWAIT) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
             }
         }
     }

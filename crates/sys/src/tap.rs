@@ -143,6 +143,14 @@ impl Tap {
         rustix::io::write(&self.fd, header_and_frame)
     }
 
+    /// Like [`Tap::write`], for a header that is not directly in front of its frame.
+    ///
+    /// # Errors
+    /// As [`Tap::write`].
+    pub fn write_parts(&self, header: &[u8; VNET_HEADER], frame: &[u8]) -> Result<usize, Errno> {
+        rustix::io::writev(&self.fd, &[std::io::IoSlice::new(header), std::io::IoSlice::new(frame)])
+    }
+
     /// Another handle on the same queue, say for a second thread that only writes.
     ///
     /// # Errors
