@@ -109,9 +109,9 @@ impl Tap {
     /// # Errors
     /// As ioctl(2); not met in practice.
     pub fn persist(&self, on: bool) -> Result<(), HostError> {
-        let value = u64::from(on);
+        let value = usize::from(on);
         // SAFETY: TUNSETPERSIST takes its argument by value; nothing is dereferenced.
-        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as usize as *mut libc::c_void) }
+        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as *mut libc::c_void) }
             .because("make persistent the TAP device with index", || self.index.to_string())
     }
 
