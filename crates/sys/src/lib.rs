@@ -3,15 +3,18 @@
 //! The only home of `unsafe`. One file per kernel interface; every type owns its file descriptor; every failure is a
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
+pub mod affinity;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
+pub mod icmp;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
 pub mod raw_mode;
 pub mod rlimit;
+pub mod sniffer;
 mod sockopt;
 pub mod sysctl;
 pub mod tap;
