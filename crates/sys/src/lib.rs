@@ -11,6 +11,8 @@ pub mod eventfd;
 pub mod icmp;
 pub mod netlink;
 pub mod netns;
+pub mod packet_socket;
+pub mod raw_mode;
 pub mod rlimit;
 pub mod sniffer;
 mod sockopt;

@@ -109,9 +109,9 @@ impl Tap {
     /// # Errors
     /// As ioctl(2); not met in practice.
     pub fn persist(&self, on: bool) -> Result<(), HostError> {
-        let value = u64::from(on);
+        let value = usize::from(on);
         // SAFETY: TUNSETPERSIST takes its argument by value; nothing is dereferenced.
-        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as usize as *mut libc::c_void) }
+        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as *mut libc::c_void) }
             .because("make persistent the TAP device with index", || self.index.to_string())
     }
 
@@ -141,6 +141,14 @@ impl Tap {
     #[inline]
     pub fn write(&self, header_and_frame: &[u8]) -> Result<usize, Errno> {
         rustix::io::write(&self.fd, header_and_frame)
+    }
+
+    /// Like [`Tap::write`], for a header that is not directly in front of its frame.
+    ///
+    /// # Errors
+    /// As [`Tap::write`].
+    pub fn write_parts(&self, header: &[u8; VNET_HEADER], frame: &[u8]) -> Result<usize, Errno> {
+        rustix::io::writev(&self.fd, &[std::io::IoSlice::new(header), std::io::IoSlice::new(frame)])
     }
 
     /// Another handle on the same queue, say for a second thread that only writes.
