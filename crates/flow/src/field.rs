@@ -648,3 +648,70 @@ fields! {
         bits 48; Ethernet; if NdAdvert; true, true;
         implied []; nxm [0x0001 25 NXM_NX_ND_TLL]; oxm [0x8000 33 OXM_OF_IPV6_ND_TLL]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_and_header_belongs_to_one_field() {
+        let (mut names, mut headers) = (BTreeSet::new(), BTreeSet::new());
+        for id in FieldId::ALL {
+            let field = id.field();
+            let long = [field.nxm, field.oxm].into_iter().flatten();
+            for name in [field.name].iter().chain(field.aliases).copied().chain(long.clone().map(|h| h.name))
+            {
+                assert!(names.insert(name), "{name} twice");
+                assert_eq!(FieldId::named(name), Some(*id), "{name}");
+            }
+            for header in long {
+                assert!(headers.insert((header.class, header.number)), "{header:?} twice");
+                assert_eq!(FieldId::by_header(header.class, header.number), Some(*id), "{header:?}");
+            }
+        }
+        assert_eq!(FieldId::named("no_such_field"), None);
+        assert_eq!(FieldId::named("nxm_nx_reg0"), Some(FieldId::Reg0));
+    }
+
+    #[test]
+    fn every_field_lies_inside_its_words_and_reads_what_is_written() {
+        for id in FieldId::ALL {
+            let field = id.field();
+            let words = usize::from(field.width).div_ceil(64);
+            assert!(usize::from(field.word) + words <= crate::FLOW_WORDS, "{id:?}");
+            assert!(field.width > 64 || field.shift + field.width <= 64, "{id:?}");
+            let mut key = FlowKey::default();
+            let value = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef & field.max();
+            let value = if *id == FieldId::InPort { value & 0xfff } else { value };
+            field.write(&mut key, value, u128::MAX);
+            assert_eq!(field.read(&key), value, "{id:?}");
+            let mut mask = FlowMask::default();
+            field.unwildcard(&mut mask, field.max());
+            assert_eq!(field.take(&mask.0) & field.max(), field.max(), "{id:?}");
+            for (k, m) in key.0.iter().zip(&mask.0) {
+                assert_eq!(k & !m, 0, "{id:?} writes bits it does not un-wildcard");
+            }
+        }
+    }
+
+    #[test]
+    fn registers_overlay_each_other() {
+        let mut key = FlowKey::default();
+        FieldId::Xxreg1.field().write(&mut key, 0x0000_0004_0000_0005_0000_0006_0000_0007, u128::MAX);
+        for (id, value) in [(FieldId::Reg4, 4), (FieldId::Reg5, 5), (FieldId::Reg6, 6), (FieldId::Reg7, 7)] {
+            assert_eq!(id.field().read(&key), value);
+        }
+        assert_eq!(FieldId::Xreg2.field().read(&key), 0x0000_0004_0000_0005);
+    }
+
+    #[test]
+    fn in_port_has_16_bits_and_stands_for_32() {
+        let mut key = FlowKey::default();
+        let field = FieldId::InPort.field();
+        field.write(&mut key, 0xfffe, u128::MAX);
+        assert_eq!(FieldId::InPortOxm.field().read(&key), u128::from(OfPort::LOCAL.0));
+        assert_eq!(field.read(&key), 0xfffe);
+    }
+}
