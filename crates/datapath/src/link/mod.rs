@@ -14,6 +14,7 @@
 
 mod counters;
 mod delay;
+mod enter;
 mod fate;
 pub(crate) mod fidelity;
 mod queue;
@@ -27,8 +28,6 @@ use netloom_flow::{DropReason, LinkSettings, Loss, Nanos, QueueLimit};
 use netloom_packet::{Gso, Headers, Offload, Wire};
 
 use crate::counters::LinkReport;
-use crate::frame::Frame;
-use crate::pool::Pool;
 use delay::DelayLine;
 use fate::{Lane, LossState, Stream};
 use fidelity::Second;
@@ -37,6 +36,7 @@ use rate::Transmitter;
 
 pub use counters::{LinkCounters, LinkRead};
 pub use fidelity::{Fidelity, Verdict};
+pub(crate) use enter::Load;
 pub(crate) use queue::Unit;
 use queue::{Fifo, Limit};
 pub(crate) use timers::Timers;
@@ -297,23 +297,7 @@ impl Link {
         counters.in_flight.add(u64::from(unit.wire.packets));
         self.sending = self.line.insert(due, unit);
     }
-
-    /// Takes a frame: cuts it if it must be, lets chance at it, and queues what is left. What is dropped on the way
-    /// goes to `dropped` by reason and wire packets. The frame is copied into memory of its own.
-    pub(crate) fn enter(
-        &mut self,
-        frame: &mut Frame<'_>,
-        headers: &Headers,
-        wire: Wire,
-        pool: &mut Pool,
-        now: Nanos,
-        dropped: &mut dyn FnMut(DropReason, u64),
-    ) {
-        enter::enter(self, frame, headers, wire, pool, now, dropped);
-    }
 }
-
-mod enter;
 
 #[cfg(test)]
 mod tests;
