@@ -3,16 +3,23 @@
 //! The only home of `unsafe`. One file per kernel interface; every type owns its file descriptor; every failure is a
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
+pub mod child;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
+pub mod mount_tree;
+pub mod namespaces;
 pub mod netlink;
 pub mod netns;
+pub mod privileges;
 pub mod rlimit;
+pub mod seqpacket;
+pub mod signals;
 mod sockopt;
 pub mod sysctl;
 pub mod tap;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 
