@@ -4,6 +4,7 @@
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
 pub mod affinity;
+pub mod child;
 pub mod clock;
 pub mod epoll;
 mod error;
@@ -15,9 +16,18 @@ pub mod packet_socket;
 pub mod raw_mode;
 pub mod rlimit;
 pub mod sniffer;
+pub mod mount_tree;
+pub mod namespaces;
+pub mod netlink;
+pub mod netns;
+pub mod privileges;
+pub mod rlimit;
+pub mod seqpacket;
+pub mod signals;
 mod sockopt;
 pub mod sysctl;
 pub mod tap;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 
