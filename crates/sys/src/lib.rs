@@ -12,6 +12,7 @@ pub mod icmp;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
+pub mod process;
 pub mod raw_mode;
 pub mod rlimit;
 pub mod sniffer;
