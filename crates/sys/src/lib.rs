@@ -4,11 +4,13 @@
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
 pub mod affinity;
+pub mod cgroup;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
 pub mod icmp;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
@@ -21,6 +23,7 @@ pub mod sysctl;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod userns;
 
 pub use error::HostError;
 pub use rustix::io::Errno;
