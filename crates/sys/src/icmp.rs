@@ -47,7 +47,8 @@ impl IcmpSocket {
         let (family, protocol) =
             if v6 { (AddressFamily::INET6, ipproto::ICMPV6) } else { (AddressFamily::INET, ipproto::ICMP) };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(family, SocketType::RAW, flags, Some(protocol)).because("open", what)?;
+        let fd =
+            rustix::net::socket_with(family, SocketType::RAW, flags, Some(protocol)).because("open", what)?;
         let socket = Self { fd, v6 };
         socket.hear(heard).because("filter", what)?;
         // As large as the host allows: a burst of replies must not be lost here.
@@ -65,7 +66,8 @@ impl IcmpSocket {
             let bytes: Vec<u8> = blocked.iter().flat_map(|word| word.to_ne_bytes()).collect();
             set_bytes(&self.fd, libc::IPPROTO_ICMPV6, ICMPV6_FILTER, &bytes)
         } else {
-            let blocked = heard.iter().filter(|kind| **kind < 32).fold(u32::MAX, |mask, kind| mask & !(1 << kind));
+            let blocked =
+                heard.iter().filter(|kind| **kind < 32).fold(u32::MAX, |mask, kind| mask & !(1 << kind));
             set_bytes(&self.fd, libc::SOL_RAW, ICMP_FILTER, &blocked.to_ne_bytes())
         }
     }
@@ -89,7 +91,8 @@ impl IcmpSocket {
         let from = from.map_or(unspecified, |from| from.ip());
         let received = buffer.get(..bytes).unwrap_or_default();
         // A raw IPv4 socket delivers the IP header, too; its length is in the low half of the first byte.
-        let header = if self.v6 { 0 } else { received.first().map_or(0, |first| usize::from(first & 0x0f) * 4) };
+        let header =
+            if self.v6 { 0 } else { received.first().map_or(0, |first| usize::from(first & 0x0f) * 4) };
         Ok(IcmpMessage { from, bytes: received.get(header..).unwrap_or_default() })
     }
 }

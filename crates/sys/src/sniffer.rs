@@ -107,7 +107,9 @@ mod tests {
             netlink.batch(&[Request::AddVeth { end: end("a"), peer: end("b") }]).unwrap();
             let [index, other] = ["a", "b"].map(|name| netlink.index_of(name).unwrap());
             // Only when both exist can they be raised.
-            netlink.batch(&[index, other].map(|index| Request::SetLink { index, change: LinkChange::up() })).unwrap();
+            netlink
+                .batch(&[index, other].map(|index| Request::SetLink { index, change: LinkChange::up() }))
+                .unwrap();
             let sniffer = Sniffer::open().unwrap();
             let mut frame = [0x5a; 60];
             frame[..14].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
