@@ -98,6 +98,12 @@ impl Packet {
         (self.offload, self.meta) = (state.offload, state.meta);
     }
 
+    /// The bytes, from the first of the destination address.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.buffer.bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
     /// Bytes of data.
     #[must_use]
     pub const fn len(&self) -> usize {

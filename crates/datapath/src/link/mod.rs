@@ -35,8 +35,8 @@ use queue::QueueDiscipline;
 use rate::Transmitter;
 
 pub use counters::{LinkCounters, LinkRead};
+pub(crate) use enter::{Gate, Load};
 pub use fidelity::{Fidelity, Verdict};
-pub(crate) use enter::Load;
 pub(crate) use queue::Unit;
 use queue::{Fifo, Limit};
 pub(crate) use timers::Timers;
@@ -71,7 +71,13 @@ pub(crate) struct Departure {
 
 impl Link {
     /// A direction with its random stream: `direction` tells the two of a link apart.
-    pub(crate) fn new(seed: u64, link: u64, direction: u64, settings: LinkSettings, report: Arc<LinkReport>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        link: u64,
+        direction: u64,
+        settings: LinkSettings,
+        report: Arc<LinkReport>,
+    ) -> Self {
         Self {
             stream: Stream::new(seed, link, direction),
             loss: LossState::default(),
@@ -93,10 +99,6 @@ impl Link {
         self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
     }
 
-    pub(crate) const fn is_up(&self) -> bool {
-        self.settings.up
-    }
-
     /// When the link is to be looked at next.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
@@ -106,7 +108,12 @@ impl Link {
 
     /// Whether the link takes a frame at all, and if not, why.
     #[inline]
-    pub(crate) fn refuses(&self, frame_len: usize, headers: &Headers, offload: &Offload) -> Option<DropReason> {
+    pub(crate) fn refuses(
+        &self,
+        frame_len: usize,
+        headers: &Headers,
+        offload: &Offload,
+    ) -> Option<DropReason> {
         if !self.settings.up {
             return Some(DropReason::LinkDown);
         }
@@ -298,6 +305,3 @@ impl Link {
         self.sending = self.line.insert(due, unit);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn explicit_limits_count_what_they_name() {
-        let of = |queue| Limit::of(&LinkSettings { queue: Some(queue), rate: Some(1), ..LinkSettings::default() });
+        let of =
+            |queue| Limit::of(&LinkSettings { queue: Some(queue), rate: Some(1), ..LinkSettings::default() });
         assert!(!of(QueueLimit::Packets(10)).admits(wire(10, 1), wire(1, 1)));
         assert!(of(QueueLimit::Packets(10)).admits(wire(9, u64::MAX / 2), wire(1, 1)));
         assert!(!of(QueueLimit::Bytes(1_000)).admits(wire(1, 1_000), wire(1, 1)));
