@@ -54,9 +54,9 @@ impl Core {
             let worker = Worker::new(config);
             counters.push(worker.counters());
             let misses = Misses::new(Arc::clone(&switch), Arc::clone(&tracked));
-            threads.push(WorkerHandle::start(worker, misses, usize::from(index), workers)?);
+            threads.push((worker, misses));
         }
-        WorkerHandle::introduce(&threads);
+        let threads = WorkerHandle::start_all(threads)?;
         let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone())?;
         Ok(Self { switch, tracked, workers: threads, counters, keeper })
     }
@@ -124,6 +124,12 @@ impl Core {
         }
     }
 
+    /// Has the timing of all links judged up to now.
+    pub(super) fn judge(&self) {
+        self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
+        self.settle();
+    }
+
     /// Waits until every worker has done what it was told.
     pub(super) fn settle(&self) {
         self.workers.iter().for_each(WorkerHandle::barrier);
@@ -154,6 +160,11 @@ const PULL_NS: u64 = 1_000_000_000;
 /// How often it is looked whether packets move again.
 const LOOK_NS: u64 = 2_000_000_000;
 
+/// Packets received so far at all ports: whether it moves says whether the lab is idle.
+fn received(counters: &[Arc<Counters>]) -> u64 {
+    counters.iter().flat_map(|c| c.ports()).map(|(_, port)| port.rx().packets).sum()
+}
+
 impl Keeper {
     fn start(
         switch: SharedSwitch,
@@ -168,7 +179,7 @@ impl Keeper {
         let work = move || {
             let mut seen = 0;
             while !stop.load(Ordering::Relaxed) {
-                let received = counters.iter().map(|c| c.received()).sum();
+                let received = received(&counters);
                 let moved = received != seen;
                 seen = received;
                 if moved {
