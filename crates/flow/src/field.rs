@@ -55,7 +55,7 @@ pub struct Oxm {
 pub struct Field {
     /// Its number.
     pub id: FieldId,
-    /// The name that is printed.
+    /// The name OVS gives it, as in `set_field`.
     pub name: &'static str,
     /// Further names that are read.
     pub aliases: &'static [&'static str],
@@ -480,15 +480,15 @@ fields! {
         bits 32; Port; if None; false, false;
         implied []; nxm []; oxm [0x8000 43 OXM_OF_ACTSET_OUTPUT]
     /// Ethernet source.
-    EthSrc "dl_src" ["eth_src"] at word::ETH_SRC, 16, 48;
+    EthSrc "eth_src" ["dl_src"] at word::ETH_SRC, 16, 48;
         bits 48; Ethernet; if None; true, true;
         implied []; nxm [0x0000 2 NXM_OF_ETH_SRC]; oxm [0x8000 4 OXM_OF_ETH_SRC]
     /// Ethernet destination.
-    EthDst "dl_dst" ["eth_dst"] at word::ETH_DST, 16, 48;
+    EthDst "eth_dst" ["dl_dst"] at word::ETH_DST, 16, 48;
         bits 48; Ethernet; if None; true, true;
         implied []; nxm [0x0000 1 NXM_OF_ETH_DST]; oxm [0x8000 3 OXM_OF_ETH_DST]
     /// Ethernet type, after VLAN headers.
-    EthType "dl_type" ["eth_type"] at word::ETH_DST, 0, 16;
+    EthType "eth_type" ["dl_type"] at word::ETH_DST, 0, 16;
         bits 16; Hexadecimal; if None; false, false;
         implied []; nxm [0x0000 3 NXM_OF_ETH_TYPE]; oxm [0x8000 5 OXM_OF_ETH_TYPE]
     /// The outermost VLAN tag; 0x1000: it is there.
@@ -528,11 +528,11 @@ fields! {
         bits 8; Decimal; if Mpls; false, true;
         implied []; nxm [0x0001 30 NXM_NX_MPLS_TTL]; oxm []
     /// IPv4 source.
-    Ipv4Src "nw_src" ["ip_src"] at word::IPV4, 32, 32;
+    Ipv4Src "ip_src" ["nw_src"] at word::IPV4, 32, 32;
         bits 32; Ipv4; if Ipv4; true, true;
         implied []; nxm [0x0000 7 NXM_OF_IP_SRC]; oxm [0x8000 11 OXM_OF_IPV4_SRC]
     /// IPv4 destination.
-    Ipv4Dst "nw_dst" ["ip_dst"] at word::IPV4, 0, 32;
+    Ipv4Dst "ip_dst" ["nw_dst"] at word::IPV4, 0, 32;
         bits 32; Ipv4; if Ipv4; true, true;
         implied []; nxm [0x0000 8 NXM_OF_IP_DST]; oxm [0x8000 12 OXM_OF_IPV4_DST]
     /// IPv6 source.
@@ -568,7 +568,7 @@ fields! {
         bits 8; Decimal; if Ip; false, true;
         implied []; nxm [0x0001 29 NXM_NX_IP_TTL]; oxm []
     /// Whether it is a fragment: bit 0, and a later one: bit 1.
-    NwFrag "nw_frag" ["ip_frag"] at word::IP, 32, 2;
+    NwFrag "ip_frag" ["nw_frag"] at word::IP, 32, 2;
         bits 8; Frag; if Ip; true, false;
         implied []; nxm [0x0001 26 NXM_NX_IP_FRAG]; oxm []
     /// The operation of ARP.
@@ -591,12 +591,20 @@ fields! {
     ArpTha "arp_tha" [] at word::ARP_THA, 16, 48;
         bits 48; Ethernet; if Arp; true, true;
         implied []; nxm [0x0001 18 NXM_NX_ARP_THA]; oxm [0x8000 25 OXM_OF_ARP_THA]
+    /// Source port of TCP, UDP or SCTP.
+    TpSrc "tp_src" [] at word::L4, 48, 16;
+        bits 16; Decimal; if Ports; true, true;
+        implied []; nxm []; oxm []
+    /// Destination port of TCP, UDP or SCTP.
+    TpDst "tp_dst" [] at word::L4, 32, 16;
+        bits 16; Decimal; if Ports; true, true;
+        implied []; nxm []; oxm []
     /// TCP source port.
-    TcpSrc "tcp_src" ["tp_src"] at word::L4, 48, 16;
+    TcpSrc "tcp_src" [] at word::L4, 48, 16;
         bits 16; Decimal; if Tcp; true, true;
         implied []; nxm [0x0000 9 NXM_OF_TCP_SRC]; oxm [0x8000 13 OXM_OF_TCP_SRC]
     /// TCP destination port.
-    TcpDst "tcp_dst" ["tp_dst"] at word::L4, 32, 16;
+    TcpDst "tcp_dst" [] at word::L4, 32, 16;
         bits 16; Decimal; if Tcp; true, true;
         implied []; nxm [0x0000 10 NXM_OF_TCP_DST]; oxm [0x8000 14 OXM_OF_TCP_DST]
     /// TCP flags.
