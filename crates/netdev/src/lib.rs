@@ -9,11 +9,15 @@
 //! Both carry super-packets of up to 64 KiB and unfinished checksums through untouched. Neither ever blocks: a full queue
 //! is a refusal that the datapath counts.
 
+mod capture;
 mod packet;
+mod pcapng;
 mod scratch;
 mod tap;
 
+pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
 pub use packet::PacketPort;
+pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;
 
 use netloom_datapath::Refused;

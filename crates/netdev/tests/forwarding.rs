@@ -1,5 +1,7 @@
 //! Two hosts in namespaces of their own, joined by nothing but two drivers and a loop that moves frames between them.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;

@@ -70,9 +70,9 @@ impl Tap {
         // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is and which outlives the call.
         unsafe { ioctl(&fd, libc::TUNSETIFF, (&raw mut request).cast()) }
             .because("create the TAP device", || name)?;
-        let index = rustix::net::netdevice::name_to_index(&fd, name).or_else(|_| index_by_socket(name));
-        let mut tap = Self { fd, index: 0, offloads: TapOffloads::default() };
-        tap.index = index.because("find the TAP device", || name)?;
+        // The TAP's own fd does not answer this question.
+        let index = index_of(name).because("find the TAP device", || name)?;
+        let mut tap = Self { fd, index, offloads: TapOffloads::default() };
         tap.set_int(libc::TUNSETVNETHDRSZ, VNET_HEADER_INT)
             .because("set the header size of the TAP device", || name)?;
         tap.set_int(TUNSETVNETLE, 1).because("set the byte order of the TAP device", || name)?;
@@ -212,8 +212,8 @@ fn ifreq(name: &str) -> Result<libc::ifreq, Errno> {
     Ok(request)
 }
 
-/// A TUN fd answers no `SIOCGIFINDEX` on some kernels: then ask through a socket.
-fn index_by_socket(name: &str) -> Result<u32, Errno> {
+/// The index of the interface `name` in the calling thread's namespace.
+fn index_of(name: &str) -> Result<u32, Errno> {
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::DGRAM,
