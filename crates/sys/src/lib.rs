@@ -5,22 +5,29 @@
 
 pub mod affinity;
 pub mod cgroup;
+pub mod child;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
 pub mod icmp;
 pub mod memory;
+pub mod mount_tree;
+pub mod namespaces;
 pub mod netlink;
 pub mod netns;
 pub mod packet_socket;
+pub mod privileges;
 pub mod process;
 pub mod raw_mode;
 pub mod rlimit;
+pub mod seqpacket;
+pub mod signals;
 pub mod sniffer;
 mod sockopt;
 pub mod sysctl;
 pub mod tap;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod userns;
