@@ -1,7 +1,5 @@
 //! A capture file as Wireshark reads it.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 
