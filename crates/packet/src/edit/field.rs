@@ -328,10 +328,12 @@ struct Change(checksum::Sum);
 
 impl Change {
     #[inline]
-    fn between(old: &[u8], new: &[u8]) -> Self {
-        let words = |bytes: &[u8]| checksum::Sum::ZERO.bytes(bytes).fold();
-        // The complement of a folded sum is the sum of the complements.
-        Self(checksum::Sum::ZERO.word(!words(old)).word(words(new)))
+    fn between<const N: usize>(old: &[u8; N], new: &[u8; N]) -> Self {
+        let (old, new) = (old.as_chunks::<2>().0, new.as_chunks::<2>().0);
+        let words = old.iter().zip(new);
+        Self(words.fold(checksum::Sum::ZERO, |sum, (old, new)| {
+            sum.word(!u16::from_be_bytes(*old)).word(u16::from_be_bytes(*new))
+        }))
     }
 
     #[inline]
