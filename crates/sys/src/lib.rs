@@ -16,6 +16,7 @@ pub mod mount_tree;
 pub mod namespaces;
 pub mod netlink;
 pub mod netns;
+pub mod netns_name;
 pub mod packet_socket;
 pub mod privileges;
 pub mod process;

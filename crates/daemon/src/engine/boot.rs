@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netloom_api::{ApiError, DownReport, ErrorKind};
 use netloom_container::{Spawner, SpawnerConfig, SpawnerSeed};
-use netloom_sys::{rlimit, tap};
+use netloom_sys::{process, rlimit, tap, userns};
 
 use super::Running;
 use crate::host::PortKind;
@@ -49,18 +49,16 @@ impl Prepared for Forked {
             .connect(gone)
             .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e))?;
         let auto = if tap_works() { PortKind::Tap } else { PortKind::Packet };
-        let running = Running::start(self.home, spawner, self.rootless, auto)
-            .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
-        Ok(running)
+        Ok(Arc::new(Running::new(self.home, spawner, self.rootless, auto)))
     }
 }
 
 /// An ordinary user becomes root of a user namespace of its own; root stays what it is. Whether it was needed.
 fn enter_user_namespace() -> Result<bool, ApiError> {
-    if netloom_sys::user_namespace::has_capabilities() {
-        return Ok(false);
+    if process::is_root() {
+        return Ok(!userns::is_first());
     }
-    netloom_sys::user_namespace::enter().map(|()| true).map_err(|error| {
+    userns::become_root().map(|()| true).map_err(|error| {
         ApiError::caused(ErrorKind::Machine, "This user may not make a user namespace.", &error)
             .hint("run `netloom check`: it says what the machine lacks and how to get it; or run as root")
     })

@@ -2,11 +2,17 @@
 //!
 //! ```text
 //! command ──► handle/<noun> ──► lab: resolve, plan ──► apply ──► nodes (namespaces, TAPs)
-//!                                                          ├──► switch model ──► workers (ports, links)
+//!                                                          ├──► core: switch model ──► workers (ports, links)
 //!                                                          └──► programs (spawner)
 //! ```
 
+mod apply;
 mod boot;
+mod core;
+mod handle;
+mod names;
+mod nodes;
+mod programs;
 mod recover;
 mod running;
 

@@ -138,6 +138,6 @@ fn no_fabric(interface: &HostInterface) -> HostError {
 /// `EEXIST` if somebody has a namespace of that name.
 pub(super) fn name_netns(netns: &NetNs, name: &str) -> Result<PathBuf, HostError> {
     let path = Path::new("/run/netns").join(name);
-    netloom_sys::netns::give_name(netns, &path)?;
+    netloom_sys::netns_name::give(netns, &path)?;
     Ok(path)
 }

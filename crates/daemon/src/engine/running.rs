@@ -77,11 +77,11 @@ impl Running {
             drift: BTreeMap::new(),
         };
         Self {
-            home,
             rootless,
             auto,
             started: netloom_sys::clock::now(),
-            programs: Programs::new(spawner),
+            programs: Programs::new(spawner, home.dir()),
+            home,
             core: OnceLock::new(),
             fabric: Mutex::default(),
             state: Mutex::new(state),

@@ -198,7 +198,7 @@ pub(super) fn forwarding(on: bool) -> [(String, String); 2] {
 }
 
 pub(super) fn settings(all: &[(String, String)]) -> Result<(), HostError> {
-    all.iter().try_for_each(|(name, value)| netloom_sys::sysctl::write_here(name, value))
+    all.iter().try_for_each(|(name, value)| netloom_sys::sysctl::write(name, value))
 }
 
 /// The link-local address made of a MAC address (RFC 4291 appendix A).
