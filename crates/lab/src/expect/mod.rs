@@ -4,6 +4,7 @@
 //! and decides; whoever owns sockets and the clock carries the probes out.
 
 mod sentence;
+mod subject;
 
 pub use sentence::{
     Check, CommandCheck, Comparison, Expectation, Measure, Measured, Protocol, ReachCheck, Sentence, Subject,
