@@ -1,6 +1,10 @@
 //! Events and expectations: the names in them looked up.
 
-use crate::error::{Span, did_you_mean};
+use std::collections::BTreeMap;
+
+use netloom_flow::{OfPort, parse_flow_with};
+
+use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::expect::{Check, Expectation, Sentence, Subject};
 use crate::file::{EventEntry, LabFile, Reader, WrittenEvent};
 use crate::lab::{Event, Happening, Lab};
@@ -20,9 +24,29 @@ pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
         }
         lab.events.extend(events.into_iter().map(|what| Event { when: event.when, what, line }));
     }
+    flows(reader, file, lab);
     for sentence in &file.expect {
         check(reader, lab, &sentence.value, sentence.span);
         lab.expect.push(Expectation { sentence: sentence.value.clone(), line: file.line(sentence.span) });
+    }
+}
+
+/// Every flow must be one that the switch takes; ports may be named.
+fn flows(reader: &mut Reader, file: &LabFile, lab: &Lab) {
+    let written = file.switches.iter().map(|s| &s.spec).chain([&file.switch_defaults]);
+    let by_line: BTreeMap<(u32, &str), &Spanned<String>> = written
+        .flat_map(|s| s.flows.iter().flatten())
+        .map(|flow| ((file.line(flow.span), flow.value.as_str()), flow))
+        .collect();
+    for switch in &lab.switches {
+        let named = |name: &str| switch.ports.iter().find(|p| p.name == name).map(|p| OfPort(p.number));
+        for flow in &switch.flows {
+            let Err(error) = parse_flow_with(&flow.text, &named) else { continue };
+            if let Some(place) = by_line.get(&(flow.line, flow.text.as_str())) {
+                let text = TextError { part: Some(error.span), message: error.message, hint: error.hint };
+                reader.text_error(place.span, flow.text.len(), text);
+            }
+        }
     }
 }
 
