@@ -12,6 +12,7 @@ pub mod mac;
 pub mod names;
 pub mod quantity;
 mod resolve;
+pub mod setting_words;
 pub mod settings;
 pub mod topology;
 

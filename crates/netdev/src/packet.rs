@@ -1,5 +1,7 @@
 //! The packet socket driver: an existing interface as a port, frames in batches.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
 use netloom_packet::{Offload, VNET_HDR};
 use netloom_sys::Errno;
@@ -61,6 +63,12 @@ impl PacketPort {
         self.gathered.extend_from_slice(header);
         self.gathered.extend_from_slice(data);
         self.ends.push(self.gathered.len());
+    }
+}
+
+impl AsFd for PacketPort {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

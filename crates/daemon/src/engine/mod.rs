@@ -10,6 +10,7 @@ mod apply;
 mod boot;
 mod core;
 mod handle;
+mod journal;
 mod names;
 mod nodes;
 mod programs;

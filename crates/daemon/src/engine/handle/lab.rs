@@ -20,7 +20,7 @@ impl Running {
     /// What [`Self::up`] would do.
     pub(super) fn plan(&self, wanted: &Wanted, reset: bool) -> Result<PlanReply, ApiError> {
         let lab = self.resolve(wanted)?;
-        Ok(self.plan_for(&lab, reset))
+        Ok(self.plan_to(&lab, reset))
     }
 
     /// Reads and resolves a file against what runs, so that nothing moves that need not.

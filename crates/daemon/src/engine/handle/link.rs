@@ -19,7 +19,7 @@ impl Running {
         settings: &BTreeMap<String, String>,
         up: Option<bool>,
     ) -> Result<LinkRow, ApiError> {
-        let mut patch = SettingsPatch::parse(settings).map_err(|e| {
+        let mut patch = netloom_lab::setting_words::parse(settings).map_err(|e| {
             let error = ApiError::new(ErrorKind::Usage, format!("{}.", e.message));
             match e.hint {
                 Some(hint) => error.hint(hint),

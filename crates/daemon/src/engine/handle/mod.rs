@@ -62,7 +62,7 @@ fn not_yet(command: &Command) -> ApiError {
 fn not_found(kind: &str, name: &str, all: &[&str]) -> ApiError {
     let error = ApiError::new(ErrorKind::NotFound, format!("There is no {kind} {name} in this lab."));
     match netloom_lab::did_you_mean(name, all.iter().copied()) {
-        Some(similar) => error.hint(format!("did you mean {similar}?")),
+        Some(hint) => error.hint(hint),
         None => error,
     }
 }

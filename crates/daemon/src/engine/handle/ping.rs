@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use netloom_api::{ApiError, Command, ErrorKind, Family, PingReport, PingRow, Progress};
 use netloom_lab::address::Family as AddressFamily;
+use netloom_lab::expect::Subject;
 use netloom_lab::lab::{ArpMode, Node};
 
 use crate::Sink;
@@ -60,8 +61,8 @@ impl Running {
             };
             let results = ping(&nodes, &job, &mut tell)
                 .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot probe.", &e))?;
-            for (pair, result) in job.pairs.iter().zip(&results) {
-                add(&mut report, &nodes, *pair, v6, result, *every || pair.is_some());
+            for (one, result) in job.pairs.iter().zip(&results) {
+                add(&mut report, &nodes, *one, v6, result, *every || pair.is_some());
             }
         }
         report.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
@@ -83,9 +84,10 @@ impl Running {
     /// The nodes that a subject means: a node, range, tenant or `all`.
     fn subject(&self, text: &str, index: &BTreeMap<&str, usize>) -> Result<Vec<usize>, ApiError> {
         let state = self.state();
-        let names = netloom_lab::expect::subject_nodes(&state.lab, text);
+        let subject = Subject { text: text.to_owned(), part: 0..text.len() };
+        let names = subject.nodes(&state.lab);
         match names {
-            Ok(names) => Ok(names.iter().filter_map(|name| index.get(name.as_str()).copied()).collect()),
+            Ok(names) => Ok(names.iter().filter_map(|name| index.get(name.name.as_str()).copied()).collect()),
             Err(error) => {
                 let wrong = ApiError::new(ErrorKind::NotFound, format!("{}.", error.message));
                 Err(match error.hint {

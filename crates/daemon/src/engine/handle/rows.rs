@@ -81,10 +81,10 @@ impl Running {
         let drops = model.drops();
         let row = |switch: &Switch| {
             let entries = model.ports(&switch.name);
-            let of_port = |name: &str| drops.iter().filter(|d| d.bridge == switch.name && d.port == name);
+            let here = || drops.iter().filter(|d| d.bridge == switch.name);
             let port = |port: &SwitchPort| {
                 let entry = entries.iter().find(|entry| entry.name == port.name);
-                let drops = of_port(&port.name).map(|d| d.packets).sum();
+                let drops = here().filter(|d| d.port == port.name).map(|d| d.packets).sum();
                 self.switch_port_row(state, port, entry, drops)
             };
             SwitchRow {
@@ -99,7 +99,7 @@ impl Running {
                     FailMode::Secure => "secure".to_owned(),
                 },
                 openflow: Vec::new(),
-                drops: drops.iter().filter(|d| d.bridge == switch.name).map(|d| d.packets).sum(),
+                drops: here().map(|d| d.packets).sum(),
             }
         };
         state.lab.switches.iter().map(row).collect()
@@ -169,7 +169,7 @@ impl Running {
     }
 
     fn direction_row(&self, at: (PortId, Direction), settings: &LinkSettings) -> DirectionRow {
-        let mut row = DirectionRow { settings: netloom_lab::settings::words(settings), ..DirectionRow::default() };
+        let mut row = DirectionRow { settings: netloom_lab::setting_words::words(&settings.into()), ..DirectionRow::default() };
         let (rx, tx) = self.traffic(at.0);
         let passed = if at.1 == Direction::ToSwitch { rx } else { tx };
         (row.packets, row.bytes) = (passed.packets, passed.bytes);
