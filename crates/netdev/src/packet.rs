@@ -1,5 +1,7 @@
 //! The packet socket driver: an existing interface as a port, frames in batches.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
 use netloom_packet::{Offload, VNET_HDR};
 use netloom_sys::Errno;
@@ -27,7 +29,7 @@ impl PacketPort {
         Self { socket, gathered: Vec::new(), ends: Vec::new(), late: Flushed::default() }
     }
 
-    /// The socket, to wait for it.
+    /// The socket.
     #[must_use]
     pub fn socket(&self) -> &PacketSocket {
         &self.socket
@@ -61,6 +63,13 @@ impl PacketPort {
         self.gathered.extend_from_slice(header);
         self.gathered.extend_from_slice(data);
         self.ends.push(self.gathered.len());
+    }
+}
+
+impl AsFd for PacketPort {
+    /// The device, to wait for it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The TAP driver: one system call per frame, header and frame in one piece, nothing copied in between.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use netloom_datapath::{Budget, Frame, OffloadCaps, Port, Received, Refused};
 use netloom_packet::{Offload, VNET_HDR};
 use netloom_sys::Errno;
@@ -26,10 +28,17 @@ impl TapPort {
         Self { tap, caps }
     }
 
-    /// The device, to wait for it.
+    /// The device.
     #[must_use]
     pub fn tap(&self) -> &Tap {
         &self.tap
+    }
+}
+
+impl AsFd for TapPort {
+    /// The device, to wait for it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tap.as_fd()
     }
 }
 

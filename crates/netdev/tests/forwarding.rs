@@ -189,7 +189,7 @@ fn two_taps() {
     let Some((pair, ports)) = taps() else { return };
     let epoll = Epoll::new(8).unwrap();
     for (token, port) in ports.iter().enumerate() {
-        epoll.add(port.tap(), token as u64, Interest::Read).unwrap();
+        epoll.add(port, token as u64, Interest::Read).unwrap();
     }
     super_packets_passed_whole(&run(&pair, ports, epoll));
 }
@@ -199,7 +199,7 @@ fn two_packet_sockets() {
     let Some((pair, ports)) = veths() else { return };
     let epoll = Epoll::new(8).unwrap();
     for (token, port) in ports.iter().enumerate() {
-        epoll.add(port.socket(), token as u64, Interest::Read).unwrap();
+        epoll.add(port, token as u64, Interest::Read).unwrap();
     }
     super_packets_passed_whole(&run(&pair, ports, epoll));
 }

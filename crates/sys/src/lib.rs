@@ -16,6 +16,7 @@ pub mod mount_tree;
 pub mod namespaces;
 pub mod netlink;
 pub mod netns;
+pub mod netns_name;
 pub mod packet_socket;
 pub mod privileges;
 pub mod process;
@@ -25,8 +26,10 @@ pub mod seqpacket;
 pub mod signals;
 pub mod sniffer;
 mod sockopt;
+pub mod stamp;
 pub mod sysctl;
 pub mod tap;
+pub mod tcp;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
