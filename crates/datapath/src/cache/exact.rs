@@ -86,7 +86,6 @@ const fn line(signature: Signature) -> usize {
     signature.0 as usize % LINES
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper half is the tag")]
 const fn tag(signature: Signature) -> u32 {
     (signature.0 >> 32) as u32
 }

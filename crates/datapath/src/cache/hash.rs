@@ -27,11 +27,11 @@ pub(crate) fn words<const N: usize>(seed: u64, words: &[u64; N]) -> u64 {
     let (chunks, rest) = words.as_chunks::<4>();
     for chunk in chunks {
         for (lane, word) in lanes.iter_mut().zip(chunk) {
-            *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
+            *lane = add(*lane, *word);
         }
     }
     for (lane, word) in lanes.iter_mut().zip(rest) {
-        *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
+        *lane = add(*lane, *word);
     }
     let [a, b, c, d] = lanes;
     fold(a ^ b.rotate_left(32), c ^ d.rotate_left(32) ^ STEP)

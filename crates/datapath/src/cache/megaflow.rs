@@ -80,10 +80,10 @@ impl Megaflows {
         self.flows.len() - self.free.len()
     }
 
-    /// A flow by its number.
+    /// What to do with packets of a flow; `None` if it is gone.
     #[inline]
-    pub(crate) fn get_mut(&mut self, flow: u32) -> Option<&mut Flow> {
-        self.flows.get_mut(flow as usize)?.as_mut()
+    pub(crate) fn translation(&self, flow: u32) -> Option<&Arc<Translation>> {
+        Some(&self.flows.get(flow as usize)?.as_ref()?.translation)
     }
 
     /// Whether a flow is still there and fits the key.
@@ -92,10 +92,10 @@ impl Megaflows {
         self.flows.get(flow as usize).and_then(Option::as_ref).is_some_and(|flow| flow.pattern.fits(key))
     }
 
-    /// Notes that a flow was used, for the clock.
+    /// A flow by its number, which is noted as used, for the clock.
     #[inline]
     pub(crate) fn touch(&mut self, flow: u32) -> Option<&mut Flow> {
-        let flow = self.get_mut(flow)?;
+        let flow = self.flows.get_mut(flow as usize)?.as_mut()?;
         flow.used = true;
         Some(flow)
     }

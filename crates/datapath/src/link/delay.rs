@@ -28,10 +28,6 @@ impl DelayLine {
         self.transit.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.transit.len()
-    }
-
     /// When the next unit arrives.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {

@@ -14,6 +14,7 @@
 
 mod counters;
 mod delay;
+mod enter;
 mod fate;
 pub(crate) mod fidelity;
 mod queue;
@@ -27,8 +28,6 @@ use netloom_flow::{DropReason, LinkSettings, Loss, Nanos, QueueLimit};
 use netloom_packet::{Gso, Headers, Offload, Wire};
 
 use crate::counters::LinkReport;
-use crate::frame::Frame;
-use crate::pool::Pool;
 use delay::DelayLine;
 use fate::{Lane, LossState, Stream};
 use fidelity::Second;
@@ -36,6 +35,7 @@ use queue::QueueDiscipline;
 use rate::Transmitter;
 
 pub use counters::{LinkCounters, LinkRead};
+pub(crate) use enter::{Gate, Load};
 pub use fidelity::{Fidelity, Verdict};
 pub(crate) use queue::Unit;
 use queue::{Fifo, Limit};
@@ -71,7 +71,13 @@ pub(crate) struct Departure {
 
 impl Link {
     /// A direction with its random stream: `direction` tells the two of a link apart.
-    pub(crate) fn new(seed: u64, link: u64, direction: u64, settings: LinkSettings, report: Arc<LinkReport>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        link: u64,
+        direction: u64,
+        settings: LinkSettings,
+        report: Arc<LinkReport>,
+    ) -> Self {
         Self {
             stream: Stream::new(seed, link, direction),
             loss: LossState::default(),
@@ -93,10 +99,6 @@ impl Link {
         self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
     }
 
-    pub(crate) const fn is_up(&self) -> bool {
-        self.settings.up
-    }
-
     /// When the link is to be looked at next.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
@@ -106,7 +108,12 @@ impl Link {
 
     /// Whether the link takes a frame at all, and if not, why.
     #[inline]
-    pub(crate) fn refuses(&self, frame_len: usize, headers: &Headers, offload: &Offload) -> Option<DropReason> {
+    pub(crate) fn refuses(
+        &self,
+        frame_len: usize,
+        headers: &Headers,
+        offload: &Offload,
+    ) -> Option<DropReason> {
         if !self.settings.up {
             return Some(DropReason::LinkDown);
         }
@@ -297,23 +304,4 @@ impl Link {
         counters.in_flight.add(u64::from(unit.wire.packets));
         self.sending = self.line.insert(due, unit);
     }
-
-    /// Takes a frame: cuts it if it must be, lets chance at it, and queues what is left. What is dropped on the way
-    /// goes to `dropped` by reason and wire packets. The frame is copied into memory of its own.
-    pub(crate) fn enter(
-        &mut self,
-        frame: &mut Frame<'_>,
-        headers: &Headers,
-        wire: Wire,
-        pool: &mut Pool,
-        now: Nanos,
-        dropped: &mut dyn FnMut(DropReason, u64),
-    ) {
-        enter::enter(self, frame, headers, wire, pool, now, dropped);
-    }
 }
-
-mod enter;
-
-#[cfg(test)]
-mod tests;
