@@ -1,1 +1,25 @@
-//! The process behind a lab: sockets, threads and the clock
+//! The process behind a lab: sockets, threads and the clock.
+//!
+//! One daemon per lab, started by `netloom up`, gone with `netloom down`. What it does in order, each a file:
+//!
+//! 1. [`launch`]: the command line starts its own binary again as `netloom daemon --lab NAME` and waits for one
+//!    line, ready or why not;
+//! 2. [`process`]: a session of its own, the lab's directory ([`Home`]) and lock, what a dead daemon left is
+//!    removed, log, pid file, socket, then the engine, at first without any thread ([`Boot`]);
+//! 3. [`http`]: `api.sock`, HTTP/1.1; a command is handed to [`Engine::command`] on a thread of its own, a
+//!    stream to [`Engine::stream`] with the bare socket;
+//! 4. after `down` the directory goes, the answer is sent, the process ends.
+//!
+//! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
+
+pub mod engine;
+pub mod http;
+pub mod launch;
+pub mod process;
+mod service;
+mod state;
+mod stream;
+
+pub use service::{Boot, Engine, Prepared, Sink};
+pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, is_label};
+pub use stream::{Conn, ConnError, End, Program, Stdio, pump};

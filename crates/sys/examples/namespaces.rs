@@ -1,4 +1,4 @@
-//! Measures what a lab costs to begin and end: `cargo run -p netloom-sys --example namespaces -- 256`.
+//! Measures what a lab costs to begin and end: `cargo run -p netloom-sys --example namespaces -- 256 2` (nodes, threads).
 //!
 //! Makes that many namespaces, each with a TAP, an address of both families, a default route and `lo` up; then takes them
 //! down. Prints milliseconds per node.
@@ -14,23 +14,29 @@ use netloom_sys::{clock, rlimit};
 
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let count: u32 = std::env::args().nth(1).map_or(Ok(256), |count| count.parse())?;
+    let threads: u32 = std::env::args().nth(2).map_or(Ok(1), |threads| threads.parse())?;
     rlimit::raise_open_files()?;
-    let start = clock::now();
-    let maker = NetNsMaker::start()?;
-    let pending: Vec<_> = (0..count).map(|n| maker.make(move |_| furnish(n))).collect();
+    let (start, cpu) = (clock::now(), clock::process_cpu());
+    let makers = (0..threads).map(|_| NetNsMaker::start()).collect::<Result<Vec<_>, _>>()?;
+    let turns = makers.iter().cycle().zip(0..count);
+    let pending: Vec<_> = turns.map(|(maker, n)| maker.make(move |_| furnish(n))).collect();
     let mut nodes = Vec::new();
     for pending in pending {
         let (ns, tap) = pending.wait()?;
         nodes.push((ns, tap?));
     }
-    let up = clock::now();
+    let (up, cpu_up) = (clock::now(), clock::process_cpu());
     let (spaces, taps): (Vec<NetNs>, Vec<Tap>) = nodes.into_iter().unzip();
     drop(taps);
     let closed = clock::now();
     drop(spaces);
-    drop(maker);
+    drop(makers);
     let down = clock::now();
-    println!("{count} nodes: up {:.3} ms each", per(start, up, count));
+    println!(
+        "{count} nodes: up {:.3} ms each, {:.3} of processor time",
+        per(start, up, count),
+        per(cpu, cpu_up, count)
+    );
     println!("down: TAPs {:.3}, namespaces {:.3} ms each", per(up, closed, count), per(closed, down, count));
     Ok(())
 }

@@ -1,5 +1,10 @@
 //! Waiting for many file descriptors at once, with a timeout in nanoseconds.
 
+#![expect(
+    unsafe_code,
+    reason = "an event may hold a pointer, so rustix cannot promise that it may change threads; ours hold none"
+)]
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
@@ -48,6 +53,11 @@ pub struct Epoll {
     fd: OwnedFd,
     events: Vec<epoll::Event>,
 }
+
+// SAFETY: the events are filled by the kernel from the tokens given to `add` and `modify`: numbers, never pointers.
+unsafe impl Send for Epoll {}
+// SAFETY: as above; and the events are only touched through `&mut`.
+unsafe impl Sync for Epoll {}
 
 impl Epoll {
     /// Makes an empty set; [`Epoll::wait`] returns up to `batch` fds at a time.

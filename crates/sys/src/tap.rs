@@ -70,9 +70,9 @@ impl Tap {
         // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is and which outlives the call.
         unsafe { ioctl(&fd, libc::TUNSETIFF, (&raw mut request).cast()) }
             .because("create the TAP device", || name)?;
-        let index = rustix::net::netdevice::name_to_index(&fd, name).or_else(|_| index_by_socket(name));
-        let mut tap = Self { fd, index: 0, offloads: TapOffloads::default() };
-        tap.index = index.because("find the TAP device", || name)?;
+        // The TAP's own fd does not answer this question.
+        let index = index_of(name).because("find the TAP device", || name)?;
+        let mut tap = Self { fd, index, offloads: TapOffloads::default() };
         tap.set_int(libc::TUNSETVNETHDRSZ, VNET_HEADER_INT)
             .because("set the header size of the TAP device", || name)?;
         tap.set_int(TUNSETVNETLE, 1).because("set the byte order of the TAP device", || name)?;
@@ -109,9 +109,9 @@ impl Tap {
     /// # Errors
     /// As ioctl(2); not met in practice.
     pub fn persist(&self, on: bool) -> Result<(), HostError> {
-        let value = u64::from(on);
+        let value = usize::from(on);
         // SAFETY: TUNSETPERSIST takes its argument by value; nothing is dereferenced.
-        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as usize as *mut libc::c_void) }
+        unsafe { ioctl(&self.fd, libc::TUNSETPERSIST, value as *mut libc::c_void) }
             .because("make persistent the TAP device with index", || self.index.to_string())
     }
 
@@ -141,6 +141,14 @@ impl Tap {
     #[inline]
     pub fn write(&self, header_and_frame: &[u8]) -> Result<usize, Errno> {
         rustix::io::write(&self.fd, header_and_frame)
+    }
+
+    /// Like [`Tap::write`], for a header that is not directly in front of its frame.
+    ///
+    /// # Errors
+    /// As [`Tap::write`].
+    pub fn write_parts(&self, header: &[u8; VNET_HEADER], frame: &[u8]) -> Result<usize, Errno> {
+        rustix::io::writev(&self.fd, &[std::io::IoSlice::new(header), std::io::IoSlice::new(frame)])
     }
 
     /// Another handle on the same queue, say for a second thread that only writes.
@@ -204,8 +212,8 @@ fn ifreq(name: &str) -> Result<libc::ifreq, Errno> {
     Ok(request)
 }
 
-/// A TUN fd answers no `SIOCGIFINDEX` on some kernels: then ask through a socket.
-fn index_by_socket(name: &str) -> Result<u32, Errno> {
+/// The index of the interface `name` in the calling thread's namespace.
+fn index_of(name: &str) -> Result<u32, Errno> {
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::DGRAM,
@@ -233,6 +241,7 @@ const OFFLOADS: [u32; 4] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netlink::{LinkChange, Netlink, NetlinkSocket, Request};
     use crate::netns::NetNs;
     use crate::testing::can_make_taps;
 
@@ -247,6 +256,34 @@ mod tests {
         assert!(tap.index() > 1, "lo has index 1");
         assert_eq!(tap.read(&mut [0; 64]), Err(Errno::AGAIN));
         assert_eq!(tap.write(&[0; VNET_HEADER + 60]), Err(Errno::IO), "down, so the kernel refuses");
+    }
+
+    #[test]
+    fn an_interface_that_is_down_is_quiet_and_no_failure() {
+        if !can_make_taps() {
+            return;
+        }
+        let ns = NetNs::create().unwrap();
+        ns.run(|| {
+            let tap = Tap::create("t0").unwrap();
+            let mut netlink = NetlinkSocket::open().unwrap();
+            let mut set = |up| {
+                let change = LinkChange { up: Some(up), no_ipv6_autoconf: true, ..LinkChange::default() };
+                netlink.batch(&[Request::SetLink { index: tap.index(), change }]).unwrap();
+            };
+            set(true);
+            let frame = [0; VNET_HEADER + 60];
+            assert_eq!(tap.write(&frame), Ok(frame.len()));
+            set(false);
+            assert_eq!(tap.read(&mut [0; 64]), Err(Errno::AGAIN));
+            assert_eq!(tap.write(&frame), Err(Errno::IO));
+            set(true);
+            assert_eq!(tap.write_parts(&[0; VNET_HEADER], &frame[VNET_HEADER..]), Ok(frame.len()));
+            tap.carrier(false).unwrap();
+            let link = netlink.links().unwrap().into_iter().find(|link| link.name == "t0").unwrap();
+            assert!(link.up && !link.carrier, "the cable is pulled");
+        })
+        .unwrap();
     }
 
     #[test]

@@ -118,7 +118,8 @@ pub struct NewLink {
     pub index: Option<u32>,
     /// The namespace to make it in; none: the socket's. Hold the `NetNs` until the batch is answered.
     pub netns: Option<RawFd>,
-    /// The properties it starts with. `name` there is ignored.
+    /// The properties it starts with. `name` there is ignored; of an end with a `netns` only `mtu`, `mac` and `tx_queue_len`
+    /// count, the rest is to be set from inside.
     pub with: LinkChange,
 }
 
@@ -133,12 +134,11 @@ pub struct LinkChange {
     pub mac: Option<[u8; 6]>,
     /// Rename; only while it is down, on kernels before 6.2.
     pub name: Option<String>,
-    /// Free text shown by `ip link`, up to 255 bytes: netloom's mark `netloom:<lab>`. Of a new pair, as the next but one.
+    /// Free text shown by `ip link`, up to 255 bytes: netloom's mark `netloom:<lab>`.
     pub alias: Option<String>,
     /// Packets the interface queues towards a slow reader.
     pub tx_queue_len: Option<u32>,
-    /// No IPv6 link-local address of the kernel's own making, and with it none of its chatter. Of a new link this works for
-    /// the end without a `netns`; set it for the other end from inside, before raising it.
+    /// No IPv6 link-local address of the kernel's own making, and with it none of its chatter.
     pub no_ipv6_autoconf: bool,
 }
 
@@ -159,15 +159,8 @@ impl Request {
         match self {
             Self::AddVeth { end, peer } => {
                 emit((veth(end, peer), NLM_F_CREATE | NLM_F_EXCL));
-                if end.waits() {
-                    emit((no_autoconf(end.by_name()), 0));
-                }
-                let rest = end.later();
-                if rest != LinkChange::default() {
-                    let mut message = end.by_name();
-                    rest.fill(&mut message, false);
-                    emit((RouteNetlinkMessage::SetLink(message), 0));
-                }
+                end.finish(emit);
+                peer.finish(emit);
             }
             Self::SetLink { index, change } => {
                 let mut message = LinkMessage::default();
@@ -241,18 +234,21 @@ impl Request {
 }
 
 impl NewLink {
-    /// Whether it may only be raised by a later message.
-    fn waits(&self) -> bool {
-        self.with.no_ipv6_autoconf && self.netns.is_none()
-    }
-
-    /// What the kernel ignores in the message that makes the link, or must not come before something else.
-    fn later(&self) -> LinkChange {
+    /// Emits what the kernel ignores in the message that makes the link, or refuses before its other end exists: all that can
+    /// be said of an end in this namespace only.
+    fn finish(&self, emit: &mut dyn FnMut(Message)) {
         if self.netns.is_some() {
-            return LinkChange::default();
+            return;
         }
-        let up = self.with.up.filter(|_| self.waits());
-        LinkChange { up, alias: self.with.alias.clone(), ..LinkChange::default() }
+        if self.with.no_ipv6_autoconf {
+            emit((no_autoconf(self.by_name()), 0));
+        }
+        let rest = LinkChange { up: self.with.up, alias: self.with.alias.clone(), ..LinkChange::default() };
+        if rest != LinkChange::default() {
+            let mut message = self.by_name();
+            rest.fill(&mut message, false);
+            emit((RouteNetlinkMessage::SetLink(message), 0));
+        }
     }
 
     fn by_name(&self) -> LinkMessage {
@@ -341,8 +337,7 @@ fn new_link(link: &NewLink) -> LinkMessage {
     message.header.index = link.index.unwrap_or(0);
     message.attributes.push(LinkAttribute::IfName(link.name.clone()));
     message.attributes.extend(link.netns.map(LinkAttribute::NetNsFd));
-    let up = link.with.up.filter(|_| !link.waits());
-    LinkChange { up, ..link.with.clone() }.fill(&mut message, false);
+    LinkChange { up: None, alias: None, ..link.with.clone() }.fill(&mut message, false);
     message
 }
 

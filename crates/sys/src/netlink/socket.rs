@@ -28,6 +28,24 @@ pub enum BatchError {
     Socket(#[from] HostError),
 }
 
+impl From<BatchError> for HostError {
+    /// The first failure, with the kernel's own words behind the object.
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Socket(error) => error,
+            BatchError::Refused { failed } => {
+                let first = failed.into_iter().next().map(|first| match first.message {
+                    Some(words) => {
+                        Self { object: format!("{} ({words})", first.error.object), ..first.error }
+                    }
+                    None => first.error,
+                });
+                first.unwrap_or_else(|| Self::new("send to", "a netlink socket", Errno::IO))
+            }
+        }
+    }
+}
+
 /// A request the host refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
@@ -443,15 +461,17 @@ mod tests {
         let ns = NetNs::create().unwrap();
         let mut socket = ns.run(NetlinkSocket::open).unwrap().unwrap();
         let end = NewLink { name: "a".into(), index: Some(9), ..NewLink::default() };
-        let peer = NewLink { name: "b".into(), ..NewLink::default() };
+        let peer = NewLink { name: "b".into(), with: LinkChange::up(), ..NewLink::default() };
         socket.batch(&[Request::AddVeth { end, peer }]).unwrap();
-        let mut batch: Vec<_> = (0..CHUNK as u32 * 2)
-            .map(|n| Request::SetNeighbour {
+        let mut batch: Vec<_> = (0..=1_u8)
+            .flat_map(|high| (0..96).map(move |low| [10, 0, high, low]))
+            .map(|address| Request::SetNeighbour {
                 index: 9,
-                address: IpAddr::from([10, 0, (n >> 8) as u8, n as u8]),
+                address: IpAddr::from(address),
                 mac: [2, 0, 0, 0, 0, 1],
             })
             .collect();
+        assert!(batch.len() > CHUNK, "more than one chunk");
         batch[3] = Request::DeleteLink { index: 4711 };
         let tail = batch.len();
         batch.push(Request::AddAddress { index: 4711, address: ip("10.0.0.1"), prefix: 24 });
@@ -460,6 +480,11 @@ mod tests {
         };
         let seen: Vec<_> = failed.iter().map(|failed| (failed.position, failed.error.errno)).collect();
         assert_eq!(seen, [(3, Errno::NODEV), (tail, Errno::NODEV)]);
+        let first = HostError::from(BatchError::Refused { failed });
+        assert_eq!(
+            first.to_string(),
+            "Cannot delete the interface with index 4711: No such device (os error 19)"
+        );
         let permanent = |n: &&Neighbour| n.state == NeighbourState::Permanent;
         assert_eq!(socket.neighbours().unwrap().iter().filter(permanent).count(), tail - 1);
     }

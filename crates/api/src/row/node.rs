@@ -1,0 +1,110 @@
+//! A node in a list.
+
+use serde::{Deserialize, Serialize};
+
+/// A node in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// `tenant/name`, or `name` for the tenant `default`.
+    pub name: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// `host`, `container`, `vm`, `interface` or `controller`.
+    pub kind: String,
+    /// `up`, `stopped`, `paused`, `failed`.
+    pub state: String,
+    /// Interfaces, in order.
+    #[serde(default)]
+    pub interfaces: Vec<InterfaceRow>,
+    /// Process id of its `run:` program, as the machine sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The `run:` program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// How often that program was started again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Whether it forwards packets.
+    #[serde(default)]
+    pub forward: bool,
+    /// Routes beyond those of its addresses: `default via 10.0.0.1 dev eth0`.
+    #[serde(default)]
+    pub routes: Vec<String>,
+}
+
+/// An interface of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InterfaceRow {
+    /// Its name in the node.
+    pub name: String,
+    /// `02:00:00:00:00:01`.
+    pub mac: String,
+    /// With length: `10.0.0.1/8`, `fd00::1/64`.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// The other end of its link, `s1:s1-eth1`; `None`: not linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// The link's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Whether its link is up.
+    #[serde(default)]
+    pub up: bool,
+    /// Longest packet in bytes.
+    #[serde(default)]
+    pub mtu: u32,
+    /// Packets received by the node, as they were on the wire.
+    #[serde(default)]
+    pub rx_packets: u64,
+    /// Bytes received by the node, L2 without FCS.
+    #[serde(default)]
+    pub rx_bytes: u64,
+    /// Packets sent by the node.
+    #[serde(default)]
+    pub tx_packets: u64,
+    /// Bytes sent by the node.
+    #[serde(default)]
+    pub tx_bytes: u64,
+}
+
+impl NodeRow {
+    /// The first IPv4 address without its length, which is what `h1` means in a command line.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<&str> {
+        self.addresses().find(|address| !address.contains(':'))
+    }
+
+    /// The first IPv6 address without its length.
+    #[must_use]
+    pub fn ipv6(&self) -> Option<&str> {
+        self.addresses().find(|address| address.contains(':'))
+    }
+
+    /// All addresses without their lengths.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.interfaces
+            .iter()
+            .flat_map(|interface| &interface.addresses)
+            .map(|address| address.split('/').next().unwrap_or(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_address_of_a_family_is_taken_without_its_length() {
+        let node = NodeRow {
+            interfaces: vec![InterfaceRow {
+                addresses: vec!["fd00::1/64".into(), "10.0.0.1/8".into()],
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        assert_eq!((node.ipv4(), node.ipv6()), (Some("10.0.0.1"), Some("fd00::1")));
+        assert_eq!(NodeRow::default().ipv4(), None);
+    }
+}

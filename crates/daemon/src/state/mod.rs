@@ -1,0 +1,9 @@
+//! What a lab keeps in the file system: its directory, its lock, and who its daemon is.
+
+mod home;
+mod identity;
+mod lock;
+
+pub use home::{Home, HomeError, Homes, is_label};
+pub use identity::Identity;
+pub use lock::{Lock, LockError};
