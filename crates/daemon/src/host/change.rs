@@ -56,7 +56,8 @@ pub(crate) fn change(old: &HostNet, new: &HostNet, fabric: Option<RawFd>) -> Res
     Ok(Furnished { taps })
 }
 
-fn same_device(a: &HostInterface, b: &HostInterface) -> bool {
+/// Whether two interfaces are one device with perhaps other settings.
+pub(crate) fn same_device(a: &HostInterface, b: &HostInterface) -> bool {
     (&a.name, a.port, a.kind) == (&b.name, b.port, b.kind)
 }
 

@@ -4,6 +4,6 @@ mod change;
 mod fabric;
 mod furnish;
 
-pub(crate) use change::change;
+pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
 pub(crate) use furnish::{Furnished, FurnishError, HostInterface, HostNet, HostRoute, PortKind, furnish, link_local};

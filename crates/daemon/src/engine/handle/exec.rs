@@ -37,14 +37,12 @@ impl Running {
         process.cwd = cwd.map(PathBuf::from);
         process.user = user.as_deref().map(find_user).transpose()?;
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
-        let outcome = if tty.is_some() {
+        if tty.is_some() {
             let spawned = self.programs.spawner().spawn(&host, &process, netns.as_fd(), None);
             spawned.map_err(|e| refused(&e)).and_then(|spawned| self.with_terminal(spawned, conn))
         } else {
             self.with_pipes(&host, &process, netns.as_fd(), conn)
-        };
-        self.programs.ended(&node);
-        outcome
+        }
     }
 
     fn with_terminal(&self, mut spawned: Spawned, conn: &mut Conn) -> Result<(), ApiError> {

@@ -19,7 +19,7 @@ const CLEAR_FROM: usize = 200;
 
 impl Running {
     pub(super) fn ping(&self, command: &Command, sink: &Sink) -> Result<PingReport, ApiError> {
-        let Command::Ping { pair, family, count, lost_only } = command else { return Ok(PingReport::default()) };
+        let Command::Ping { pair, family, count, every } = command else { return Ok(PingReport::default()) };
         let begin = netloom_sys::clock::now();
         let (nodes, tenants, keep) = {
             let state = self.state();
@@ -61,7 +61,7 @@ impl Running {
             let results = ping(&nodes, &job, &mut tell)
                 .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot probe.", &e))?;
             for (pair, result) in job.pairs.iter().zip(&results) {
-                add(&mut report, &nodes, *pair, v6, result, *lost_only);
+                add(&mut report, &nodes, *pair, v6, result, *every || pair.is_some());
             }
         }
         report.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
@@ -109,7 +109,7 @@ fn add(
     (from, to): (usize, usize),
     v6: bool,
     result: &PairResult,
-    lost_only: bool,
+    every: bool,
 ) {
     let (Some(from), Some(to)) = (nodes.get(from), nodes.get(to)) else { return };
     let received = u32::try_from(result.round_trips.len()).unwrap_or(u32::MAX);
@@ -118,7 +118,7 @@ fn add(
     report.answered += u64::from(whole);
     report.sent += u64::from(result.sent);
     report.received += u64::from(received);
-    if whole && lost_only {
+    if whole && !every {
         return;
     }
     let ms: Vec<f64> = result.round_trips.iter().map(|ns| netloom_flow::Nanos(*ns).as_secs_f64() * 1e3).collect();

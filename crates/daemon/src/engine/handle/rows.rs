@@ -1,6 +1,6 @@
 //! The lab's things as rows of tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_api::{
     DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow, TenantRow,
@@ -12,6 +12,7 @@ use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
 use crate::engine::running::State;
+use crate::slowpath;
 
 impl Running {
     pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
@@ -135,10 +136,19 @@ impl Running {
     }
 
     pub(super) fn link_rows(&self, state: &State) -> Vec<LinkRow> {
-        state.lab.links.iter().filter_map(|link| self.link_row(state, link)).collect()
+        let blocked = self.blocked(state);
+        state.lab.links.iter().filter_map(|link| self.link_row(state, link, &blocked)).collect()
     }
 
-    pub(super) fn link_row(&self, state: &State, link: &Link) -> Option<LinkRow> {
+    /// The ports that the spanning tree blocks.
+    pub(super) fn blocked(&self, state: &State) -> BTreeSet<PortId> {
+        let Some(core) = self.core() else { return BTreeSet::new() };
+        let model = slowpath::read(core.switch());
+        let ports = state.lab.switches.iter().flat_map(|switch| model.ports(&switch.name));
+        ports.filter(|port| port.role == Role::Blocked).map(|port| port.dp_port).collect()
+    }
+
+    pub(super) fn link_row(&self, state: &State, link: &Link, blocked: &BTreeSet<PortId>) -> Option<LinkRow> {
         let [a, b] = state.ports.link(&link.id)?;
         let (forth, back) = directions(link, a, b);
         let settings = |(port, direction): (PortId, Direction)| {
@@ -146,16 +156,12 @@ impl Running {
             Some(if direction == Direction::ToSwitch { &spec.to_switch } else { &spec.from_switch })
         };
         let (out, home) = (settings(forth)?, settings(back)?);
-        let blocked = self.core().is_some_and(|core| {
-            let model = crate::slowpath::read(core.switch());
-            [a, b].iter().any(|port| model.is_blocked(*port))
-        });
         Some(LinkRow {
             name: link.id.clone(),
             a: end_row(state, &link.a),
             b: end_row(state, &link.b),
             up: out.up && home.up,
-            blocked,
+            blocked: blocked.contains(&a) || blocked.contains(&b),
             drift: state.drift.contains_key(&link.id),
             forth: self.direction_row(forth, out),
             back: self.direction_row(back, home),
@@ -169,11 +175,11 @@ impl Running {
         (row.packets, row.bytes) = (passed.packets, passed.bytes);
         for report in self.core().into_iter().flat_map(|c| c.counters()).filter_map(|c| c.link(at.0, at.1)) {
             let counters = report.counters.read();
-            row.packets = counters.passed.packets;
-            row.bytes = counters.passed.bytes;
+            row.packets = counters.left.packets;
+            row.bytes = counters.left.bytes;
             row.lost += counters.lost;
-            row.overflowed += counters.overflowed;
-            row.queued += counters.waiting;
+            row.overflowed += counters.queue_full;
+            row.queued += counters.queued;
             row.late_p99_ms = report.fidelity.quantile(0.99).map(|late| late.as_secs_f64() * 1e3);
         }
         row
