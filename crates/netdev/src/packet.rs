@@ -29,7 +29,7 @@ impl PacketPort {
         Self { socket, gathered: Vec::new(), ends: Vec::new(), late: Flushed::default() }
     }
 
-    /// The socket, to wait for it.
+    /// The socket.
     #[must_use]
     pub fn socket(&self) -> &PacketSocket {
         &self.socket
@@ -67,6 +67,7 @@ impl PacketPort {
 }
 
 impl AsFd for PacketPort {
+    /// The device, to wait for it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

@@ -28,7 +28,7 @@ impl TapPort {
         Self { tap, caps }
     }
 
-    /// The device, to wait for it.
+    /// The device.
     #[must_use]
     pub fn tap(&self) -> &Tap {
         &self.tap
@@ -36,6 +36,7 @@ impl TapPort {
 }
 
 impl AsFd for TapPort {
+    /// The device, to wait for it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.tap.as_fd()
     }

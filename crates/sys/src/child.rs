@@ -57,8 +57,16 @@ pub struct Child {
 /// Whether this process has exactly one thread, so that [`fork`] may be called.
 ///
 /// # Errors
-/// When /proc is not mounted.
+/// When /proc is not mounted, where the kernel's quicker answer is forbidden too.
 pub fn is_single_threaded() -> Result<bool, HostError> {
+    // Unsharing memory does nothing to a process with one thread, and is refused to one with more.
+    // SAFETY: either way nothing changes.
+    if unsafe { libc::unshare(libc::CLONE_VM) } == 0 {
+        return Ok(true);
+    }
+    if last_errno() == Errno::INVAL {
+        return Ok(false);
+    }
     let threads = std::fs::read_dir("/proc/self/task").because("count the threads of", || "this process")?;
     Ok(threads.count() == 1)
 }
@@ -69,12 +77,15 @@ pub fn is_single_threaded() -> Result<bool, HostError> {
 /// not touch another. It never returns into the caller's code: nothing the caller owns is dropped in the child.
 ///
 /// # Errors
-/// `EPERM` for a namespace without `CAP_SYS_ADMIN`, `EAGAIN` or `ENOSPC` at a limit of processes or namespaces.
+/// `EBUSY` when this process has several threads; `EPERM` for a namespace without `CAP_SYS_ADMIN`, `EAGAIN` or `ENOSPC` at a limit of processes or namespaces.
 pub fn fork(
     namespaces: NewNamespaces,
     keep: &[BorrowedFd<'_>],
     work: impl FnOnce() -> i32,
 ) -> Result<Child, HostError> {
+    if !is_single_threaded()? {
+        return Err(Errno::BUSY).because("start a child of", || "a process with several threads");
+    }
     let mut pidfd: RawFd = -1;
     // SAFETY: all zero is a valid `clone_args`: plain numbers, 0 meaning "not used".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -82,7 +93,7 @@ pub fn fork(
     args.pidfd = std::ptr::from_mut(&mut pidfd).expose_provenance() as u64;
     args.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
     // SAFETY: without CLONE_VM the child gets a copy of the memory and of this stack, as after fork(2); `args` and `pidfd`
-    // outlive the call. The parent has one thread (rule of this file, kept by the caller), so no lock is held for ever.
+    // outlive the call. The parent has one thread, as was just checked by the only one that could start another, so no lock is held for ever.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
     match pid {
         0 => {
@@ -239,4 +250,21 @@ fn close_range(first: u32, last: u32) {
 
 fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_has_no_children_here() {
+        // The test harness has a thread for each test and one of its own.
+        std::thread::spawn(|| {
+            assert!(!is_single_threaded().unwrap());
+            let refused = fork(NewNamespaces::default(), &[], || 0).unwrap_err();
+            assert_eq!(refused.errno, Errno::BUSY);
+        })
+        .join()
+        .unwrap();
+    }
 }

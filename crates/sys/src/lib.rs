@@ -26,8 +26,10 @@ pub mod seqpacket;
 pub mod signals;
 pub mod sniffer;
 mod sockopt;
+pub mod stamp;
 pub mod sysctl;
 pub mod tap;
+pub mod tcp;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -241,6 +241,7 @@ const OFFLOADS: [u32; 4] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netlink::{LinkChange, Netlink, NetlinkSocket, Request};
     use crate::netns::NetNs;
     use crate::testing::can_make_taps;
 
@@ -255,6 +256,34 @@ mod tests {
         assert!(tap.index() > 1, "lo has index 1");
         assert_eq!(tap.read(&mut [0; 64]), Err(Errno::AGAIN));
         assert_eq!(tap.write(&[0; VNET_HEADER + 60]), Err(Errno::IO), "down, so the kernel refuses");
+    }
+
+    #[test]
+    fn an_interface_that_is_down_is_quiet_and_no_failure() {
+        if !can_make_taps() {
+            return;
+        }
+        let ns = NetNs::create().unwrap();
+        ns.run(|| {
+            let tap = Tap::create("t0").unwrap();
+            let mut netlink = NetlinkSocket::open().unwrap();
+            let mut set = |up| {
+                let change = LinkChange { up: Some(up), no_ipv6_autoconf: true, ..LinkChange::default() };
+                netlink.batch(&[Request::SetLink { index: tap.index(), change }]).unwrap();
+            };
+            set(true);
+            let frame = [0; VNET_HEADER + 60];
+            assert_eq!(tap.write(&frame), Ok(frame.len()));
+            set(false);
+            assert_eq!(tap.read(&mut [0; 64]), Err(Errno::AGAIN));
+            assert_eq!(tap.write(&frame), Err(Errno::IO));
+            set(true);
+            assert_eq!(tap.write_parts(&[0; VNET_HEADER], &frame[VNET_HEADER..]), Ok(frame.len()));
+            tap.carrier(false).unwrap();
+            let link = netlink.links().unwrap().into_iter().find(|link| link.name == "t0").unwrap();
+            assert!(link.up && !link.carrier, "the cable is pulled");
+        })
+        .unwrap();
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub struct Link {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
-    /// Up with a carrier.
-    pub running: bool,
+    /// Up, and the other side is there.
+    pub carrier: bool,
     /// "veth", "tun", "bridge" ..; empty for `lo` and hardware.
     pub kind: String,
     /// Packets queued towards a slow reader.
@@ -78,7 +78,8 @@ impl Link {
         let mut link = Self {
             index: message.header.index,
             up: message.header.flags.contains(LinkFlags::Up),
-            running: message.header.flags.contains(LinkFlags::Running),
+            // The kernel's "running" follows a second later.
+            carrier: message.header.flags.contains(LinkFlags::LowerUp),
             ..Self::default()
         };
         for attribute in message.attributes {

@@ -3,32 +3,32 @@
 use std::fs;
 use std::io::{Read, pipe};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use netloom_container::{Ending, HostSpec, ProcessSpec, SpawnError, Spawned, Spawner, SpawnerConfig};
 use netloom_sys::netns::NetNs;
 
 /// Where one run of the tests lives.
-pub struct Lab {
-    pub dir: PathBuf,
-    pub spawner: Spawner,
-    pub netns: NetNs,
+pub(crate) struct Lab {
+    pub(crate) dir: PathBuf,
+    pub(crate) spawner: Spawner,
+    pub(crate) netns: NetNs,
     host: String,
     count: u32,
 }
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-pub struct Done {
-    pub ending: Ending,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Done {
+    pub(crate) ending: Ending,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Lab {
     /// Starts a spawner; the error says why this machine or user cannot.
-    pub fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let dir = std::env::temp_dir().join(format!("netloom-host-test-{}", std::process::id()));
         fs::create_dir_all(dir.join("lab")).map_err(|error| error.to_string())?;
         fs::create_dir_all(dir.join("scratch")).map_err(|error| error.to_string())?;
@@ -42,34 +42,34 @@ impl Lab {
     }
 
     /// The following commands run in a new host.
-    pub fn next_host(&mut self) {
+    pub(crate) fn next_host(&mut self) {
         self.count += 1;
         self.host = format!("h{}", self.count);
     }
 
     /// The host of the test as the lab file would make it.
-    pub fn host(&self) -> HostSpec {
+    pub(crate) fn host(&self) -> HostSpec {
         let mut host = HostSpec::new(self.host.as_str(), self.dir.join("scratch").join(&self.host));
         host.lab_dir = Some(self.lab_dir());
         host
     }
 
-    pub fn lab_dir(&self) -> PathBuf {
+    pub(crate) fn lab_dir(&self) -> PathBuf {
         self.dir.join("lab")
     }
 
     /// Runs a shell script in the test's host.
-    pub fn sh(&self, script: &str) -> Done {
+    pub(crate) fn sh(&self, script: &str) -> Done {
         self.run(&self.host(), &ProcessSpec::new(["sh", "-c", script])).expect("the shell starts")
     }
 
     /// Runs a shell script in a host of its own kind.
-    pub fn sh_in(&self, host: &HostSpec, script: &str) -> Done {
+    pub(crate) fn sh_in(&self, host: &HostSpec, script: &str) -> Done {
         self.run(host, &ProcessSpec::new(["sh", "-c", script])).expect("the shell starts")
     }
 
     /// Runs a process to its end, with an empty stdin.
-    pub fn run(&self, host: &HostSpec, process: &ProcessSpec) -> Result<Done, SpawnError> {
+    pub(crate) fn run(&self, host: &HostSpec, process: &ProcessSpec) -> Result<Done, SpawnError> {
         let (mut out, out_end) = pipe().expect("a pipe");
         let (mut err, err_end) = pipe().expect("a pipe");
         let null = fs::File::open("/dev/null").expect("/dev/null");
@@ -87,8 +87,19 @@ impl Lab {
         Ok(Done { ending: spawned.wait(), out: out_text, err })
     }
 
+    /// How many inits this lab's spawner has.
+    pub(crate) fn inits(&self) -> usize {
+        let spawner = self.spawner.pid();
+        let path = format!("/proc/{spawner}/task/{spawner}/children");
+        let children = fs::read_to_string(path).expect("the spawner runs");
+        let is_init = |pid: &&str| {
+            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "netloom-init")
+        };
+        children.split_whitespace().filter(is_init).count()
+    }
+
     /// Starts a process in a host.
-    pub fn start_in(
+    pub(crate) fn start_in(
         &self,
         host: &HostSpec,
         process: &ProcessSpec,
@@ -103,4 +114,12 @@ impl Drop for Lab {
         let _ = self.spawner.stop_all(Duration::ZERO);
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Whether this process is root of the machine, and not only of a user namespace.
+pub(crate) fn is_machine_root() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    whole && status.lines().any(|line| line.starts_with("Uid:\t0\t0"))
 }
