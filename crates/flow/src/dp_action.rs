@@ -32,7 +32,7 @@ pub enum DpAction {
     /// Pop the outermost VLAN header.
     PopVlan,
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.
-    Clone(Box<[DpAction]>),
+    Clone(Box<[Self]>),
     /// Look the packet up again under this id, as it is now.
     Recirculate(RecircId),
     /// Drop here and count it. Only as the last action of a list.

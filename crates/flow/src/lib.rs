@@ -10,23 +10,37 @@
 //! A miss is a value handed up, [`Upcall`]; its answer is a value handed down, [`Translation`]. Nothing here
 //! reads a clock, opens a socket or depends on the order of a map.
 
-mod drop;
+mod action;
+pub mod classifier;
 mod dp_action;
+mod drop;
 mod epoch;
+pub mod field;
+mod flow_match;
 mod hits;
 mod ids;
+pub mod key;
 mod link;
+mod prerequisite;
+pub mod text;
 mod time;
 mod translation;
 mod upcall;
 pub mod word;
 
+pub use action::{Action, Controller, Spelling, Subfield};
+pub use classifier::Classifier;
 pub use dp_action::{DpAction, WordSet};
 pub use drop::DropReason;
 pub use epoch::Epoch;
+pub use field::{Field, FieldId};
+pub use flow_match::{FlowMatch, overlaps};
 pub use hits::{Hits, HitsRead};
 pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
+pub use key::{PacketMeta, extract};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
+pub use prerequisite::Prerequisite;
+pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
 pub use time::Nanos;
 pub use translation::{Dependency, Effect, PortCounter, Translation};
 pub use upcall::Upcall;

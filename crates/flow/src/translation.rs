@@ -1,5 +1,7 @@
 //! The answer to a miss, as a value handed down.
 
+use std::sync::atomic::AtomicU64;
+
 use crate::{BridgeId, DpAction, DropReason, Hits, OfPort, PacketMask, PortId, RuleId, TableId, TenantId};
 
 /// What to do with every packet that looks like the one translated.
@@ -18,6 +20,8 @@ pub struct Translation {
     pub effects: Box<[Effect]>,
     /// Whether a cache may keep it; `false`: for this packet only.
     pub cacheable: bool,
+    /// The switch's own mark of the changes this translation was last checked against; nobody else's business.
+    pub stamp: AtomicU64,
     /// What it has carried.
     pub hits: Hits,
 }

@@ -1,1 +1,21 @@
-//! From a lab file to a running lab: resolve, plan, apply, expectations
+//! From a lab file to a running lab.
+//!
+//! One straight line: [`load`] reads the file, [`resolve`] leaves nothing to guess. Nothing here opens a file or
+//! a socket, reads a clock or starts a thread; whoever does so implements small traits.
+
+pub mod address;
+mod error;
+pub mod expect;
+mod file;
+pub mod lab;
+pub mod mac;
+pub mod names;
+pub mod quantity;
+mod resolve;
+pub mod settings;
+pub mod topology;
+
+pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
+pub use file::{LabFile, MAX_FILE, load, name_of};
+pub use lab::Lab;
+pub use resolve::{resolve, resolve_after};

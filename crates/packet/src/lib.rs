@@ -1,1 +1,32 @@
-//! Wire formats: checked views, builders, checksums and segmentation
+//! Wire formats: one-pass parsing, checked views, edits, builders, checksums and segmentation.
+//!
+//! Frames are byte slices that begin with the Ethernet header; nothing here owns a buffer, allocates per packet
+//! or panics on any bytes. What a frame still needs done to it, virtio-net's offload metadata, travels beside it
+//! as an [`Offload`]; where its headers are, as [`Headers`].
+//!
+//! | question | answer |
+//! |---|---|
+//! | where are the headers? | [`parse::parse`] |
+//! | what does a super-packet count as? | [`wire::wire`] |
+//! | change a field, keep the checksums right | [`edit`] |
+//! | cut a super-packet | [`segment`] |
+//! | complete a checksum | [`checksum::finish`] |
+//! | write a packet | [`build`] |
+//!
+//! A protocol is a file: [`ethernet`], [`vlan`], [`mpls`], [`arp`], [`ipv4`], [`ipv6`], [`icmp`], [`nd`],
+//! [`tcp`], [`udp`], [`sctp`].
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod checksum;
+pub mod ethernet;
+pub mod offload;
+pub mod parse;
+pub mod wire;
+
+pub use ethernet::Mac;
+pub use offload::{BadOffload, Csum, Gso, Offload, VNET_HDR};
+pub use parse::{Headers, Malformed, parse};
+pub use wire::{Wire, wire};

@@ -1,0 +1,179 @@
+//! What a packet must be for a field to exist in it.
+
+use crate::{FlowKey, FlowMask, FlowMatch, word};
+
+/// What must hold for a field to exist. Those of L4 also demand that the packet is not a later fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prerequisite {
+    /// Nothing.
+    None,
+    /// A VLAN header.
+    Vlan,
+    /// MPLS, unicast or multicast.
+    Mpls,
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// IPv4 or IPv6.
+    Ip,
+    /// ARP or RARP.
+    Arp,
+    /// TCP, UDP or SCTP over IPv4 or IPv6.
+    Ports,
+    /// TCP over IPv4 or IPv6.
+    Tcp,
+    /// UDP over IPv4 or IPv6.
+    Udp,
+    /// SCTP over IPv4 or IPv6.
+    Sctp,
+    /// ICMP over IPv4.
+    Icmpv4,
+    /// ICMPv6 over IPv6.
+    Icmpv6,
+    /// Neighbour solicitation or advertisement.
+    Nd,
+    /// Neighbour solicitation.
+    NdSolicit,
+    /// Neighbour advertisement.
+    NdAdvert,
+}
+
+/// Ethernet types.
+const IPV4: u64 = 0x0800;
+const IPV6: u64 = 0x86dd;
+const ETH_TYPE: u64 = 0xffff;
+const PRESENT: u64 = 0x1000;
+const NW_PROTO: u64 = 0xff << 56;
+const LATER: u64 = 2 << 32;
+const ICMP_TYPE: u64 = 0xff << 48;
+const ICMP_CODE: u64 = 0xff << 32;
+
+impl Prerequisite {
+    /// The Ethernet types that will do; empty: any.
+    #[must_use]
+    pub const fn eth_types(self) -> &'static [u64] {
+        match self {
+            Self::None | Self::Vlan => &[],
+            Self::Mpls => &[0x8847, 0x8848],
+            Self::Ipv4 | Self::Icmpv4 => &[IPV4],
+            Self::Ipv6 | Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => &[IPV6],
+            Self::Ip | Self::Ports | Self::Tcp | Self::Udp | Self::Sctp => &[IPV4, IPV6],
+            Self::Arp => &[0x0806, 0x8035],
+        }
+    }
+
+    /// The IP protocols that will do; empty: any.
+    #[must_use]
+    pub const fn ip_protos(self) -> &'static [u64] {
+        match self {
+            Self::Ports => &[6, 17, 132],
+            Self::Tcp => &[6],
+            Self::Udp => &[17],
+            Self::Sctp => &[132],
+            Self::Icmpv4 => &[1],
+            Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => &[58],
+            _ => &[],
+        }
+    }
+
+    /// The ICMPv6 types it takes; empty: any.
+    #[must_use]
+    pub const fn icmp_types(self) -> &'static [u64] {
+        match self {
+            Self::Nd => &[135, 136],
+            Self::NdSolicit => &[135],
+            Self::NdAdvert => &[136],
+            _ => &[],
+        }
+    }
+
+    /// The packets that fulfil it, in words.
+    #[must_use]
+    pub const fn packets(self) -> &'static str {
+        match self {
+            Self::None => "any packets",
+            Self::Vlan => "packets with a VLAN header",
+            Self::Mpls => "MPLS",
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+            Self::Ip => "IP",
+            Self::Arp => "ARP",
+            Self::Ports => "TCP, UDP or SCTP",
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+            Self::Icmpv4 => "ICMP",
+            Self::Icmpv6 => "ICMPv6",
+            Self::Nd => "neighbour discovery",
+            Self::NdSolicit => "neighbour solicitations",
+            Self::NdAdvert => "neighbour advertisements",
+        }
+    }
+
+    /// What a person adds to a flow so that it holds.
+    #[must_use]
+    pub const fn to_add(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Vlan => "dl_vlan=ID, or vlan_tci=0x1000/0x1000",
+            Self::Mpls => "mpls (or mplsm)",
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ipv6",
+            Self::Ip => "ip (or ipv6)",
+            Self::Arp => "arp (or rarp)",
+            Self::Ports => "tcp, udp or sctp (or tcp6, udp6, sctp6)",
+            Self::Tcp => "tcp (or tcp6)",
+            Self::Udp => "udp (or udp6)",
+            Self::Sctp => "sctp (or sctp6)",
+            Self::Icmpv4 => "icmp",
+            Self::Icmpv6 => "icmp6",
+            Self::Nd => "icmp6,icmp_type=135 (or 136)",
+            Self::NdSolicit => "icmp6,icmp_type=135",
+            Self::NdAdvert => "icmp6,icmp_type=136",
+        }
+    }
+
+    /// Whether a packet fulfils it. The bits looked at are added to `mask`.
+    #[must_use]
+    pub fn holds(self, key: &FlowKey, mask: Option<&mut FlowMask>) -> bool {
+        let mut unused = FlowMask::default();
+        let seen = mask.unwrap_or(&mut unused);
+        self.check(|word, bits| {
+            seen.0[word] |= bits;
+            Some(key.0[word] & bits)
+        })
+    }
+
+    /// Whether every packet that matches `matches` fulfils it.
+    #[must_use]
+    pub fn met_by(self, matches: &FlowMatch) -> bool {
+        self.check(|word, bits| {
+            let (key, mask) = matches.word(word);
+            // A flow need not say that it is not for later fragments, nor that the ICMP code is 0: what it
+            // matches does not exist in other packets.
+            let implied = matches!((word, bits), (word::IP, LATER) | (word::L4, ICMP_CODE));
+            (mask & bits == bits || implied).then_some(key & bits)
+        })
+    }
+
+    /// The one place that says what each needs. `read` returns the bits, or `None` where they are not known.
+    fn check(self, mut read: impl FnMut(usize, u64) -> Option<u64>) -> bool {
+        if self == Self::Vlan {
+            return read(word::ETH_SRC, PRESENT) == Some(PRESENT);
+        }
+        let mut one_of = |word: usize, bits: u64, shift: u32, wanted: &[u64]| {
+            wanted.is_empty() || read(word, bits).is_some_and(|value| wanted.contains(&(value >> shift)))
+        };
+        if !one_of(word::ETH_DST, ETH_TYPE, 0, self.eth_types()) {
+            return false;
+        }
+        if self.ip_protos().is_empty() {
+            return true;
+        }
+        one_of(word::IP, NW_PROTO, 56, self.ip_protos())
+            && one_of(word::IP, LATER, 32, &[0])
+            && one_of(word::L4, ICMP_TYPE, 48, self.icmp_types())
+            && (self.icmp_types().is_empty() || one_of(word::L4, ICMP_CODE, 32, &[0]))
+    }
+}

@@ -1,0 +1,332 @@
+//! Every key of a lab file, in tables: the readers refuse what is not in them, and the published schema is made
+//! from them, so the two cannot diverge.
+//!
+//! Keys of features that do not exist yet are in the tables as [`Shape::Later`]: refused with their line, never
+//! ignored.
+
+/// What a key may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A bare number from the first to the last.
+    Integer(u64, u64),
+    /// `10ms`
+    Duration,
+    /// `100Mbit`
+    Rate,
+    /// A count of packets, or a size.
+    Queue,
+    /// `1%`
+    Share,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A map with these keys.
+    Table(Table),
+    /// A map from names to maps with these keys.
+    Each(Table),
+    /// A map from anything to this.
+    MapTo(&'static Self),
+    /// A list of these.
+    List(&'static Self),
+    /// One of several.
+    Any(&'static [Self]),
+    /// A feature that is not there yet; what it is.
+    Later,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) about: &'static str,
+}
+
+/// Keys of one kind of map, in groups that several kinds share.
+pub(crate) type Table = &'static [&'static [Key]];
+
+const fn key(name: &'static str, shape: Shape, about: &'static str) -> Key {
+    Key { name, shape, about }
+}
+
+const fn later(name: &'static str, about: &'static str) -> Key {
+    Key { name, shape: Shape::Later, about }
+}
+
+use Shape::{Any, Choice, Duration, Each, Flag, Integer, List, MapTo, Queue, Rate, Share, Text};
+
+/// One text or several.
+const TEXTS: Shape = Any(&[Text, List(&Text)]);
+const MTU: Shape = Integer(MIN_MTU, MAX_MTU);
+/// The least an interface can have and still carry IPv4 (RFC 791).
+pub(crate) const MIN_MTU: u64 = 68;
+/// What fits the length field of an IPv4 packet.
+pub(crate) const MAX_MTU: u64 = 65_535;
+
+pub(crate) const STATES: &[&str] = &["up", "down"];
+pub(crate) const DISTRIBUTIONS: &[&str] = &["uniform", "normal", "pareto"];
+pub(crate) const RESTARTS: &[&str] = &["never", "on-failure", "always"];
+pub(crate) const PORTS: &[&str] = &["auto", "tap", "packet"];
+pub(crate) const FAIL_MODES: &[&str] = &["standalone", "secure"];
+pub(crate) const LOOPS: &[&str] = &["tree", "ecmp", "allow"];
+pub(crate) const ARPS: &[&str] = &["local", "flood", "static"];
+pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
+pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
+pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
+
+/// The file itself.
+pub(crate) static TOP: Table = &[&[
+    key("netloom", Integer(1, 1), "Version of the lab file's grammar: 1."),
+    key("name", Text, "Name of the lab; without it, the file's own."),
+    key("seed", Integer(0, u64::MAX), "Every random choice comes from this number."),
+    key("vars", MapTo(&Text), "Variables, used as $name; `--set name=value` overrides them."),
+    key("defaults", Shape::Table(DEFAULTS), "Settings for everything of one kind; a thing's own key wins."),
+    later("controllers", "OpenFlow controllers"),
+    key("tenants", Each(TENANT), "Tenants: own names, addresses and networks."),
+    key("networks", Each(NETWORK), "Broadcast domains without a switch or link to draw."),
+    key("nodes", Each(NODE), "Whatever sends packets."),
+    key("switches", Each(SWITCH), "Switches."),
+    key("links", List(&Any(&[Text, Shape::Table(LINK)])), "Links, `A -- B` or a map with `link:`."),
+    later("tunnels", "overlay tunnels between switches"),
+    key(
+        "topology",
+        Shape::Table(TOPOLOGY),
+        "Nodes, switches and links by a rule; the rest of the file refines them.",
+    ),
+    key("events", List(&Shape::Table(EVENT)), "What happens, and when, once the untimed expectations hold."),
+    key("expect", List(&Any(&[Text, Shape::Table(EXPECT)])), "What must hold."),
+    key("loops", Choice(LOOPS), "What is done about loops among switches: tree (default), ecmp or allow."),
+    key("arp", Choice(ARPS), "Who answers ARP and neighbour discovery: local (default), flood or static."),
+    key("workers", Integer(1, 64), "Threads that move packets, 1 by default."),
+    key("settle", Duration, "How long an untimed expectation may take to hold, 10s by default."),
+    key("fidelity", Choice(FIDELITIES), "What an unfaithful link means: auto (default), strict or report."),
+    key("filesystem", Choice(FILESYSTEMS), "What hosts may write: private (default) or shared."),
+    key("subnet", TEXTS, "Where addresses come from: 10.0.0.0/8 and fd00::/48 by default."),
+    later("qos", "queues and quality of service"),
+    later("hosts", "labs over several machines"),
+    later("acl", "security groups"),
+]];
+
+/// `defaults:`
+pub(crate) static DEFAULTS: Table = &[&[
+    key("node", Shape::Table(NODE), "For every node."),
+    key("switch", Shape::Table(SWITCH), "For every switch."),
+    key("link", Shape::Table(SETTINGS_BOTH), "For every link."),
+]];
+
+/// A tenant.
+pub(crate) static TENANT: Table = &[&[later("quota", "limits of a tenant")]];
+
+/// A network.
+pub(crate) static NETWORK: Table = &[&[
+    key("subnet", TEXTS, "Addresses of the network, at most one prefix per family."),
+    later("internet", "a way out to the internet"),
+    later("dhcp", "an address server"),
+]];
+
+/// A node.
+pub(crate) static NODE: Table = &[&[
+    key(
+        "ip",
+        Any(&[Text, List(&Text), MapTo(&TEXTS)]),
+        "Addresses: of the first interface, or by interface.",
+    ),
+    key("mac", Any(&[Text, MapTo(&Text)]), "MAC address: of the first interface, or by interface."),
+    key("mtu", Any(&[MTU, MapTo(&MTU)]), "MTU of all interfaces, or by interface."),
+    key("gateway", TEXTS, "Default gateway, at most one per family; `none` for none."),
+    key("routes", TEXTS, "Routes such as `default via 10.0.0.1`, or `auto`: shortest paths."),
+    key("forward", Flag, "Whether the node forwards packets between its interfaces."),
+    key("sysctl", MapTo(&Text), "Kernel settings of the node's network, net.* only."),
+    key(
+        "files",
+        MapTo(&Text),
+        "Files laid over the node's own: path in the node to path beside the lab file.",
+    ),
+    key("env", MapTo(&Text), "Environment of what runs in the node."),
+    key("run", TEXTS, "Command, or commands, that start with the node."),
+    key(
+        "restart",
+        Choice(RESTARTS),
+        "When `run` ends: never (default), on-failure or always start it again.",
+    ),
+    key("networks", List(&Text), "Networks the node joins, its own tenant's first."),
+    key("privileged", Flag, "Lifts the bounds of a host's capabilities."),
+    key("netns", Text, "Name under /run/netns for the node's network namespace."),
+    key("port", Choice(PORTS), "How the node is joined: auto (default), tap or packet."),
+    later("image", "containers from images"),
+    later("vm", "virtual machines"),
+    later("vf", "SR-IOV virtual functions"),
+    later("interface", "a real interface as a node"),
+    later("cpu", "limits of processor time"),
+    later("memory", "limits of memory"),
+    later("limits", "limits of a node"),
+    later("entrypoint", "containers from images"),
+    later("cmd", "containers from images"),
+    later("user", "containers from images"),
+    later("workdir", "containers from images"),
+    later("volumes", "volumes"),
+    later("tmpfs", "volumes"),
+    later("health", "health checks"),
+    later("after", "start order of nodes"),
+    later("ports", "ports published on the machine"),
+    later("stop-signal", "containers from images"),
+    later("swap", "limits of memory"),
+    later("pids", "limits of processes"),
+    later("io", "limits of disks"),
+    later("cpuset", "processors of a node"),
+]];
+
+/// A switch.
+pub(crate) static SWITCH: Table = &[&[
+    key(
+        "fail_mode",
+        Choice(FAIL_MODES),
+        "Without a controller: learn as a switch does (standalone, default), or only flows (secure).",
+    ),
+    key("flows", List(&Text), "Flows in the syntax of ovs-ofctl, one a line."),
+    key("controller", Choice(&["none"]), "Which controller; only none so far."),
+    later("openflow", "OpenFlow controllers"),
+    later("qos", "queues and quality of service"),
+]];
+
+const SETTINGS_KEYS: &[Key] = &[
+    key("rate", Any(&[Rate, Choice(&["none"])]), "Bits per second, counted as L2 bytes without FCS."),
+    key("delay", Duration, "One-way delay."),
+    key("jitter", Duration, "Spread of the delay."),
+    key("distribution", Choice(DISTRIBUTIONS), "Shape of the jitter: uniform (default), normal or pareto."),
+    key("loss", Any(&[Share, Shape::Table(LOSS)]), "Share of packets lost."),
+    key("duplicate", Share, "Share of packets that arrive twice."),
+    key("reorder", Share, "Share of packets that skip the delay."),
+    key("corrupt", Share, "Share of packets with one bit flipped."),
+    key("queue", Queue, "Limit of the queue before the link: packets, or bytes with a unit."),
+    key("mtu", MTU, "Longest payload of a frame that passes."),
+    key("state", Choice(STATES), "Whether packets pass."),
+];
+
+/// Settings of one direction of a link.
+pub(crate) static SETTINGS: Table = &[SETTINGS_KEYS];
+
+const DIRECTIONS: &[Key] = &[
+    key("forth", Shape::Table(SETTINGS), "Settings from the left end to the right one."),
+    key("back", Shape::Table(SETTINGS), "Settings from the right end to the left one."),
+];
+
+/// Settings of a link.
+pub(crate) static SETTINGS_BOTH: Table = &[SETTINGS_KEYS, DIRECTIONS];
+
+/// A link.
+pub(crate) static LINK: Table = &[
+    &[
+        key("link", Text, "The two ends, `A -- B`; `A:eth1` names the interface."),
+        key("name", Text, "The link's name; else it goes by `A--B`."),
+        key("vlan", Integer(1, 4094), "VLAN of the node at an access port."),
+        key("trunk", List(&Text), "VLANs carried with their tags, numbers and ranges."),
+        key("native", Integer(1, 4094), "VLAN of untagged frames on a trunk."),
+        key("tenant", Text, "Tenant of a node that serves several."),
+        key("subnet", TEXTS, "Addresses of a link between two nodes."),
+    ],
+    SETTINGS_KEYS,
+    DIRECTIONS,
+];
+
+const LOSS: Table = &[&[key("gilbert-elliott", Shape::Table(GILBERT), "Losses in bursts.")]];
+
+/// `loss: { gilbert-elliott: ... }`
+pub(crate) static GILBERT: Table = &[&[
+    key("p", Share, "Chance to go from the good to the bad state, after each packet."),
+    key("r", Share, "Chance to go back; without it, 100% less p."),
+    key("bad", Share, "Loss in the bad state, 100% by default."),
+    key("good", Share, "Loss in the good state, 0 by default."),
+]];
+
+/// The table of `loss:` as a map.
+pub(crate) static LOSS_MAP: Table = LOSS;
+
+/// `topology:`
+pub(crate) static TOPOLOGY: Table = &[&[
+    key("single", Any(&[Integer(1, 65_000), Shape::Table(SINGLE)]), "One switch with this many hosts."),
+    key("linear", Any(&[Integer(1, 65_000), Shape::Table(LINEAR)]), "Switches in a row, hosts on each."),
+    key("tree", Shape::Table(TREE), "A tree of switches with hosts as leaves."),
+    key("torus", Shape::Table(TORUS), "A grid of switches whose edges are joined."),
+    key("fat-tree", Shape::Table(FAT_TREE), "A fat tree of k pods."),
+    key("clos", Shape::Table(CLOS), "Leaves that are joined to every spine."),
+]];
+pub(crate) static SINGLE: Table = &[&[key("hosts", Integer(1, 65_000), "Hosts.")]];
+pub(crate) static LINEAR: Table = &[&[
+    key("switches", Integer(1, 65_000), "Switches."),
+    key("hosts", Integer(0, 65_000), "Hosts per switch, 1 by default."),
+]];
+pub(crate) static TREE: Table = &[&[
+    key("depth", Integer(1, 16), "Levels of switches."),
+    key("fanout", Integer(1, 65_000), "Children of each switch, 2 by default."),
+]];
+pub(crate) static TORUS: Table = &[&[
+    key("x", Integer(3, 1_000), "Columns."),
+    key("y", Integer(3, 1_000), "Rows."),
+    key("hosts", Integer(0, 1_000), "Hosts per switch, 1 by default."),
+]];
+pub(crate) static FAT_TREE: Table = &[&[
+    key("k", Integer(2, 64), "Ports per switch, even."),
+    key("hosts", Integer(0, 1_000), "Hosts per edge switch, k/2 by default."),
+]];
+pub(crate) static CLOS: Table = &[&[
+    key("spines", Integer(1, 1_000), "Spines."),
+    key("leaves", Integer(1, 10_000), "Leaves."),
+    key("hosts", Integer(0, 10_000), "Hosts per leaf, 1 by default."),
+]];
+
+/// An event.
+pub(crate) static EVENT: Table = &[
+    &[
+        key("at", Duration, "When, counted from the moment the untimed expectations hold."),
+        key("every", Duration, "Again and again, with this distance."),
+        key("link", Text, "Which link changes."),
+        key("node", Text, "Which node, or range of nodes."),
+        key("do", Choice(DOINGS), "What happens to the node."),
+        key("run", Text, "A command to run in the node."),
+    ],
+    SETTINGS_KEYS,
+    DIRECTIONS,
+];
+
+/// An expectation about a command.
+pub(crate) static EXPECT: Table = &[&[
+    key("node", Text, "Where the command runs."),
+    key("run", Text, "The command."),
+    key("prints", Text, "What its output must contain."),
+    key("exit", Integer(0, 255), "Its exit code, 0 by default."),
+    key("at", Duration, "When, counted from the moment the untimed expectations hold."),
+    key("within", Duration, "How long it may take to hold, instead of `settle`."),
+]];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(shape: &Shape, seen: &mut Vec<&'static str>) {
+        match shape {
+            Shape::Table(table) | Each(table) => {
+                for key in table.iter().flat_map(|group| group.iter()) {
+                    seen.push(key.name);
+                    walk(&key.shape, seen);
+                }
+            }
+            MapTo(inner) | List(inner) => walk(inner, seen),
+            Any(shapes) => shapes.iter().for_each(|s| walk(s, seen)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn no_key_is_a_word_that_other_yaml_takes_for_a_truth_value() {
+        let mut seen = Vec::new();
+        walk(&Shape::Table(TOP), &mut seen);
+        assert!(seen.len() > 100);
+        for name in seen {
+            assert!(!["on", "off", "yes", "no"].contains(&name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The lab file: YAML text to a checked tree of what was written, before any name is looked up.
+//!
+//! [`load`] reports every error of a file in one run: a reader notes what is wrong and goes on. The keys are in
+//! tables ([`keys`]), from which the published schema is made too.
+
+mod event;
+mod expectation;
+pub(crate) mod keys;
+mod link;
+mod network;
+mod node;
+mod read;
+mod switch;
+mod topology;
+mod vars;
+mod yaml;
+
+use std::path::{Path, PathBuf};
+
+use netloom_flow::Nanos;
+
+pub(crate) use event::{EventEntry, WrittenEvent};
+pub(crate) use link::{BothWays, EndPattern, LinkEntry};
+pub(crate) use network::NetworkEntry;
+pub(crate) use node::{ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute};
+pub(crate) use read::Reader;
+pub(crate) use switch::{SwitchEntry, SwitchSpec};
+
+use crate::address::Cidr;
+use crate::error::{Errors, FileError, Span, Spanned};
+use crate::expect::Sentence;
+use crate::lab::{ArpMode, Fidelity, Filesystem, Loops};
+use crate::topology::Topology;
+
+/// Longest lab file, in bytes.
+pub const MAX_FILE: usize = 16 << 20;
+
+/// What a lab file says, with the place of each thing. Made by [`load`]; [`crate::resolve`] goes on from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabFile {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// The name of the lab: `name:`, or the file's own without `.loom.yml`.
+    pub name: String,
+    pub(crate) seed: u64,
+    pub(crate) node_defaults: NodeSpec,
+    pub(crate) switch_defaults: SwitchSpec,
+    pub(crate) link_defaults: BothWays,
+    pub(crate) tenants: Vec<Spanned<String>>,
+    pub(crate) networks: Vec<NetworkEntry>,
+    pub(crate) nodes: Vec<NodeEntry>,
+    pub(crate) switches: Vec<SwitchEntry>,
+    pub(crate) links: Vec<LinkEntry>,
+    pub(crate) topology: Option<Spanned<Topology>>,
+    pub(crate) events: Vec<WrittenEvent>,
+    pub(crate) expect: Vec<Spanned<Sentence>>,
+    pub(crate) loops: Loops,
+    pub(crate) arp: ArpMode,
+    pub(crate) workers: u16,
+    pub(crate) settle: Nanos,
+    pub(crate) fidelity: Fidelity,
+    pub(crate) filesystem: Filesystem,
+    pub(crate) subnet: Vec<Spanned<Cidr>>,
+    /// Byte at which each line of the file starts.
+    pub(crate) lines: Vec<usize>,
+}
+
+impl LabFile {
+    /// The line, from 1, that a span starts in.
+    pub(crate) fn line(&self, span: Span) -> u32 {
+        let line = self.lines.partition_point(|start| *start <= span.start);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+}
+
+/// Reads a lab file. `path` is for messages, the lab's name and files beside it; nothing is opened. `sets` are
+/// the `--set NAME=VALUE` of the command line.
+///
+/// # Errors
+/// Everything that is wrong with the file as far as one can tell without looking names up.
+pub fn load(source: &str, path: &Path, sets: &[(String, String)]) -> Result<LabFile, Errors> {
+    let mut reader = Reader::default();
+    if source.len() > MAX_FILE {
+        reader.error(Span::default(), format!("the file is longer than {MAX_FILE} bytes"), None);
+        return Err(Errors { path: path.to_owned(), errors: reader.errors });
+    }
+    let mut root = match yaml::parse(source, &mut reader.errors) {
+        Ok(root) => root,
+        Err(error) => {
+            reader.errors.push(error);
+            return Err(Errors { path: path.to_owned(), errors: reader.errors });
+        }
+    };
+    let variables = vars::collect(&mut reader, &root, sets);
+    vars::substitute(&mut reader, &mut root, &variables);
+    let mut file = read_top(&mut reader, &root, path);
+    file.lines = std::iter::once(0).chain(source.match_indices('\n').map(|(i, _)| i + 1)).collect();
+    explain_empty(source, &mut reader.errors);
+    Errors::unless_empty(path, reader.errors, file)
+}
+
+/// The name a lab has by its file: `shop` of `dir/shop.loom.yml`.
+#[must_use]
+pub fn name_of(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = [".loom.yml", ".loom.yaml", ".yml", ".yaml"].iter().find_map(|end| name.strip_suffix(end));
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let clean: String = stem.unwrap_or(&name).chars().map(fit).take(40).collect();
+    let clean = clean.trim_matches('-');
+    if clean.is_empty() { "lab".to_owned() } else { clean.to_owned() }
+}
+
+fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
+    let fields = reader.fields(root, keys::TOP, "a lab file");
+    if fields.integer(reader, "netloom").is_none() && fields.take("netloom").is_none() {
+        let span = Span { start: 0, end: 0 };
+        reader.error(
+            span,
+            "the file does not say which version of the grammar it has",
+            Some("begin it with `netloom: 1`"),
+        );
+    }
+    let _ = fields.take("vars");
+    let name = fields.take("name").and_then(|node| {
+        reader.parse(node, |text| crate::names::check_label(text).map(|()| text.to_owned()))
+    });
+    let (node_defaults, switch_defaults, link_defaults) =
+        fields.take("defaults").map(|node| defaults(reader, node)).unwrap_or_default();
+    let workers = fields.integer(reader, "workers").and_then(|n| u16::try_from(n.value).ok());
+    LabFile {
+        path: path.to_owned(),
+        name: name.map_or_else(|| name_of(path), |n| n.value),
+        seed: fields.integer(reader, "seed").map_or(0, |n| n.value),
+        node_defaults,
+        switch_defaults,
+        link_defaults,
+        tenants: fields.take("tenants").map(|node| tenants(reader, node)).unwrap_or_default(),
+        networks: fields.take("networks").map(|node| network::read_all(reader, node)).unwrap_or_default(),
+        nodes: fields.take("nodes").map(|node| node::read_all(reader, node)).unwrap_or_default(),
+        switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),
+        links: fields.take("links").map(|node| link::read_all(reader, node)).unwrap_or_default(),
+        topology: fields.take("topology").and_then(|node| topology::read(reader, node)),
+        events: fields.take("events").map(|node| event::read_all(reader, node)).unwrap_or_default(),
+        expect: fields.take("expect").map(|node| expectation::read_all(reader, node)).unwrap_or_default(),
+        loops: pick(reader, fields.take("loops"), keys::LOOPS, &[Loops::Tree, Loops::Ecmp, Loops::Allow]),
+        arp: pick(reader, fields.take("arp"), keys::ARPS, &[ArpMode::Local, ArpMode::Flood, ArpMode::Static]),
+        workers: workers.unwrap_or(1),
+        settle: fields
+            .take("settle")
+            .and_then(|node| reader.parse(node, crate::quantity::duration))
+            .map_or(crate::lab::SETTLE, |d| d.value),
+        fidelity: pick(
+            reader,
+            fields.take("fidelity"),
+            keys::FIDELITIES,
+            &[Fidelity::Auto, Fidelity::Strict, Fidelity::Report],
+        ),
+        filesystem: pick(
+            reader,
+            fields.take("filesystem"),
+            keys::FILESYSTEMS,
+            &[Filesystem::Private, Filesystem::Shared],
+        ),
+        subnet: fields.take("subnet").map(|node| network::subnets(reader, node)).unwrap_or_default(),
+        lines: Vec::new(),
+    }
+}
+
+/// The value at the place of the word in `words`; the first if nothing, or something wrong, is written.
+fn pick<T: Copy + Default>(
+    reader: &mut Reader,
+    node: Option<&yaml::Node>,
+    words: &[&str],
+    values: &[T],
+) -> T {
+    let index = node.and_then(|node| reader.choice(node, words));
+    index.and_then(|i| values.get(i).copied()).unwrap_or_default()
+}
+
+fn defaults(reader: &mut Reader, node: &yaml::Node) -> (NodeSpec, SwitchSpec, BothWays) {
+    let fields = reader.fields(node, keys::DEFAULTS, "defaults");
+    (
+        fields.take("node").map(|node| node::read(reader, node)).unwrap_or_default(),
+        fields.take("switch").map(|node| switch::read(reader, node)).unwrap_or_default(),
+        fields.take("link").map(|node| link::defaults(reader, node)).unwrap_or_default(),
+    )
+}
+
+fn tenants(reader: &mut Reader, node: &yaml::Node) -> Vec<Spanned<String>> {
+    let mut out = Vec::new();
+    for (name, span, value) in reader.entries(node) {
+        drop(reader.fields(value, keys::TENANT, "a tenant"));
+        match crate::names::check_label(name) {
+            Ok(()) => out.push(Spanned::new(name.to_owned(), span)),
+            Err(error) => reader.text_error(span, name.len(), error),
+        }
+    }
+    out
+}
+
+/// An empty file is told how to begin, not what it lacks.
+fn explain_empty(source: &str, errors: &mut [FileError]) {
+    if source.trim().is_empty()
+        && let [only] = errors
+    {
+        only.message = "the file is empty".to_owned();
+        only.hint =
+            Some("begin it with `netloom: 1`; examples/quickstart.loom.yml is a whole one".to_owned());
+    }
+}

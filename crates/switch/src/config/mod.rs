@@ -1,0 +1,185 @@
+//! The wanted configuration of all switches of a lab: one value, with the column names of OVS.
+//!
+//! Whoever wants something different edits a copy of this value and hands it to
+//! [`Switch::reconfigure`](crate::Switch::reconfigure); there is no other way. What came of it flows back as
+//! [`Status`](crate::Status).
+//!
+//! Source of the names and their meaning: ovs-vswitchd.conf.db(5), tables Bridge, Port and Interface.
+
+mod id;
+mod origin;
+mod uuid;
+
+use std::collections::BTreeMap;
+
+use netloom_flow::{PortId, TenantId};
+use serde::{Deserialize, Serialize};
+
+pub use origin::Origin;
+pub use uuid::Uuid;
+
+/// All switches of a lab.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// What is done about loops between switches.
+    #[serde(default)]
+    pub loops: Loops,
+    /// The bridges, in any order; names are unique.
+    pub bridges: Vec<Bridge>,
+}
+
+/// What is done about loops between switches that have no controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loops {
+    /// A spanning tree; the links outside it are blocked.
+    #[default]
+    Tree,
+    /// Static shortest paths with a hash per flow; floods keep to a spanning tree.
+    Ecmp,
+    /// Nothing.
+    Allow,
+}
+
+/// A bridge: what users call a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bridge {
+    /// Unique within the lab.
+    pub name: String,
+    /// Stable identity: a bridge that keeps it keeps its flows, ports and counters.
+    pub uuid: Uuid,
+    /// What it does without flows and controller.
+    #[serde(default)]
+    pub fail_mode: FailMode,
+    /// Controller targets, such as `tcp:127.0.0.1:6653`. A bridge with one stays out of the spanning tree.
+    #[serde(default)]
+    pub controller: Vec<String>,
+    /// How NORMAL treats ARP requests and neighbour solicitations.
+    #[serde(default)]
+    pub arp: Arp,
+    /// Flows the configuration asks for. With none, and `fail_mode` standalone, table 0 gets one NORMAL flow.
+    #[serde(default)]
+    pub flows: Vec<Flow>,
+    /// The ports.
+    #[serde(default)]
+    pub ports: Vec<Port>,
+    /// Seconds after which an unused MAC entry is forgotten (`other_config:mac-aging-time`); 0 stands for 300.
+    #[serde(default)]
+    pub mac_aging_time: u32,
+    /// Most MAC entries (`other_config:mac-table-size`); 0 stands for 8,192.
+    #[serde(default)]
+    pub mac_table_size: u32,
+    /// Further settings, kept and shown.
+    #[serde(default)]
+    pub other_config: BTreeMap<String, String>,
+    /// Marks for other programs, kept and shown.
+    #[serde(default)]
+    pub external_ids: BTreeMap<String, String>,
+}
+
+/// What a bridge does while no flow and no controller tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailMode {
+    /// Forward as a learning switch.
+    #[default]
+    Standalone,
+    /// Forward nothing that no flow forwards.
+    Secure,
+}
+
+/// How NORMAL treats requests for a link-layer address (ARP who-has, ICMPv6 neighbour solicitation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arp {
+    /// To the owner of the address only, if the lab assigned it; an unassigned address of the lab's own subnets
+    /// is dropped, anything else flooded.
+    Local,
+    /// Like any other broadcast.
+    #[default]
+    Flood,
+    /// Hosts have permanent entries. What they send nevertheless is treated as under `Flood`.
+    Static,
+}
+
+/// A flow in the syntax of `ovs-ofctl add-flow`, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Flow {
+    /// The text.
+    pub text: String,
+    /// Who asked for it.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// A port of a bridge. VLANs and the tenant are the port's, not its interfaces'.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Port {
+    /// Unique within the bridge.
+    pub name: String,
+    /// `None` stands for access if `tag` is set, else trunk.
+    #[serde(default)]
+    pub vlan_mode: Option<VlanMode>,
+    /// The VLAN of an access port, the native VLAN of the native modes.
+    #[serde(default)]
+    pub tag: Option<u16>,
+    /// The VLANs of a trunk; empty stands for all.
+    #[serde(default)]
+    pub trunks: Vec<u16>,
+    /// Whose port it is; `None`: it carries every tenant, as links between switches do.
+    #[serde(default, with = "id")]
+    pub tenant: Option<TenantId>,
+    /// Exactly one for now: bonds are not supported yet.
+    pub interfaces: Vec<Interface>,
+}
+
+/// How a port treats VLAN tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VlanMode {
+    /// Untagged outside, `tag` inside; tagged frames are refused.
+    Access,
+    /// Tagged, in the VLANs of `trunks`.
+    Trunk,
+    /// A trunk that puts untagged frames into VLAN `tag` and sends that VLAN tagged.
+    NativeTagged,
+    /// A trunk that puts untagged frames into VLAN `tag` and sends that VLAN untagged.
+    NativeUntagged,
+}
+
+/// The device, or the end of a link to another switch, behind a port.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Interface {
+    /// Unique within the lab's switches together with its bridge.
+    pub name: String,
+    /// What it is.
+    #[serde(default, rename = "type")]
+    pub kind: InterfaceType,
+    /// The wanted OpenFlow port number, 1 to 0xfeff; `None`: the lowest free one.
+    #[serde(default)]
+    pub ofport_request: Option<u16>,
+    /// The datapath port. Unique within the lab.
+    #[serde(with = "id")]
+    pub dp_port: PortId,
+    /// On a link to another switch: the datapath port of the other end.
+    #[serde(default, with = "id")]
+    pub peer: Option<PortId>,
+    /// Longest payload in bytes, for display; the link enforces it.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+}
+
+/// What an interface is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterfaceType {
+    /// A device of the machine or of a host.
+    #[default]
+    System,
+    /// A TAP device.
+    Tap,
+    /// The end of a link to another switch.
+    Patch,
+    /// The bridge's own device; with the bridge's name it is the LOCAL port.
+    Internal,
+}
