@@ -1,1 +1,31 @@
-//! From a spec to a running process: root file system, namespaces, spawner
+//! From a spec to a running process: root file system, namespaces, spawner.
+//!
+//! ```text
+//!  daemon (threads)                 spawner (one thread, PID 1 of the lab)             node
+//!  Spawner::spawn  --- request --->  clone3(pid, mount, uts, ipc) ------------------>  init: builds the root file system,
+//!     (netns, stdin..stderr by fd)                                                     mounts /proc, reaps
+//!                                    setns(pid); clone3 ---------------------------->  process: joins, drops privileges, exec
+//!  Started (pidfd, terminal) <-----
+//!  Exited                    <-----  waits for every process of every node
+//! ```
+//!
+//! - [`spec`]: what a host and a process are to be: plain values.
+//! - [`spawner`]: the handle of the daemon, the server behind it, the state machine of a node.
+//! - [`rootfs`]: what a host sees of the machine's files.
+//! - [`service`]: when a `run:` process is started again; [`log`]: where its output goes.
+//!
+//! It deliberately knows nothing of labs, images or links: who calls it hands over a network namespace and paths.
+
+pub mod capability;
+mod init;
+pub mod log;
+mod process;
+mod protocol;
+pub mod rootfs;
+pub mod service;
+pub mod spawner;
+pub mod spec;
+
+pub use protocol::{Ending, Failure, ProcessId, Step};
+pub use spawner::{Event, SpawnError, Spawned, Spawner, SpawnerConfig, SpawnerSeed, Started, Streams};
+pub use spec::{BoundFile, Filesystem, HostSpec, ProcessSpec, TerminalSize, User};

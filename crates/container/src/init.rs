@@ -1,0 +1,96 @@
+//! The first process of a node: builds what the node sees, then only waits for orphans.
+//!
+//! It is PID 1 of the node, so signals sent from inside cannot reach it, and when it ends the kernel ends everything in its
+//! namespace. It ends when the spawner asks and no orphan is left, or when the spawner is gone. While it waits it costs
+//! nothing: no timer, no program of its own.
+
+use std::os::fd::BorrowedFd;
+
+use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::seqpacket::SeqPacket;
+use netloom_sys::signals::SignalFd;
+use netloom_sys::{HostError, child, namespaces, privileges};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Failure, Step, tell};
+use crate::rootfs;
+use crate::spec::HostSpec;
+
+/// Init to spawner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Word {
+    /// The node is built.
+    Ready,
+    /// It could not be built.
+    Failed(Failure),
+    /// Asked to end, but there are orphans.
+    Busy,
+    /// The last orphan has ended.
+    OrphansGone,
+}
+
+/// What the spawner writes to ask init to end; the content means nothing.
+pub(crate) const END: &[u8] = b"end";
+
+/// Runs as the first process of a node and returns its exit code.
+pub(crate) fn run(socket: &SeqPacket, netns: BorrowedFd<'_>, host: &HostSpec) -> i32 {
+    let built = build(netns, host);
+    let word = match &built {
+        Ok(()) => Word::Ready,
+        Err(failure) => Word::Failed(failure.clone()),
+    };
+    if tell(socket, &word, &[]).is_err() || built.is_err() {
+        return 1;
+    }
+    i32::from(serve(socket).is_err())
+}
+
+fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<(), Failure> {
+    let namespaces = Failure::at(Step::Namespaces);
+    privileges::die_with_parent().map_err(&namespaces)?;
+    namespaces::set_process_name(c"netloom-init");
+    namespaces::enter_net(netns).map_err(&namespaces)?;
+    namespaces::set_hostname(&host.hostname).map_err(&namespaces)?;
+    rootfs::build(host).map_err(Failure::at(Step::RootFileSystem))
+}
+
+/// Reaps until asked to end. Returns early only when the kernel refuses even to wait.
+fn serve(socket: &SeqPacket) -> Result<(), HostError> {
+    let children = SignalFd::block(&[SIGCHLD])?;
+    let mut epoll = Epoll::new(2)?;
+    epoll.add(socket, 0, Interest::Read)?;
+    epoll.add(&children, 1, Interest::Read)?;
+    let mut owes_word = false;
+    let mut buffer = [0; 16];
+    loop {
+        epoll.wait(None, |_| {})?;
+        while children.take().is_some() {}
+        let alone = reap_all();
+        match socket.receive(&mut buffer, true) {
+            Ok(Some(_)) if alone => return Ok(()),
+            Ok(Some(_)) => {
+                owes_word = true;
+                let _ = tell(socket, &Word::Busy, &[]);
+            }
+            Ok(None) => return Ok(()),
+            Err(_) => {}
+        }
+        if alone && owes_word {
+            owes_word = false;
+            let _ = tell(socket, &Word::OrphansGone, &[]);
+        }
+    }
+}
+
+/// Takes all children that have ended; true if none is left.
+fn reap_all() -> bool {
+    loop {
+        match child::reap() {
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
+    }
+}
+
+const SIGCHLD: i32 = 17;

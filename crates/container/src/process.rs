@@ -1,0 +1,188 @@
+//! A process on its way from the spawner into a node: it enters the namespaces, takes its streams, gives up privileges and
+//! becomes the program that was asked for. It is born in the node's PID namespace and stays a child of the spawner.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netloom_sys::seqpacket::SeqPacket;
+use netloom_sys::{Errno, child, namespaces, privileges, signals, terminal};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Failure, Step, tell};
+use crate::spec::{DEFAULT_PATH, HostSpec, ProcessSpec};
+
+/// Child to spawner. That the program has started shows by the end of the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Word {
+    /// The terminal's master comes with it.
+    Terminal,
+    /// It could not be started.
+    Failed(Failure),
+}
+
+/// Becomes the program, or tells `status` why not and returns an exit code. `streams` are stdin, stdout, stderr, or nothing.
+pub(crate) fn run(
+    status: &SeqPacket,
+    init: BorrowedFd<'_>,
+    host: &HostSpec,
+    process: &ProcessSpec,
+    streams: &[OwnedFd],
+) -> i32 {
+    let failure = match prepare(status, init, host, process, streams) {
+        Ok(program) => program.exec(),
+        Err(failure) => failure,
+    };
+    let code = failure.shell_code();
+    // The spawner reads the failure, not the code; if it is gone nobody reads either.
+    let _ = tell(status, &Word::Failed(failure), &[]);
+    code
+}
+
+fn prepare(
+    status: &SeqPacket,
+    init: BorrowedFd<'_>,
+    host: &HostSpec,
+    process: &ProcessSpec,
+    streams: &[OwnedFd],
+) -> Result<Program, Failure> {
+    // What can be wrong with the request shows before anything is entered.
+    let program = Program::new(process)?;
+    privileges::die_with_parent().map_err(Failure::at(Step::Namespaces))?;
+    namespaces::enter_all_but_pid(init).map_err(Failure::at(Step::Namespaces))?;
+    take_streams(status, process, streams)?;
+    enter_working_dir(host, process)?;
+    drop_privileges(host, process)?;
+    Ok(program)
+}
+
+fn take_streams(status: &SeqPacket, process: &ProcessSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
+    let failed = Failure::at(Step::Streams);
+    let Some(size) = process.terminal else {
+        let [stdin, stdout, stderr] = streams else {
+            return Err(Failure::new(Step::Streams, "A process needs three streams or a terminal"));
+        };
+        terminal::leave().map_err(&failed)?;
+        return child::set_stdio([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]).map_err(&failed);
+    };
+    let (master, side) = terminal::open().map_err(&failed)?;
+    terminal::resize(&side, size.rows, size.columns).map_err(&failed)?;
+    terminal::control(&side).map_err(&failed)?;
+    child::set_stdio([side.as_fd(); 3]).map_err(&failed)?;
+    tell(status, &Word::Terminal, &[master.as_fd()]).map_err(|errno| Failure {
+        step: Step::Streams,
+        errno: errno.raw_os_error(),
+        message: GONE.to_owned(),
+    })
+}
+
+fn enter_working_dir(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failure> {
+    let dir = process.cwd.as_deref().unwrap_or_else(|| host.working_dir());
+    std::env::set_current_dir(dir).map_err(|error| Failure {
+        step: Step::WorkingDir,
+        errno: error.raw_os_error().unwrap_or(0),
+        message: format!("Cannot enter the directory {} in {}: {error}", dir.display(), host.name),
+    })
+}
+
+fn drop_privileges(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failure> {
+    let failed = Failure::at(Step::Privileges);
+    let bits = host.capabilities.bits();
+    // The bounding set first: taking another identity loses the right to change it.
+    privileges::bound_capabilities(bits).map_err(&failed)?;
+    match &process.user {
+        Some(user) => privileges::become_user(user.uid, user.gid, &user.groups).map_err(&failed)?,
+        None => privileges::leave_groups(),
+    }
+    privileges::limit_capabilities(bits).map_err(&failed)?;
+    if host.no_new_privileges {
+        privileges::no_new_privileges().map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// A program with its arguments and environment, as execve(2) wants them.
+struct Program {
+    name: String,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    path: String,
+}
+
+impl Program {
+    fn new(process: &ProcessSpec) -> Result<Self, Failure> {
+        let name = process.argv.first().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Failure::new(Step::Request, "The command is empty"))?.clone();
+        let argv = process.argv.iter().map(|arg| c_string(arg.as_str())).collect::<Result<_, _>>()?;
+        let pairs = process.env.iter().map(|(key, value)| c_string(format!("{key}={value}")));
+        let env = pairs.collect::<Result<_, _>>()?;
+        let path = process.env.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+        Ok(Self { name, argv, env, path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()) })
+    }
+
+    /// Becomes the program, looking it up as execvp(3) does; returns only on failure.
+    fn exec(self) -> Failure {
+        signals::reset();
+        namespaces::set_umask(0o022);
+        let errno = if self.name.contains('/') { self.exec_file(&self.name) } else { self.exec_from_path() };
+        let message = match errno {
+            Errno::NOENT if !self.name.contains('/') => format!("{}: command not found", self.name),
+            errno => format!("Cannot start {}: {errno}", self.name),
+        };
+        Failure { step: Step::Exec, errno: errno.raw_os_error(), message }
+    }
+
+    fn exec_from_path(&self) -> Errno {
+        let mut answer = Errno::NOENT;
+        for dir in self.path.split(':') {
+            let dir = if dir.is_empty() { "." } else { dir };
+            match self.exec_file(&format!("{dir}/{}", self.name)) {
+                Errno::NOENT | Errno::NOTDIR => {}
+                // Perhaps a later directory has one that may be run; if not, this is what there is to say.
+                Errno::ACCESS => answer = Errno::ACCESS,
+                errno => return errno,
+            }
+        }
+        answer
+    }
+
+    fn exec_file(&self, path: &str) -> Errno {
+        let Ok(file) = CString::new(path) else { return Errno::INVAL };
+        let errno = child::exec(&file, &self.argv, &self.env);
+        if errno != Errno::NOEXEC {
+            return errno;
+        }
+        // A script without an interpreter line: a shell runs it, as execvp(3) says.
+        let arguments = self.argv.iter().skip(1).cloned();
+        let argv: Vec<_> = [c"sh".to_owned(), file].into_iter().chain(arguments).collect();
+        child::exec(c"/bin/sh", &argv, &self.env)
+    }
+}
+
+fn c_string(text: impl Into<Vec<u8>>) -> Result<CString, Failure> {
+    CString::new(text)
+        .map_err(|_| Failure::new(Step::Request, "A command or its environment holds a zero byte"))
+}
+
+const GONE: &str = "The spawner has ended";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_commands_are_refused_before_anything_is_done() {
+        for argv in [vec![], vec![""], vec!["a\0b"]] {
+            let refused = Program::new(&ProcessSpec::new(argv)).err().map(|failure| failure.step);
+            assert_eq!(refused, Some(Step::Request));
+        }
+    }
+
+    #[test]
+    fn the_path_of_the_new_environment_counts() {
+        let mut process = ProcessSpec::new(["true"]);
+        process.env = vec![("PATH".to_owned(), "/x".to_owned())];
+        assert_eq!(Program::new(&process).map(|program| program.path).ok().as_deref(), Some("/x"));
+        process.env.clear();
+        assert_eq!(Program::new(&process).map(|program| program.path).ok().as_deref(), Some(DEFAULT_PATH));
+    }
+}

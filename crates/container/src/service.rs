@@ -1,0 +1,1 @@
+//! When a `run:` process is started again.

@@ -1,0 +1,501 @@
+//! The spawner's side: one loop over the daemon's socket, the sockets of inits and of processes on their way, and SIGCHLD.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use netloom_sys::child::{self, Child, Ended, NewNamespaces};
+use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::namespaces::{self, OwnPidNamespace};
+use netloom_sys::seqpacket::SeqPacket;
+use netloom_sys::signals::SignalFd;
+use netloom_sys::{HostError, clock, mount_tree, privileges, terminal};
+
+use super::node::{Admission, Due, Node};
+use super::outbox::Outbox;
+use crate::init;
+use crate::process;
+use crate::protocol::{
+    Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, Step, receive,
+    tell,
+};
+use crate::spec::{HostSpec, ProcessSpec};
+
+/// Runs as the spawner until the daemon's socket closes; returns the exit code.
+pub(super) fn run(socket: &SeqPacket) -> i32 {
+    let mut buffer = vec![0; MAX_MESSAGE];
+    let Received::Message(settings, _) = receive::<Settings>(socket, &mut buffer, false) else { return 1 };
+    match Server::new(socket, buffer, &settings) {
+        Ok(mut server) => server.run(),
+        Err(error) => {
+            let failure = Failure::at(Step::Fork)(error);
+            let _ = tell(socket, &Reply::Failed { id: 0, failure }, &[]);
+            1
+        }
+    }
+}
+
+struct Server<'a> {
+    socket: &'a SeqPacket,
+    buffer: Vec<u8>,
+    outbox: Outbox,
+    epoll: Epoll,
+    /// Whether room to write to the daemon is waited for.
+    wants_room: bool,
+    children: SignalFd,
+    own: OwnPidNamespace,
+    idle_nanos: u64,
+    nodes: BTreeMap<String, Live>,
+    processes: BTreeMap<ProcessId, Process>,
+    /// Whose number a child's is.
+    pids: BTreeMap<i32, Who>,
+    /// Nodes by the token of their init's socket.
+    inits: BTreeMap<u64, String>,
+    next_init: u64,
+    /// Requests to stop everything, with the nodes they wait for.
+    stopping: Vec<(RequestId, usize)>,
+}
+
+/// A spawn that waits for init.
+struct Waiting {
+    id: RequestId,
+    host: Box<HostSpec>,
+    process: ProcessSpec,
+    netns: OwnedFd,
+    streams: Vec<OwnedFd>,
+}
+
+/// A node with its init.
+struct Live {
+    node: Node<Waiting>,
+    init: Child,
+    socket: SeqPacket,
+    token: u64,
+    failure: Option<Failure>,
+}
+
+/// A process that was asked for.
+struct Process {
+    node: String,
+    pid: i32,
+    /// While it is not yet the program.
+    starting: Option<Starting>,
+}
+
+struct Starting {
+    status: SeqPacket,
+    pidfd: OwnedFd,
+    terminal: Option<OwnedFd>,
+}
+
+#[derive(Clone)]
+enum Who {
+    Init(String),
+    Process(ProcessId),
+}
+
+/// Tokens of the epoll set: two fixed ones, then inits with odd and processes with even numbers.
+const SOCKET: u64 = 0;
+const CHILDREN: u64 = 1;
+
+impl<'a> Server<'a> {
+    fn new(socket: &'a SeqPacket, buffer: Vec<u8>, settings: &Settings) -> Result<Self, HostError> {
+        become_spawner()?;
+        prepare_mounts(settings)?;
+        let mut outbox = Outbox::default();
+        outbox.push(&Reply::Ready, Vec::new());
+        let server = Self {
+            socket,
+            buffer,
+            outbox,
+            epoll: Epoll::new(64)?,
+            wants_room: false,
+            children: SignalFd::block(&[SIGCHLD])?,
+            own: OwnPidNamespace::new()?,
+            idle_nanos: settings.idle_nanos,
+            nodes: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            pids: BTreeMap::new(),
+            inits: BTreeMap::new(),
+            next_init: 3,
+            stopping: Vec::new(),
+        };
+        server.epoll.add(socket, SOCKET, Interest::Read)?;
+        server.epoll.add(&server.children, CHILDREN, Interest::Read)?;
+        Ok(server)
+    }
+
+    fn run(&mut self) -> i32 {
+        loop {
+            if !self.outbox.flush(self.socket) {
+                return 0;
+            }
+            self.watch_room();
+            let now = clock::now();
+            let timeout = self.deadline().map(|due| due.saturating_sub(now));
+            let mut ready = Vec::new();
+            if self.epoll.wait(timeout, |one| ready.push(one.token)).is_err() {
+                return 1;
+            }
+            // The words of children before their deaths, and both before new requests: a process that has started and ended
+            // is reported in this order, and a node that has ended is not asked for another process.
+            for token in &ready {
+                match *token {
+                    SOCKET | CHILDREN => {}
+                    token if token % 2 == 1 => self.hear_init(token),
+                    token => self.hear_process(ProcessId(token / 2)),
+                }
+            }
+            while self.children.take().is_some() {}
+            self.reap();
+            if ready.contains(&SOCKET) && !self.serve() {
+                return 0;
+            }
+            self.poll_nodes();
+        }
+    }
+
+    /// Serves the requests that are there, up to a round's worth; `false` when the daemon is gone.
+    fn serve(&mut self) -> bool {
+        for _ in 0..REQUESTS_A_ROUND {
+            match receive::<Request>(self.socket, &mut self.buffer, true) {
+                Received::Message(request, fds) => self.handle(request, fds),
+                Received::Nonsense => {}
+                Received::Nothing => return true,
+                Received::Closed => return false,
+            }
+        }
+        true
+    }
+
+    fn handle(&mut self, request: Request, fds: Vec<OwnedFd>) {
+        match request {
+            Request::Spawn { id, host, process } => self.spawn(id, host, process, fds),
+            Request::Signal { id, process, signal, group } => {
+                let answer = self.signal(process, signal, group);
+                self.answer(id, answer);
+            }
+            Request::StopNode { id, node, grace_nanos } => {
+                if self.nodes.contains_key(&node) {
+                    self.stop(&node, id, grace_nanos);
+                } else {
+                    self.answer(id, Ok(()));
+                }
+            }
+            Request::StopAll { id, grace_nanos } => {
+                let names: Vec<String> = self.nodes.keys().cloned().collect();
+                if names.is_empty() {
+                    return self.answer(id, Ok(()));
+                }
+                self.stopping.push((id, names.len()));
+                for name in names {
+                    self.stop(&name, id, grace_nanos);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, id: RequestId, answer: Result<(), Failure>) {
+        let reply = match answer {
+            Ok(()) => Reply::Done { id },
+            Err(failure) => Reply::Failed { id, failure },
+        };
+        self.outbox.push(&reply, Vec::new());
+    }
+
+    fn spawn(&mut self, id: RequestId, host: Box<HostSpec>, process: ProcessSpec, fds: Vec<OwnedFd>) {
+        let mut fds = fds.into_iter();
+        let Some(netns) = fds.next() else {
+            return self.answer(id, Err(Failure::new(Step::Request, "The network namespace is missing")));
+        };
+        let wanted = Waiting { id, host, process, netns, streams: fds.collect() };
+        let name = wanted.host.name.clone();
+        match self.nodes.get_mut(&name) {
+            None => self.start_node(name, vec![wanted]),
+            Some(live) => match live.node.spawn(wanted) {
+                Admission::Start(wanted) => self.start_process(&name, wanted),
+                Admission::Wait => {}
+                Admission::Refuse(wanted) => self.answer(wanted.id, Err(stopped(&name))),
+            },
+        }
+    }
+
+    /// Starts an init for `waiting`, which is not empty.
+    fn start_node(&mut self, name: String, waiting: Vec<Waiting>) {
+        let Some(first) = waiting.first() else { return };
+        match self.start_init(first) {
+            Ok((init, socket, token)) => {
+                self.pids.insert(init.pid, Who::Init(name.clone()));
+                self.inits.insert(token, name.clone());
+                let node = Node::new(waiting, self.idle_nanos);
+                self.nodes.insert(name, Live { node, init, socket, token, failure: None });
+            }
+            Err(error) => {
+                let failure = Failure::at(Step::Fork)(error);
+                for wanted in waiting {
+                    self.answer(wanted.id, Err(failure.clone()));
+                }
+            }
+        }
+    }
+
+    fn start_init(&mut self, first: &Waiting) -> Result<(Child, SeqPacket, u64), HostError> {
+        let (ours, theirs) = SeqPacket::pair()?;
+        let token = self.next_init;
+        self.next_init += 2;
+        self.epoll.add(&ours, token, Interest::Read)?;
+        let all = NewNamespaces { mount: true, pid: true, uts: true, ipc: true };
+        let keep = [theirs.as_fd(), first.netns.as_fd()];
+        let init = child::fork(all, &keep, || init::run(&theirs, first.netns.as_fd(), &first.host))?;
+        Ok((init, ours, token))
+    }
+
+    fn start_process(&mut self, name: &str, wanted: Waiting) {
+        let Waiting { id, host, process, streams, netns: _ } = wanted;
+        match self.fork_process(name, id, &host, &process, &streams) {
+            Ok(child) => {
+                self.pids.insert(child.pid, Who::Process(child.id));
+                let Forked { id, pid, starting } = child;
+                self.processes.insert(id, Process { node: name.to_owned(), pid, starting: Some(starting) });
+            }
+            Err(error) => {
+                self.answer(id, Err(Failure::at(Step::Fork)(error)));
+                self.process_gone(name);
+            }
+        }
+    }
+
+    fn fork_process(
+        &self,
+        name: &str,
+        id: RequestId,
+        host: &HostSpec,
+        process: &ProcessSpec,
+        streams: &[OwnedFd],
+    ) -> Result<Forked, HostError> {
+        let Some(live) = self.nodes.get(name) else {
+            return Err(HostError::new("start a process in", name, netloom_sys::Errno::SRCH));
+        };
+        let (ours, theirs) = SeqPacket::pair()?;
+        let init = live.init.pidfd.as_fd();
+        let mut keep = vec![theirs.as_fd(), init];
+        keep.extend(streams.iter().map(AsFd::as_fd));
+        let child = self.own.with_children_in(init, || {
+            let work = || process::run(&theirs, init, host, process, streams);
+            child::fork(NewNamespaces::default(), &keep, work)
+        })??;
+        self.epoll.add(&ours, id * 2, Interest::Read)?;
+        let starting = Starting { status: ours, pidfd: child.pidfd, terminal: None };
+        Ok(Forked { id: ProcessId(id), pid: child.pid, starting })
+    }
+
+    /// An init has something to say.
+    fn hear_init(&mut self, token: u64) {
+        let Some(name) = self.inits.get(&token).cloned() else { return };
+        let Some(live) = self.nodes.get_mut(&name) else { return };
+        match receive::<init::Word>(&live.socket, &mut self.buffer, true) {
+            Received::Message(init::Word::Ready | init::Word::Busy, _) => {
+                for wanted in live.node.handle_ready(clock::now()) {
+                    self.start_process(&name, wanted);
+                }
+            }
+            Received::Message(init::Word::OrphansGone, _) => live.node.handle_orphans_gone(clock::now()),
+            Received::Message(init::Word::Failed(failure), _) => live.failure = Some(failure),
+            Received::Nothing => {}
+            // It has ended or will at once; SIGCHLD tells the rest.
+            Received::Closed | Received::Nonsense => {
+                let _ = self.epoll.remove(&live.socket);
+            }
+        }
+    }
+
+    /// A process on its way has something to say, or has become the program.
+    fn hear_process(&mut self, id: ProcessId) {
+        let Some(process) = self.processes.get_mut(&id) else { return };
+        let Some(starting) = &mut process.starting else { return };
+        match receive::<process::Word>(&starting.status, &mut self.buffer, true) {
+            Received::Message(process::Word::Terminal, fds) => starting.terminal = fds.into_iter().next(),
+            Received::Message(process::Word::Failed(failure), _) => self.start_failed(id, failure),
+            Received::Nothing => {}
+            Received::Closed | Received::Nonsense => {
+                let Some(starting) = process.starting.take() else { return };
+                let _ = self.epoll.remove(&starting.status);
+                let fds = [Some(starting.pidfd), starting.terminal].into_iter().flatten().collect();
+                self.outbox.push(&Reply::Started { id: id.0 }, fds);
+            }
+        }
+    }
+
+    fn start_failed(&mut self, id: ProcessId, failure: Failure) {
+        let Some(process) = self.processes.remove(&id) else { return };
+        if let Some(starting) = &process.starting {
+            let _ = self.epoll.remove(&starting.status);
+        }
+        self.answer(id.0, Err(failure));
+        // Its number stays known until it is waited for; nobody is told of its end.
+        self.process_gone(&process.node);
+    }
+
+    /// Waits for all children that have ended.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, ended))) = child::reap() {
+            match self.pids.remove(&pid) {
+                Some(Who::Process(id)) => self.handle_process_end(id, ended),
+                Some(Who::Init(name)) => self.handle_init_end(&name),
+                // An orphan of a child that failed on its way: nobody asked for it.
+                None => {}
+            }
+        }
+    }
+
+    fn handle_process_end(&mut self, id: ProcessId, ended: Ended) {
+        // Its last words may have come together with its end.
+        for _ in 0..3 {
+            if self.processes.get(&id).is_some_and(|process| process.starting.is_some()) {
+                self.hear_process(id);
+            }
+        }
+        let Some(process) = self.processes.remove(&id) else { return };
+        let ending = match ended {
+            Ended::Exited(code) => Ending::Code(code),
+            Ended::Signaled(signal) => Ending::Signal(signal),
+        };
+        if let Some(starting) = process.starting {
+            let _ = self.epoll.remove(&starting.status);
+            let message = format!("A process of {} was ended on its way by {ending}", process.node);
+            self.answer(id.0, Err(Failure::new(Step::Stopped, message)));
+        } else {
+            self.outbox.push(&Reply::Exited { process: id, ending }, Vec::new());
+        }
+        self.process_gone(&process.node);
+    }
+
+    fn process_gone(&mut self, name: &str) {
+        if let Some(live) = self.nodes.get_mut(name) {
+            live.node.handle_process_gone(clock::now());
+        }
+    }
+
+    fn handle_init_end(&mut self, name: &str) {
+        if let Some(token) = self.nodes.get(name).map(|live| live.token) {
+            // A failure it told of may still be unread.
+            self.hear_init(token);
+        }
+        let Some(live) = self.nodes.remove(name) else { return };
+        self.inits.remove(&live.token);
+        let _ = self.epoll.remove(&live.socket);
+        let remains = live.node.end();
+        for id in remains.stops {
+            self.handle_stopped(id);
+        }
+        if remains.again && !remains.waiting.is_empty() {
+            return self.start_node(name.to_owned(), remains.waiting);
+        }
+        let failure = live.failure.unwrap_or_else(|| stopped(name));
+        for wanted in remains.waiting {
+            self.answer(wanted.id, Err(failure.clone()));
+        }
+    }
+
+    fn signal(&self, id: ProcessId, signal: i32, group: bool) -> Result<(), Failure> {
+        let gone = || Failure::new(Step::Request, "The process has ended");
+        let process = self.processes.get(&id).ok_or_else(gone)?;
+        child::kill(process.pid, signal, group).map_err(|errno| Failure {
+            step: Step::Request,
+            errno: errno.raw_os_error(),
+            message: format!("Cannot send signal {signal}: {errno}"),
+        })
+    }
+
+    fn stop(&mut self, name: &str, id: RequestId, grace_nanos: u64) {
+        let Some(live) = self.nodes.get_mut(name) else { return };
+        live.node.stop(id, clock::now(), grace_nanos);
+        if grace_nanos == 0 {
+            return;
+        }
+        for process in self.processes.values().filter(|process| process.node == name) {
+            let _ = child::kill(process.pid, SIGTERM, true);
+        }
+    }
+
+    fn handle_stopped(&mut self, id: RequestId) {
+        if let Some(index) = self.stopping.iter().position(|(stop, _)| *stop == id) {
+            if let Some((_, left)) = self.stopping.get_mut(index) {
+                *left -= 1;
+                if *left > 0 {
+                    return;
+                }
+            }
+            self.stopping.remove(index);
+        }
+        self.answer(id, Ok(()));
+    }
+
+    fn deadline(&self) -> Option<u64> {
+        self.nodes.values().filter_map(|live| live.node.deadline()).min()
+    }
+
+    fn poll_nodes(&mut self) {
+        let now = clock::now();
+        for live in self.nodes.values_mut() {
+            match live.node.poll(now) {
+                Due::Nothing => {}
+                Due::AskToEnd => {
+                    // If it is gone already, SIGCHLD tells.
+                    let _ = live.socket.send(init::END, &[], true);
+                }
+                Due::Kill => {
+                    let _ = child::kill_now(&live.init.pidfd);
+                }
+            }
+        }
+    }
+
+    fn watch_room(&mut self) {
+        let wants = !self.outbox.is_empty();
+        if wants != self.wants_room {
+            let interest = if wants { Interest::Both } else { Interest::Read };
+            if self.epoll.modify(self.socket, SOCKET, interest).is_ok() {
+                self.wants_room = wants;
+            }
+        }
+    }
+}
+
+struct Forked {
+    id: ProcessId,
+    pid: i32,
+    starting: Starting,
+}
+
+fn stopped(name: &str) -> Failure {
+    Failure::new(Step::Stopped, format!("{name} is being stopped"))
+}
+
+/// Leaves what it had from the daemon: terminal, standard streams, name.
+fn become_spawner() -> Result<(), HostError> {
+    privileges::die_with_parent()?;
+    privileges::hide_from_peers()?;
+    namespaces::set_process_name(c"netloom-spawner");
+    namespaces::set_umask(0o022);
+    terminal::leave()?;
+    let null = File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| HostError::from_io("open", "/dev/null", &error))?;
+    child::set_stdio([null.as_fd(), null.as_fd(), std::io::stderr().as_fd()])?;
+    std::env::set_current_dir("/").map_err(|error| HostError::from_io("enter", "/", &error))
+}
+
+/// A mount namespace of the spawner's own, with the scratch file system that only the lab's nodes see.
+fn prepare_mounts(settings: &Settings) -> Result<(), HostError> {
+    mount_tree::own_namespace()?;
+    mount_tree::isolate(true)?;
+    let Some(path) = &settings.scratch else { return Ok(()) };
+    let size = settings.scratch_bytes.to_string();
+    let options = [("mode", "0755"), ("size", size.as_str())];
+    let limits = mount_tree::Limits { no_devices: true, ..mount_tree::Limits::default() };
+    mount_tree::Tree::new("tmpfs", &options, limits)?.attach(path)
+}
+
+const SIGCHLD: i32 = 17;
+const SIGTERM: i32 = 15;
+const REQUESTS_A_ROUND: usize = 32;

@@ -1,0 +1,170 @@
+//! What a host and a process are to be: plain values, with nothing left to look up.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::capability::Capabilities;
+
+/// A host: a network namespace with the machine's own files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSpec {
+    /// The node's full name in the lab (`red/web`): processes of one name share their namespaces.
+    pub name: String,
+    /// What `hostname` prints.
+    pub hostname: String,
+    /// How much of the machine can be written.
+    pub filesystem: Filesystem,
+    /// Lifts the limits on /proc/sys, /sys and device files; `capabilities` is a field of its own.
+    pub privileged: bool,
+    /// What its processes may do.
+    pub capabilities: Capabilities,
+    /// Programs gain nothing from setuid bits and file capabilities.
+    pub no_new_privileges: bool,
+    /// The directory of the lab file: read-write at its own path. An absolute path without symbolic links.
+    pub lab_dir: Option<PathBuf>,
+    /// Where /tmp, /run, /var/log and /dev/shm of this host are kept: made when missing, it outlives the host's processes.
+    pub private_dir: PathBuf,
+    /// The file shown as /etc/hosts; many hosts may share one.
+    pub hosts_file: Option<PathBuf>,
+    /// Further files and directories shown at places of the host's choice.
+    pub files: Vec<BoundFile>,
+    /// Device files of the machine beside the usual ones, such as /dev/net/tun.
+    pub devices: Vec<PathBuf>,
+}
+
+impl HostSpec {
+    /// A host as the lab file means it when it says nothing: the machine read-only, a bounded set of capabilities.
+    #[must_use]
+    pub fn new(name: impl Into<String>, private_dir: impl Into<PathBuf>) -> Self {
+        let name = name.into();
+        Self {
+            hostname: name.rsplit('/').next().unwrap_or_default().to_owned(),
+            name,
+            filesystem: Filesystem::Machine,
+            privileged: false,
+            capabilities: Capabilities::of_a_host(),
+            no_new_privileges: true,
+            lab_dir: None,
+            private_dir: private_dir.into(),
+            hosts_file: None,
+            files: Vec::new(),
+            devices: Vec::new(),
+        }
+    }
+
+    /// The same host with the machine's files read-write, as Mininet shows them.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.filesystem = Filesystem::Shared;
+        self.no_new_privileges = false;
+        self
+    }
+
+    /// The same host without limits.
+    #[must_use]
+    pub fn privileged(mut self) -> Self {
+        self.privileged = true;
+        self.capabilities = Capabilities::ALL;
+        self.no_new_privileges = false;
+        self
+    }
+
+    /// Where its processes start unless they say otherwise.
+    #[must_use]
+    pub fn working_dir(&self) -> &Path {
+        self.lab_dir.as_deref().unwrap_or(Path::new("/"))
+    }
+}
+
+/// How much of the machine's files a host can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Filesystem {
+    /// The machine read-only, the lab file's directory read-write, /tmp, /run, /var/log and /dev private.
+    Machine,
+    /// The machine's files as they are, read-write, /dev included.
+    Shared,
+}
+
+/// A file or directory shown at another place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundFile {
+    /// The absolute path inside the host; it need not exist on the machine.
+    pub target: PathBuf,
+    /// The absolute path on the machine.
+    pub source: PathBuf,
+}
+
+/// A process to be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSpec {
+    /// The program, looked up in the `PATH` of `env` unless it holds a slash, and its arguments.
+    pub argv: Vec<String>,
+    /// Its whole environment; nothing is inherited.
+    pub env: Vec<(String, String)>,
+    /// Where it starts, else [`HostSpec::working_dir`].
+    pub cwd: Option<PathBuf>,
+    /// Whom it runs as, else root of the node.
+    pub user: Option<User>,
+    /// A terminal of this size instead of three streams.
+    pub terminal: Option<TerminalSize>,
+}
+
+impl ProcessSpec {
+    /// A process with these arguments, an ordinary `PATH` and nothing else.
+    #[must_use]
+    pub fn new(argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
+            cwd: None,
+            user: None,
+            terminal: None,
+        }
+    }
+}
+
+/// A user by numbers: names differ between images, who knows the image looks them up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The user.
+    pub uid: u32,
+    /// Its main group.
+    pub gid: u32,
+    /// Its supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// The size of a terminal in characters; 0 means unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters a line.
+    pub columns: u16,
+}
+
+/// Where programs are looked up when the environment has no `PATH`.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_host_is_bounded() {
+        let host = HostSpec::new("red/web", "/x");
+        assert_eq!(host.hostname, "web");
+        assert!(host.no_new_privileges && !host.privileged);
+        assert_eq!(host.capabilities, Capabilities::of_a_host());
+        assert_eq!(host.working_dir(), Path::new("/"));
+    }
+
+    #[test]
+    fn privileged_lifts_capabilities_but_not_the_read_only_machine() {
+        let host = HostSpec::new("h1", "/x").privileged();
+        assert_eq!(host.capabilities, Capabilities::ALL);
+        assert_eq!(host.filesystem, Filesystem::Machine);
+    }
+}

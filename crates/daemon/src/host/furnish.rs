@@ -1,0 +1,221 @@
+//! Furnishing a host's network namespace from inside: devices, addresses, routes, switches of its own stack.
+//!
+//! Everything netlink can do goes out in one batch, so that a host costs about a millisecond.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::RawFd;
+
+use netloom_sys::HostError;
+use netloom_sys::netlink::{
+    LinkChange, Netlink as _, NetlinkSocket, NewLink, Request, RouteSpec,
+};
+use netloom_sys::tap::Tap;
+
+use super::Fabric;
+
+/// How an interface reaches the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PortKind {
+    /// A TAP device whose file end the daemon holds.
+    Tap,
+    /// A veth pair whose other end, in the fabric, has a packet socket.
+    Packet,
+}
+
+/// The network of a host, as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct HostNet {
+    /// The lab, for the mark on every device.
+    pub(crate) lab: String,
+    /// Its interfaces.
+    pub(crate) interfaces: Vec<HostInterface>,
+    /// Its routes besides those of its addresses.
+    pub(crate) routes: Vec<HostRoute>,
+    /// Whether it forwards between its interfaces.
+    pub(crate) forward: bool,
+    /// `net.*` settings, names with dots.
+    pub(crate) sysctls: Vec<(String, String)>,
+}
+
+/// One interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostInterface {
+    /// 1 to 15 bytes.
+    pub(crate) name: String,
+    /// The datapath port, which names our end of a veth pair.
+    pub(crate) port: u32,
+    /// How it reaches the switch.
+    pub(crate) kind: PortKind,
+    /// Its Ethernet address.
+    pub(crate) mac: [u8; 6],
+    /// Layer 3 bytes.
+    pub(crate) mtu: u32,
+    /// Its addresses with their prefix lengths in bits.
+    pub(crate) addresses: Vec<(IpAddr, u8)>,
+    /// Neighbours known for ever (`arp: static`).
+    pub(crate) neighbours: Vec<(IpAddr, [u8; 6])>,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostRoute {
+    /// The destination.
+    pub(crate) destination: IpAddr,
+    /// Its prefix length in bits; 0 for the default route.
+    pub(crate) prefix: u8,
+    /// The next hop.
+    pub(crate) gateway: Option<IpAddr>,
+    /// The interface, by name.
+    pub(crate) interface: Option<String>,
+}
+
+/// The devices that came of it, in the order of the interfaces; `None` for a packet socket, which is opened in the
+/// fabric.
+#[derive(Debug)]
+pub(crate) struct Furnished {
+    /// The file ends of TAPs.
+    pub(crate) taps: Vec<Option<Tap>>,
+}
+
+/// Furnishes the namespace of the calling thread.
+///
+/// # Errors
+/// What the host refused first. The caller drops the namespace; the TAPs made so far are persistent and go with it.
+pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished, HostError> {
+    settings(&before(net))?;
+    let taps = net.interfaces.iter().map(make_tap).collect::<Result<Vec<_>, _>>()?;
+    let mut netlink = NetlinkSocket::open()?;
+    let veths: Vec<Request> = net.interfaces.iter().filter_map(|i| veth(i, fabric)).collect();
+    if !veths.is_empty() {
+        netlink.batch(&veths).map_err(HostError::from)?;
+    }
+    let indexes = net
+        .interfaces
+        .iter()
+        .zip(&taps)
+        .map(|(interface, tap)| match tap {
+            Some(tap) => Ok(tap.index()),
+            None => netlink.index_of(&interface.name),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    netlink.batch(&requests(net, &indexes)).map_err(HostError::from)?;
+    settings(&net.sysctls)?;
+    Ok(Furnished { taps })
+}
+
+fn make_tap(interface: &HostInterface) -> Result<Option<Tap>, HostError> {
+    if interface.kind == PortKind::Packet {
+        return Ok(None);
+    }
+    let tap = Tap::create(&interface.name)?;
+    tap.persist(true)?;
+    Ok(Some(tap))
+}
+
+fn veth(interface: &HostInterface, fabric: Option<RawFd>) -> Option<Request> {
+    if interface.kind == PortKind::Tap {
+        return None;
+    }
+    let end = NewLink { name: interface.name.clone(), ..NewLink::default() };
+    let with = LinkChange { mtu: Some(interface.mtu), ..LinkChange::default() };
+    let peer = NewLink { name: Fabric::name(interface.port), netns: fabric, with, ..NewLink::default() };
+    Some(Request::AddVeth { end, peer })
+}
+
+/// All that is done to the namespace by netlink, in the order in which it must be done.
+fn requests(net: &HostNet, indexes: &[u32]) -> Vec<Request> {
+    let mut all = vec![Request::SetLink { index: LOOPBACK, change: LinkChange::up() }];
+    for (interface, &index) in net.interfaces.iter().zip(indexes) {
+        let change = LinkChange {
+            up: Some(true),
+            mtu: Some(interface.mtu),
+            mac: Some(interface.mac),
+            alias: Some(format!("netloom:{}", net.lab)),
+            tx_queue_len: Some(QUEUE),
+            no_ipv6_autoconf: true,
+            ..LinkChange::default()
+        };
+        all.push(Request::SetLink { index, change });
+        let link_local = (IpAddr::V6(link_local(interface.mac)), 64);
+        for &(address, prefix) in interface.addresses.iter().chain([&link_local]) {
+            all.push(Request::AddAddress { index, address, prefix });
+        }
+        for &(address, mac) in &interface.neighbours {
+            all.push(Request::SetNeighbour { index, address, mac });
+        }
+    }
+    all.extend(net.routes.iter().map(|route| Request::SetRoute(spec(route, net, indexes))));
+    all
+}
+
+fn spec(route: &HostRoute, net: &HostNet, indexes: &[u32]) -> RouteSpec {
+    let at = route.interface.as_ref().and_then(|name| net.interfaces.iter().position(|i| i.name == *name));
+    RouteSpec {
+        destination: route.destination,
+        prefix: route.prefix,
+        gateway: route.gateway,
+        index: at.and_then(|at| indexes.get(at).copied()),
+        metric: None,
+    }
+}
+
+/// Settings that must stand before devices exist: they are inherited from `default`.
+fn before(net: &HostNet) -> Vec<(String, String)> {
+    let mut all = vec![("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())];
+    if net.forward {
+        all.push(("net.ipv4.ip_forward".to_owned(), "1".to_owned()));
+        all.push(("net.ipv6.conf.all.forwarding".to_owned(), "1".to_owned()));
+    }
+    all
+}
+
+fn settings(all: &[(String, String)]) -> Result<(), HostError> {
+    all.iter().try_for_each(|(name, value)| netloom_sys::sysctl::write(name, value))
+}
+
+/// The link-local address made of a MAC address (RFC 4291 appendix A).
+fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac;
+    let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
+}
+
+/// The loopback device has index 1 in every namespace.
+const LOOPBACK: u32 = 1;
+/// Packets a TAP holds for the switch: room for a burst of small packets while the worker is elsewhere.
+const QUEUE: u32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_addresses_are_made_of_the_mac() {
+        let address = link_local([0x02, 0x00, 0x5e, 0x10, 0x00, 0x01]);
+        assert_eq!(address, "fe80::5eff:fe10:1".parse::<Ipv6Addr>().unwrap());
+    }
+
+    #[test]
+    fn routes_name_their_interface_by_index() {
+        let interface = HostInterface {
+            name: "eth0".into(),
+            port: 3,
+            kind: PortKind::Tap,
+            mac: [2, 0, 0, 0, 0, 1],
+            mtu: 1500,
+            addresses: vec![("10.0.0.1".parse().unwrap(), 8)],
+            neighbours: Vec::new(),
+        };
+        let route = HostRoute {
+            destination: "0.0.0.0".parse().unwrap(),
+            prefix: 0,
+            gateway: "10.0.0.254".parse().ok(),
+            interface: Some("eth0".into()),
+        };
+        let net = HostNet { interfaces: vec![interface], routes: vec![route], ..HostNet::default() };
+        let all = requests(&net, &[7]);
+        assert!(matches!(all.first(), Some(Request::SetLink { index: 1, .. })));
+        let last = all.last();
+        assert!(matches!(last, Some(Request::SetRoute(RouteSpec { index: Some(7), prefix: 0, .. }))), "{last:?}");
+    }
+}

@@ -1,0 +1,113 @@
+//! Where a worker's miss meets the switch model.
+//!
+//! A translation is made on the worker that met the miss, against a read view of the model. What it learns is written
+//! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use netloom_datapath::Slowpath;
+use netloom_flow::{HitsRead, Nanos, PacketKey, Translation, Upcall};
+use netloom_switch::{HitsDelta, Switch};
+
+/// The switch model of a lab: one writer at a time, any number of readers.
+pub(crate) type SharedSwitch = Arc<RwLock<Switch>>;
+
+/// The model for reading. A panic of another thread while it held the lock is that thread's bug; the model is
+/// changed in steps that each leave it whole, so the others go on.
+pub(crate) fn read(switch: &RwLock<Switch>) -> std::sync::RwLockReadGuard<'_, Switch> {
+    switch.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The model for writing. See [`read`].
+pub(crate) fn write(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGuard<'_, Switch> {
+    switch.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A worker's way to the switch model.
+#[derive(Debug)]
+pub(crate) struct Misses {
+    switch: SharedSwitch,
+    tracked: Arc<Tracked>,
+}
+
+impl Misses {
+    /// For one worker.
+    pub(crate) fn new(switch: SharedSwitch, tracked: Arc<Tracked>) -> Self {
+        Self { switch, tracked }
+    }
+}
+
+impl Slowpath for Misses {
+    fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
+        let translation = Arc::new(read(&self.switch).translate(upcall));
+        // No packet yet: this learns and refreshes, and counts nothing.
+        let met = HitsDelta { used: upcall.now, ..HitsDelta::default() };
+        write(&self.switch).credit(&translation, met);
+        self.tracked.add(Arc::clone(&translation));
+        translation
+    }
+
+    fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
+        read(&self.switch).still_valid(key, translation)
+    }
+}
+
+/// Every translation that a worker may still count hits on.
+#[derive(Debug, Default)]
+pub(crate) struct Tracked {
+    flows: Mutex<Vec<Flow>>,
+}
+
+#[derive(Debug)]
+struct Flow {
+    translation: Arc<Translation>,
+    credited: HitsRead,
+}
+
+/// Flows credited under one hold of the model, so that a miss never waits long.
+const CHUNK: usize = 128;
+
+impl Tracked {
+    fn add(&self, translation: Arc<Translation>) {
+        self.lock().push(Flow { translation, credited: HitsRead::default() });
+    }
+
+    /// Brings every counter of the model up to date with what the caches have carried, and forgets the flows that
+    /// the caches have let go. Returns how many flows had carried something.
+    pub(crate) fn credit(&self, switch: &RwLock<Switch>) -> usize {
+        // Taken out, so that misses can be added meanwhile.
+        let mut flows = std::mem::take(&mut *self.lock());
+        let mut busy = 0;
+        for chunk in flows.chunks_mut(CHUNK) {
+            let mut model = None;
+            for flow in chunk {
+                let now = flow.translation.hits.read();
+                if now.packets != flow.credited.packets || now.bytes != flow.credited.bytes {
+                    let delta = HitsDelta::between(&flow.credited, &now);
+                    model.get_or_insert_with(|| write(switch)).credit(&flow.translation, delta);
+                    busy += 1;
+                }
+                flow.credited = now;
+            }
+        }
+        flows.retain(|flow| !flow.credited.retired);
+        let mut slot = self.lock();
+        flows.append(&mut slot);
+        *slot = flows;
+        busy
+    }
+
+    /// How many translations are tracked.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Flow>> {
+        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The present moment on the clock of links and timeouts.
+pub(crate) fn now() -> Nanos {
+    Nanos(netloom_sys::clock::now())
+}

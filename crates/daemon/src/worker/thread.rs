@@ -1,0 +1,187 @@
+//! One thread that moves packets.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use netloom_datapath::{Change, Port, PortSpec, Slowpath, Worker};
+use netloom_flow::{Nanos, PortId};
+use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::eventfd::EventFd;
+use netloom_sys::{HostError, affinity, clock};
+
+use super::spin::Spin;
+
+/// A driver with a file descriptor to wait for.
+pub(crate) trait Device: Port + AsFd {}
+
+impl<T: Port + AsFd> Device for T {}
+
+/// What a worker is told.
+pub(crate) enum Mail {
+    /// Change ports.
+    Change(Change),
+    /// Add a port with its device.
+    Attach(PortSpec, Box<dyn Device>),
+    /// Say when everything before this has been done.
+    Barrier(mpsc::SyncSender<()>),
+}
+
+/// The control side of a worker's thread. Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct WorkerHandle {
+    mail: Option<mpsc::Sender<Mail>>,
+    bell: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WorkerHandle {
+    /// Starts the thread of worker number `index` of `of`.
+    ///
+    /// # Errors
+    /// No fd or thread left.
+    pub(crate) fn start(
+        worker: Worker,
+        slow: impl Slowpath + Send + 'static,
+        index: usize,
+        of: usize,
+    ) -> Result<Self, HostError> {
+        let bell = Arc::new(EventFd::new()?);
+        let epoll = Epoll::new(EVENTS)?;
+        epoll.add(&*bell, BELL, Interest::Read)?;
+        let (mail, inbox) = mpsc::channel();
+        let heard = Arc::clone(&bell);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                Runner { worker, slow, epoll, bell: heard, inbox, spin: Spin::new(of), ready: Vec::new() }.run();
+            })
+            .map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
+        Ok(Self { mail: Some(mail), bell, thread: Some(thread) })
+    }
+
+    /// Sends one piece of mail; the worker reads it within microseconds.
+    pub(crate) fn send(&self, mail: Mail) {
+        self.send_all([mail]);
+    }
+
+    /// Sends many pieces with one wake-up.
+    pub(crate) fn send_all(&self, all: impl IntoIterator<Item = Mail>) {
+        let Some(sender) = &self.mail else { return };
+        for mail in all {
+            // The thread ends only after this handle has let go of `mail`.
+            let _ = sender.send(mail);
+        }
+        self.bell.signal();
+    }
+
+    /// Waits until everything sent before has been done.
+    pub(crate) fn barrier(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        self.send(Mail::Barrier(done));
+        // An error means that the thread is gone, and with it everything that was to be done.
+        let _ = wait.recv();
+    }
+}
+
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.mail = None;
+        self.bell.signal();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Ready descriptors taken from the kernel at a time.
+const EVENTS: usize = 256;
+/// The token of the bell; ports have their numbers, which are 32 bits wide.
+const BELL: u64 = u64::MAX;
+
+struct Runner<S> {
+    worker: Worker,
+    slow: S,
+    epoll: Epoll,
+    bell: Arc<EventFd>,
+    inbox: mpsc::Receiver<Mail>,
+    spin: Spin,
+    ready: Vec<PortId>,
+}
+
+impl<S: Slowpath> Runner<S> {
+    fn run(mut self) {
+        // Failing to sharpen timers only makes departures some 50 us later; fidelity will say so.
+        let _ = netloom_sys::process::set_timer_slack(1);
+        let mut rung = true;
+        loop {
+            if rung && !self.read_mail() {
+                return;
+            }
+            let now = clock::now();
+            self.worker.poll(Nanos(now), &mut self.slow);
+            let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
+            rung = self.wait(timeout);
+            self.serve();
+        }
+    }
+
+    /// Carries out what was sent; `false` when the control side is gone.
+    fn read_mail(&mut self) -> bool {
+        self.bell.clear();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Mail::Change(change)) => self.worker.apply(change, Nanos(clock::now())),
+                Ok(Mail::Attach(spec, device)) => self.attach(spec, device),
+                Ok(Mail::Barrier(done)) => {
+                    let _ = done.send(());
+                }
+                Err(mpsc::TryRecvError::Empty) => return true,
+                Err(mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn attach(&mut self, spec: PortSpec, device: Box<dyn Device>) {
+        let id = spec.id;
+        if let Err(error) = self.epoll.add(&device, u64::from(id.0), Interest::Read) {
+            tracing::error!(port = id.0, %error, "a port cannot be waited for");
+        }
+        self.worker.apply(Change::AddPort(spec, Some(device)), Nanos(clock::now()));
+    }
+
+    /// Waits, and notes the ports that are ready; whether the bell rang.
+    fn wait(&mut self, timeout: Option<u64>) -> bool {
+        let (ready, mut rung) = (&mut self.ready, false);
+        let waited = self.epoll.wait(timeout, |event| match u32::try_from(event.token) {
+            Ok(port) => ready.push(PortId(port)),
+            Err(_) => rung = true,
+        });
+        if let Err(error) = waited {
+            tracing::error!(%error, "waiting for ports failed");
+        }
+        rung
+    }
+
+    /// One round at every port that is ready, with a look at due links in between.
+    fn serve(&mut self) {
+        for index in 0..self.ready.len() {
+            let Some(&port) = self.ready.get(index) else { break };
+            let now = clock::now();
+            if self.worker.deadline().is_some_and(|due| due.0 <= now) {
+                self.worker.poll(Nanos(now), &mut self.slow);
+            }
+            let served = self.worker.service(port, Nanos(now), &mut self.slow);
+            if served.packets > 0 {
+                self.spin.traffic(now, affinity::count);
+            }
+            if let Some(errno) = served.error {
+                // Its device is gone or broken: waiting for it any longer would only spin.
+                tracing::warn!(port = port.0, errno, "a port's device failed and is let go");
+                self.worker.apply(Change::RemovePort(port), Nanos(now));
+            }
+        }
+        self.ready.clear();
+    }
+}

@@ -1,0 +1,63 @@
+//! Keyed hashing of words. Fast, good enough for tables; not a defence against a peer that knows the seed.
+
+/// Two odd constants with no structure (the first digits of e and of the golden ratio).
+const MIX: u64 = 0xadf8_5458_a2bb_4a9b;
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Folds the 128-bit product of its arguments: every bit of both reaches every bit of the result.
+#[inline]
+pub(crate) const fn fold(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    // Both halves, whole: no bit is lost but by the exclusive or.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the product")]
+    let (low, high) = (product as u64, (product >> 64) as u64);
+    low ^ high
+}
+
+/// Adds a word to a hash.
+#[inline]
+pub(crate) const fn add(hash: u64, word: u64) -> u64 {
+    fold(hash ^ word, MIX)
+}
+
+/// Hashes all words in four independent lanes, so that the multiplier is never waited for.
+#[inline]
+pub(crate) fn words<const N: usize>(seed: u64, words: &[u64; N]) -> u64 {
+    let mut lanes = [seed, seed ^ MIX, seed ^ STEP, !seed];
+    let (chunks, rest) = words.as_chunks::<4>();
+    for chunk in chunks {
+        for (lane, word) in lanes.iter_mut().zip(chunk) {
+            *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
+        }
+    }
+    for (lane, word) in lanes.iter_mut().zip(rest) {
+        *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
+    }
+    let [a, b, c, d] = lanes;
+    fold(a ^ b.rotate_left(32), c ^ d.rotate_left(32) ^ STEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_bit_of_every_word_matters() {
+        let mut seen = BTreeSet::from([words(7, &[0u64; 29])]);
+        for bit in 0..29 * 64 {
+            let mut key = [0u64; 29];
+            key[bit / 64] = 1 << (bit % 64);
+            assert!(seen.insert(words(7, &key)), "bit {bit} collides");
+        }
+    }
+
+    #[test]
+    fn neighbours_spread_evenly_over_small_tables() {
+        let mut buckets = [0u32; 256];
+        for n in 0..65_536u64 {
+            buckets[(add(add(1, 5), n << 16) & 255) as usize] += 1;
+        }
+        assert!(buckets.iter().all(|n| (150..=370).contains(n)), "{buckets:?}");
+    }
+}

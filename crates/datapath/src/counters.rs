@@ -1,0 +1,190 @@
+//! Counters: written by one worker, read by anyone at any time, without a lock on the packet's way.
+//!
+//! Packets and bytes are those of the wire: a super-packet counts as the packets it stands for, each with its own
+//! headers; bytes are those of L2 without FCS.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netloom_flow::{DropReason, PortId};
+use netloom_packet::Wire;
+
+use crate::link::{Fidelity, LinkCounters};
+use crate::port::Direction;
+
+/// A number with one writer: adding is a load and a store, not a locked operation.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(crate) fn add(&self, by: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    }
+
+    pub(crate) fn raise_to(&self, value: u64) {
+        if value > self.read() {
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Packets and bytes that passed somewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    packets: Counter,
+    bytes: Counter,
+}
+
+impl Passed {
+    #[inline]
+    pub(crate) fn add(&self, wire: Wire) {
+        self.packets.add(u64::from(wire.packets));
+        self.bytes.add(wire.bytes);
+    }
+
+    pub(crate) fn read(&self) -> Traffic {
+        Traffic { packets: self.packets.read(), bytes: self.bytes.read() }
+    }
+}
+
+/// A reading of packets and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Wire packets.
+    pub packets: u64,
+    /// Wire bytes: L2 without FCS.
+    pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Wire packets dropped, by reason.
+#[derive(Debug)]
+pub struct Drops([Counter; DropReason::COUNT]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
+impl Drops {
+    pub(crate) fn add(&self, reason: DropReason, packets: u64) {
+        if let Some(counter) = self.0.get(reason.index()) {
+            counter.add(packets);
+        }
+    }
+
+    /// Wire packets dropped for `reason`.
+    #[must_use]
+    pub fn read(&self, reason: DropReason) -> u64 {
+        self.0.get(reason.index()).map_or(0, Counter::read)
+    }
+
+    /// All reasons with packets, in the order of [`DropReason::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.iter().map(|reason| (*reason, self.read(*reason))).filter(|(_, n)| *n > 0)
+    }
+}
+
+/// What one worker counted at one port.
+#[derive(Debug, Default)]
+pub struct PortCounters {
+    pub(crate) rx: Passed,
+    pub(crate) tx: Passed,
+    pub(crate) drops: Drops,
+}
+
+impl PortCounters {
+    /// Received by the switch at this port, after the link that leads to it.
+    #[must_use]
+    pub fn rx(&self) -> Traffic {
+        self.rx.read()
+    }
+
+    /// Sent by the switch at this port: taken by its link, or by the device if there is no link to speak of.
+    #[must_use]
+    pub fn tx(&self) -> Traffic {
+        self.tx.read()
+    }
+
+    /// Dropped: what came in by this port, and what was to leave by it.
+    #[must_use]
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+}
+
+/// What one direction of a shaped link has to tell.
+#[derive(Debug, Default)]
+pub struct LinkReport {
+    /// What entered, passed and was lost.
+    pub counters: LinkCounters,
+    /// How true its timing was.
+    pub fidelity: Fidelity,
+}
+
+/// All counters of one worker. Keep the `Arc` and read when you like.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Drops of all ports, those that are gone included.
+    pub drops: Drops,
+    ports: Mutex<BTreeMap<PortId, Arc<PortCounters>>>,
+    links: Mutex<BTreeMap<(PortId, Direction), Arc<LinkReport>>>,
+}
+
+impl Counters {
+    /// The counters of a port, if this worker knows it.
+    #[must_use]
+    pub fn port(&self, port: PortId) -> Option<Arc<PortCounters>> {
+        lock(&self.ports).get(&port).cloned()
+    }
+
+    /// All ports.
+    #[must_use]
+    pub fn ports(&self) -> Vec<(PortId, Arc<PortCounters>)> {
+        lock(&self.ports).iter().map(|(id, counters)| (*id, Arc::clone(counters))).collect()
+    }
+
+    /// The report of a link direction; a direction that was never shaped has none.
+    #[must_use]
+    pub fn link(&self, port: PortId, direction: Direction) -> Option<Arc<LinkReport>> {
+        lock(&self.links).get(&(port, direction)).cloned()
+    }
+
+    /// All link directions that are or were shaped.
+    #[must_use]
+    pub fn links(&self) -> Vec<((PortId, Direction), Arc<LinkReport>)> {
+        lock(&self.links).iter().map(|(id, report)| (*id, Arc::clone(report))).collect()
+    }
+
+    pub(crate) fn add_port(&self, port: PortId) -> Arc<PortCounters> {
+        Arc::clone(lock(&self.ports).entry(port).or_default())
+    }
+
+    pub(crate) fn add_link(&self, port: PortId, direction: Direction) -> Arc<LinkReport> {
+        Arc::clone(lock(&self.links).entry((port, direction)).or_default())
+    }
+
+    pub(crate) fn remove_port(&self, port: PortId) {
+        lock(&self.ports).remove(&port);
+        lock(&self.links).retain(|(id, _), _| *id != port);
+    }
+}
+
+/// A reader that panicked leaves the map as it was: nothing to be afraid of.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,175 @@
+//! A frame on its way through: one contiguous buffer with headroom, lent by the driver that received it.
+//!
+//! ```text
+//! |<-- headroom -->|<------ data ------>|<- tailroom ->|
+//! 0              start                 end            len
+//! ```
+//!
+//! Headers grow into the headroom, so pushing a VLAN tag moves 12 bytes and not 64 KB. A frame that must wait
+//! becomes a [`crate::Packet`], which owns a pooled buffer.
+
+use std::ops::Range;
+
+use netloom_flow::{Nanos, TenantId};
+use netloom_packet::Offload;
+
+/// Free bytes in front of the data that a driver should leave: enough for tags and for an overlay header.
+pub const HEADROOM: usize = 64;
+
+/// An Ethernet frame without FCS, in a buffer that somebody else owns.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    buffer: &'a mut [u8],
+    start: usize,
+    end: usize,
+    /// What is still to do before the frame is what a wire would carry: checksum, segmentation.
+    pub offload: Offload,
+    pub(crate) meta: Meta,
+}
+
+/// What travels beside a frame's bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Meta {
+    /// The moment the frame is at, in the emulated network: when it was read, then when each link let it go by
+    /// its own schedule. Late departures therefore do not add up over many links.
+    pub(crate) at: Nanos,
+    /// Upper bound of the nanoseconds it lay unread at its first port.
+    pub(crate) unread: u32,
+    /// Lookups made for it so far, over all switches.
+    pub(crate) hops: u16,
+    /// The tenant of the port it first came in by.
+    pub(crate) tenant: TenantId,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame in `data` of `buffer`; at least [`HEADROOM`] bytes should be free in front of it.
+    ///
+    /// `None` if `data` is not within the buffer.
+    #[must_use]
+    pub fn new(buffer: &'a mut [u8], data: Range<usize>, offload: Offload) -> Option<Self> {
+        let fits = data.start <= data.end && data.end <= buffer.len();
+        fits.then_some(Self { buffer, start: data.start, end: data.end, offload, meta: Meta::default() })
+    }
+
+    pub(crate) fn with_meta(mut self, meta: Meta) -> Self {
+        self.meta = meta;
+        self
+    }
+
+    /// The bytes, from the first of the destination address.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        // `new` and `push_front`, `pop_front`, `truncate` keep start <= end <= buffer.len().
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The bytes, to be rewritten in place.
+    #[must_use]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Bytes of data.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether there is no data.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Free bytes in front of the data.
+    #[must_use]
+    pub fn headroom(&self) -> usize {
+        self.start
+    }
+
+    /// The whole buffer and where in it the data is: for drivers that put their own header in front.
+    #[must_use]
+    pub fn parts_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        (self.buffer, self.start..self.end)
+    }
+
+    /// Grows the data by `bytes` at the front, with whatever the headroom holds; `false` if it is too small.
+    #[must_use]
+    pub fn push_front(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.start;
+        if fits {
+            self.start -= bytes;
+        }
+        fits
+    }
+
+    /// Takes `bytes` off the front; `false` if there are fewer.
+    #[must_use]
+    pub fn pop_front(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.len();
+        if fits {
+            self.start += bytes;
+        }
+        fits
+    }
+
+    /// Shortens the data to `len` bytes; longer is left as it is.
+    pub fn truncate(&mut self, len: usize) {
+        self.end = self.end.min(self.start.saturating_add(len));
+    }
+
+    /// Where the data starts: with [`Self::rewind`], undoes pushes and pops at the front.
+    pub(crate) const fn mark(&self) -> usize {
+        self.start
+    }
+
+    pub(crate) fn rewind(&mut self, mark: usize) {
+        self.start = mark.min(self.end);
+    }
+
+    /// The moment the frame is at in the emulated network.
+    #[must_use]
+    pub const fn at(&self) -> Nanos {
+        self.meta.at
+    }
+
+    /// The tenant of the port it first came in by.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.meta.tenant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offload() -> Offload {
+        Offload::default()
+    }
+
+    #[test]
+    fn a_range_outside_the_buffer_is_refused() {
+        let mut buffer = [0; 32];
+        assert!(Frame::new(&mut buffer, 8..33, offload()).is_none());
+        #[expect(clippy::reversed_empty_ranges, reason = "what a careless driver might pass")]
+        let reversed = 9..8;
+        assert!(Frame::new(&mut buffer, reversed, offload()).is_none());
+        assert_eq!(Frame::new(&mut buffer, 8..32, offload()).unwrap().len(), 24);
+    }
+
+    #[test]
+    fn the_front_moves_within_the_buffer_only() {
+        let mut buffer = [0xa5; 32];
+        let mut frame = Frame::new(&mut buffer, 8..16, offload()).unwrap();
+        assert!(!frame.push_front(9));
+        assert!(frame.push_front(4));
+        assert_eq!((frame.headroom(), frame.len()), (4, 12));
+        assert!(!frame.pop_front(13));
+        assert!(frame.pop_front(12));
+        assert!(frame.is_empty() && frame.data().is_empty());
+        frame.rewind(8);
+        frame.truncate(3);
+        assert_eq!((frame.headroom(), frame.data()), (8, &[0xa5; 3][..]));
+    }
+}

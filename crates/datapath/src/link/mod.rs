@@ -1,0 +1,319 @@
+//! One direction of a link: what happens to a packet between its two ends.
+//!
+//! ```text
+//! enter -> down? too long? -> chance (loss, corrupt, duplicate) -> queue -> transmitter -> delay line -> leave
+//!                                                                  stage 1 (rate, limit)    stage 2 (delay, jitter)
+//! ```
+//!
+//! Everything follows the link's own schedule, computed from the moment a packet came in; how late the worker looks
+//! at a link moves nothing but the departure itself, and that lateness is measured ([`Fidelity`]). A packet that is
+//! next in a long line of links enters each at the moment it was due there, so lateness does not add up.
+//!
+//! Each direction needs one timer: the earlier of "the link is free and something waits" and "the first one
+//! arrives".
+
+mod counters;
+mod delay;
+mod fate;
+pub(crate) mod fidelity;
+mod queue;
+mod rate;
+mod timers;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use netloom_flow::{DropReason, LinkSettings, Loss, Nanos, QueueLimit};
+use netloom_packet::{Gso, Headers, Offload, Wire};
+
+use crate::counters::LinkReport;
+use crate::frame::Frame;
+use crate::pool::Pool;
+use delay::DelayLine;
+use fate::{Lane, LossState, Stream};
+use fidelity::Second;
+use queue::QueueDiscipline;
+use rate::Transmitter;
+
+pub use counters::{LinkCounters, LinkRead};
+pub use fidelity::{Fidelity, Verdict};
+pub(crate) use queue::Unit;
+use queue::{Fifo, Limit};
+pub(crate) use timers::Timers;
+
+/// The longest link time of one unit, unless it is a single packet.
+const UNIT_TIME: Nanos = Nanos::from_micros(200);
+
+/// One direction of a link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    settings: LinkSettings,
+    stream: Stream,
+    loss: LossState,
+    /// Wire packets that entered: the number of the next.
+    entered: u64,
+    queue: Box<dyn QueueDiscipline>,
+    transmitter: Transmitter,
+    /// The entry in the line of the unit last sent by the transmitter.
+    sending: u64,
+    line: DelayLine,
+    /// No later unit arrives before this, unless reordering is wanted.
+    last_due: Nanos,
+    second: Second,
+    report: Arc<LinkReport>,
+}
+
+/// A unit that has arrived at the other end.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    pub(crate) unit: Unit,
+}
+
+impl Link {
+    /// A direction with its random stream: `direction` tells the two of a link apart.
+    pub(crate) fn new(seed: u64, link: u64, direction: u64, settings: LinkSettings, report: Arc<LinkReport>) -> Self {
+        Self {
+            stream: Stream::new(seed, link, direction),
+            loss: LossState::default(),
+            entered: 0,
+            queue: Box::new(Fifo::new(Limit::of(&settings))),
+            transmitter: Transmitter::default(),
+            sending: 0,
+            line: DelayLine::default(),
+            last_due: Nanos::ZERO,
+            second: Second::default(),
+            report,
+            settings,
+        }
+    }
+
+    /// Whether a packet would pass it untouched and at once, so that it may be left aside.
+    #[inline]
+    pub(crate) fn is_transparent(&self) -> bool {
+        self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
+    }
+
+    pub(crate) const fn is_up(&self) -> bool {
+        self.settings.up
+    }
+
+    /// When the link is to be looked at next.
+    #[inline]
+    pub(crate) fn next(&self) -> Option<Nanos> {
+        let free = (!self.queue.is_empty()).then(|| self.transmitter.free_at());
+        [free, self.line.next()].into_iter().flatten().min()
+    }
+
+    /// Whether the link takes a frame at all, and if not, why.
+    #[inline]
+    pub(crate) fn refuses(&self, frame_len: usize, headers: &Headers, offload: &Offload) -> Option<DropReason> {
+        if !self.settings.up {
+            return Some(DropReason::LinkDown);
+        }
+        let longest = match offload.gso {
+            Gso::None => frame_len,
+            _ => frame_len.min(usize::from(headers.payload) + usize::from(offload.gso_size)),
+        };
+        // The MTU counts what comes after Ethernet and its tags.
+        let l2 = 14 + 4 * usize::from(headers.vlans);
+        let too_long = self.settings.mtu.is_some_and(|mtu| longest > l2 + mtu as usize);
+        too_long.then_some(DropReason::TooLong)
+    }
+
+    /// How many segments of a super-packet may stay together; `None`: all of them.
+    pub(crate) fn unit_segments(&self, headers: &Headers, offload: &Offload) -> Option<NonZeroU32> {
+        let s = &self.settings;
+        if offload.gso == Gso::None {
+            return None;
+        }
+        let single = s.loss != Loss::default()
+            || !(s.duplicate.is_zero() && s.reorder.is_zero() && s.corrupt.is_zero())
+            || s.jitter > Nanos::ZERO
+            || matches!(s.queue, Some(QueueLimit::Packets(_)));
+        if single {
+            return Some(NonZeroU32::MIN);
+        }
+        let rate = s.rate?;
+        let segment = (u64::from(headers.payload) + u64::from(offload.gso_size)).max(1);
+        let segments = u128::from(rate) * u128::from(UNIT_TIME.0) / 8_000_000_000 / u128::from(segment);
+        Some(u32::try_from(segments).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// Counts what enters, before anything else is done with it.
+    pub(crate) fn count_entered(&mut self, wire: Wire) {
+        self.report.counters.entered.add(wire);
+    }
+
+    /// Counts what is dropped for `reason`.
+    pub(crate) fn count_dropped(&mut self, reason: DropReason, packets: u64) {
+        let counters = &self.report.counters;
+        match reason {
+            DropReason::LinkDown => counters.down.add(packets),
+            DropReason::TooLong => counters.too_long.add(packets),
+            DropReason::LinkLoss => counters.lost.add(packets),
+            DropReason::QueueFull => counters.queue_full.add(packets),
+            _ => counters.no_memory.add(packets),
+        }
+    }
+
+    /// The number of the next wire packet; `packets` of them enter now.
+    #[inline]
+    pub(crate) fn number(&mut self, packets: u32) -> u64 {
+        let number = self.entered;
+        self.entered += u64::from(packets);
+        number
+    }
+
+    /// Whether the nth packet is lost. To be asked once per packet and in order.
+    #[inline]
+    pub(crate) fn loses(&mut self, number: u64) -> bool {
+        self.settings.loss != Loss::default() && self.loss.loses(&self.settings.loss, self.stream, number)
+    }
+
+    /// Whether the nth packet gets a flipped bit, and if so which, as a number to be reduced to the frame's length.
+    pub(crate) fn corrupts(&self, number: u64) -> Option<u64> {
+        self.stream
+            .happens(number, Lane::Corrupt, self.settings.corrupt)
+            .then(|| self.stream.draw(number, Lane::CorruptBit))
+    }
+
+    /// Whether the nth packet arrives twice.
+    pub(crate) fn duplicates(&self, number: u64) -> bool {
+        self.stream.happens(number, Lane::Duplicate, self.settings.duplicate)
+    }
+
+    pub(crate) fn count_corrupted(&self) {
+        self.report.counters.corrupted.add(1);
+    }
+
+    pub(crate) fn count_duplicated(&self) {
+        self.report.counters.duplicated.add(1);
+    }
+
+    /// Takes a unit into the queue, or straight onto the link if that is free. `now` bounds how far the schedule may
+    /// be run ahead.
+    ///
+    /// # Errors
+    /// The unit, if the queue is full.
+    pub(crate) fn admit(&mut self, unit: Unit, now: Nanos) -> Result<(), Unit> {
+        let at = unit.packet.at();
+        self.transmit_queued(at.min(now));
+        let free = match self.settings.rate {
+            None => true,
+            Some(_) => self.transmitter.free_at() <= at,
+        };
+        let wire = unit.wire;
+        if free && self.queue.is_empty() {
+            self.transmit(unit, at);
+        } else {
+            self.queue.enqueue(unit, at)?;
+            self.report.counters.queued.add(u64::from(wire.packets));
+        }
+        Ok(())
+    }
+
+    /// The next unit that has arrived at the other end at `now`.
+    pub(crate) fn depart(&mut self, now: Nanos) -> Option<Departure> {
+        self.transmit_queued(now);
+        let transit = self.line.pop(now)?;
+        let mut unit = transit.unit;
+        let counters = &self.report.counters;
+        counters.in_flight.subtract(u64::from(unit.wire.packets));
+        counters.left.add(unit.wire);
+        let late = now.since(transit.due) + Nanos(u64::from(unit.packet.meta.unread));
+        self.second.note(now, late, unit.wire.packets, self.settings.delay, &self.report.fidelity);
+        unit.packet.meta.at = transit.due;
+        Some(Departure { unit })
+    }
+
+    /// Judges the present second of its timing if that is over.
+    pub(crate) fn close_second(&mut self, now: Nanos) {
+        self.second.close(now, &self.report.fidelity);
+    }
+
+    /// New settings from `now` on, in place. What waits stays, unless the link goes down: then it is given back.
+    pub(crate) fn change(&mut self, settings: LinkSettings, now: Nanos) -> Vec<Unit> {
+        self.transmit_queued(now);
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.queue.set_limit(Limit::of(&self.settings));
+        if old.rate != self.settings.rate {
+            let shift = self.transmitter.change(old.rate, self.settings.rate, now);
+            self.line.reschedule(self.sending, |due| match shift {
+                Ok(earlier) => due - earlier,
+                Err(later) => due + later,
+            });
+        }
+        // From here on the order is that of arrival: with a shorter delay, later packets may overtake.
+        self.last_due = Nanos::ZERO;
+        if self.settings.up {
+            self.transmit_queued(now);
+            return Vec::new();
+        }
+        self.drain()
+    }
+
+    /// Gives back all that waits or is on its way.
+    pub(crate) fn drain(&mut self) -> Vec<Unit> {
+        let mut units: Vec<Unit> = self.line.drain().map(|transit| transit.unit).collect();
+        units.extend(std::iter::from_fn(|| self.queue.dequeue(Nanos::MAX)));
+        self.report.counters.queued.set(0);
+        self.report.counters.in_flight.set(0);
+        units
+    }
+
+    /// Sends what waits, as far as the link is free by `until`.
+    #[inline]
+    fn transmit_queued(&mut self, until: Nanos) {
+        while !self.queue.is_empty() {
+            let start = match self.settings.rate {
+                None => until,
+                Some(_) if self.transmitter.free_at() <= until => self.transmitter.free_at(),
+                Some(_) => return,
+            };
+            let Some(unit) = self.queue.dequeue(start) else { return };
+            self.report.counters.queued.subtract(u64::from(unit.wire.packets));
+            self.transmit(unit, start);
+        }
+    }
+
+    /// Puts a unit on the link at `start`: it takes its link time and then its delay.
+    fn transmit(&mut self, unit: Unit, start: Nanos) {
+        let counters = &self.report.counters;
+        let mut through = start;
+        if let Some(rate) = self.settings.rate {
+            let took = self.transmitter.send(unit.wire.bytes, rate, start);
+            through = self.transmitter.free_at();
+            counters.sent_bytes.add(unit.wire.bytes);
+            counters.busy.add(took.0);
+        }
+        let mut due = through + self.stream.delay(unit.number, &self.settings);
+        if self.settings.reorder.is_zero() {
+            due = due.max(self.last_due);
+            self.last_due = due;
+        } else if self.stream.happens(unit.number, Lane::Reorder, self.settings.reorder) {
+            counters.reordered.add(1);
+            due = through;
+        }
+        counters.in_flight.add(u64::from(unit.wire.packets));
+        self.sending = self.line.insert(due, unit);
+    }
+
+    /// Takes a frame: cuts it if it must be, lets chance at it, and queues what is left. What is dropped on the way
+    /// goes to `dropped` by reason and wire packets. The frame is copied into memory of its own.
+    pub(crate) fn enter(
+        &mut self,
+        frame: &mut Frame<'_>,
+        headers: &Headers,
+        wire: Wire,
+        pool: &mut Pool,
+        now: Nanos,
+        dropped: &mut dyn FnMut(DropReason, u64),
+    ) {
+        enter::enter(self, frame, headers, wire, pool, now, dropped);
+    }
+}
+
+mod enter;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The TAP driver: one system call per frame, header and frame in one piece, nothing copied in between.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netloom_datapath::{Budget, Frame, OffloadCaps, Port, Received, Refused};
+use netloom_packet::{Offload, VNET_HDR};
+use netloom_sys::Errno;
+use netloom_sys::packet_socket::FRONT;
+use netloom_sys::tap::Tap;
+
+use crate::refused;
+use crate::scratch::with_buffer;
+
+/// A port whose device is a TAP.
+#[derive(Debug)]
+pub struct TapPort {
+    tap: Tap,
+    caps: OffloadCaps,
+}
+
+impl TapPort {
+    /// Drives `tap`, which must be non-blocking.
+    #[must_use]
+    pub fn new(tap: Tap) -> Self {
+        // What the kernel hands over it also takes, whatever TUNSETOFFLOAD said: it can always finish a frame itself.
+        // Only UDP super-packets are younger than the rest.
+        let caps = OffloadCaps { csum: true, tso4: true, tso6: true, uso: tap.offloads().uso() };
+        Self { tap, caps }
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn tap(&self) -> &Tap {
+        &self.tap
+    }
+}
+
+impl AsFd for TapPort {
+    /// The device, to wait for it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tap.as_fd()
+    }
+}
+
+impl Port for TapPort {
+    fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
+        with_buffer(|buffer| {
+            let mut received = Received::default();
+            let mut bytes = 0;
+            while received.packets + received.malformed < budget.packets && bytes < budget.bytes {
+                let length = match self.tap.read(buffer.get_mut(FRONT - VNET_HDR..).unwrap_or_default()) {
+                    Ok(length) => length,
+                    Err(Errno::INTR) => continue,
+                    Err(Errno::AGAIN) => return received,
+                    Err(errno) => return Received { error: Some(errno.raw_os_error()), ..received },
+                };
+                bytes = bytes.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+                match lend(buffer, length) {
+                    Some(mut frame) => {
+                        sink(&mut frame);
+                        received.packets += 1;
+                    }
+                    None => received.malformed += 1,
+                }
+            }
+            received.more = true;
+            received
+        })
+    }
+
+    fn transmit(&mut self, frame: &mut Frame<'_>) -> Result<(), Refused> {
+        let mut header = [0; VNET_HDR];
+        frame.offload.emit(&mut header);
+        let (buffer, range) = frame.parts_mut();
+        let start = range.start.checked_sub(VNET_HDR);
+        let Some(whole) = start.and_then(|start| buffer.get_mut(start..range.end)) else {
+            let data = buffer.get(range).unwrap_or_default();
+            return self.tap.write_parts(&header, data).map(drop).map_err(refused);
+        };
+        // The headroom may hold headers that another output of the same frame still needs: put back what is overwritten.
+        let Some((front, _)) = whole.split_first_chunk_mut::<VNET_HDR>() else { return Ok(()) };
+        let kept = std::mem::replace(front, header);
+        let result = loop {
+            match self.tap.write(whole) {
+                Err(Errno::INTR) => {}
+                other => break other,
+            }
+        };
+        if let Some(front) = whole.first_chunk_mut() {
+            *front = kept;
+        }
+        result.map(drop).map_err(refused)
+    }
+
+    fn offloads(&self) -> OffloadCaps {
+        self.caps
+    }
+}
+
+/// The frame in `buffer`, of which `length` bytes were read, the header included; none if it makes no sense.
+fn lend(buffer: &mut [u8], length: usize) -> Option<Frame<'_>> {
+    let end = FRONT + length.checked_sub(VNET_HDR)?;
+    let header = buffer.get(FRONT - VNET_HDR..)?.first_chunk()?;
+    let offload = Offload::parse(header).ok()?;
+    // A frame that fills the buffer to the last byte was cut.
+    if end >= buffer.len() {
+        return None;
+    }
+    Frame::new(buffer, FRONT..end, offload)
+}
+
+#[cfg(test)]
+mod tests {
+    use netloom_packet::{Csum, Gso};
+
+    use super::*;
+
+    #[test]
+    fn header_and_frame_are_told_apart() {
+        let mut buffer = vec![0; FRONT + 128];
+        buffer[FRONT - VNET_HDR..FRONT].copy_from_slice(&[1, 1, 66, 0, 0xa8, 5, 34, 0, 16, 0, 0, 0]);
+        buffer[FRONT..FRONT + 3].copy_from_slice(b"abc");
+        let frame = lend(&mut buffer, VNET_HDR + 3).unwrap();
+        assert_eq!((frame.data(), frame.headroom()), (&b"abc"[..], FRONT));
+        assert_eq!(frame.offload.gso, Gso::Tcp4);
+        assert_eq!(frame.offload.csum, Csum::Partial { start: 34, offset: 16 });
+    }
+
+    #[test]
+    fn cut_frames_and_senseless_headers_are_malformed() {
+        let mut buffer = vec![0; FRONT + 128];
+        for length in 0..VNET_HDR {
+            assert!(lend(&mut buffer, length).is_none(), "{length}");
+        }
+        assert!(lend(&mut buffer, VNET_HDR + 127).is_some());
+        assert!(lend(&mut buffer, VNET_HDR + 128).is_none());
+        buffer[FRONT - VNET_HDR + 1] = 0x7f;
+        assert!(lend(&mut buffer, VNET_HDR + 60).is_none());
+    }
+}

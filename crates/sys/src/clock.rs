@@ -1,0 +1,62 @@
+//! The clocks: the only places of the project that ask what time it is.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Nanoseconds of `CLOCK_MONOTONIC`: the time base of the datapath, epoll timeouts and link departures.
+#[must_use]
+pub fn now() -> u64 {
+    nanos(clock_gettime(ClockId::Monotonic))
+}
+
+/// Nanoseconds since 1970 of `CLOCK_REALTIME`: for people, files and kernel receive stamps only.
+#[must_use]
+pub fn wall() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
+/// Nanoseconds of processor time the calling thread has used.
+#[must_use]
+pub fn thread_cpu() -> u64 {
+    nanos(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+/// Nanoseconds of processor time all threads of this process have used.
+#[must_use]
+pub fn process_cpu() -> u64 {
+    nanos(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+/// A kernel time as one number; a time before the clock's origin counts as the origin.
+pub(crate) fn nanos(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A span of nanoseconds as the kernel takes it.
+pub(crate) fn timespec(nanos: u64) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(nanos / NANOS_PER_SECOND).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(nanos % NANOS_PER_SECOND).unwrap_or(0),
+    }
+}
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_time_advances() {
+        let first = now();
+        while now() == first {}
+        assert!(now() > first);
+    }
+
+    #[test]
+    fn timespec_round_trip() {
+        for span in [0, 1, 999_999_999, 1_000_000_000, 86_400_000_000_001] {
+            assert_eq!(nanos(timespec(span)), span);
+        }
+    }
+}

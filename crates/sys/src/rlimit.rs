@@ -1,0 +1,28 @@
+//! The limit of open files, raised to what this process may have: a node costs up to two.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::error::{Because, HostError};
+
+/// Raises the soft limit of open files to the hard one; returns it (`None`: no limit).
+///
+/// # Errors
+/// As setrlimit(2); not met in practice.
+pub fn raise_open_files() -> Result<Option<u64>, HostError> {
+    let now = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum })
+        .because("raise the limit of", || "open files")?;
+    Ok(now.maximum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn soft_limit_becomes_the_hard_one() {
+        let limit = raise_open_files().unwrap();
+        let now = getrlimit(Resource::Nofile);
+        assert_eq!((now.current, now.maximum), (limit, limit));
+    }
+}
