@@ -15,7 +15,7 @@
 //! plain loads and stores that other threads may read. A frame that arrives at another switch goes round this loop
 //! in place; copies of it wait in a list and follow after it, so packets of one flow never overtake each other.
 
-use netloom_flow::{DropReason, PacketMeta, PortId, RecircId, Upcall, extract, word};
+use netloom_flow::{DropReason, PacketKey, PacketMeta, PortId, RecircId, Upcall, extract_into, word};
 use netloom_packet::{Headers, Wire, parse, wire};
 
 use crate::execute::{self, Carried, Next};
@@ -111,7 +111,8 @@ impl Worker {
             recirc: at.recirc,
             ..PacketMeta::default()
         };
-        let key = extract(carried.frame.data(), &carried.headers, &meta);
+        let mut key = PacketKey::default();
+        extract_into(&mut key, carried.frame.data(), &carried.headers, &meta);
         let (wire, now) = (carried.wire, wiring.now);
         #[expect(clippy::cast_possible_truncation, reason = "16 of 64 bits")]
         let tcp_flags = (key.0[word::L4] >> 16) as u16;

@@ -37,7 +37,7 @@ pub use field::{Field, FieldId};
 pub use flow_match::{FlowMatch, overlaps};
 pub use hits::{Hits, HitsRead};
 pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
-pub use key::{PacketMeta, extract};
+pub use key::{PacketMeta, extract, extract_into};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use prerequisite::Prerequisite;
 pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
