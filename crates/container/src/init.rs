@@ -7,6 +7,7 @@
 use std::os::fd::BorrowedFd;
 
 use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::namespaces::Namespaces;
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::signals::SignalFd;
 use netloom_sys::{HostError, child, namespaces, privileges};
@@ -19,7 +20,7 @@ use crate::spec::HostSpec;
 /// Init to spawner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Word {
-    /// The node is built.
+    /// The node is built; its namespaces come with it.
     Ready,
     /// It could not be built.
     Failed(Failure),
@@ -34,24 +35,26 @@ pub(crate) const END: &[u8] = b"end";
 
 /// Runs as the first process of a node and returns its exit code.
 pub(crate) fn run(socket: &SeqPacket, netns: BorrowedFd<'_>, host: &HostSpec) -> i32 {
-    let built = build(netns, host);
-    let word = match &built {
-        Ok(()) => Word::Ready,
-        Err(failure) => Word::Failed(failure.clone()),
+    let told = match build(netns, host) {
+        Ok(own) => tell(socket, &Word::Ready, &own.fds()).is_ok(),
+        Err(failure) => {
+            // It is the spawner that reports it; if that is gone nobody asks.
+            let _ = tell(socket, &Word::Failed(failure), &[]);
+            false
+        }
     };
-    if tell(socket, &word, &[]).is_err() || built.is_err() {
-        return 1;
-    }
-    i32::from(serve(socket).is_err())
+    i32::from(!told || serve(socket).is_err())
 }
 
-fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<(), Failure> {
-    let namespaces = Failure::at(Step::Namespaces);
-    privileges::die_with_parent().map_err(&namespaces)?;
+fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<Namespaces, Failure> {
+    let failed = Failure::at(Step::Namespaces);
+    privileges::die_with_parent().map_err(&failed)?;
     namespaces::set_process_name(c"netloom-init");
-    namespaces::enter_net(netns).map_err(&namespaces)?;
-    namespaces::set_hostname(&host.hostname).map_err(&namespaces)?;
-    rootfs::build(host).map_err(Failure::at(Step::RootFileSystem))
+    namespaces::enter_net(netns).map_err(&failed)?;
+    namespaces::set_hostname(&host.hostname).map_err(&failed)?;
+    let own = Namespaces::of_this_process().map_err(&failed)?;
+    rootfs::build(host).map_err(Failure::at(Step::RootFileSystem))?;
+    Ok(own)
 }
 
 /// Reaps until asked to end. Returns early only when the kernel refuses even to wait.

@@ -4,6 +4,8 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use netloom_sys::namespaces::Namespaces;
+use netloom_sys::rlimit::OpenFiles;
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::{Errno, child, namespaces, privileges, signals, terminal};
 use serde::{Deserialize, Serialize};
@@ -20,38 +22,44 @@ pub(crate) enum Word {
     Failed(Failure),
 }
 
-/// Becomes the program, or tells `status` why not and returns an exit code. `streams` are stdin, stdout, stderr, or nothing.
-pub(crate) fn run(
-    status: &SeqPacket,
-    init: BorrowedFd<'_>,
-    host: &HostSpec,
-    process: &ProcessSpec,
-    streams: &[OwnedFd],
-) -> i32 {
-    let failure = match prepare(status, init, host, process, streams) {
+/// All a process needs on its way.
+#[derive(Debug)]
+pub(crate) struct Way<'a> {
+    /// Where it tells the spawner what happens.
+    pub(crate) status: &'a SeqPacket,
+    /// The namespaces it enters, beside the PID namespace it is born in.
+    pub(crate) node: &'a Namespaces,
+    pub(crate) netns: BorrowedFd<'a>,
+    pub(crate) host: &'a HostSpec,
+    pub(crate) process: &'a ProcessSpec,
+    /// Stdin, stdout, stderr, or nothing.
+    pub(crate) streams: &'a [OwnedFd],
+    /// The limit the spawner itself was started with.
+    pub(crate) open_files: OpenFiles,
+}
+
+/// Becomes the program, or tells why not and returns an exit code.
+pub(crate) fn run(way: &Way<'_>) -> i32 {
+    let failure = match prepare(way) {
         Ok(program) => program.exec(),
         Err(failure) => failure,
     };
     let code = failure.shell_code();
     // The spawner reads the failure, not the code; if it is gone nobody reads either.
-    let _ = tell(status, &Word::Failed(failure), &[]);
+    let _ = tell(way.status, &Word::Failed(failure), &[]);
     code
 }
 
-fn prepare(
-    status: &SeqPacket,
-    init: BorrowedFd<'_>,
-    host: &HostSpec,
-    process: &ProcessSpec,
-    streams: &[OwnedFd],
-) -> Result<Program, Failure> {
+fn prepare(way: &Way<'_>) -> Result<Program, Failure> {
     // What can be wrong with the request shows before anything is entered.
-    let program = Program::new(process)?;
+    let program = Program::new(way.process)?;
     privileges::die_with_parent().map_err(Failure::at(Step::Namespaces))?;
-    namespaces::enter_all_but_pid(init).map_err(Failure::at(Step::Namespaces))?;
-    take_streams(status, process, streams)?;
-    enter_working_dir(host, process)?;
-    drop_privileges(host, process)?;
+    namespaces::enter_net(way.netns).map_err(Failure::at(Step::Namespaces))?;
+    way.node.enter().map_err(Failure::at(Step::Namespaces))?;
+    take_streams(way.status, way.process, way.streams)?;
+    enter_working_dir(way.host, way.process)?;
+    way.open_files.restore().map_err(Failure::at(Step::Privileges))?;
+    drop_privileges(way.host, way.process)?;
     Ok(program)
 }
 

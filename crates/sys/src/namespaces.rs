@@ -1,24 +1,70 @@
 //! Entering the namespaces of a running process, and starting children inside its PID namespace.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
 
 use crate::error::{Because, HostError};
 
-/// Moves this process into the mount, UTS, IPC and network namespaces of the process behind `pidfd`.
+/// The mount, UTS, IPC and PID namespace of a process, held open.
 ///
-/// Root and working directory become the root of that mount namespace. One thread only.
-///
-/// # Errors
-/// `EPERM` without `CAP_SYS_ADMIN` over them, `ESRCH` when the process has ended.
-pub fn enter_all_but_pid(pidfd: BorrowedFd<'_>) -> Result<(), HostError> {
-    let which = ThreadNameSpaceType::MOUNT
-        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-        | ThreadNameSpaceType::NETWORK;
-    rustix::thread::move_into_thread_name_spaces(pidfd, which).because("enter", || "the namespaces of a node")
+/// Why not its pidfd, which setns(2) takes as well: that needs the right to look into the process, which nobody outside has
+/// over one that hid itself ([`hide_from_peers`](crate::privileges::hide_from_peers)) after its user namespace was made
+/// without an exec in between.
+#[derive(Debug)]
+pub struct Namespaces {
+    mount: OwnedFd,
+    uts: OwnedFd,
+    ipc: OwnedFd,
+    pid: OwnedFd,
+}
+
+impl Namespaces {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// When /proc is not mounted or no descriptor is left.
+    pub fn of_this_process() -> Result<Self, HostError> {
+        let open = |name: &str| {
+            let path = format!("/proc/self/ns/{name}");
+            rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .because("open the namespace", || path.clone())
+        };
+        Ok(Self { mount: open("mnt")?, uts: open("uts")?, ipc: open("ipc")?, pid: open("pid")? })
+    }
+
+    /// The descriptors, in the order that [`Namespaces::from_fds`] takes.
+    #[must_use]
+    pub fn fds(&self) -> [BorrowedFd<'_>; 4] {
+        [self.mount.as_fd(), self.uts.as_fd(), self.ipc.as_fd(), self.pid.as_fd()]
+    }
+
+    /// Namespaces that came over a socket; `None` unless there are exactly four.
+    #[must_use]
+    pub fn from_fds(fds: Vec<OwnedFd>) -> Option<Self> {
+        let [mount, uts, ipc, pid] = <[OwnedFd; 4]>::try_from(fds).ok()?;
+        Some(Self { mount, uts, ipc, pid })
+    }
+
+    /// Moves this process into the mount, UTS and IPC namespace. Root and working directory become the root of the mount
+    /// namespace. One thread only.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN` over them.
+    pub fn enter(&self) -> Result<(), HostError> {
+        let kinds = [
+            (&self.uts, LinkNameSpaceType::HostNameAndNISDomainName),
+            (&self.ipc, LinkNameSpaceType::InterProcessCommunication),
+            (&self.mount, LinkNameSpaceType::Mount),
+        ];
+        for (fd, kind) in kinds {
+            rustix::thread::move_into_link_name_space(fd.as_fd(), Some(kind))
+                .because("enter", || "the namespaces of a node")?;
+        }
+        Ok(())
+    }
 }
 
 /// Moves this process into a network namespace for good. One thread only; else [`NetNs::run`](crate::netns::NetNs::run).
@@ -47,22 +93,16 @@ impl OwnPidNamespace {
         Ok(Self { pidfd })
     }
 
-    /// Calls `start` while children are born into the PID namespace of the process behind `pidfd`; they stay children of
-    /// this process, which waits for them. The calling process itself stays where it is.
+    /// Calls `start` while children are born into the PID namespace of `node`; they stay children of this process, which
+    /// waits for them. The calling process itself stays where it is.
     ///
     /// # Errors
-    /// `EPERM` without `CAP_SYS_ADMIN` over either namespace, `ESRCH` when the process has ended.
-    pub fn with_children_in<R>(
-        &self,
-        pidfd: BorrowedFd<'_>,
-        start: impl FnOnce() -> R,
-    ) -> Result<R, HostError> {
-        let pid_only = ThreadNameSpaceType::PROCESS_ID;
-        rustix::thread::move_into_thread_name_spaces(pidfd, pid_only)
+    /// `EPERM` without `CAP_SYS_ADMIN` over either namespace.
+    pub fn with_children_in<R>(&self, node: &Namespaces, start: impl FnOnce() -> R) -> Result<R, HostError> {
+        rustix::thread::move_into_link_name_space(node.pid.as_fd(), Some(LinkNameSpaceType::ProcessID))
             .because("enter", || "the PID namespace of a node")?;
         let started = start();
-        let own = std::os::fd::AsFd::as_fd(&self.pidfd);
-        rustix::thread::move_into_thread_name_spaces(own, pid_only)
+        rustix::thread::move_into_thread_name_spaces(self.pidfd.as_fd(), ThreadNameSpaceType::PROCESS_ID)
             .because("return to", || "the spawner's PID namespace")?;
         Ok(started)
     }

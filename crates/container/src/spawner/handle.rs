@@ -157,6 +157,7 @@ pub enum Event {
 impl Spawner {
     /// Forks the spawner and waits until it is ready. Call it on the main thread, before any other thread exists, and after
     /// the standard streams are what the daemon's are to be: the spawner keeps stderr, and is killed when this thread ends.
+    /// The nodes' processes get the limit of open files that holds now.
     ///
     /// # Errors
     /// [`SpawnError::Threads`] when it is too late; [`SpawnError::Host`] or [`SpawnError::Refused`] when the machine refuses

@@ -6,15 +6,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use netloom_sys::child::{self, Child, Ended, NewNamespaces};
 use netloom_sys::epoll::{Epoll, Interest};
-use netloom_sys::namespaces::{self, OwnPidNamespace};
+use netloom_sys::namespaces::{self, Namespaces, OwnPidNamespace};
+use netloom_sys::rlimit::{self, OpenFiles};
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::signals::SignalFd;
-use netloom_sys::{HostError, clock, mount_tree, privileges, terminal};
+use netloom_sys::{Errno, HostError, clock, mount_tree, privileges, terminal};
 
 use super::node::{Admission, Due, Node};
 use super::outbox::Outbox;
 use crate::init;
-use crate::process;
+use crate::process::{self, Way};
 use crate::protocol::{
     Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, Step, receive,
     tell,
@@ -44,6 +45,8 @@ struct Server<'a> {
     wants_room: bool,
     children: SignalFd,
     own: OwnPidNamespace,
+    /// What every program gets back: the spawner's own limit is raised.
+    open_files: OpenFiles,
     idle_nanos: u64,
     nodes: BTreeMap<String, Live>,
     processes: BTreeMap<ProcessId, Process>,
@@ -69,6 +72,8 @@ struct Waiting {
 struct Live {
     node: Node<Waiting>,
     init: Child,
+    /// What its processes enter; there once init is ready.
+    namespaces: Option<Namespaces>,
     socket: SeqPacket,
     token: u64,
     failure: Option<Failure>,
@@ -102,6 +107,8 @@ impl<'a> Server<'a> {
     fn new(socket: &'a SeqPacket, buffer: Vec<u8>, settings: &Settings) -> Result<Self, HostError> {
         become_spawner()?;
         prepare_mounts(settings)?;
+        let open_files = OpenFiles::now();
+        rlimit::raise_open_files()?;
         let mut outbox = Outbox::default();
         outbox.push(&Reply::Ready, Vec::new());
         let server = Self {
@@ -112,6 +119,7 @@ impl<'a> Server<'a> {
             wants_room: false,
             children: SignalFd::block(&[SIGCHLD])?,
             own: OwnPidNamespace::new()?,
+            open_files,
             idle_nanos: settings.idle_nanos,
             nodes: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -213,7 +221,7 @@ impl<'a> Server<'a> {
         match self.nodes.get_mut(&name) {
             None => self.start_node(name, vec![wanted]),
             Some(live) => match live.node.spawn(wanted) {
-                Admission::Start(wanted) => self.start_process(&name, wanted),
+                Admission::Start(wanted) => self.start_process(&name, &wanted),
                 Admission::Wait => {}
                 Admission::Refuse(wanted) => self.answer(wanted.id, Err(stopped(&name))),
             },
@@ -228,7 +236,7 @@ impl<'a> Server<'a> {
                 self.pids.insert(init.pid, Who::Init(name.clone()));
                 self.inits.insert(token, name.clone());
                 let node = Node::new(waiting, self.idle_nanos);
-                self.nodes.insert(name, Live { node, init, socket, token, failure: None });
+                self.nodes.insert(name, Live { node, init, namespaces: None, socket, token, failure: None });
             }
             Err(error) => {
                 let failure = Failure::at(Step::Fork)(error);
@@ -250,43 +258,34 @@ impl<'a> Server<'a> {
         Ok((init, ours, token))
     }
 
-    fn start_process(&mut self, name: &str, wanted: Waiting) {
-        let Waiting { id, host, process, streams, netns: _ } = wanted;
-        match self.fork_process(name, id, &host, &process, &streams) {
-            Ok(child) => {
-                self.pids.insert(child.pid, Who::Process(child.id));
-                let Forked { id, pid, starting } = child;
+    fn start_process(&mut self, name: &str, wanted: &Waiting) {
+        let id = ProcessId(wanted.id);
+        match self.fork_process(name, wanted) {
+            Ok((pid, starting)) => {
+                self.pids.insert(pid, Who::Process(id));
                 self.processes.insert(id, Process { node: name.to_owned(), pid, starting: Some(starting) });
             }
             Err(error) => {
-                self.answer(id, Err(Failure::at(Step::Fork)(error)));
+                self.answer(wanted.id, Err(Failure::at(Step::Fork)(error)));
                 self.process_gone(name);
             }
         }
     }
 
-    fn fork_process(
-        &self,
-        name: &str,
-        id: RequestId,
-        host: &HostSpec,
-        process: &ProcessSpec,
-        streams: &[OwnedFd],
-    ) -> Result<Forked, HostError> {
-        let Some(live) = self.nodes.get(name) else {
-            return Err(HostError::new("start a process in", name, netloom_sys::Errno::SRCH));
-        };
+    fn fork_process(&self, name: &str, wanted: &Waiting) -> Result<(i32, Starting), HostError> {
+        let node = self.nodes.get(name).and_then(|live| live.namespaces.as_ref());
+        let node = node.ok_or_else(|| HostError::new("start a process in", name, Errno::SRCH))?;
         let (ours, theirs) = SeqPacket::pair()?;
-        let init = live.init.pidfd.as_fd();
-        let mut keep = vec![theirs.as_fd(), init];
+        let Waiting { host, process, netns, streams, .. } = wanted;
+        let (netns, open_files) = (netns.as_fd(), self.open_files);
+        let mut keep = vec![theirs.as_fd(), netns];
+        keep.extend(node.fds());
         keep.extend(streams.iter().map(AsFd::as_fd));
-        let child = self.own.with_children_in(init, || {
-            let work = || process::run(&theirs, init, host, process, streams);
-            child::fork(NewNamespaces::default(), &keep, work)
-        })??;
-        self.epoll.add(&ours, id * 2, Interest::Read)?;
-        let starting = Starting { status: ours, pidfd: child.pidfd, terminal: None };
-        Ok(Forked { id: ProcessId(id), pid: child.pid, starting })
+        let way = Way { status: &theirs, node, netns, host, process, streams, open_files };
+        let start = || child::fork(NewNamespaces::default(), &keep, || process::run(&way));
+        let child = self.own.with_children_in(node, start)??;
+        self.epoll.add(&ours, wanted.id * 2, Interest::Read)?;
+        Ok((child.pid, Starting { status: ours, pidfd: child.pidfd, terminal: None }))
     }
 
     /// An init has something to say.
@@ -294,11 +293,11 @@ impl<'a> Server<'a> {
         let Some(name) = self.inits.get(&token).cloned() else { return };
         let Some(live) = self.nodes.get_mut(&name) else { return };
         match receive::<init::Word>(&live.socket, &mut self.buffer, true) {
-            Received::Message(init::Word::Ready | init::Word::Busy, _) => {
-                for wanted in live.node.handle_ready(clock::now()) {
-                    self.start_process(&name, wanted);
-                }
+            Received::Message(init::Word::Ready, fds) => {
+                live.namespaces = Namespaces::from_fds(fds);
+                self.start_waiting(&name);
             }
+            Received::Message(init::Word::Busy, _) => self.start_waiting(&name),
             Received::Message(init::Word::OrphansGone, _) => live.node.handle_orphans_gone(clock::now()),
             Received::Message(init::Word::Failed(failure), _) => live.failure = Some(failure),
             Received::Nothing => {}
@@ -306,6 +305,13 @@ impl<'a> Server<'a> {
             Received::Closed | Received::Nonsense => {
                 let _ = self.epoll.remove(&live.socket);
             }
+        }
+    }
+
+    fn start_waiting(&mut self, name: &str) {
+        let Some(live) = self.nodes.get_mut(name) else { return };
+        for wanted in live.node.handle_ready(clock::now()) {
+            self.start_process(name, &wanted);
         }
     }
 
@@ -460,12 +466,6 @@ impl<'a> Server<'a> {
             }
         }
     }
-}
-
-struct Forked {
-    id: ProcessId,
-    pid: i32,
-    starting: Starting,
 }
 
 fn stopped(name: &str) -> Failure {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netloom_container::{Ending, HostSpec, ProcessSpec, SpawnError, Spawned, Spawner, SpawnerConfig};
+use netloom_container::{Ending, Event, HostSpec, ProcessSpec, SpawnError, Spawned, Spawner, SpawnerConfig};
 use netloom_sys::netns::NetNs;
 
 /// Where one run of the tests lives.
@@ -29,6 +29,11 @@ pub(crate) struct Done {
 impl Lab {
     /// Starts a spawner; the error says why this machine or user cannot.
     pub(crate) fn start() -> Result<Self, String> {
+        Self::start_with(|_| {})
+    }
+
+    /// The same, with something to do when the spawner ends.
+    pub(crate) fn start_with(on_event: impl FnOnce(Event) + Send + 'static) -> Result<Self, String> {
         let dir = std::env::temp_dir().join(format!("netloom-host-test-{}", std::process::id()));
         fs::create_dir_all(dir.join("lab")).map_err(|error| error.to_string())?;
         fs::create_dir_all(dir.join("scratch")).map_err(|error| error.to_string())?;
@@ -36,7 +41,7 @@ impl Lab {
         let config = SpawnerConfig { scratch: Some(dir.join("scratch")), idle, ..SpawnerConfig::default() };
         let started = Spawner::fork(&config).map_err(|error| error.to_string());
         let seed = started.inspect_err(|_| drop(fs::remove_dir_all(&dir)))?;
-        let spawner = seed.connect(|_| {}).map_err(|error| error.to_string())?;
+        let spawner = seed.connect(on_event).map_err(|error| error.to_string())?;
         let netns = NetNs::create().map_err(|error| error.to_string())?;
         Ok(Self { dir, spawner, netns, host: "h0".to_owned(), count: 0 })
     }
@@ -114,12 +119,4 @@ impl Drop for Lab {
         let _ = self.spawner.stop_all(Duration::ZERO);
         let _ = fs::remove_dir_all(&self.dir);
     }
-}
-
-/// Whether this process is root of the machine, and not only of a user namespace.
-pub(crate) fn is_machine_root() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    whole && status.lines().any(|line| line.starts_with("Uid:\t0\t0"))
 }

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("foreign_processes_cannot_be_reached", foreign_processes_cannot_be_reached),
     ("init_cannot_be_looked_into_or_killed", init_cannot_be_looked_into_or_killed),
     ("nothing_is_inherited", nothing_is_inherited),
+    ("open_files_are_limited_as_before", open_files_are_limited_as_before),
     ("another_user_has_no_privileges", another_user_has_no_privileges),
     ("privileged_lifts_the_limits", privileged_lifts_the_limits),
 ];
@@ -151,6 +152,13 @@ fn nothing_is_inherited(lab: &Lab) {
     assert!(!rest.contains("CARGO"), "{rest}");
 }
 
+fn open_files_are_limited_as_before(lab: &Lab) {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("the limits");
+    let own = limits.lines().find(|line| line.starts_with("Max open files")).expect("the limit").to_owned();
+    let done = lab.sh("grep '^Max open files' /proc/self/limits");
+    assert_eq!(done.out.trim_end(), own.trim_end());
+}
+
 fn another_user_has_no_privileges(lab: &Lab) {
     let mut process = ProcessSpec::new(["sh", "-c", "id -u; id -g; cat /proc/self/status"]);
     process.user = Some(User { uid: 1234, gid: 1235, groups: vec![1236] });
@@ -162,7 +170,7 @@ fn another_user_has_no_privileges(lab: &Lab) {
         }
         // An ordinary user's namespace has no second user: that must be said.
         Err(error) => {
-            assert!(!crate::lab::is_machine_root() && error.to_string().contains("1236"), "{error}")
+            assert!(!netloom_sys::userns::is_first() && error.to_string().contains("1236"), "{error}")
         }
     }
 }

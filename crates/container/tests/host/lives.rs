@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_command_that_cannot_start_says_why", a_command_that_cannot_start_says_why),
     ("a_host_that_cannot_be_built_says_why", a_host_that_cannot_be_built_says_why),
     ("an_endless_command_line_is_refused", an_endless_command_line_is_refused),
+    ("a_long_command_line_passes", a_long_command_line_passes),
     ("signals_reach_a_process_or_its_group", signals_reach_a_process_or_its_group),
     ("processes_of_one_host_see_each_other", processes_of_one_host_see_each_other),
     ("init_ends_after_the_last_process_and_not_before", init_ends_after_the_last_process_and_not_before),
@@ -84,6 +85,12 @@ fn a_host_that_cannot_be_built_says_why(lab: &Lab) {
 fn an_endless_command_line_is_refused(lab: &Lab) {
     let process = ProcessSpec::new(["true".to_owned(), "x".repeat(1 << 20)]);
     assert!(matches!(lab.run(&lab.host(), &process), Err(SpawnError::TooLong)));
+}
+
+fn a_long_command_line_passes(lab: &Lab) {
+    let long = "x".repeat(70_000);
+    let process = ProcessSpec::new(["sh", "-c", "echo $#", "sh", &long, &long]);
+    assert_eq!(lab.run(&lab.host(), &process).expect("it starts").out, "2\n");
 }
 
 fn signals_reach_a_process_or_its_group(lab: &Lab) {
