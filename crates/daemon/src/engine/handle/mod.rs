@@ -4,6 +4,7 @@ mod exec;
 mod lab;
 mod link;
 mod ping;
+mod plan;
 mod flow;
 mod rows;
 
@@ -41,7 +42,7 @@ impl Engine for Running {
             Command::FlowRm { switch, matches, strict } => {
                 self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
             }
-            Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pinged),
+            Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
             other => Err(not_yet(&other)),
         }
     }
