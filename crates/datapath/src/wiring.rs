@@ -132,7 +132,7 @@ impl Wiring {
 
     /// A frame leaves by a port.
     pub(crate) fn output(&mut self, port: PortId, mut load: Load<'_, '_>, headers: &Headers, wire: Wire) {
-        let me = self.worker;
+        let (me, now) = (self.worker, self.now);
         let Some(station) = self.station(port) else {
             return self.refuse(port, DropReason::NoPort, load, wire);
         };
@@ -144,9 +144,19 @@ impl Wiring {
             return self.hand_over(port, load, wire);
         }
         station.capture_load(&mut load);
-        if station.from_switch.as_ref().is_some_and(|link| !link.is_transparent()) {
-            return self.enter(port, Direction::FromSwitch, load, headers, wire);
-        }
+        let peer = match &mut station.from_switch {
+            Some(link) if !link.is_transparent() => match link.pass_in_place(&load, headers, wire, now) {
+                Ok(true) => station.peer(),
+                Ok(false) => return self.enter(port, Direction::FromSwitch, load, headers, wire),
+                Err(reason) => {
+                    if reason == DropReason::LinkLoss {
+                        station.counters.tx.add(wire);
+                    }
+                    return self.refuse(port, reason, load, wire);
+                }
+            },
+            _ => peer,
+        };
         let counters = &station.counters;
         match (peer, load) {
             (Some(peer), Load::Lent(frame)) => {

@@ -1,11 +1,10 @@
 //! One worker: its ports, caches and links, and the calls by which the edge drives it.
 //!
 //! ```text
-//! loop {                                       // the edge's
+//! loop {                                       // the edge's; a poll with nothing due costs nothing
 //!     wait for devices, until worker.deadline()
 //!     worker.begin_round(now, quiet)
-//!     for port in ready { worker.service(port, now, slow) }
-//!     worker.poll(now, slow)
+//!     for port in ready { worker.service(port, now, slow); worker.poll(clock, slow) }
 //!     move worker.handoffs(w) to the others, worker.accept(theirs)
 //! }
 //! ```
@@ -29,6 +28,9 @@ use crate::wiring::{Wiring, wire_of};
 
 /// Units that leave links in one [`Worker::poll`]; a few tens of microseconds of work.
 const DEPARTURES: usize = 128;
+
+/// Cached flows looked at in one [`Worker::expire`].
+const EXPIRE_STEPS: usize = 4_096;
 
 /// What a worker is made with.
 #[derive(Debug, Clone)]
@@ -208,6 +210,12 @@ impl Worker {
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         self.wiring.timers.next().map(|(due, _)| due)
+    }
+
+    /// Forgets cached flows that carried nothing since `before`. A call looks at some thousand flows (well under a
+    /// millisecond); called every 100 ms or so it comes round.
+    pub fn expire(&mut self, before: Nanos) {
+        self.cache.expire(before, EXPIRE_STEPS);
     }
 
     /// Closes the seconds of all links' timing that are over, so that a link gone quiet is judged too. Once a second

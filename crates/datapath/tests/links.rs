@@ -424,3 +424,18 @@ fn time_unread_counts_as_error() {
     let at = |share| fidelity.quantile(share).unwrap();
     assert!(at(0.3) < MS(1) && (MS(1)..MS(2)).contains(&at(0.6)) && (MS(4)..MS(5)).contains(&at(1.0)));
 }
+
+#[test]
+fn a_link_that_only_checks_or_loses_makes_no_copy() {
+    for settings in [
+        LinkSettings { mtu: Some(9_000), ..plain() },
+        LinkSettings { loss: Loss::Random(Probability(PERCENT)), ..plain() },
+    ] {
+        let mut lab = lab(settings);
+        lab.send(1, (0..1_000).map(|n| numbered(n, 1_000)));
+        let link = lab.link(2, Direction::FromSwitch);
+        assert_eq!(lab.received(2).len() as u64, 1_000 - link.lost);
+        assert_eq!((link.entered.packets, link.left.packets + link.lost), (1_000, 1_000));
+        assert_eq!((lab.tx(2).packets, lab.pool.used()), (1_000, 0));
+    }
+}

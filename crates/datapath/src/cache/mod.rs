@@ -20,7 +20,7 @@ mod table;
 
 use std::sync::Arc;
 
-use netloom_flow::{PacketKey, Translation};
+use netloom_flow::{Nanos, PacketKey, Translation};
 
 use crate::Slowpath;
 use exact::{Exact, Signature};
@@ -83,6 +83,11 @@ impl Cache {
     pub(crate) fn install(&mut self, miss: Miss, key: &PacketKey, translation: Arc<Translation>, epoch: u64) {
         let number = self.mega.insert(key, translation, epoch);
         self.exact.insert(miss.0, number);
+    }
+
+    /// Forgets flows that carried nothing since `before`, looking at no more than `steps`.
+    pub(crate) fn expire(&mut self, before: Nanos, steps: usize) {
+        self.mega.expire(before, steps);
     }
 
     /// Forgets all flows.

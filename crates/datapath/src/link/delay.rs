@@ -34,6 +34,11 @@ impl DelayLine {
         self.transit.front().map(|transit| transit.due)
     }
 
+    /// When the last unit arrives.
+    pub(crate) fn last(&self) -> Option<Nanos> {
+        self.transit.back().map(|transit| transit.due)
+    }
+
     /// Adds a unit and returns the number of its entry. Nearly all come behind all others.
     pub(crate) fn insert(&mut self, due: Nanos, unit: Unit) -> u64 {
         self.entries += 1;

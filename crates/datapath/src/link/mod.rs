@@ -146,6 +146,43 @@ impl Link {
         Some(u32::try_from(segments).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN))
     }
 
+    /// What becomes of a frame on a link that neither holds nor changes packets: it passes in place (`Ok(true)`), is
+    /// dropped (`Err`), or, the link being of another kind, must enter (`Ok(false)`).
+    pub(crate) fn pass_in_place(
+        &mut self,
+        load: &Load<'_, '_>,
+        headers: &Headers,
+        wire: Wire,
+        now: Nanos,
+    ) -> Result<bool, DropReason> {
+        let s = &self.settings;
+        let holds = s.rate.is_some() || s.delay > Nanos::ZERO || s.jitter > Nanos::ZERO || s.queue.is_some();
+        let changes = !(s.duplicate.is_zero() && s.corrupt.is_zero() && s.reorder.is_zero());
+        let waits = !self.line.is_empty() || !self.queue.is_empty();
+        let cut = s.loss != Loss::default() && wire.packets > 1;
+        if holds || changes || waits || cut {
+            return Ok(false);
+        }
+        self.count_entered(wire);
+        let number = self.number(wire.packets);
+        let refused = self.refuses(load.data().len(), headers, &load.offload());
+        let lost =
+            || self.loss.loses(&self.settings.loss, self.stream, number).then_some(DropReason::LinkLoss);
+        if let Some(reason) = refused.or_else(lost) {
+            self.count_dropped(reason, wire.packets.into());
+            return Err(reason);
+        }
+        self.report.counters.left.add(wire);
+        self.note_timing(now, load.meta().at, load.meta().unread, wire);
+        Ok(true)
+    }
+
+    /// Notes how late what was to leave at `due` leaves.
+    fn note_timing(&mut self, now: Nanos, due: Nanos, unread: u32, wire: Wire) {
+        let error = now.since(due) + Nanos(unread.into());
+        self.second.note(now, error, wire.packets, self.settings.delay, &self.report.fidelity);
+    }
+
     /// Counts what enters, before anything else is done with it.
     pub(crate) fn count_entered(&mut self, wire: Wire) {
         self.report.counters.entered.add(wire);
@@ -224,11 +261,9 @@ impl Link {
         self.transmit_queued(now);
         let transit = self.line.pop(now)?;
         let mut unit = transit.unit;
-        let counters = &self.report.counters;
-        counters.in_flight.subtract(u64::from(unit.wire.packets));
-        counters.left.add(unit.wire);
-        let late = now.since(transit.due) + Nanos(u64::from(unit.packet.meta.unread));
-        self.second.note(now, late, unit.wire.packets, self.settings.delay, &self.report.fidelity);
+        self.report.counters.in_flight.subtract(u64::from(unit.wire.packets));
+        self.report.counters.left.add(unit.wire);
+        self.note_timing(now, transit.due, unit.packet.meta.unread, unit.wire);
         unit.packet.meta.at = transit.due;
         Some(Departure { unit })
     }
@@ -250,8 +285,9 @@ impl Link {
                 Err(later) => due + later,
             });
         }
-        // From here on the order is that of arrival: with a shorter delay, later packets may overtake.
-        self.last_due = Nanos::ZERO;
+        // With a shorter delay, newcomers may overtake what is on its way; otherwise order is kept.
+        let shorter = self.settings.delay < old.delay;
+        self.last_due = self.line.last().filter(|_| !shorter).unwrap_or_default();
         if self.settings.up {
             self.transmit_queued(now);
             return Vec::new();
