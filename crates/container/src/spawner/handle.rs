@@ -262,6 +262,15 @@ impl Spawner {
         self.call(|id| Request::Signal { id, process, signal: number, group })
     }
 
+    /// Sends the signal `number` to every process of a node, those included that left their parents: SIGSTOP and SIGCONT pause
+    /// and resume it.
+    ///
+    /// # Errors
+    /// [`SpawnError::Gone`]. A node without processes is no error.
+    pub fn signal_node(&self, node: &str, number: i32) -> Result<(), SpawnError> {
+        self.call(|id| Request::SignalNode { id, node: node.to_owned(), signal: number })
+    }
+
     /// Tells a terminal its size; its foreground job gets SIGWINCH.
     ///
     /// # Errors

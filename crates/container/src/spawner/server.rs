@@ -14,7 +14,7 @@ use netloom_sys::{Errno, HostError, clock, mount_tree, privileges, terminal};
 
 use super::node::{Admission, Due, Node};
 use super::outbox::Outbox;
-use crate::init;
+use crate::init::{self, Order};
 use crate::process::{self, Way};
 use crate::protocol::{
     Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, Step, receive,
@@ -77,6 +77,13 @@ struct Live {
     socket: SeqPacket,
     token: u64,
     failure: Option<Failure>,
+}
+
+impl Live {
+    /// Tells init what to do. If it is gone already, SIGCHLD will tell.
+    fn order(&self, order: Order) {
+        let _ = tell(&self.socket, &order, &[]);
+    }
 }
 
 /// A process that was asked for.
@@ -182,6 +189,13 @@ impl<'a> Server<'a> {
             Request::Signal { id, process, signal, group } => {
                 let answer = self.signal(process, signal, group);
                 self.answer(id, answer);
+            }
+            Request::SignalNode { id, node, signal } => {
+                // A node without init has no process either.
+                if let Some(live) = self.nodes.get(&node) {
+                    live.order(Order::Signal(signal));
+                }
+                self.answer(id, Ok(()));
             }
             Request::StopNode { id, node, grace_nanos } => {
                 if self.nodes.contains_key(&node) {
@@ -416,11 +430,8 @@ impl<'a> Server<'a> {
     fn stop(&mut self, name: &str, id: RequestId, grace_nanos: u64) {
         let Some(live) = self.nodes.get_mut(name) else { return };
         live.node.stop(id, clock::now(), grace_nanos);
-        if grace_nanos == 0 {
-            return;
-        }
-        for process in self.processes.values().filter(|process| process.node == name) {
-            let _ = child::kill(process.pid, SIGTERM, true);
+        if grace_nanos > 0 {
+            live.order(Order::Signal(SIGTERM));
         }
     }
 
@@ -447,8 +458,7 @@ impl<'a> Server<'a> {
             match live.node.poll(now) {
                 Due::Nothing => {}
                 Due::AskToEnd => {
-                    // If it is gone already, SIGCHLD tells.
-                    let _ = live.socket.send(init::END, &[], true);
+                    live.order(Order::End);
                 }
                 Due::Kill => {
                     let _ = child::kill_now(&live.init.pidfd);

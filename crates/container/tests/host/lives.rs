@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("an_endless_command_line_is_refused", an_endless_command_line_is_refused),
     ("a_long_command_line_passes", a_long_command_line_passes),
     ("signals_reach_a_process_or_its_group", signals_reach_a_process_or_its_group),
+    ("a_host_can_be_paused_and_resumed", a_host_can_be_paused_and_resumed),
     ("processes_of_one_host_see_each_other", processes_of_one_host_see_each_other),
     ("init_ends_after_the_last_process_and_not_before", init_ends_after_the_last_process_and_not_before),
     ("stop_ends_everything_in_a_host", stop_ends_everything_in_a_host),
@@ -120,6 +121,30 @@ fn signals_reach_a_process_or_its_group(lab: &Lab) {
     assert!(lab.spawner.signal(bad.started.id, 999, false).is_err());
     lab.spawner.signal(bad.started.id, 9, false).expect("it runs");
     assert_eq!(bad.wait(), Ending::Signal(9));
+}
+
+fn a_host_can_be_paused_and_resumed(lab: &Lab) {
+    let name = lab.host().name;
+    // It left its parent, so only init can reach it.
+    lab.sh("setsid sh -c 'while :; do echo x >> /tmp/beat; sleep 0.01; done' > /dev/null 2>&1 &");
+    let state = |wanted: &str| {
+        let start = Instant::now();
+        loop {
+            let done = lab.sh("for p in /proc/[0-9]*; do echo $(grep -l /tmp/be[a]t $p/cmdline) $(cut -d ' ' -f 3 $p/stat); done");
+            let states: Vec<_> = done.out.lines().filter_map(|line| line.split_once("cmdline ")).collect();
+            if !states.is_empty() && states.iter().all(|(_, state)| wanted.contains(state)) {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "not {wanted}: {states:?}");
+        }
+    };
+    state("SR");
+    lab.spawner.signal_node(&name, 19).expect("it stops");
+    state("T");
+    lab.spawner.signal_node(&name, 18).expect("it goes on");
+    state("SR");
+    lab.spawner.signal_node("no-such-host", 18).expect("no error");
+    lab.spawner.stop_node(&name, Duration::ZERO).expect("it ends");
 }
 
 fn processes_of_one_host_see_each_other(lab: &Lab) {

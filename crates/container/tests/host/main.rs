@@ -68,6 +68,10 @@ fn run(tests: &[Test]) -> u8 {
             start.elapsed().as_millis()
         );
         failed += u8::from(!good);
+        if !good {
+            // What it left running must not fail the next ones.
+            let _ = lab.spawner.stop_all(std::time::Duration::ZERO);
+        }
     }
     failed
 }
