@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use netloom_flow::{LinkSettings, Nanos};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ pub const SETTLE: Nanos = Nanos::from_secs(10);
 pub struct Lab {
     /// Its name.
     pub name: String,
-    /// The folder of the lab file, read-write in the hosts; paths of `files:` are relative to it.
-    pub dir: PathBuf,
+    /// The lab file.
+    pub path: PathBuf,
     /// Every random choice comes from it.
     pub seed: u64,
     /// Tenants; the first is `default`, with the id 0.
@@ -202,6 +202,8 @@ pub struct SwitchPort {
     pub vlan: Vlan,
     /// The link that ends here, [`Link::id`].
     pub link: String,
+    /// Whether this is the link's left end.
+    pub left: bool,
     /// What is at the link's other end.
     pub peer: End,
 }
@@ -441,7 +443,7 @@ impl Lab {
     pub fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            dir: PathBuf::new(),
+            path: PathBuf::new(),
             seed: 0,
             tenants: vec![Tenant { name: crate::names::DEFAULT_TENANT.to_owned(), id: 0 }],
             nodes: Vec::new(),
@@ -459,6 +461,12 @@ impl Lab {
                 filesystem: Filesystem::default(),
             },
         }
+    }
+
+    /// The folder of the lab file, read-write in the hosts; paths of `files:` are relative to it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// A node by its full name.

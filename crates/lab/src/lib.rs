@@ -4,12 +4,16 @@
 //! a socket, reads a clock or starts a thread; whoever does so implements small traits.
 
 pub mod address;
+pub mod apply;
+pub mod config;
 mod error;
 pub mod expect;
 mod file;
+pub mod journal;
 pub mod lab;
 pub mod mac;
 pub mod names;
+pub mod plan;
 pub mod quantity;
 mod resolve;
 pub mod settings;

@@ -235,10 +235,9 @@ impl<'f> Draft<'f> {
         let switches = self.switches.iter().map(|s| self.finish_switch(s, &links)).collect();
         let nodes = self.nodes.iter().zip(routes).map(|(n, routes)| self.finish_node(n, routes)).collect();
         let file = self.file;
-        let dir = file.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
         Lab {
             name: file.name.clone(),
-            dir,
+            path: file.path.clone(),
             seed: file.seed,
             tenants: self.numbered_tenants(),
             nodes,
@@ -280,6 +279,7 @@ impl<'f> Draft<'f> {
                 tenant: port.tenant.map(|t| self.tenant_name(t)),
                 vlan: port.vlan.clone(),
                 link: link.id.clone(),
+                left: port.side == 0,
                 peer: if port.side == 0 { link.b.clone() } else { link.a.clone() },
             })
         };
