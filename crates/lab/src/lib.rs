@@ -16,6 +16,7 @@ pub mod names;
 pub mod plan;
 pub mod quantity;
 mod resolve;
+mod schema;
 pub mod settings;
 pub mod topology;
 
@@ -23,3 +24,4 @@ pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_
 pub use file::{LabFile, MAX_FILE, load, name_of};
 pub use lab::Lab;
 pub use resolve::{resolve, resolve_after};
+pub use schema::schema;
