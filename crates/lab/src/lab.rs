@@ -327,9 +327,9 @@ pub enum Happening {
         /// [`Link::id`].
         link: String,
         /// From the left end to the right.
-        forth: SettingsPatch,
+        forth: Box<SettingsPatch>,
         /// From the right end to the left.
-        back: SettingsPatch,
+        back: Box<SettingsPatch>,
     },
     /// A node starts, stops ...
     Node {
@@ -467,6 +467,28 @@ impl Lab {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// `6 hosts  2 switches  8 links  2 tenants`: the head line of a report.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let drawn = self.switches.iter().filter(|s| !s.implicit).count();
+        let networks = self.switches.len() - drawn;
+        let owning: std::collections::BTreeSet<&str> = self.nodes.iter().map(|n| n.tenant.as_str()).collect();
+        let tenants =
+            if owning.len() == 1 && owning.contains(crate::names::DEFAULT_TENANT) { 0 } else { owning.len() };
+        let counts = [
+            (self.nodes.len(), "host", "hosts"),
+            (drawn, "switch", "switches"),
+            (networks, "network", "networks"),
+            (self.links.len(), "link", "links"),
+            (tenants, "tenant", "tenants"),
+        ];
+        let words = counts.iter().filter(|(n, ..)| *n > 0);
+        words
+            .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
+            .collect::<Vec<_>>()
+            .join("  ")
     }
 
     /// A node by its full name.

@@ -95,15 +95,15 @@ fn drift_is_kept_unless_the_file_changes_it_or_it_is_reset() {
     assert_eq!(kept.drift.len(), 2);
     let after = lab(&BASE.replace("delay: 20ms", "delay: 40ms"), Some(&before));
     let changed = plan(Some(&before), &after, &present, Drifted::Keep);
-    let [Step { action: Action::ShapeLink { forth, back, .. }, .. }] = changed.steps.as_slice() else {
+    let [Step { action: Action::ShapeLink { to, .. }, .. }] = changed.steps.as_slice() else {
         panic!("{changed}")
     };
     assert_eq!(
-        *forth,
+        to.forth,
         LinkSettings { delay: Nanos::from_millis(40), ..by_hand },
         "the rate set by hand stays"
     );
-    assert_eq!(back.delay, Nanos::from_millis(40));
+    assert_eq!(to.back.delay, Nanos::from_millis(40));
     insta::assert_snapshot!(plan(Some(&before), &before, &present, Drifted::Reset).to_string());
 }
 

@@ -3,7 +3,7 @@
 use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Step};
+use super::{Action, BothSettings, Step};
 use crate::lab::Link;
 use crate::settings::{SettingsPatch, describe, written};
 
@@ -73,10 +73,8 @@ pub(super) fn shape(old: &Link, new: &Link, present: Option<&PresentLink>, drift
         detail: format!("{} -> {}", both(now.0, now.1), both(&forth, &back)),
         action: Action::ShapeLink {
             link: new.id.clone(),
-            forth_from: now.0.clone(),
-            forth,
-            back_from: now.1.clone(),
-            back,
+            from: Box::new(BothSettings { forth: now.0.clone(), back: now.1.clone() }),
+            to: Box::new(BothSettings { forth, back }),
         },
     });
     Shape { drift, step }

@@ -36,7 +36,7 @@ pub enum Action {
         /// Which.
         node: String,
         /// What about it.
-        delta: NodeDelta,
+        delta: Box<NodeDelta>,
     },
     /// Takes a switch out of the configuration.
     RemoveSwitch(String),
@@ -50,18 +50,10 @@ pub enum Action {
     ShapeLink {
         /// [`Link::id`].
         link: String,
-        /// From the left end to the right: now.
-        #[serde(with = "written")]
-        forth_from: LinkSettings,
+        /// Its settings now.
+        from: Box<BothSettings>,
         /// And wanted.
-        #[serde(with = "written")]
-        forth: LinkSettings,
-        /// From the right end to the left: now.
-        #[serde(with = "written")]
-        back_from: LinkSettings,
-        /// And wanted.
-        #[serde(with = "written")]
-        back: LinkSettings,
+        to: Box<BothSettings>,
     },
     /// Puts the flows of a switch back to those of the file.
     ResetFlows(String),
@@ -71,6 +63,17 @@ pub enum Action {
     Options,
     /// Starts the commands of a node's `run:`.
     StartRun(String),
+}
+
+/// Settings of both directions of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BothSettings {
+    /// From the left end to the right.
+    #[serde(with = "written")]
+    pub forth: LinkSettings,
+    /// From the right end to the left.
+    #[serde(with = "written")]
+    pub back: LinkSettings,
 }
 
 /// Steps of one phase touch different things, and can be done at once.
@@ -157,17 +160,11 @@ impl Action {
             Self::AddLink(link) => Self::RemoveLink(link),
             Self::RemoveNode(node) => Self::AddNode(node),
             Self::AddNode(node) => Self::RemoveNode(node),
-            Self::ChangeNode { node, delta } => Self::ChangeNode { node, delta: delta.reversed() },
+            Self::ChangeNode { node, delta } => Self::ChangeNode { node, delta: Box::new(delta.reversed()) },
             Self::RemoveSwitch(switch) => Self::AddSwitch(switch),
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
             Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
-            Self::ShapeLink { link, forth_from, forth, back_from, back } => Self::ShapeLink {
-                link,
-                forth_from: forth,
-                forth: forth_from,
-                back_from: back,
-                back: back_from,
-            },
+            Self::ShapeLink { link, from, to } => Self::ShapeLink { link, from: to, to: from },
             Self::Names(tenant) => Self::Names(tenant),
             Self::Options => Self::Options,
             Self::ResetFlows(_) => return None,
@@ -306,7 +303,7 @@ impl<'l> Planner<'l> {
         }
         if !delta.is_empty() {
             let detail = render::node_delta(old, new, &delta);
-            self.step(Action::ChangeNode { node: new.name.clone(), delta }, detail);
+            self.step(Action::ChangeNode { node: new.name.clone(), delta: Box::new(delta) }, detail);
         }
         if commands && !new.run.is_empty() {
             self.step(Action::StartRun(new.name.clone()), render::run(new));
