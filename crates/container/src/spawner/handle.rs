@@ -1,11 +1,10 @@
 //! The daemon's side: a handle that any thread may use, and one thread that reads the answers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use netloom_sys::child::{self, Child, NewNamespaces};
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::{Errno, HostError, terminal};
 
+use super::calls::{Calls, KILLED, OnAnswer, Shared};
 use super::server;
 use crate::protocol::{
     Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, emit, receive,
@@ -128,24 +128,6 @@ struct Inner {
     shared: Arc<Shared>,
     child: Child,
 }
-
-/// What the handle and the reading thread share.
-struct Shared {
-    socket: SeqPacket,
-    next: AtomicU64,
-    gone: AtomicBool,
-    calls: Mutex<Calls>,
-}
-
-/// Who waits for what.
-#[derive(Default)]
-struct Calls {
-    answers: BTreeMap<RequestId, OnAnswer>,
-    endings: BTreeMap<ProcessId, OnEnding>,
-}
-
-type OnAnswer = Box<dyn FnOnce(Result<Vec<OwnedFd>, SpawnError>) + Send>;
-type OnEnding = Box<dyn FnOnce(Ending) + Send>;
 
 /// Something that happened without being asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,54 +355,6 @@ impl Started {
     }
 }
 
-impl Shared {
-    fn calls(&self) -> MutexGuard<'_, Calls> {
-        // The lists are whole between any two statements: a panic of a holder spoils nothing.
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads until the spawner ends, then answers all who still wait.
-    fn read(&self) {
-        let mut buffer = vec![0; MAX_MESSAGE];
-        loop {
-            match receive::<Reply>(&self.socket, &mut buffer, false) {
-                Received::Message(reply, fds) => self.handle(reply, fds),
-                Received::Nonsense | Received::Nothing => {}
-                Received::Closed => break,
-            }
-        }
-        self.gone.store(true, Ordering::SeqCst);
-        let calls = std::mem::take(&mut *self.calls());
-        for on_answer in calls.answers.into_values() {
-            on_answer(Err(SpawnError::Gone));
-        }
-        for on_end in calls.endings.into_values() {
-            on_end(KILLED);
-        }
-    }
-
-    fn handle(&self, reply: Reply, fds: Vec<OwnedFd>) {
-        match reply {
-            Reply::Ready => {}
-            Reply::Started { id } | Reply::Done { id } => self.answer(id, Ok(fds)),
-            Reply::Failed { id, failure } => self.answer(id, Err(SpawnError::Refused(failure))),
-            Reply::Exited { process, ending } => {
-                let on_end = self.calls().endings.remove(&process);
-                if let Some(on_end) = on_end {
-                    on_end(ending);
-                }
-            }
-        }
-    }
-
-    fn answer(&self, id: RequestId, answer: Result<Vec<OwnedFd>, SpawnError>) {
-        let on_answer = self.calls().answers.remove(&id);
-        if let Some(on_answer) = on_answer {
-            on_answer(answer);
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.socket.shut_down();
@@ -434,9 +368,6 @@ impl fmt::Debug for Spawner {
         f.debug_struct("Spawner").field("pid", &self.pid()).finish_non_exhaustive()
     }
 }
-
-/// What became of a process whose spawner has ended.
-const KILLED: Ending = Ending::Signal(9);
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

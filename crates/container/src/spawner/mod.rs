@@ -7,6 +7,7 @@
 //! the kernel kills it when the daemon dies. Its mounts, the scratch file system included, are in a mount namespace of its own
 //! and go with it.
 
+mod calls;
 mod handle;
 mod node;
 mod outbox;

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("init_ends_after_the_last_process_and_not_before", init_ends_after_the_last_process_and_not_before),
     ("stop_ends_everything_in_a_host", stop_ends_everything_in_a_host),
     ("stop_with_grace_lets_processes_finish", stop_with_grace_lets_processes_finish),
+    ("stop_with_grace_lets_orphans_finish", stop_with_grace_lets_orphans_finish),
     ("many_hosts_at_once", many_hosts_at_once),
     ("a_start_takes_milliseconds", a_start_takes_milliseconds),
 ];
@@ -140,7 +141,8 @@ fn a_host_can_be_paused_and_resumed(lab: &Lab) {
     };
     state("SR");
     lab.spawner.signal_node(&name, 19).expect("it stops");
-    state("T");
+    // The parent of a stopped vfork(2) child waits for it in state D.
+    state("TD");
     lab.spawner.signal_node(&name, 18).expect("it goes on");
     state("SR");
     lab.spawner.signal_node("no-such-host", 18).expect("no error");
@@ -210,6 +212,16 @@ fn stop_with_grace_lets_processes_finish(lab: &Lab) {
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("its last words");
     assert_eq!((rest.as_str(), one.wait()), ("bye\n", Ending::Code(0)));
+}
+
+fn stop_with_grace_lets_orphans_finish(lab: &Lab) {
+    let script = "setsid sh -c 'trap \"sleep 0.1; echo bye > /tmp/bye; exit\" TERM; echo up; while :; do sleep 0.02; done'";
+    let done = lab.sh(&format!("mkfifo /tmp/up; {script} > /tmp/up 2>/dev/null & head -n 1 /tmp/up"));
+    assert_eq!(done.out, "up\n");
+    let start = Instant::now();
+    lab.spawner.stop_node(&lab.host().name, Duration::from_secs(30)).expect("it stops");
+    assert!(start.elapsed() < Duration::from_secs(5), "the grace was waited for though nothing was left");
+    assert_eq!(lab.sh("cat /tmp/bye").out, "bye\n");
 }
 
 fn many_hosts_at_once(lab: &Lab) {
