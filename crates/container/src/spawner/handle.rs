@@ -71,7 +71,8 @@ impl SpawnError {
     }
 }
 
-/// Stdin, stdout and stderr of a new process, borrowed: it gets copies.
+/// Stdin, stdout and stderr of a new process, borrowed: it gets copies. Give it pipes: what a process was given it can open
+/// anew for reading and writing by /proc/self/fd, so a file of the daemon's or the user's own terminal would be in its hands.
 pub type Streams<'a> = [BorrowedFd<'a>; 3];
 
 /// A process that runs its program.
