@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use netloom_container::{Ending, ProcessSpec, SpawnError, Step};
@@ -25,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("stop_ends_everything_in_a_host", stop_ends_everything_in_a_host),
     ("stop_with_grace_lets_processes_finish", stop_with_grace_lets_processes_finish),
     ("stop_with_grace_lets_orphans_finish", stop_with_grace_lets_orphans_finish),
+    ("a_start_at_the_moment_of_the_end_succeeds", a_start_at_the_moment_of_the_end_succeeds),
     ("many_hosts_at_once", many_hosts_at_once),
     ("a_start_takes_milliseconds", a_start_takes_milliseconds),
 ];
@@ -222,6 +224,28 @@ fn stop_with_grace_lets_orphans_finish(lab: &Lab) {
     lab.spawner.stop_node(&lab.host().name, Duration::from_secs(30)).expect("it stops");
     assert!(start.elapsed() < Duration::from_secs(5), "the grace was waited for though nothing was left");
     assert_eq!(lab.sh("cat /tmp/bye").out, "bye\n");
+}
+
+/// Starts processes while the init of their host is about to end; in a process of its own, with a spawner of little patience.
+pub(crate) fn be_restless() -> ExitCode {
+    let Ok(mut lab) = Lab::start_with(Duration::from_millis(2), |_| {}) else { return ExitCode::FAILURE };
+    lab.next_host();
+    let null = File::open("/dev/null").expect("/dev/null");
+    for round in 0..400_u64 {
+        let one = lab.start_in(&lab.host(), &ProcessSpec::new(["true"]), Some([null.as_fd(); 3]));
+        assert_eq!(one.expect("it starts").wait(), Ending::Code(0));
+        // From before the end to after it, so that every moment is met.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(round * 10) {
+            std::hint::spin_loop();
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn a_start_at_the_moment_of_the_end_succeeds(_: &Lab) {
+    let own = std::env::current_exe().expect("the path of this test");
+    assert!(Command::new(own).arg("--restless").status().expect("it starts").success());
 }
 
 fn many_hosts_at_once(lab: &Lab) {
