@@ -13,12 +13,17 @@
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
 pub mod engine;
+mod host;
 pub mod http;
 pub mod launch;
+mod probe;
 pub mod process;
 mod service;
+mod slowpath;
 mod state;
 mod stream;
+mod wiring;
+mod worker;
 
 pub use service::{Boot, Engine, Prepared, Sink};
 pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, is_label};

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::ExitCode;
 
 use netloom_api::{ApiError, ErrorKind};
 use rustix::fs::Mode;
@@ -37,18 +36,18 @@ pub(crate) enum Hello {
 }
 
 /// Runs a daemon until its lab is down. To be called in a process of its own, before any thread is started,
-/// with standard output a pipe to the one who waits.
+/// with standard output a pipe to the one who waits. Returns the process's exit status.
 #[must_use]
-pub fn main(options: &Options, boot: Box<dyn Boot>) -> ExitCode {
+pub fn main(options: &Options, boot: Box<dyn Boot>) -> u8 {
     // Already the leader of a session when somebody tries it by hand: no harm.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
     match run(options, boot) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             tracing::error!(%error, causes = ?error.detail.causes, "cannot start");
             hello(&Hello::Failed(Box::new(error)));
-            ExitCode::FAILURE
+            1
         }
     }
 }

@@ -23,6 +23,15 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
 
+    #[inline]
+    pub(crate) fn subtract(&self, by: u64) {
+        self.set(self.read().saturating_sub(by));
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn raise_to(&self, value: u64) {
         if value > self.read() {
             self.0.store(value, Ordering::Relaxed);

@@ -41,6 +41,15 @@ pub(crate) struct Meta {
     pub(crate) tenant: TenantId,
 }
 
+/// All of a frame but its buffer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct State {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) offload: Offload,
+    pub(crate) meta: Meta,
+}
+
 impl<'a> Frame<'a> {
     /// A frame in `data` of `buffer`; at least [`HEADROOM`] bytes should be free in front of it.
     ///
@@ -118,13 +127,16 @@ impl<'a> Frame<'a> {
         self.end = self.end.min(self.start.saturating_add(len));
     }
 
-    /// Where the data starts: with [`Self::rewind`], undoes pushes and pops at the front.
-    pub(crate) const fn mark(&self) -> usize {
-        self.start
+    /// All of the frame but its bytes.
+    pub(crate) const fn state(&self) -> State {
+        State { start: self.start, end: self.end, offload: self.offload, meta: self.meta }
     }
 
-    pub(crate) fn rewind(&mut self, mark: usize) {
-        self.start = mark.min(self.end);
+    /// Back to an earlier state of the same buffer.
+    pub(crate) fn restore(&mut self, state: State) {
+        self.end = state.end.min(self.buffer.len());
+        self.start = state.start.min(self.end);
+        (self.offload, self.meta) = (state.offload, state.meta);
     }
 
     /// The moment the frame is at in the emulated network.
@@ -162,13 +174,14 @@ mod tests {
     fn the_front_moves_within_the_buffer_only() {
         let mut buffer = [0xa5; 32];
         let mut frame = Frame::new(&mut buffer, 8..16, offload()).unwrap();
+        let before = frame.state();
         assert!(!frame.push_front(9));
         assert!(frame.push_front(4));
         assert_eq!((frame.headroom(), frame.len()), (4, 12));
         assert!(!frame.pop_front(13));
         assert!(frame.pop_front(12));
         assert!(frame.is_empty() && frame.data().is_empty());
-        frame.rewind(8);
+        frame.restore(before);
         frame.truncate(3);
         assert_eq!((frame.headroom(), frame.data()), (8, &[0xa5; 3][..]));
     }

@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use netloom_flow::Nanos;
 use netloom_packet::Offload;
 
-use crate::frame::{Frame, HEADROOM, Meta};
+use crate::frame::{Frame, HEADROOM, Meta, State};
 
 /// Buffer sizes in bytes, headroom included: small packets, one MTU, a unit of a fast link, a super-packet.
 const CLASSES: [usize; 4] = [256, 2_048, 16_384, 66_048];
@@ -81,6 +82,26 @@ impl Packet {
         Frame::new(&mut self.buffer.bytes, range, self.offload)
             .expect("a packet's range was checked when it was made")
             .with_meta(self.meta)
+    }
+
+    /// The moment the packet is at in the emulated network.
+    #[must_use]
+    pub(crate) const fn at(&self) -> Nanos {
+        self.meta.at
+    }
+
+    /// Takes over what was changed about the packet by way of its frame.
+    pub(crate) fn settle(&mut self, state: State) {
+        let len = u32::try_from(self.buffer.bytes.len()).unwrap_or(u32::MAX);
+        self.start = u32::try_from(state.start).unwrap_or(u32::MAX).min(len);
+        self.end = u32::try_from(state.end).unwrap_or(u32::MAX).clamp(self.start, len);
+        (self.offload, self.meta) = (state.offload, state.meta);
+    }
+
+    /// The bytes, from the first of the destination address.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.buffer.bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// Bytes of data.
@@ -182,7 +203,7 @@ mod tests {
     fn a_packet_keeps_bytes_and_gains_headroom() {
         let mut pool = Pool::new(PoolLimit::new(1 << 20));
         for len in [0, 1, 192, 193, 1_514, 9_000, 65_549, 100_000] {
-            let data: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            let data: Vec<u8> = (0..=250).cycle().take(len).collect();
             let mut packet = own(&mut pool, &data).unwrap();
             let frame = packet.frame();
             assert_eq!(frame.data(), &data[..]);

@@ -69,6 +69,8 @@ reasons! {
     HandoffFull = "worker ring full",
     /// The state named by a recirculation id is gone.
     NoRecirc = "recirculation state gone",
+    /// Too many lookups for one packet: it goes round in circles.
+    HopLimit = "hop limit",
 }
 
 impl DropReason {

@@ -30,11 +30,18 @@ const ND_OPTIONS: usize = 32;
 #[must_use]
 pub fn extract(frame: &[u8], headers: &Headers, meta: &PacketMeta) -> PacketKey {
     let mut key = PacketKey::default();
+    extract_into(&mut key, frame, headers, meta);
+    key
+}
+
+/// As [`extract`], into a key of zeros where it is to be: on the hot path, returning one would copy it.
+#[inline]
+pub fn extract_into(key: &mut PacketKey, frame: &[u8], headers: &Headers, meta: &PacketMeta) {
     let words = &mut key.0;
     words[word::IN_PORT] = u64::from(meta.in_port.0) << 32 | u64::from(meta.recirc.0);
     words[word::TENANT] = u64::from(meta.tenant.0) << 48;
     words[word::PKT_MARK] = u64::from(meta.pkt_mark) << 32;
-    let Some(ethernet) = array::<12>(frame, 0) else { return key };
+    let Some(ethernet) = array::<12>(frame, 0) else { return };
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *ethernet;
     let [t0, t1] = headers.eth_type.to_be_bytes();
     words[word::ETH_DST] = u64::from_be_bytes([d0, d1, d2, d3, d4, d5, t0, t1]);
@@ -49,7 +56,6 @@ pub fn extract(frame: &[u8], headers: &Headers, meta: &PacketMeta) -> PacketKey 
         eth_type::MPLS | eth_type::MPLS_MCAST => mpls(frame, headers, words),
         _ => {}
     }
-    key
 }
 
 type Words = [u64; word::PACKET_WORDS];

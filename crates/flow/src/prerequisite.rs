@@ -19,6 +19,8 @@ pub enum Prerequisite {
     Ip,
     /// ARP or RARP.
     Arp,
+    /// TCP, UDP or SCTP over IPv4 or IPv6.
+    Ports,
     /// TCP over IPv4 or IPv6.
     Tcp,
     /// UDP over IPv4 or IPv6.
@@ -44,8 +46,8 @@ const ETH_TYPE: u64 = 0xffff;
 const PRESENT: u64 = 0x1000;
 const NW_PROTO: u64 = 0xff << 56;
 const LATER: u64 = 2 << 32;
-const TP_SRC: u64 = 0xffff << 48;
-const TP_DST: u64 = 0xffff << 32;
+const ICMP_TYPE: u64 = 0xff << 48;
+const ICMP_CODE: u64 = 0xff << 32;
 
 impl Prerequisite {
     /// The Ethernet types that will do; empty: any.
@@ -56,21 +58,22 @@ impl Prerequisite {
             Self::Mpls => &[0x8847, 0x8848],
             Self::Ipv4 | Self::Icmpv4 => &[IPV4],
             Self::Ipv6 | Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => &[IPV6],
-            Self::Ip | Self::Tcp | Self::Udp | Self::Sctp => &[IPV4, IPV6],
+            Self::Ip | Self::Ports | Self::Tcp | Self::Udp | Self::Sctp => &[IPV4, IPV6],
             Self::Arp => &[0x0806, 0x8035],
         }
     }
 
-    /// The IP protocol it takes, if it takes one.
+    /// The IP protocols that will do; empty: any.
     #[must_use]
-    pub const fn ip_proto(self) -> Option<u64> {
+    pub const fn ip_protos(self) -> &'static [u64] {
         match self {
-            Self::Tcp => Some(6),
-            Self::Udp => Some(17),
-            Self::Sctp => Some(132),
-            Self::Icmpv4 => Some(1),
-            Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => Some(58),
-            _ => None,
+            Self::Ports => &[6, 17, 132],
+            Self::Tcp => &[6],
+            Self::Udp => &[17],
+            Self::Sctp => &[132],
+            Self::Icmpv4 => &[1],
+            Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => &[58],
+            _ => &[],
         }
     }
 
@@ -85,6 +88,29 @@ impl Prerequisite {
         }
     }
 
+    /// The packets that fulfil it, in words.
+    #[must_use]
+    pub const fn packets(self) -> &'static str {
+        match self {
+            Self::None => "any packets",
+            Self::Vlan => "packets with a VLAN header",
+            Self::Mpls => "MPLS",
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+            Self::Ip => "IP",
+            Self::Arp => "ARP",
+            Self::Ports => "TCP, UDP or SCTP",
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+            Self::Icmpv4 => "ICMP",
+            Self::Icmpv6 => "ICMPv6",
+            Self::Nd => "neighbour discovery",
+            Self::NdSolicit => "neighbour solicitations",
+            Self::NdAdvert => "neighbour advertisements",
+        }
+    }
+
     /// What a person adds to a flow so that it holds.
     #[must_use]
     pub const fn to_add(self) -> &'static str {
@@ -96,14 +122,15 @@ impl Prerequisite {
             Self::Ipv6 => "ipv6",
             Self::Ip => "ip (or ipv6)",
             Self::Arp => "arp (or rarp)",
+            Self::Ports => "tcp, udp or sctp (or tcp6, udp6, sctp6)",
             Self::Tcp => "tcp (or tcp6)",
             Self::Udp => "udp (or udp6)",
             Self::Sctp => "sctp (or sctp6)",
             Self::Icmpv4 => "icmp",
             Self::Icmpv6 => "icmp6",
-            Self::Nd => "icmp6,icmp_type=135 (or 136),icmp_code=0",
-            Self::NdSolicit => "icmp6,icmp_type=135,icmp_code=0",
-            Self::NdAdvert => "icmp6,icmp_type=136,icmp_code=0",
+            Self::Nd => "icmp6,icmp_type=135 (or 136)",
+            Self::NdSolicit => "icmp6,icmp_type=135",
+            Self::NdAdvert => "icmp6,icmp_type=136",
         }
     }
 
@@ -123,11 +150,10 @@ impl Prerequisite {
     pub fn met_by(self, matches: &FlowMatch) -> bool {
         self.check(|word, bits| {
             let (key, mask) = matches.word(word);
-            // A later fragment has no ports to match; a flow need not exclude fragments to name ports.
-            if word == word::IP && bits == LATER {
-                return Some(if mask & LATER == 0 { 0 } else { key & LATER });
-            }
-            (mask & bits == bits).then_some(key & bits)
+            // A flow need not say that it is not for later fragments, nor that the ICMP code is 0: what it
+            // matches does not exist in other packets.
+            let implied = matches!((word, bits), (word::IP, LATER) | (word::L4, ICMP_CODE));
+            (mask & bits == bits || implied).then_some(key & bits)
         })
     }
 
@@ -142,10 +168,105 @@ impl Prerequisite {
         if !one_of(word::ETH_DST, ETH_TYPE, 0, self.eth_types()) {
             return false;
         }
-        let Some(proto) = self.ip_proto() else { return true };
-        one_of(word::IP, NW_PROTO, 56, &[proto])
+        if self.ip_protos().is_empty() {
+            return true;
+        }
+        one_of(word::IP, NW_PROTO, 56, self.ip_protos())
             && one_of(word::IP, LATER, 32, &[0])
-            && one_of(word::L4, TP_SRC, 48, self.icmp_types())
-            && (self.icmp_types().is_empty() || one_of(word::L4, TP_DST, 32, &[0]))
+            && one_of(word::L4, ICMP_TYPE, 48, self.icmp_types())
+            && (self.icmp_types().is_empty() || one_of(word::L4, ICMP_CODE, 32, &[0]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FieldId;
+
+    const ALL: [Prerequisite; 16] = [
+        Prerequisite::None,
+        Prerequisite::Vlan,
+        Prerequisite::Mpls,
+        Prerequisite::Ipv4,
+        Prerequisite::Ipv6,
+        Prerequisite::Ip,
+        Prerequisite::Arp,
+        Prerequisite::Ports,
+        Prerequisite::Tcp,
+        Prerequisite::Udp,
+        Prerequisite::Sctp,
+        Prerequisite::Icmpv4,
+        Prerequisite::Icmpv6,
+        Prerequisite::Nd,
+        Prerequisite::NdSolicit,
+        Prerequisite::NdAdvert,
+    ];
+
+    fn packet(fields: &[(FieldId, u128)]) -> FlowKey {
+        let mut key = FlowKey::default();
+        for (id, value) in fields {
+            id.field().write(&mut key, *value, u128::MAX);
+        }
+        key
+    }
+
+    fn held(key: &FlowKey) -> Vec<Prerequisite> {
+        ALL.into_iter().filter(|needs| needs.holds(key, None)).collect()
+    }
+
+    #[test]
+    fn packets_fulfil_what_they_are() {
+        use Prerequisite::{Icmpv6, Ip, Ipv4, Ipv6, Nd, NdSolicit, None, Ports, Tcp, Vlan};
+        let tcp = [(FieldId::EthType, 0x800), (FieldId::NwProto, 6)];
+        assert_eq!(held(&packet(&[])), [None]);
+        assert_eq!(held(&packet(&tcp)), [None, Ipv4, Ip, Ports, Tcp]);
+        assert_eq!(held(&packet(&[tcp[0], tcp[1], (FieldId::NwFrag, 1)])), [None, Ipv4, Ip, Ports, Tcp]);
+        assert_eq!(
+            held(&packet(&[tcp[0], tcp[1], (FieldId::NwFrag, 3)])),
+            [None, Ipv4, Ip],
+            "a later fragment"
+        );
+        assert_eq!(held(&packet(&[(FieldId::VlanTci, 0x1005)])), [None, Vlan]);
+        let solicitation = [(FieldId::EthType, 0x86dd), (FieldId::NwProto, 58), (FieldId::Icmpv6Type, 135)];
+        assert_eq!(held(&packet(&solicitation)), [None, Ipv6, Ip, Icmpv6, Nd, NdSolicit]);
+    }
+
+    #[test]
+    fn the_bits_looked_at_decide() {
+        let samples: Vec<FlowKey> = [0x0800, 0x86dd, 0x0806, 0x8847]
+            .into_iter()
+            .flat_map(|kind| {
+                [0, 1, 6, 17, 58].map(|proto| [(FieldId::EthType, kind), (FieldId::NwProto, proto)])
+            })
+            .flat_map(|both| {
+                [0, 1, 3].map(|frag| {
+                    packet(&[both[0], both[1], (FieldId::NwFrag, frag), (FieldId::Icmpv6Type, 135)])
+                })
+            })
+            .collect();
+        for needs in ALL {
+            for key in &samples {
+                let mut mask = FlowMask::default();
+                let answer = needs.holds(key, Some(&mut mask));
+                for other in &samples {
+                    let twin =
+                        FlowKey(std::array::from_fn(|i| (key.0[i] & mask.0[i]) | (other.0[i] & !mask.0[i])));
+                    assert_eq!(needs.holds(&twin, None), answer, "{needs:?} {key:?} {other:?} {mask:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flow_fulfils_what_all_its_packets_fulfil() {
+        let mut matches = FlowMatch::any();
+        matches.set(FieldId::EthType, 0x800);
+        assert!(Prerequisite::Ip.met_by(&matches) && !Prerequisite::Ports.met_by(&matches));
+        matches.set_masked(FieldId::NwProto, 6, 6);
+        assert!(!Prerequisite::Tcp.met_by(&matches), "only some bits of the protocol are given");
+        matches.set(FieldId::NwProto, 6);
+        assert!(Prerequisite::Tcp.met_by(&matches));
+        matches.set(FieldId::NwFrag, 3);
+        assert!(!Prerequisite::Tcp.met_by(&matches));
     }
 }

@@ -174,7 +174,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     }
     for candidate in known {
         // Two swapped letters of a short word are near, though Jaro and Winkler do not think so.
-        let near = strsim::osa_distance(word, candidate) <= 1 + candidate.len() / 5;
+        let near = candidate.len() > 2 && strsim::osa_distance(word, candidate) <= 1 + candidate.len() / 5;
         let score = strsim::jaro_winkler(word, candidate).max(if near { 0.8 } else { 0.0 });
         if score > best.map_or(0.78, |(s, _)| s) {
             best = Some((score, candidate));

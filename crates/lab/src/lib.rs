@@ -11,9 +11,12 @@ pub mod lab;
 pub mod mac;
 pub mod names;
 pub mod quantity;
+mod resolve;
+pub mod setting_words;
 pub mod settings;
 pub mod topology;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
 pub use file::{LabFile, MAX_FILE, load, name_of};
 pub use lab::Lab;
+pub use resolve::{resolve, resolve_after};

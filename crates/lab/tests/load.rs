@@ -125,7 +125,8 @@ switches: { s1: { controller: c0, openflow: [OpenFlow13] } }
 fn a_flow_list_torn_at_its_commas_is_explained() {
     let source = "netloom: 1\nswitches: { s1: { flows: [priority=200,tcp,actions=drop] } }\n";
     assert!(errors(source).contains("YAML has split this list of flows"), "{}", errors(source));
-    let quoted = "netloom: 1\nswitches: { s1: { flows: ['priority=200,tcp,actions=drop', \"actions=normal\"] } }\n";
+    let quoted =
+        "netloom: 1\nswitches: { s1: { flows: ['priority=200,tcp,actions=drop', \"actions=normal\"] } }\n";
     assert!(try_load(quoted).is_ok());
 }
 
@@ -145,7 +146,20 @@ fn nothing_makes_it_panic() {
             let _ = try_load(part);
         }
     }
-    for junk in ["", "\0", "- ", "a", "[", "{", "? ", "&a *a", "!!x y", "netloom: [1]", "- - - a", "netloom: 1\nlinks: 3"] {
+    for junk in [
+        "",
+        "\0",
+        "- ",
+        "a",
+        "[",
+        "{",
+        "? ",
+        "&a *a",
+        "!!x y",
+        "netloom: [1]",
+        "- - - a",
+        "netloom: 1\nlinks: 3",
+    ] {
         let _ = try_load(junk);
     }
 }

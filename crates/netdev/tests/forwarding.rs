@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
-use netloom_datapath::{Budget, Port};
+use netloom_datapath::{Budget, Frame, Port};
 use netloom_netdev::{PacketPort, TapPort};
-use netloom_packet::Gso;
+use netloom_packet::{Csum, Gso, Offload};
 use netloom_sys::HostError;
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::netlink::{LinkChange, Netlink, NetlinkSocket, NewLink, Request};
@@ -204,16 +204,59 @@ fn two_packet_sockets() {
     super_packets_passed_whole(&run(&pair, ports, epoll));
 }
 
+/// A tagged UDP datagram whose checksum is left undone, and where that checksum goes.
+fn tagged() -> (Vec<u8>, Offload) {
+    let mut bytes = vec![0xff; 6];
+    bytes.extend([2, 0, 0, 0, 0, 9, 0x81, 0x00, 0x60, 0x05, 8, 0]);
+    bytes.extend([0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes.extend([0, 9, 0, 10, 0, 26, 0, 0]);
+    bytes.extend([0x5a; 18]);
+    (bytes, Offload { csum: Csum::Partial { start: 38, offset: 6 }, ..Offload::PLAIN })
+}
+
+/// Sends the frame by one driver and expects it from the other, tag and checksum metadata in place.
+fn crosses(from: &mut dyn Port, to: &mut dyn Port) {
+    let (bytes, offload) = tagged();
+    let mut buffer = [vec![0; 64], bytes.clone()].concat();
+    let end = buffer.len();
+    from.transmit(&mut Frame::new(&mut buffer, 64..end, offload).unwrap()).unwrap();
+    assert_eq!(from.flush(), netloom_datapath::Flushed::default());
+    let mut got = Vec::new();
+    to.receive(Budget::default(), &mut |frame| got.push((frame.data().to_vec(), frame.offload.csum)));
+    assert_eq!(got, [(bytes, offload.csum)]);
+}
+
+#[test]
+fn tags_and_checksums_cross_both_drivers() {
+    if let Err(error) = Tap::available() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    let Some([ns, _]) = namespaces() else { return };
+    let (mut tap, mut packet) = ns
+        .run(|| {
+            let tap = Tap::create("eth0").unwrap();
+            let change = LinkChange { no_ipv6_autoconf: true, ..LinkChange::up() };
+            let up = Request::SetLink { index: tap.index(), change };
+            NetlinkSocket::open().unwrap().batch(&[up]).unwrap();
+            let socket = PacketSocket::open(tap.index(), PacketOptions::default()).unwrap();
+            (TapPort::new(tap), PacketPort::new(socket))
+        })
+        .unwrap();
+    crosses(&mut tap, &mut packet);
+    crosses(&mut packet, &mut tap);
+}
+
 #[test]
 fn a_tap_without_room_in_front_of_the_frame() {
     let Some((_pair, [mut port, _other])) = taps() else { return };
     let mut bytes = [0; 60];
     bytes[..6].fill(0xff);
     let length = bytes.len();
-    let mut frame = netloom_datapath::Frame::new(&mut bytes, 0..length, Default::default()).unwrap();
+    let mut frame = Frame::new(&mut bytes, 0..length, Default::default()).unwrap();
     port.transmit(&mut frame).unwrap();
     let mut roomy = [0xa5; 100];
-    let mut frame = netloom_datapath::Frame::new(&mut roomy, 40..100, Default::default()).unwrap();
+    let mut frame = Frame::new(&mut roomy, 40..100, Default::default()).unwrap();
     port.transmit(&mut frame).unwrap();
     assert_eq!(roomy, [0xa5; 100], "the room in front is as it was");
 }

@@ -10,10 +10,27 @@
 //!                           │ ▲
 //! Upcall ───translate───────┘ └── add_flow, set_link, set_owners, tick
 //! ```
+//!
+//! A drop is an [`Effect::Drop`](netloom_flow::Effect::Drop): the switch counts it, by reason, bridge and port. The
+//! only [`DpAction::Drop`](netloom_flow::DpAction::Drop) is for packets of ports that no bridge has.
 
 pub mod config;
+mod credit;
+mod dump;
+mod flow_mod;
+mod loops;
+mod model;
 mod reconfigure;
+mod recorder;
+mod status;
 mod switch;
+mod translate;
 
-pub use reconfigure::{BadFlow, BridgeStatus, Changes, ConfigError, PortAdded, PortStatus, Status};
-pub use switch::{HitsDelta, LinkState, Owner, Owners, Settings, Subnet, Switch};
+pub use config::ConfigError;
+pub use credit::HitsDelta;
+pub use dump::{Crossed, DropEntry, MacRow, PortEntry, TableEntry};
+pub use flow_mod::{FlowEntry, FlowError, Matching};
+pub use model::{LinkState, Owner, Owners, Role, Rule, Subnet};
+pub use recorder::{Cut, Event, Forward, Recorder, Silent};
+pub use status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
+pub use switch::{Settings, Switch};

@@ -1,140 +1,360 @@
 //! From one configuration to the next, at the cost of the difference.
+//!
+//! Everything that can fail is done first, on the side: checks, numbers of ports, reading of flows. Then the
+//! bridges that differ are brought to what is wanted. Flows that others added or changed are left alone: only the
+//! difference between the two configurations is carried out.
 
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
-use netloom_flow::{BridgeId, OfPort, PortId, TenantId};
+use netloom_flow::{
+    Action, BridgeId, FLOW_WORDS, FlowText, Nanos, OfPort, PortId, RuleId, TableId, parse_flow_with,
+};
 
-use crate::config::Origin;
+use crate::config::{self, BadFlow, Config, ConfigError, FailMode, Numbers, Origin};
+use crate::flow_mod::check_actions;
+use crate::model::{Bridge, Peer, Port};
+use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
+use crate::switch::Switch;
 
-/// What a reconfiguration means to the datapath.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Changes {
-    /// Ports that are new, in the order of the configuration.
-    pub added: Vec<PortAdded>,
-    /// Ports that are gone.
-    pub removed: Vec<PortId>,
+/// A bridge that has to become something else, ready to be carried out.
+struct Wanted<'a> {
+    config: &'a config::Bridge,
+    /// What it is now; `None`: it is new.
+    present: Option<BridgeId>,
+    numbers: Numbers,
+    flows: FlowChanges,
 }
 
-/// A port the datapath has to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortAdded {
-    /// Its number in the datapath, from the configuration.
-    pub port: PortId,
-    /// The bridge's name.
-    pub bridge: String,
-    /// The interface's name.
-    pub name: String,
-    /// Whose port it is; `None`: it carries every tenant.
-    pub tenant: Option<TenantId>,
-    /// The other end, on a link to another switch.
-    pub peer: Option<PortId>,
+impl Switch {
+    /// Makes `new` the present configuration. Bridges equal to what they were are not touched.
+    ///
+    /// The link of a port that is new counts as up and plain: call [`Self::set_link`] before the next translation
+    /// where it is not.
+    ///
+    /// # Errors
+    /// The configuration contradicts itself; then nothing was changed.
+    pub fn reconfigure(&mut self, new: &Config, now: Nanos) -> Result<(Changes, Status), ConfigError> {
+        config::check(new)?;
+        let wanted = self.differences(new)?;
+        let mut ports = PortChanges::default();
+        self.remove_bridges(new, &mut ports);
+        let loops_differ = std::mem::replace(&mut self.loops, new.loops) != new.loops;
+        if wanted.is_empty() && !loops_differ && ports.is_empty() {
+            return Ok(Default::default());
+        }
+        let mut status = Status::default();
+        let mut ids = Vec::new();
+        for wanted in &wanted {
+            let id = self.bridge_for(wanted);
+            self.remove_ports(id, wanted, &mut ports);
+            ids.push(id);
+        }
+        for (wanted, id) in wanted.iter().zip(ids) {
+            self.put_ports(id, wanted, &mut ports);
+            self.configure(id, wanted, now);
+            status.bridges.push(self.status_of(id, wanted.config));
+        }
+        if loops_differ {
+            // Where packets go under `ecmp` is decided everywhere anew.
+            let version = self.next_version();
+            self.bridges.values_mut().for_each(|bridge| {
+                bridge.version = version;
+                bridge.ports.values_mut().for_each(|port| port.version = version);
+            });
+        }
+        self.find_peers();
+        self.outdate_owners(&ports);
+        self.reroute(now);
+        self.advance();
+        Ok((ports.into_changes(), status))
+    }
+
+    /// The bridges that are new or differ, with everything that can fail done.
+    fn differences<'a>(&self, new: &'a Config) -> Result<Vec<Wanted<'a>>, ConfigError> {
+        let mut wanted = Vec::new();
+        for config in &new.bridges {
+            let present = self.uuids.get(&config.uuid).copied();
+            let bridge = present.and_then(|id| self.bridges.get(id));
+            if bridge.is_some_and(|bridge| bridge.config == *config) {
+                continue;
+            }
+            let number_now = |interface: &config::Interface| {
+                let same = |port: &&Port| port.name == interface.name && port.dp_port == interface.dp_port;
+                bridge?.ports.values().find(same).map(|port| port.number)
+            };
+            let numbers = Numbers::new(config, number_now)?;
+            let flows = FlowChanges::new(bridge, config, &numbers)?;
+            wanted.push(Wanted { config, present, numbers, flows });
+        }
+        Ok(wanted)
+    }
+
+    fn remove_bridges(&mut self, new: &Config, ports: &mut PortChanges) {
+        let kept: BTreeSet<_> = new.bridges.iter().map(|bridge| bridge.uuid).collect();
+        let gone: Vec<_> =
+            self.uuids.iter().filter(|(uuid, _)| !kept.contains(uuid)).map(|(_, id)| *id).collect();
+        for id in gone {
+            let Some(bridge) = self.bridges.remove(id) else { continue };
+            self.uuids.remove(&bridge.config.uuid);
+            self.names.remove(&bridge.config.name);
+            for port in bridge.ports.values() {
+                self.dp_ports.remove(&port.dp_port);
+                ports.removed.insert(port.dp_port);
+            }
+            let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
+            for (_, _, rule) in rules {
+                self.rules.remove(rule.id);
+            }
+        }
+    }
+
+    fn bridge_for(&mut self, wanted: &Wanted<'_>) -> BridgeId {
+        let version = self.next_version();
+        let seed = self.settings.seed;
+        let id = wanted.present.unwrap_or_else(|| {
+            let empty = config::Bridge { ports: Vec::new(), flows: Vec::new(), ..wanted.config.clone() };
+            self.bridges.add(|id| Bridge::new(id, empty, seed, version))
+        });
+        if let Some(bridge) = self.bridges.get_mut(id) {
+            bridge.version = version;
+            // Another bridge may have taken the old name already.
+            if self.names.get(&bridge.config.name) == Some(&id) {
+                self.names.remove(&bridge.config.name);
+            }
+        }
+        self.names.insert(wanted.config.name.clone(), id);
+        self.uuids.insert(wanted.config.uuid, id);
+        id
+    }
+
+    /// Removes the ports that are gone or get another number or device.
+    fn remove_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges) {
+        let stays = |port: &Port| {
+            let mut interfaces = wanted.config.ports.iter().flat_map(|port| &port.interfaces);
+            interfaces.any(|interface| interface.name == port.name && interface.dp_port == port.dp_port)
+                && wanted.numbers.of(&port.name) == Some(port.number)
+        };
+        let Some(bridge) = self.bridges.get(id) else { return };
+        let gone: Vec<OfPort> =
+            bridge.ports.values().filter(|port| !stays(port)).map(|port| port.number).collect();
+        for number in gone {
+            self.forget_macs_at(id, number);
+            let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
+            if let Some(port) = port {
+                self.dp_ports.remove(&port.dp_port);
+                ports.removed.insert(port.dp_port);
+            }
+        }
+    }
+
+    fn put_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges) {
+        for (port, interface) in
+            wanted.config.ports.iter().flat_map(|port| port.interfaces.iter().map(move |it| (port, it)))
+        {
+            let Some(number) = wanted.numbers.of(&interface.name) else { continue };
+            let version = self.next_version();
+            let mut new = Port::new(number, port, interface, version);
+            let Some(bridge) = self.bridges.get_mut(id) else { return };
+            if let Some(old) = bridge.ports.get(&number) {
+                let is_seen_alike = old.tenant == new.tenant && old.peer_dp == new.peer_dp;
+                if is_seen_alike && old.vlans == new.vlans {
+                    continue;
+                }
+                (new.link, new.crossed) = (old.link, old.crossed);
+                if !is_seen_alike {
+                    ports.changed.push(wanted_port(wanted.config, port, interface));
+                }
+                self.forget_macs_at(id, number);
+            } else {
+                ports.added.push(wanted_port(wanted.config, port, interface));
+                self.dp_ports.insert(interface.dp_port, (id, number));
+            }
+            if let Some(bridge) = self.bridges.get_mut(id) {
+                bridge.ports.insert(number, new);
+            }
+        }
+    }
+
+    /// Everything of a bridge but its ports.
+    fn configure(&mut self, id: BridgeId, wanted: &Wanted<'_>, now: Nanos) {
+        let Self { bridges, versions, .. } = self;
+        let Some(bridge) = bridges.get_mut(id) else { return };
+        bridge.config = wanted.config.clone();
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        let ageing = Nanos::from_secs(u64::from(or(bridge.config.mac_aging_time, 300)));
+        let limit = usize::try_from(or(bridge.config.mac_table_size, 8192)).unwrap_or(usize::MAX);
+        bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
+        for flow in &wanted.flows.removed {
+            if let Some(rule) = self.rule_of(id, flow) {
+                self.remove_rule(rule);
+            }
+        }
+        for (flow, origin) in &wanted.flows.moved {
+            if let Some(rule) = self.rule_of(id, flow) {
+                self.set_origin(rule, origin);
+            }
+        }
+        for (flow, origin) in &wanted.flows.added {
+            self.put_flow(id, flow.clone(), origin.clone(), now);
+        }
+    }
+
+    fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {
+        let table = self.bridges.get(id)?.tables.get(&flow.table)?;
+        table.rules.get(&flow.matches, u32::from(flow.priority)).map(|rule| rule.id)
+    }
+
+    fn forget_macs_at(&mut self, id: BridgeId, number: OfPort) {
+        let Self { bridges, versions, .. } = self;
+        if let Some(bridge) = bridges.get_mut(id) {
+            bridge
+                .macs
+                .retain(|_, entry| entry.port != number, |key| versions.bump(versions.of_mac(id, key)));
+        }
+    }
+
+    /// Joins the ends of the links between switches.
+    fn find_peers(&mut self) {
+        let mut changes = Vec::new();
+        for bridge in self.bridges.values() {
+            for port in bridge.ports.values() {
+                let end = port.peer_dp.and_then(|peer| self.dp_ports.get(&peer));
+                let peer = end.map(|(bridge, port)| Peer { bridge: *bridge, port: *port });
+                if peer != port.peer {
+                    changes.push((bridge.id, port.number, peer));
+                }
+            }
+        }
+        for (bridge, number, peer) in changes {
+            if let Some(port) = self.port_mut(bridge, number) {
+                port.peer = peer;
+            }
+            self.touch(bridge, number);
+        }
+    }
+
+    /// Ways to the owners at ports that came or went are outdated.
+    fn outdate_owners(&mut self, ports: &PortChanges) {
+        let Self { directory, versions, .. } = self;
+        for port in ports.removed.iter().copied().chain(ports.added.iter().map(|added| added.port)) {
+            let Some(here) = directory.at_port(port) else { continue };
+            here.macs.iter().for_each(|mac| versions.bump(versions.of_owner(*mac)));
+            here.addresses.iter().for_each(|address| versions.bump(versions.of_address(*address)));
+        }
+    }
+
+    fn status_of(&self, id: BridgeId, config: &config::Bridge) -> BridgeStatus {
+        let ports = self.bridges.get(id).into_iter().flat_map(|bridge| bridge.ports.values());
+        let status =
+            |port: &Port| PortStatus { name: port.name.clone(), ofport: port.number, dp_port: port.dp_port };
+        BridgeStatus { name: config.name.clone(), id, ports: ports.map(status).collect() }
+    }
 }
 
-/// What came of a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Status {
-    /// One for each bridge that changed, in the order of the configuration.
-    pub bridges: Vec<BridgeStatus>,
+/// The changes of datapath ports in the making.
+#[derive(Default)]
+struct PortChanges {
+    added: Vec<WantedPort>,
+    changed: Vec<WantedPort>,
+    removed: BTreeSet<PortId>,
 }
 
-/// What came of a bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BridgeStatus {
-    /// Its name.
-    pub name: String,
-    /// Its number, which effects and dependencies use.
-    pub id: BridgeId,
-    /// Its ports, by OpenFlow number.
-    pub ports: Vec<PortStatus>,
+impl PortChanges {
+    fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+
+    /// A port that left one place and came to another stays, changed.
+    fn into_changes(mut self) -> Changes {
+        let (moved, added): (Vec<_>, Vec<_>) =
+            self.added.into_iter().partition(|port| self.removed.remove(&port.port));
+        self.changed.extend(moved);
+        Changes { added, changed: self.changed, removed: self.removed.into_iter().collect() }
+    }
 }
 
-/// What came of a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortStatus {
-    /// The interface's name.
-    pub name: String,
-    /// The OpenFlow number it got.
-    pub ofport: OfPort,
-    /// The datapath port.
-    pub dp_port: PortId,
+fn wanted_port(bridge: &config::Bridge, port: &config::Port, interface: &config::Interface) -> WantedPort {
+    WantedPort {
+        port: interface.dp_port,
+        bridge: bridge.name.clone(),
+        name: interface.name.clone(),
+        tenant: port.tenant,
+        peer: interface.peer,
+    }
 }
 
-/// A configuration that cannot be carried out. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// Two bridges have one name or one UUID.
-    #[error("Two bridges are called {0}, or have its UUID")]
-    DuplicateBridge(String),
-    /// Two ports of a bridge have one name.
-    #[error("Bridge {bridge} has two ports called {port}")]
-    DuplicatePort {
-        /// The bridge.
-        bridge: String,
-        /// The port.
-        port: String,
-    },
-    /// Two interfaces claim one datapath port.
-    #[error("Datapath port {0} is used by two interfaces")]
-    DuplicateDatapathPort(PortId),
-    /// Two interfaces ask for one OpenFlow number.
-    #[error("Bridge {bridge} has two interfaces with OpenFlow port {ofport}")]
-    DuplicateOfPort {
-        /// The bridge.
-        bridge: String,
-        /// The number.
-        ofport: u16,
-    },
-    /// A number outside 1 to 0xfeff.
-    #[error("OpenFlow port {ofport} of bridge {bridge} is not in 1..65279")]
-    BadOfPort {
-        /// The bridge.
-        bridge: String,
-        /// The number.
-        ofport: u16,
-    },
-    /// A bond, or a port without an interface.
-    #[error("Port {port} of bridge {bridge} has {count} interfaces; exactly one is supported")]
-    Interfaces {
-        /// The bridge.
-        bridge: String,
-        /// The port.
-        port: String,
-        /// How many.
-        count: usize,
-    },
-    /// A VLAN above 4,095.
-    #[error("VLAN {vlan} of port {port} of bridge {bridge} is above 4095")]
-    BadVlan {
-        /// The bridge.
-        bridge: String,
-        /// The port.
-        port: String,
-        /// The VLAN.
-        vlan: u16,
-    },
-    /// The two ends of a link do not name each other.
-    #[error("Datapath port {0} and its peer {1} do not name each other")]
-    Peer(PortId, PortId),
-    /// A flow that cannot be read.
-    #[error("{0}")]
-    Flow(Box<BadFlow>),
+/// What to do about the flows of a bridge.
+#[derive(Default)]
+struct FlowChanges {
+    added: Vec<(FlowText, Origin)>,
+    removed: Vec<FlowText>,
+    /// The same flows, written elsewhere.
+    moved: Vec<(FlowText, Origin)>,
 }
 
-/// A flow of a configuration that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Flow of bridge {bridge} ({origin}): {message}")]
-pub struct BadFlow {
-    /// The bridge.
-    pub bridge: String,
-    /// Where it stands.
-    pub origin: Origin,
-    /// The flow.
-    pub text: String,
-    /// Which bytes of the text are wrong.
-    pub span: Range<usize>,
-    /// What is wrong with them.
-    pub message: String,
-    /// What could help.
-    pub hint: Option<String>,
+impl FlowChanges {
+    fn new(
+        present: Option<&Bridge>,
+        wanted: &config::Bridge,
+        numbers: &Numbers,
+    ) -> Result<Self, ConfigError> {
+        let new = configured_flows(wanted, &|name| numbers.of(name))?;
+        let old = match present {
+            Some(bridge) => configured_flows(&bridge.config, &|name| bridge.port_named(name))?,
+            None => Vec::new(),
+        };
+        let (old_ids, new_ids) = (by_id(&old), by_id(&new));
+        let mut changes = Self::default();
+        for (flow, origin) in new_ids.values() {
+            match old_ids.get(&id_of(flow)) {
+                Some((old, from)) if old == flow && from == origin => {}
+                Some((old, _)) if old == flow => changes.moved.push((flow.clone(), origin.clone())),
+                _ => changes.added.push((flow.clone(), origin.clone())),
+            }
+        }
+        let gone = old_ids.values().filter(|(flow, _)| !new_ids.contains_key(&id_of(flow)));
+        changes.removed.extend(gone.map(|(flow, _)| flow.clone()));
+        Ok(changes)
+    }
+}
+
+/// The flows a configuration asks for, as they were written; a bridge that is to learn by itself has one.
+fn configured_flows(
+    bridge: &config::Bridge,
+    names: netloom_flow::text::PortNames<'_>,
+) -> Result<Vec<(FlowText, Origin)>, ConfigError> {
+    let is_learning = bridge.fail_mode == FailMode::Standalone && bridge.controller.is_empty();
+    if bridge.flows.is_empty() && is_learning {
+        let actions = vec![Action::Output(OfPort::NORMAL)];
+        return Ok(vec![(FlowText { priority: 0, actions, ..FlowText::default() }, Origin::Default)]);
+    }
+    let read = |flow: &config::Flow| {
+        let bad = |span, message, hint| {
+            ConfigError::Flow(Box::new(BadFlow {
+                bridge: bridge.name.clone(),
+                origin: flow.origin.clone(),
+                text: flow.text.clone(),
+                span,
+                message,
+                hint,
+            }))
+        };
+        let read =
+            parse_flow_with(&flow.text, names).map_err(|error| bad(error.span, error.message, error.hint))?;
+        check_actions(&read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
+        Ok((read, flow.origin.clone()))
+    };
+    bridge.flows.iter().map(read).collect()
+}
+
+/// The flows by table, priority and match: of two alike the later one counts, as with `ovs-ofctl add-flows`.
+fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText, Origin)> {
+    flows.iter().map(|flow| (id_of(&flow.0), flow)).collect()
+}
+
+/// What identifies a flow, in the order in which flows are added.
+type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
+
+fn id_of(flow: &FlowText) -> FlowId {
+    (flow.table, flow.priority, flow.matches.key().0, flow.matches.mask().0)
 }

@@ -1,14 +1,17 @@
 //! The facade: all bridges of a lab and everything that can be asked of them.
 
-use std::net::IpAddr;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use netloom_flow::{
-    DpAction, DropReason, Epoch, HitsRead, Nanos, PacketKey, PacketMask, PortId, TenantId, Translation,
-    Upcall,
+    BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PortId, RuleId, Translation, Upcall,
 };
 
-use crate::config::Config;
-use crate::reconfigure::{Changes, ConfigError, Status};
+use crate::config::{Loops, Uuid};
+use crate::loops::Routes;
+use crate::model::{Bridge, Bridges, ChangeLog, Directory, LinkState, Owners, Peer, Port, Rules, Versions};
+use crate::recorder::{Recorder, Silent};
+use crate::translate::Translator;
 
 /// What does not change while a switch lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,124 +28,63 @@ impl Default for Settings {
     }
 }
 
-/// What translation must know of the link behind a port, in the direction away from the switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LinkState {
-    /// Whether packets pass at all.
-    pub up: bool,
-    /// Whether they pass untouched and at once ([`netloom_flow::LinkSettings::is_plain`]).
-    pub plain: bool,
-    /// Whether someone looks at what passes, so that each packet has to be there.
-    pub captured: bool,
-}
-
-impl Default for LinkState {
-    fn default() -> Self {
-        Self { up: true, plain: true, captured: false }
-    }
-}
-
-/// The addresses the lab assigned. Used by `arp: local`, and to forward to a known address that was not learned.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Owners {
-    /// One for each interface that is attached to a switch port.
-    pub owners: Vec<Owner>,
-    /// The lab's subnets: a request for an unassigned address in one of them has no answer.
-    pub subnets: Vec<Subnet>,
-}
-
-/// An interface with addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// Its tenant.
-    pub tenant: TenantId,
-    /// The datapath port of the switch it is attached to.
-    pub port: PortId,
-    /// Its link-layer address.
-    pub mac: [u8; 6],
-    /// Its IPv4 and IPv6 addresses.
-    pub addresses: Vec<IpAddr>,
-}
-
-/// A subnet of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subnet {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// Any address of it.
-    pub address: IpAddr,
-    /// Its prefix length in bits.
-    pub prefix: u8,
-}
-
-/// What a cached flow has carried since it was last credited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HitsDelta {
-    /// Wire packets.
-    pub packets: u64,
-    /// Wire bytes (L2, without FCS), as received.
-    pub bytes: u64,
-    /// When the last one passed.
-    pub used: Nanos,
-    /// OR of the TCP flags seen.
-    pub tcp_flags: u16,
-}
-
-impl HitsDelta {
-    /// What came between two readings of the same counters.
-    #[must_use]
-    pub const fn between(earlier: &HitsRead, later: &HitsRead) -> Self {
-        Self {
-            packets: later.packets.wrapping_sub(earlier.packets),
-            bytes: later.bytes.wrapping_sub(earlier.bytes),
-            used: later.used,
-            tcp_flags: later.tcp_flags,
-        }
-    }
-}
-
 /// All bridges of a lab.
 ///
 /// Reading (`translate`, `still_valid`, dumps) takes `&self`, so any number of workers may read at once; every
 /// change takes `&mut self` and advances the [`Epoch`] if a cached flow could depend on it.
 #[derive(Debug)]
 pub struct Switch {
-    settings: Settings,
+    pub(crate) settings: Settings,
     epoch: Epoch,
-    config: Config,
+    pub(crate) loops: Loops,
+    pub(crate) bridges: Bridges,
+    pub(crate) names: BTreeMap<String, BridgeId>,
+    pub(crate) uuids: BTreeMap<Uuid, BridgeId>,
+    /// Where each datapath port is attached.
+    pub(crate) dp_ports: BTreeMap<PortId, (BridgeId, OfPort)>,
+    pub(crate) rules: Rules,
+    /// For each rule with a timeout one date, not later than its end.
+    pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
+    pub(crate) log: ChangeLog,
+    pub(crate) versions: Versions,
+    pub(crate) directory: Directory,
+    pub(crate) routes: Routes,
+    /// The last version given to a port or bridge.
+    version: u64,
 }
 
 impl Switch {
     /// A switch without bridges. `epoch` is shared with the caches.
     #[must_use]
     pub fn new(settings: Settings, epoch: Epoch) -> Self {
-        Self { settings, epoch, config: Config::default() }
-    }
-
-    /// Makes `new` the present configuration. Bridges equal to what they were are not touched.
-    ///
-    /// # Errors
-    /// The configuration contradicts itself; then nothing was changed.
-    pub fn reconfigure(&mut self, new: &Config, now: Nanos) -> Result<(Changes, Status), ConfigError> {
-        let _ = (now, self.settings);
-        self.config.clone_from(new);
-        self.epoch.advance();
-        Ok((Changes::default(), Status::default()))
+        Self {
+            settings,
+            epoch,
+            loops: Loops::default(),
+            bridges: Bridges::default(),
+            names: BTreeMap::new(),
+            uuids: BTreeMap::new(),
+            dp_ports: BTreeMap::new(),
+            rules: Rules::default(),
+            due: BinaryHeap::new(),
+            log: ChangeLog::default(),
+            versions: Versions::new(settings.seed),
+            directory: Directory::new(settings.seed, &Owners::default()),
+            routes: Routes::default(),
+            version: 0,
+        }
     }
 
     /// What to do with a packet. Changes nothing: [`Self::credit`] does, for this packet and those like it.
     #[must_use]
     pub fn translate(&self, upcall: &Upcall<'_>) -> Translation {
-        let _ = upcall;
-        Translation {
-            mask: PacketMask::default(),
-            actions: Box::new([DpAction::Drop(DropReason::NoPort)]),
-            dependencies: Box::default(),
-            effects: Box::default(),
-            cacheable: false,
-            stamp: 0.into(),
-            hits: netloom_flow::Hits::default(),
-        }
+        Translator::translate(self, upcall, &mut Silent)
+    }
+
+    /// The same, with someone taking notes.
+    #[must_use]
+    pub fn trace(&self, upcall: &Upcall<'_>, recorder: &mut dyn Recorder) -> Translation {
+        Translator::translate(self, upcall, recorder)
     }
 
     /// Whether a translation, made for `key` or for a packet equal to it under the mask, would be the same now.
@@ -150,33 +92,132 @@ impl Switch {
     /// It may say no where a translation would have been the same; never yes where it would not.
     #[must_use]
     pub fn still_valid(&self, key: &PacketKey, translation: &Translation) -> bool {
-        let _ = (key, translation);
-        false
+        use std::sync::atomic::Ordering::Relaxed;
+        let holds = translation.dependencies.iter().all(|dependency| self.holds(dependency));
+        let stamp = translation.stamp.load(Relaxed);
+        if !holds || self.log.concerns(stamp, key, &translation.mask, &translation.dependencies) {
+            return false;
+        }
+        // Two workers may check at once, against the same model: they write the same number.
+        translation.stamp.store(self.log.stamp(), Relaxed);
+        true
     }
 
-    /// Runs the effects of a translation for the packets it has carried.
-    pub fn credit(&mut self, translation: &Translation, delta: HitsDelta) {
-        let _ = (translation, delta);
+    fn holds(&self, dependency: &Dependency) -> bool {
+        match *dependency {
+            Dependency::Table { .. } => true, // the log of changes knows
+            Dependency::Mac { bucket, version } => self.versions.version(bucket) == version,
+            Dependency::Port { bridge, port, version } => {
+                let port = self.bridges.get(bridge).and_then(|bridge| bridge.port(port));
+                port.is_some_and(|port| port.version == version)
+            }
+            Dependency::Bridge { bridge, version } => {
+                self.bridges.get(bridge).is_some_and(|bridge| bridge.version == version)
+            }
+        }
     }
 
-    /// Says how the link behind a datapath port is in the direction away from the switch.
+    /// Says how the link behind a datapath port is in the direction away from the switch. A new port's link is
+    /// up, plain and not captured until this says otherwise.
     pub fn set_link(&mut self, port: PortId, state: LinkState, now: Nanos) {
-        let _ = (port, state, now);
+        let Some((bridge, number)) = self.dp_ports.get(&port).copied() else { return };
+        let Some(port) = self.port_mut(bridge, number) else { return };
+        if port.link == state {
+            return;
+        }
+        let is_turned = port.link.up != state.up;
+        port.link = state;
+        let peer = port.peer;
+        self.touch(bridge, number);
+        if let Some(peer) = peer {
+            self.touch(peer.bridge, peer.port);
+            if is_turned {
+                self.reroute(now);
+            }
+        }
+        self.advance();
     }
 
-    /// Replaces the addresses the lab assigned, at the cost of the difference.
+    /// Replaces the addresses the lab assigned. Only translations that looked at what is different are outdated.
     pub fn set_owners(&mut self, owners: &Owners) {
-        let _ = owners;
+        let new = Directory::new(self.settings.seed, owners);
+        let (mut macs, mut addresses) = (Vec::new(), Vec::new());
+        let subnets_differ =
+            self.directory.differences(&new, |mac| macs.push(mac), |address| addresses.push(address));
+        self.directory = new;
+        for mac in macs {
+            self.versions.bump(self.versions.of_owner(mac));
+        }
+        for address in addresses {
+            self.versions.bump(self.versions.of_address(address));
+        }
+        if subnets_differ {
+            let version = self.next_version();
+            self.bridges.values_mut().for_each(|bridge| bridge.version = version);
+        }
+        self.advance();
     }
 
-    /// Forgets MAC entries and flows whose time has come.
+    /// Forgets MAC entries and flows whose time has come. Pull all hits first: they keep both alive.
     pub fn tick(&mut self, now: Nanos) {
-        let _ = now;
+        let mut is_changed = self.expire_rules(now);
+        let versions = &mut self.versions;
+        for bridge in self.bridges.values_mut() {
+            let id = bridge.id;
+            bridge.macs.expire(now, |key| {
+                is_changed = true;
+                versions.bump(versions.of_mac(id, key));
+            });
+        }
+        if is_changed {
+            self.advance();
+        }
     }
 
     /// When [`Self::tick`] has something to do next.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        None
+        let macs = self.bridges.values().filter_map(|bridge| bridge.macs.deadline());
+        macs.chain(self.due.peek().map(|Reverse((date, _))| *date)).min()
+    }
+
+    pub(crate) fn bridge_named(&self, name: &str) -> Option<&Bridge> {
+        self.bridges.get(*self.names.get(name)?)
+    }
+
+    pub(crate) fn port_mut(&mut self, bridge: BridgeId, number: OfPort) -> Option<&mut Port> {
+        self.bridges.get_mut(bridge)?.ports.get_mut(&number)
+    }
+
+    pub(crate) fn port_at(&self, peer: Peer) -> Option<&Port> {
+        self.bridges.get(peer.bridge)?.port(peer.port)
+    }
+
+    /// The other end of a link to another switch.
+    pub(crate) fn other_end(&self, port: &Port) -> Option<(&Bridge, &Port)> {
+        let peer = port.peer?;
+        let bridge = self.bridges.get(peer.bridge)?;
+        Some((bridge, bridge.port(peer.port)?))
+    }
+
+    /// Whatever rests on a port, or on floods of its bridge, is outdated.
+    pub(crate) fn touch(&mut self, bridge: BridgeId, number: OfPort) {
+        let version = self.next_version();
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.version = version;
+            if let Some(port) = bridge.ports.get_mut(&number) {
+                port.version = version;
+            }
+        }
+    }
+
+    pub(crate) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Tells the caches to check what they hold.
+    pub(crate) fn advance(&self) {
+        self.epoch.advance();
     }
 }

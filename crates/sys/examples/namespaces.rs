@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use netloom_sys::memory::Memory;
 use netloom_sys::netlink::{LinkChange, Netlink, NetlinkSocket, Request, RouteSpec};
 use netloom_sys::netns::{NetNs, NetNsMaker};
 use netloom_sys::tap::Tap;
@@ -16,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let count: u32 = std::env::args().nth(1).map_or(Ok(256), |count| count.parse())?;
     let threads: u32 = std::env::args().nth(2).map_or(Ok(1), |threads| threads.parse())?;
     rlimit::raise_open_files()?;
+    let before = Memory::of_machine()?.available;
     let (start, cpu) = (clock::now(), clock::process_cpu());
     let makers = (0..threads).map(|_| NetNsMaker::start()).collect::<Result<Vec<_>, _>>()?;
     let turns = makers.iter().cycle().zip(0..count);
@@ -26,6 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         nodes.push((ns, tap?));
     }
     let (up, cpu_up) = (clock::now(), clock::process_cpu());
+    let after = Memory::of_machine()?.available;
+    println!("memory: {} KiB each", before.saturating_sub(after) / 1024 / u64::from(count.max(1)));
     let (spaces, taps): (Vec<NetNs>, Vec<Tap>) = nodes.into_iter().unzip();
     drop(taps);
     let closed = clock::now();
@@ -48,7 +52,7 @@ fn furnish(n: u32) -> Result<Tap, Box<dyn std::error::Error + Send + Sync>> {
     let index = tap.index();
     let change = LinkChange {
         mac: Some([2, 0, 0, 0, high, low]),
-        tx_queue_len: Some(10_000),
+        tx_queue_len: Some(4_096),
         no_ipv6_autoconf: true,
         ..LinkChange::up()
     };

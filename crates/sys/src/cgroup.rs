@@ -106,7 +106,7 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes the group `path` ("netloom/<lab>/<node>") in every tree needed for `controllers`, its parents too, and hands the
+    /// Makes the group `path` (`netloom/<lab>/<node>`) in every tree needed for `controllers`, its parents too, and hands the
     /// controllers down to it. One that is there already is taken over.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 mod pair;
 mod peer;
 mod report;
+mod scale;
 mod shell;
 
 use peer::Peer;
@@ -17,6 +18,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "ethtool", package: "ethtool" },
     Needed { program: "taskset", package: "util-linux" },
     Needed { program: "ovs-vswitchd", package: "openvswitch-switch" },
+    Needed { program: "brctl", package: "bridge-utils" },
     Needed { program: "mn", package: "mininet" },
 ];
 
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     /// Leave netloom out: the peers alone.
     #[arg(long)]
     peers_only: bool,
-    /// Only these groups: pair, ...
+    /// Only these groups: pair, scale
     groups: Vec<String>,
 }
 
@@ -64,6 +66,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     let wanted = |group: &str| args.groups.is_empty() || args.groups.iter().any(|g| g == group);
     if wanted("pair") {
         pair::run(&peers, rounds, seconds)?;
+    }
+    if wanted("scale") {
+        scale::run(args.quick, args.peers_only)?;
     }
     Ok(())
 }

@@ -1,25 +1,28 @@
-//! The engine: workers, slow path, execution of plans, prober.
+//! The engine behind the socket: it turns commands into changes of hosts, switches and links, and asks them how they are.
+//!
+//! ```text
+//! command ──► handle/<noun> ──► lab: resolve, plan ──► apply ──► nodes (namespaces, TAPs)
+//!                                                          ├──► core: switch model ──► workers (ports, links)
+//!                                                          └──► programs (spawner)
+//! ```
 
-use netloom_api::{ApiError, DownReport, ErrorKind};
+mod apply;
+mod boot;
+mod core;
+mod handle;
+mod journal;
+mod names;
+mod nodes;
+mod programs;
+mod recover;
+mod running;
 
-use crate::{Boot, Home, Prepared};
+pub(crate) use running::Running;
+
+use crate::Boot;
 
 /// The engine of this build, not started.
 #[must_use]
 pub fn boot() -> Box<dyn Boot> {
-    Box::new(Absent)
-}
-
-/// Stands where there is no engine, and says so.
-#[derive(Debug)]
-struct Absent;
-
-impl Boot for Absent {
-    fn recover(&self, home: &Home) -> Result<DownReport, ApiError> {
-        Ok(DownReport { lab: home.lab().to_owned(), ..DownReport::default() })
-    }
-
-    fn prepare(self: Box<Self>, _: &Home) -> Result<Box<dyn Prepared>, ApiError> {
-        Err(ApiError::new(ErrorKind::Unsupported, "This build of netloom cannot run labs."))
-    }
+    Box::new(boot::Launch)
 }

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 
 use netloom_sys::HostError;
 use netloom_sys::netlink::{
-    LinkChange, Netlink as _, NetlinkSocket, NewLink, Request, RouteSpec,
+    BatchError, LinkChange, Netlink as _, NetlinkSocket, NewLink, Request, RouteSpec,
 };
 use netloom_sys::tap::Tap;
 
@@ -67,6 +67,8 @@ pub(crate) struct HostRoute {
     pub(crate) gateway: Option<IpAddr>,
     /// The interface, by name.
     pub(crate) interface: Option<String>,
+    /// Preference, lower first; `None`: the kernel's default.
+    pub(crate) metric: Option<u32>,
 }
 
 /// The devices that came of it, in the order of the interfaces; `None` for a packet socket, which is opened in the
@@ -77,18 +79,24 @@ pub(crate) struct Furnished {
     pub(crate) taps: Vec<Option<Tap>>,
 }
 
+/// A host's network could not be made as it is to be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FurnishError {
+    /// A device, socket or setting.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Devices, addresses and routes.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+}
+
 /// Furnishes the namespace of the calling thread.
 ///
 /// # Errors
 /// What the host refused first. The caller drops the namespace; the TAPs made so far are persistent and go with it.
-pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished, HostError> {
-    settings(&before(net))?;
-    let taps = net.interfaces.iter().map(make_tap).collect::<Result<Vec<_>, _>>()?;
+pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished, FurnishError> {
     let mut netlink = NetlinkSocket::open()?;
-    let veths: Vec<Request> = net.interfaces.iter().filter_map(|i| veth(i, fabric)).collect();
-    if !veths.is_empty() {
-        netlink.batch(&veths).map_err(HostError::from)?;
-    }
+    let taps = devices(net, &mut netlink, fabric)?;
     let indexes = net
         .interfaces
         .iter()
@@ -98,9 +106,27 @@ pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished,
             None => netlink.index_of(&interface.name),
         })
         .collect::<Result<Vec<_>, _>>()?;
-    netlink.batch(&requests(net, &indexes)).map_err(HostError::from)?;
+    netlink.batch(&requests(net, &indexes))?;
     settings(&net.sysctls)?;
     Ok(Furnished { taps })
+}
+
+/// Makes the devices of the interfaces, and what must stand before them.
+pub(super) fn devices(
+    net: &HostNet,
+    netlink: &mut NetlinkSocket,
+    fabric: Option<RawFd>,
+) -> Result<Vec<Option<Tap>>, FurnishError> {
+    settings(&[("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())])?;
+    if net.forward {
+        settings(&forwarding(true))?;
+    }
+    let taps = net.interfaces.iter().map(make_tap).collect::<Result<Vec<_>, _>>()?;
+    let veths: Vec<Request> = net.interfaces.iter().filter_map(|i| veth(i, fabric)).collect();
+    if !veths.is_empty() {
+        netlink.batch(&veths)?;
+    }
+    Ok(taps)
 }
 
 fn make_tap(interface: &HostInterface) -> Result<Option<Tap>, HostError> {
@@ -125,56 +151,58 @@ fn veth(interface: &HostInterface, fabric: Option<RawFd>) -> Option<Request> {
 /// All that is done to the namespace by netlink, in the order in which it must be done.
 fn requests(net: &HostNet, indexes: &[u32]) -> Vec<Request> {
     let mut all = vec![Request::SetLink { index: LOOPBACK, change: LinkChange::up() }];
-    for (interface, &index) in net.interfaces.iter().zip(indexes) {
-        let change = LinkChange {
-            up: Some(true),
-            mtu: Some(interface.mtu),
-            mac: Some(interface.mac),
-            alias: Some(format!("netloom:{}", net.lab)),
-            tx_queue_len: Some(QUEUE),
-            no_ipv6_autoconf: true,
-            ..LinkChange::default()
-        };
-        all.push(Request::SetLink { index, change });
-        let link_local = (IpAddr::V6(link_local(interface.mac)), 64);
-        for &(address, prefix) in interface.addresses.iter().chain([&link_local]) {
-            all.push(Request::AddAddress { index, address, prefix });
-        }
-        for &(address, mac) in &interface.neighbours {
-            all.push(Request::SetNeighbour { index, address, mac });
-        }
+    for (each, &index) in net.interfaces.iter().zip(indexes) {
+        interface(&net.lab, each, index, &mut all);
     }
-    all.extend(net.routes.iter().map(|route| Request::SetRoute(spec(route, net, indexes))));
+    all.extend(net.routes.iter().map(|each| Request::SetRoute(route(each, net, indexes))));
     all
 }
 
-fn spec(route: &HostRoute, net: &HostNet, indexes: &[u32]) -> RouteSpec {
+/// What makes a fresh device be the interface.
+pub(super) fn interface(lab: &str, interface: &HostInterface, index: u32, all: &mut Vec<Request>) {
+    let change = LinkChange {
+        up: Some(true),
+        mtu: Some(interface.mtu),
+        mac: Some(interface.mac),
+        alias: Some(format!("netloom:{lab}")),
+        tx_queue_len: Some(QUEUE),
+        no_ipv6_autoconf: true,
+        ..LinkChange::default()
+    };
+    all.push(Request::SetLink { index, change });
+    let link_local = (IpAddr::V6(link_local(interface.mac)), 64);
+    for &(address, prefix) in interface.addresses.iter().chain([&link_local]) {
+        all.push(Request::AddAddress { index, address, prefix });
+    }
+    for &(address, mac) in &interface.neighbours {
+        all.push(Request::SetNeighbour { index, address, mac });
+    }
+}
+
+/// A route, with its interface by index.
+pub(super) fn route(route: &HostRoute, net: &HostNet, indexes: &[u32]) -> RouteSpec {
     let at = route.interface.as_ref().and_then(|name| net.interfaces.iter().position(|i| i.name == *name));
     RouteSpec {
         destination: route.destination,
         prefix: route.prefix,
         gateway: route.gateway,
         index: at.and_then(|at| indexes.get(at).copied()),
-        metric: None,
+        metric: route.metric,
     }
 }
 
-/// Settings that must stand before devices exist: they are inherited from `default`.
-fn before(net: &HostNet) -> Vec<(String, String)> {
-    let mut all = vec![("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())];
-    if net.forward {
-        all.push(("net.ipv4.ip_forward".to_owned(), "1".to_owned()));
-        all.push(("net.ipv6.conf.all.forwarding".to_owned(), "1".to_owned()));
-    }
-    all
+/// The switches of forwarding.
+pub(super) fn forwarding(on: bool) -> [(String, String); 2] {
+    let value = if on { "1" } else { "0" };
+    ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"].map(|name| (name.to_owned(), value.to_owned()))
 }
 
-fn settings(all: &[(String, String)]) -> Result<(), HostError> {
+pub(super) fn settings(all: &[(String, String)]) -> Result<(), HostError> {
     all.iter().try_for_each(|(name, value)| netloom_sys::sysctl::write(name, value))
 }
 
 /// The link-local address made of a MAC address (RFC 4291 appendix A).
-fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+pub(crate) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac;
     let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
     Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
@@ -211,6 +239,7 @@ mod tests {
             prefix: 0,
             gateway: "10.0.0.254".parse().ok(),
             interface: Some("eth0".into()),
+            metric: None,
         };
         let net = HostNet { interfaces: vec![interface], routes: vec![route], ..HostNet::default() };
         let all = requests(&net, &[7]);

@@ -1,7 +1,9 @@
 //! What a host is to the machine: a network namespace held by one fd, a device for each interface.
 
+mod change;
 mod fabric;
 mod furnish;
 
+pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
-pub(crate) use furnish::{Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish};
+pub(crate) use furnish::{Furnished, FurnishError, HostInterface, HostNet, HostRoute, PortKind, furnish, link_local};

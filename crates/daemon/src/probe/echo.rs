@@ -33,7 +33,7 @@ pub(super) fn request(v6: bool, token: Token) -> [u8; LEN] {
     message[16..20].copy_from_slice(&token.probe.to_be_bytes());
     message[20..24].copy_from_slice(&token.attempt.to_be_bytes());
     if !v6 {
-        let sum = netloom_packet::checksum::of(&message);
+        let sum = netloom_packet::checksum::checksum(&message);
         message[2..4].copy_from_slice(&sum.to_be_bytes());
     }
     message
@@ -70,6 +70,6 @@ mod tests {
 
     #[test]
     fn the_checksum_of_a_request_is_right() {
-        assert_eq!(netloom_packet::checksum::of(&request(false, TOKEN)), 0);
+        assert_eq!(netloom_packet::checksum::checksum(&request(false, TOKEN)), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use netloom_datapath::{Change, Port, PortSpec, Slowpath, Worker};
+use netloom_datapath::{Change, Handoff, Port, PortSpec, Slowpath, Worker};
 use netloom_flow::{Nanos, PortId};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
@@ -24,6 +24,8 @@ pub(crate) enum Mail {
     Change(Change),
     /// Add a port with its device.
     Attach(PortSpec, Box<dyn Device>),
+    /// Judge the timing of all links up to now.
+    Judge,
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
@@ -36,29 +38,53 @@ pub(crate) struct WorkerHandle {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where packets for another worker's ports go.
+struct Neighbour {
+    ring: mpsc::SyncSender<Handoff>,
+    bell: Arc<EventFd>,
+}
+
 impl WorkerHandle {
-    /// Starts the thread of worker number `index` of `of`.
+    /// Starts a thread for each worker; they know each other.
     ///
     /// # Errors
     /// No fd or thread left.
-    pub(crate) fn start(
-        worker: Worker,
-        slow: impl Slowpath + Send + 'static,
-        index: usize,
-        of: usize,
-    ) -> Result<Self, HostError> {
-        let bell = Arc::new(EventFd::new()?);
-        let epoll = Epoll::new(EVENTS)?;
-        epoll.add(&*bell, BELL, Interest::Read)?;
-        let (mail, inbox) = mpsc::channel();
-        let heard = Arc::clone(&bell);
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                Runner { worker, slow, epoll, bell: heard, inbox, spin: Spin::new(of), ready: Vec::new() }.run();
-            })
-            .map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
-        Ok(Self { mail: Some(mail), bell, thread: Some(thread) })
+    pub(crate) fn start_all<S: Slowpath + Send + 'static>(
+        workers: Vec<(Worker, S)>,
+    ) -> Result<Vec<Self>, HostError> {
+        let of = workers.len();
+        let mut neighbours = Vec::new();
+        let mut rings = Vec::new();
+        for _ in 0..of {
+            let (ring, received) = mpsc::sync_channel(RING);
+            neighbours.push((ring, Arc::new(EventFd::new()?)));
+            rings.push(received);
+        }
+        let mut handles = Vec::new();
+        for (index, ((worker, slow), ring)) in workers.into_iter().zip(rings).enumerate() {
+            let others = neighbours.iter().map(|(ring, bell)| Neighbour { ring: ring.clone(), bell: Arc::clone(bell) });
+            let bell = neighbours.get(index).map(|(_, bell)| Arc::clone(bell));
+            let Some(bell) = bell else { break };
+            let epoll = Epoll::new(EVENTS)?;
+            epoll.add(&*bell, BELL, Interest::Read)?;
+            let (mail, inbox) = mpsc::channel();
+            let runner = Runner {
+                worker,
+                slow,
+                epoll,
+                bell: Arc::clone(&bell),
+                inbox,
+                ring,
+                neighbours: others.collect(),
+                spin: Spin::new(of),
+                ready: Vec::new(),
+                looked: 0,
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
+            let thread = thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
+            handles.push(Self { mail: Some(mail), bell, thread: Some(thread) });
+        }
+        Ok(handles)
     }
 
     /// Sends one piece of mail; the worker reads it within microseconds.
@@ -97,6 +123,8 @@ impl Drop for WorkerHandle {
 
 /// Ready descriptors taken from the kernel at a time.
 const EVENTS: usize = 256;
+/// Packets on their way from one worker to another.
+const RING: usize = 4096;
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 
@@ -106,8 +134,12 @@ struct Runner<S> {
     epoll: Epoll,
     bell: Arc<EventFd>,
     inbox: mpsc::Receiver<Mail>,
+    ring: mpsc::Receiver<Handoff>,
+    neighbours: Vec<Neighbour>,
     spin: Spin,
     ready: Vec<PortId>,
+    /// When the ports were last looked at.
+    looked: u64,
 }
 
 impl<S: Slowpath> Runner<S> {
@@ -116,24 +148,29 @@ impl<S: Slowpath> Runner<S> {
         let _ = netloom_sys::process::set_timer_slack(1);
         let mut rung = true;
         loop {
-            if rung && !self.read_mail() {
-                return;
+            if rung {
+                self.bell.clear();
+                if !self.read_mail() {
+                    return;
+                }
+                self.take_over();
             }
             let now = clock::now();
             self.worker.poll(Nanos(now), &mut self.slow);
+            self.hand_over();
             let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
             rung = self.wait(timeout);
-            self.serve();
+            self.serve(timeout);
         }
     }
 
     /// Carries out what was sent; `false` when the control side is gone.
     fn read_mail(&mut self) -> bool {
-        self.bell.clear();
         loop {
             match self.inbox.try_recv() {
                 Ok(Mail::Change(change)) => self.worker.apply(change, Nanos(clock::now())),
                 Ok(Mail::Attach(spec, device)) => self.attach(spec, device),
+                Ok(Mail::Judge) => self.worker.judge(Nanos(clock::now())),
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }
@@ -151,6 +188,35 @@ impl<S: Slowpath> Runner<S> {
         self.worker.apply(Change::AddPort(spec, Some(device)), Nanos(clock::now()));
     }
 
+    /// Takes the packets that other workers handed over.
+    fn take_over(&mut self) {
+        let now = Nanos(clock::now());
+        while let Ok(handoff) = self.ring.try_recv() {
+            self.worker.accept(handoff, now, &mut self.slow);
+        }
+        self.worker.flush();
+    }
+
+    /// Hands packets for others' ports over, and wakes who got any.
+    fn hand_over(&mut self) {
+        for (index, neighbour) in self.neighbours.iter().enumerate() {
+            let list = self.worker.handoffs(u16::try_from(index).unwrap_or(u16::MAX));
+            if list.is_empty() {
+                continue;
+            }
+            let mut lost = Vec::new();
+            for handoff in list.drain(..) {
+                if let Err(mpsc::TrySendError::Full(handoff) | mpsc::TrySendError::Disconnected(handoff)) =
+                    neighbour.ring.try_send(handoff)
+                {
+                    lost.push(handoff);
+                }
+            }
+            neighbour.bell.signal();
+            lost.into_iter().for_each(|handoff| self.worker.count_lost_handoff(handoff));
+        }
+    }
+
     /// Waits, and notes the ports that are ready; whether the bell rang.
     fn wait(&mut self, timeout: Option<u64>) -> bool {
         let (ready, mut rung) = (&mut self.ready, false);
@@ -165,7 +231,15 @@ impl<S: Slowpath> Runner<S> {
     }
 
     /// One round at every port that is ready, with a look at due links in between.
-    fn serve(&mut self) {
+    fn serve(&mut self, timeout: Option<u64>) {
+        let woken = clock::now();
+        // Only looked: what is ready may lie there since the last look. Waited for: since the moment of waking.
+        let quiet = if timeout == Some(0) { self.looked } else { woken };
+        self.looked = woken;
+        if self.ready.is_empty() {
+            return;
+        }
+        self.worker.begin_round(Nanos(woken), Nanos(quiet));
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
             let now = clock::now();

@@ -20,21 +20,16 @@ pub(crate) const fn add(hash: u64, word: u64) -> u64 {
     fold(hash ^ word, MIX)
 }
 
-/// Hashes all words in four independent lanes, so that the multiplier is never waited for.
+/// Hashes pairs of words. The products do not wait for each other.
 #[inline]
-pub(crate) fn words<const N: usize>(seed: u64, words: &[u64; N]) -> u64 {
-    let mut lanes = [seed, seed ^ MIX, seed ^ STEP, !seed];
-    let (chunks, rest) = words.as_chunks::<4>();
-    for chunk in chunks {
-        for (lane, word) in lanes.iter_mut().zip(chunk) {
-            *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
-        }
+pub(crate) fn pairs<const N: usize>(seed: u64, pairs: [[u64; 2]; N]) -> u64 {
+    let mut secret = seed;
+    let mut sum = seed;
+    for [a, b] in pairs {
+        secret = secret.wrapping_add(STEP);
+        sum = sum.rotate_left(5) ^ fold(a ^ secret, b ^ secret ^ MIX);
     }
-    for (lane, word) in lanes.iter_mut().zip(rest) {
-        *lane = (lane.rotate_left(29) ^ word).wrapping_mul(MIX);
-    }
-    let [a, b, c, d] = lanes;
-    fold(a ^ b.rotate_left(32), c ^ d.rotate_left(32) ^ STEP)
+    fold(sum, MIX)
 }
 
 #[cfg(test)]
@@ -44,11 +39,11 @@ mod tests {
 
     #[test]
     fn every_bit_of_every_word_matters() {
-        let mut seen = BTreeSet::from([words(7, &[0u64; 29])]);
-        for bit in 0..29 * 64 {
-            let mut key = [0u64; 29];
-            key[bit / 64] = 1 << (bit % 64);
-            assert!(seen.insert(words(7, &key)), "bit {bit} collides");
+        let mut seen = BTreeSet::from([pairs(7, [[0, 0]; 6])]);
+        for bit in 0..12 * 64 {
+            let mut words = [[0u64; 2]; 6];
+            words[bit / 128][bit / 64 % 2] = 1 << (bit % 64);
+            assert!(seen.insert(pairs(7, words)), "bit {bit} collides");
         }
     }
 

@@ -20,7 +20,7 @@ mod table;
 
 use std::sync::Arc;
 
-use netloom_flow::{PacketKey, Translation};
+use netloom_flow::{Nanos, PacketKey, Translation};
 
 use crate::Slowpath;
 use exact::{Exact, Signature};
@@ -71,15 +71,12 @@ impl Cache {
             }
         };
         let flow = self.mega.touch(number).ok_or(Miss(signature))?;
-        if flow.epoch != epoch {
-            if !slow.still_valid(key, &flow.translation) {
-                self.mega.remove(number);
-                return Err(Miss(signature));
-            }
-            flow.epoch = epoch;
+        let holds = flow.epoch == epoch || slow.still_valid(key, &flow.translation);
+        flow.epoch = epoch;
+        if !holds {
+            self.mega.remove(number);
         }
-        // Looked up again because the flow could have been removed above; the borrow checker wants it said.
-        self.mega.touch(number).map(|flow| &flow.translation).ok_or(Miss(signature))
+        self.mega.translation(number).ok_or(Miss(signature))
     }
 
     /// Caches the slow path's answer to a miss. `epoch` was read before the question was asked.
@@ -88,12 +85,14 @@ impl Cache {
         self.exact.insert(miss.0, number);
     }
 
+    /// Forgets flows that carried nothing since `before`, looking at no more than `steps`.
+    pub(crate) fn expire(&mut self, before: Nanos, steps: usize) {
+        self.mega.expire(before, steps);
+    }
+
     /// Forgets all flows.
     pub(crate) fn clear(&mut self) {
         self.exact.clear();
         self.mega.clear();
     }
 }
-
-#[cfg(test)]
-mod tests;

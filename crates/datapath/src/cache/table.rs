@@ -30,11 +30,6 @@ impl Table {
         self.used
     }
 
-    /// Bytes it occupies.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.slots.len() * size_of::<Slot>()
-    }
-
     /// The first number under `hash` that `is_it` accepts.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {

@@ -28,14 +28,15 @@ impl DelayLine {
         self.transit.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.transit.len()
-    }
-
     /// When the next unit arrives.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
         self.transit.front().map(|transit| transit.due)
+    }
+
+    /// When the last unit arrives.
+    pub(crate) fn last(&self) -> Option<Nanos> {
+        self.transit.back().map(|transit| transit.due)
     }
 
     /// Adds a unit and returns the number of its entry. Nearly all come behind all others.

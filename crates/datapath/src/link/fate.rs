@@ -142,7 +142,8 @@ mod tests {
     fn streams_and_lanes_are_independent() {
         let (a, b) = (Stream::new(1, 2, 0), Stream::new(1, 2, 1));
         let half = Probability(500_000_000);
-        let both = (0..N).filter(|n| a.happens(*n, Lane::Loss, half) && b.happens(*n, Lane::Loss, half)).count();
+        let both =
+            (0..N).filter(|n| a.happens(*n, Lane::Loss, half) && b.happens(*n, Lane::Loss, half)).count();
         assert!((both as f64 / N as f64 - 0.25).abs() < 0.01);
         let lanes =
             (0..N).filter(|n| a.happens(*n, Lane::Loss, half) && a.happens(*n, Lane::Corrupt, half)).count();
@@ -153,11 +154,17 @@ mod tests {
     #[test]
     fn jitter_has_its_shape() {
         let delay = Nanos::from_millis(100);
-        for (distribution, deviation) in
-            [(Distribution::Uniform, 1.0 / 3f64.sqrt()), (Distribution::Normal, 1.0), (Distribution::Pareto, 0.9)]
-        {
-            let settings =
-                LinkSettings { delay, jitter: Nanos::from_millis(2), distribution, ..LinkSettings::default() };
+        for (distribution, deviation) in [
+            (Distribution::Uniform, 1.0 / 3f64.sqrt()),
+            (Distribution::Normal, 1.0),
+            (Distribution::Pareto, 0.9),
+        ] {
+            let settings = LinkSettings {
+                delay,
+                jitter: Nanos::from_millis(2),
+                distribution,
+                ..LinkSettings::default()
+            };
             let stream = Stream::new(9, 9, 9);
             let samples: Vec<f64> =
                 (0..N).map(|n| stream.delay(n, &settings).0 as f64 / 1e6 - 100.0).collect();

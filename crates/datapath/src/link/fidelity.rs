@@ -11,7 +11,7 @@ use netloom_flow::Nanos;
 use crate::counters::Counter;
 
 /// Fewer packets in a second are not judged.
-pub const ENOUGH: u64 = 100;
+pub(crate) const ENOUGH: u64 = 100;
 
 /// Parts of every power of two: a bucket is at most an eighth wide.
 const PARTS: usize = 8;
@@ -22,7 +22,7 @@ const BUCKETS: usize = PARTS * 28;
 
 /// The error at most which a link of this delay is faithful.
 #[must_use]
-pub fn limit(delay: Nanos) -> Nanos {
+pub(crate) fn limit(delay: Nanos) -> Nanos {
     Nanos::from_millis(1).max(Nanos(delay.0 / 20))
 }
 

@@ -14,6 +14,7 @@
 
 mod counters;
 mod delay;
+mod enter;
 mod fate;
 pub(crate) mod fidelity;
 mod queue;
@@ -27,8 +28,6 @@ use netloom_flow::{DropReason, LinkSettings, Loss, Nanos, QueueLimit};
 use netloom_packet::{Gso, Headers, Offload, Wire};
 
 use crate::counters::LinkReport;
-use crate::frame::Frame;
-use crate::pool::Pool;
 use delay::DelayLine;
 use fate::{Lane, LossState, Stream};
 use fidelity::Second;
@@ -36,6 +35,7 @@ use queue::QueueDiscipline;
 use rate::Transmitter;
 
 pub use counters::{LinkCounters, LinkRead};
+pub(crate) use enter::{Gate, Load};
 pub use fidelity::{Fidelity, Verdict};
 pub(crate) use queue::Unit;
 use queue::{Fifo, Limit};
@@ -71,7 +71,13 @@ pub(crate) struct Departure {
 
 impl Link {
     /// A direction with its random stream: `direction` tells the two of a link apart.
-    pub(crate) fn new(seed: u64, link: u64, direction: u64, settings: LinkSettings, report: Arc<LinkReport>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        link: u64,
+        direction: u64,
+        settings: LinkSettings,
+        report: Arc<LinkReport>,
+    ) -> Self {
         Self {
             stream: Stream::new(seed, link, direction),
             loss: LossState::default(),
@@ -93,10 +99,6 @@ impl Link {
         self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
     }
 
-    pub(crate) const fn is_up(&self) -> bool {
-        self.settings.up
-    }
-
     /// When the link is to be looked at next.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
@@ -106,7 +108,12 @@ impl Link {
 
     /// Whether the link takes a frame at all, and if not, why.
     #[inline]
-    pub(crate) fn refuses(&self, frame_len: usize, headers: &Headers, offload: &Offload) -> Option<DropReason> {
+    pub(crate) fn refuses(
+        &self,
+        frame_len: usize,
+        headers: &Headers,
+        offload: &Offload,
+    ) -> Option<DropReason> {
         if !self.settings.up {
             return Some(DropReason::LinkDown);
         }
@@ -137,6 +144,43 @@ impl Link {
         let segment = (u64::from(headers.payload) + u64::from(offload.gso_size)).max(1);
         let segments = u128::from(rate) * u128::from(UNIT_TIME.0) / 8_000_000_000 / u128::from(segment);
         Some(u32::try_from(segments).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// What becomes of a frame on a link that neither holds nor changes packets: it passes in place (`Ok(true)`), is
+    /// dropped (`Err`), or, the link being of another kind, must enter (`Ok(false)`).
+    pub(crate) fn pass_in_place(
+        &mut self,
+        load: &Load<'_, '_>,
+        headers: &Headers,
+        wire: Wire,
+        now: Nanos,
+    ) -> Result<bool, DropReason> {
+        let s = &self.settings;
+        let holds = s.rate.is_some() || s.delay > Nanos::ZERO || s.jitter > Nanos::ZERO || s.queue.is_some();
+        let changes = !(s.duplicate.is_zero() && s.corrupt.is_zero() && s.reorder.is_zero());
+        let waits = !self.line.is_empty() || !self.queue.is_empty();
+        let cut = s.loss != Loss::default() && wire.packets > 1;
+        if holds || changes || waits || cut {
+            return Ok(false);
+        }
+        self.count_entered(wire);
+        let number = self.number(wire.packets);
+        let refused = self.refuses(load.data().len(), headers, &load.offload());
+        let lost =
+            || self.loss.loses(&self.settings.loss, self.stream, number).then_some(DropReason::LinkLoss);
+        if let Some(reason) = refused.or_else(lost) {
+            self.count_dropped(reason, wire.packets.into());
+            return Err(reason);
+        }
+        self.report.counters.left.add(wire);
+        self.note_timing(now, load.meta().at, load.meta().unread, wire);
+        Ok(true)
+    }
+
+    /// Notes how late what was to leave at `due` leaves.
+    fn note_timing(&mut self, now: Nanos, due: Nanos, unread: u32, wire: Wire) {
+        let error = now.since(due) + Nanos(unread.into());
+        self.second.note(now, error, wire.packets, self.settings.delay, &self.report.fidelity);
     }
 
     /// Counts what enters, before anything else is done with it.
@@ -217,11 +261,9 @@ impl Link {
         self.transmit_queued(now);
         let transit = self.line.pop(now)?;
         let mut unit = transit.unit;
-        let counters = &self.report.counters;
-        counters.in_flight.subtract(u64::from(unit.wire.packets));
-        counters.left.add(unit.wire);
-        let late = now.since(transit.due) + Nanos(u64::from(unit.packet.meta.unread));
-        self.second.note(now, late, unit.wire.packets, self.settings.delay, &self.report.fidelity);
+        self.report.counters.in_flight.subtract(u64::from(unit.wire.packets));
+        self.report.counters.left.add(unit.wire);
+        self.note_timing(now, transit.due, unit.packet.meta.unread, unit.wire);
         unit.packet.meta.at = transit.due;
         Some(Departure { unit })
     }
@@ -243,8 +285,9 @@ impl Link {
                 Err(later) => due + later,
             });
         }
-        // From here on the order is that of arrival: with a shorter delay, later packets may overtake.
-        self.last_due = Nanos::ZERO;
+        // With a shorter delay, newcomers may overtake what is on its way; otherwise order is kept.
+        let shorter = self.settings.delay < old.delay;
+        self.last_due = self.line.last().filter(|_| !shorter).unwrap_or_default();
         if self.settings.up {
             self.transmit_queued(now);
             return Vec::new();
@@ -297,23 +340,4 @@ impl Link {
         counters.in_flight.add(u64::from(unit.wire.packets));
         self.sending = self.line.insert(due, unit);
     }
-
-    /// Takes a frame: cuts it if it must be, lets chance at it, and queues what is left. What is dropped on the way
-    /// goes to `dropped` by reason and wire packets. The frame is copied into memory of its own.
-    pub(crate) fn enter(
-        &mut self,
-        frame: &mut Frame<'_>,
-        headers: &Headers,
-        wire: Wire,
-        pool: &mut Pool,
-        now: Nanos,
-        dropped: &mut dyn FnMut(DropReason, u64),
-    ) {
-        enter::enter(self, frame, headers, wire, pool, now, dropped);
-    }
 }
-
-mod enter;
-
-#[cfg(test)]
-mod tests;

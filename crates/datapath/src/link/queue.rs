@@ -12,18 +12,18 @@ use crate::Packet;
 
 /// A piece of traffic that a link handles as one: a packet, or a super-packet small enough for the link.
 #[derive(Debug)]
-pub struct Unit {
+pub(crate) struct Unit {
     /// The packet.
-    pub packet: Packet,
+    pub(crate) packet: Packet,
     /// What it is on the wire.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     /// The number of its (first) wire packet in the direction, from 0: chance goes by it.
-    pub number: u64,
+    pub(crate) number: u64,
 }
 
 /// What a queue may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub(crate) struct Limit {
     packets: u64,
     bytes: u64,
     /// Full only when both are exceeded; otherwise when one is.
@@ -32,11 +32,11 @@ pub struct Limit {
 
 impl Limit {
     /// No limit.
-    pub const NONE: Self = Self { packets: u64::MAX, bytes: u64::MAX, both: false };
+    pub(crate) const NONE: Self = Self { packets: u64::MAX, bytes: u64::MAX, both: false };
 
     /// The limit of a link's settings. The default with a rate is the larger of 1,000 packets and 50 ms at the rate.
     #[must_use]
-    pub fn of(settings: &LinkSettings) -> Self {
+    pub(crate) fn of(settings: &LinkSettings) -> Self {
         match (settings.queue, settings.rate) {
             (Some(QueueLimit::Packets(n)), _) => Self { packets: n.into(), ..Self::NONE },
             (Some(QueueLimit::Bytes(n)), _) => Self { bytes: n, ..Self::NONE },
@@ -47,7 +47,7 @@ impl Limit {
 
     /// Whether `held` and `more` go in together.
     #[must_use]
-    pub const fn admits(&self, held: Wire, more: Wire) -> bool {
+    pub(crate) const fn admits(&self, held: Wire, more: Wire) -> bool {
         let packets = held.packets as u64 + more.packets as u64 <= self.packets;
         let bytes = held.bytes + more.bytes <= self.bytes;
         if self.both { packets || bytes } else { packets && bytes }
@@ -55,7 +55,7 @@ impl Limit {
 }
 
 /// Orders what waits for a link.
-pub trait QueueDiscipline: Send + fmt::Debug {
+pub(crate) trait QueueDiscipline: Send + fmt::Debug {
     /// Takes a unit, unless the queue is full.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ pub trait QueueDiscipline: Send + fmt::Debug {
 
 /// First in, first out; what does not fit is refused (tail drop).
 #[derive(Debug)]
-pub struct Fifo {
+pub(crate) struct Fifo {
     units: VecDeque<Unit>,
     held: Wire,
     limit: Limit,
@@ -88,7 +88,7 @@ pub struct Fifo {
 impl Fifo {
     /// An empty queue.
     #[must_use]
-    pub const fn new(limit: Limit) -> Self {
+    pub(crate) const fn new(limit: Limit) -> Self {
         Self { units: VecDeque::new(), held: Wire { packets: 0, bytes: 0 }, limit }
     }
 }
@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn explicit_limits_count_what_they_name() {
-        let of = |queue| Limit::of(&LinkSettings { queue: Some(queue), rate: Some(1), ..LinkSettings::default() });
+        let of =
+            |queue| Limit::of(&LinkSettings { queue: Some(queue), rate: Some(1), ..LinkSettings::default() });
         assert!(!of(QueueLimit::Packets(10)).admits(wire(10, 1), wire(1, 1)));
         assert!(of(QueueLimit::Packets(10)).admits(wire(9, u64::MAX / 2), wire(1, 1)));
         assert!(!of(QueueLimit::Bytes(1_000)).admits(wire(1, 1_000), wire(1, 1)));

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(gained, Ok(Nanos::from_millis(9_990)));
         let lost = transmitter.change(Some(1_000_000), Some(500_000), Nanos::from_millis(2_005));
         assert_eq!(lost, Err(Nanos::from_millis(5)));
-        assert_eq!(transmitter.change(Some(500_000), None, Nanos::from_millis(2_005)), Ok(Nanos::from_millis(10)));
+        assert_eq!(
+            transmitter.change(Some(500_000), None, Nanos::from_millis(2_005)),
+            Ok(Nanos::from_millis(10))
+        );
         assert_eq!(transmitter.free_at(), Nanos::from_millis(2_005));
     }
 }

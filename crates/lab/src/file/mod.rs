@@ -22,7 +22,7 @@ use netloom_flow::Nanos;
 pub(crate) use event::{EventEntry, WrittenEvent};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};
 pub(crate) use network::NetworkEntry;
-pub(crate) use node::{Address, ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute};
+pub(crate) use node::{ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute};
 pub(crate) use read::Reader;
 pub(crate) use switch::{SwitchEntry, SwitchSpec};
 

@@ -6,6 +6,8 @@
 //!
 //! Source of the names and their meaning: ovs-vswitchd.conf.db(5), tables Bridge, Port and Interface.
 
+mod check;
+mod error;
 mod id;
 mod origin;
 mod uuid;
@@ -15,6 +17,8 @@ use std::collections::BTreeMap;
 use netloom_flow::{PortId, TenantId};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::{Numbers, check};
+pub use error::{BadFlow, ConfigError};
 pub use origin::Origin;
 pub use uuid::Uuid;
 

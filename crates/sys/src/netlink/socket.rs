@@ -174,37 +174,53 @@ impl NetlinkSocket {
         }
     }
 
-    /// Asks for a table and hands every readable entry to `each`.
+    /// Asks for a table and returns every entry that `read` makes something of.
     ///
-    /// An entry in a form too new for us is left out rather than failing the whole.
-    fn dump(
+    /// An entry in a form too new for us is left out rather than failing the whole. A table that changed while it was read is
+    /// read again.
+    fn dump<T>(
         &mut self,
-        request: RouteNetlinkMessage,
+        request: &RouteNetlinkMessage,
         what: &'static str,
-        mut each: impl FnMut(RouteNetlinkMessage),
-    ) -> Result<(), HostError> {
+        read: impl Fn(RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, HostError> {
+        for _ in 0..DUMP_ATTEMPTS {
+            let mut entries = Vec::new();
+            if self.dump_once(request, what, &mut |message| entries.extend(read(message)))? {
+                return Ok(entries);
+            }
+        }
+        Err(HostError::new("list", what, Errno::AGAIN))
+    }
+
+    /// `false` when the table changed meanwhile.
+    fn dump_once(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        what: &'static str,
+        each: &mut dyn FnMut(RouteNetlinkMessage),
+    ) -> Result<bool, HostError> {
         self.sequence = self.sequence.wrapping_add(1);
         self.out.clear();
-        append(&mut self.out, request, NLM_F_DUMP, self.sequence);
+        append(&mut self.out, request.clone(), NLM_F_DUMP, self.sequence);
         rustix::net::send(&self.fd, &self.out, SendFlags::empty()).because("list", || what)?;
+        let mut consistent = true;
         loop {
             let received = self.receive()?;
             let mut rest = self.answer.get(..received).unwrap_or_default();
             while let Some((header, body, tail)) = split(rest) {
                 rest = tail;
+                if header.sequence_number != self.sequence {
+                    continue; // what a broken batch left behind
+                }
+                consistent &= header.flags & NLM_F_DUMP_INTR == 0;
                 match header.message_type {
-                    NLMSG_DONE => return Ok(()),
-                    NLMSG_ERROR => {
-                        return match error_code(body) {
-                            Some(errno) => Err(HostError::new("list", what, errno)),
-                            None => Ok(()),
-                        };
-                    }
-                    _ => {
-                        if let Ok(message) = RouteNetlinkMessage::deserialize(&header, body) {
-                            each(message);
-                        }
-                    }
+                    NLMSG_DONE | NLMSG_ERROR => match error_code(body) {
+                        None => return Ok(consistent),
+                        Some(Errno::INTR) => return Ok(false),
+                        Some(errno) => return Err(HostError::new("list", what, errno)),
+                    },
+                    _ => RouteNetlinkMessage::deserialize(&header, body).map_or((), &mut *each),
                 }
             }
             if received == 0 {
@@ -224,33 +240,27 @@ impl Netlink for NetlinkSocket {
     }
 
     fn links(&mut self) -> Result<Vec<Link>, HostError> {
-        let mut links = Vec::new();
-        self.dump(RouteNetlinkMessage::GetLink(Default::default()), "the interfaces", |message| {
-            if let RouteNetlinkMessage::NewLink(message) = message {
-                links.push(Link::read(message));
-            }
-        })?;
-        Ok(links)
+        let request = RouteNetlinkMessage::GetLink(Default::default());
+        self.dump(&request, "the interfaces", |message| match message {
+            RouteNetlinkMessage::NewLink(message) => Some(Link::read(message)),
+            _ => None,
+        })
     }
 
     fn addresses(&mut self) -> Result<Vec<Address>, HostError> {
-        let mut addresses = Vec::new();
-        self.dump(RouteNetlinkMessage::GetAddress(Default::default()), "the addresses", |message| {
-            if let RouteNetlinkMessage::NewAddress(message) = message {
-                addresses.extend(Address::read(&message));
-            }
-        })?;
-        Ok(addresses)
+        let request = RouteNetlinkMessage::GetAddress(Default::default());
+        self.dump(&request, "the addresses", |message| match message {
+            RouteNetlinkMessage::NewAddress(message) => Address::read(&message),
+            _ => None,
+        })
     }
 
     fn routes(&mut self) -> Result<Vec<Route>, HostError> {
-        let mut routes = Vec::new();
-        self.dump(RouteNetlinkMessage::GetRoute(Default::default()), "the routes", |message| {
-            if let RouteNetlinkMessage::NewRoute(message) = message {
-                routes.extend(Route::read(&message));
-            }
-        })?;
-        Ok(routes)
+        let request = RouteNetlinkMessage::GetRoute(Default::default());
+        self.dump(&request, "the routes", |message| match message {
+            RouteNetlinkMessage::NewRoute(message) => Route::read(&message),
+            _ => None,
+        })
     }
 
     fn neighbours(&mut self) -> Result<Vec<Neighbour>, HostError> {
@@ -258,11 +268,11 @@ impl Netlink for NetlinkSocket {
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut request = netlink_packet_route::neighbour::NeighbourMessage::default();
             request.header.family = family;
-            self.dump(RouteNetlinkMessage::GetNeighbour(request), "the neighbours", |message| {
-                if let RouteNetlinkMessage::NewNeighbour(message) = message {
-                    neighbours.extend(Neighbour::read(&message));
-                }
-            })?;
+            let request = RouteNetlinkMessage::GetNeighbour(request);
+            neighbours.extend(self.dump(&request, "the neighbours", |message| match message {
+                RouteNetlinkMessage::NewNeighbour(message) => Neighbour::read(&message),
+                _ => None,
+            })?);
         }
         Ok(neighbours)
     }
@@ -308,10 +318,14 @@ impl Ack {
     }
 }
 
-/// The errno at the front of an error message; none for an ACK.
+/// The errno at the front of an error message, `EBADMSG` for what is none; nothing for an ACK.
 fn error_code(body: &[u8]) -> Option<Errno> {
     let code = i32::from_ne_bytes(body.get(..4)?.try_into().ok()?);
-    (code != 0).then(|| Errno::from_raw_os_error(code.wrapping_neg()))
+    match code {
+        0 => None,
+        -4_095..0 => Some(Errno::from_raw_os_error(-code)),
+        _ => Some(Errno::BADMSG),
+    }
 }
 
 /// The text attribute behind an error message: code 4 bytes, the header of the request 16 (and the rest of the request unless
@@ -354,6 +368,9 @@ const CHUNK: usize = 96;
 const ANSWER: usize = 64 * 1024;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+/// How often to read a table that keeps changing.
+const DUMP_ATTEMPTS: usize = 8;
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -502,5 +519,8 @@ mod tests {
         }
         assert_eq!(words(&[0; 24], NLM_F_CAPPED), None);
         assert_eq!(error_code(&[0; 3]), None);
+        for (code, errno) in [(-19, Errno::NODEV), (19, Errno::BADMSG), (i32::MIN, Errno::BADMSG)] {
+            assert_eq!(error_code(&code.to_ne_bytes()), Some(errno));
+        }
     }
 }

@@ -2,8 +2,10 @@
 
 mod bridge;
 mod netloom;
-mod ovs;
+pub(super) mod ovs;
 mod veth;
+
+pub(super) use netloom::Lab;
 
 use super::shell::Netns;
 use crate::run::Failed;

@@ -35,6 +35,14 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Runs a verb on the lab and returns what it printed.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what netloom printed.
+    pub(in crate::bench) fn verb(&self, words: &[&str]) -> Result<String, Failed> {
+        shell::finish(&words.join(" "), Command::new(program()).args(["-l", &self.name]).args(words))
+    }
+
     /// The daemon's process id.
     ///
     /// # Errors

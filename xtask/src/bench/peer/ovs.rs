@@ -34,7 +34,11 @@ pub(super) fn up(tso: bool) -> Result<Bed, Failed> {
 }
 
 impl Daemons {
-    fn start(switch: &Netns, tso: bool) -> Result<Self, Failed> {
+    /// Starts both in `switch`.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what they printed.
+    pub(in crate::bench) fn start(switch: &Netns, tso: bool) -> Result<Self, Failed> {
         let folder = std::env::temp_dir().join(format!("nlb{}-ovs", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
@@ -59,7 +63,8 @@ impl Daemons {
         Ok(daemons)
     }
 
-    fn command(&self, switch: &Netns, program: &str) -> Command {
+    /// A program of Open vSwitch, or one that talks to it, inside `switch`.
+    pub(in crate::bench) fn command(&self, switch: &Netns, program: &str) -> Command {
         let mut command = switch.command(program);
         for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"] {
             command.env(variable, &self.folder);

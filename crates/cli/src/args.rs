@@ -1,0 +1,133 @@
+//! The verbs and what all of them take.
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+use crate::exit::Outcome;
+
+/// Turn a Linux machine into a small programmable cloud: one file becomes hosts, switches and links.
+#[derive(Debug, Parser)]
+#[command(name = "netloom", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "\
+Start with:  netloom run examples/quickstart.loom.yml
+             netloom up examples/campus.loom.yml;  netloom ls;  netloom exec h1 -- ip addr;  netloom down
+Exit codes:  0 done, 1 the answer is no, 2 usage or invalid file, 3 could not be done (undone again),
+             4 the machine lacks something, 5 not faithful, 124 timeout, 130 interrupted")]
+pub(crate) struct Args {
+    /// The lab meant [default: that of the *.loom.yml here, else the only one up]
+    #[arg(short, long, global = true, env = "NETLOOM_LAB", hide_env_values = true)]
+    pub(crate) lab: Option<String>,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start the lab of FILE, or apply what changed in it
+    Up(cmd::up::Up),
+    /// Show what `up` would do
+    Plan(cmd::plan::Plan),
+    /// Start a lab of its own, test what FILE expects, end it
+    Run(cmd::run::Run),
+    /// Check FILE without starting anything
+    Lint(cmd::lint::Lint),
+    /// Test expectations on a running lab: those of its file, or a SENTENCE
+    Test(cmd::test::Test),
+    /// Play the events of the lab's file once
+    Play(cmd::play::Play),
+    /// End labs and remove what they made
+    Down(cmd::down::Down),
+    /// List nodes, switches, links, tenants, drops or labs
+    Ls(cmd::ls::Ls),
+    /// Show one thing, or the lab
+    Show(cmd::show::Show),
+    /// Run a program in a node
+    Exec(cmd::exec::Exec),
+    /// Open a shell in a node
+    Shell(cmd::exec::Shell),
+    /// Show what nodes, controllers or the daemon wrote
+    Logs(cmd::logs::Logs),
+    /// Start nodes that were stopped
+    Start(cmd::node::Nodes),
+    /// Stop the programs of nodes, and take their interfaces down
+    Stop(cmd::node::Nodes),
+    /// Stop nodes, then start them
+    Restart(cmd::node::Nodes),
+    /// Freeze the programs of nodes
+    Pause(cmd::node::Nodes),
+    /// Let frozen programs go on
+    Resume(cmd::node::Nodes),
+    /// Ping from one node to another, or everybody from everybody
+    Ping(cmd::ping::Ping),
+    /// Show or change a link while packets travel
+    Link(cmd::link::Link),
+    /// List or change the flows of a switch
+    Flow(cmd::flow::Flow),
+    /// Capture packets as pcapng
+    Capture(cmd::capture::Capture),
+    /// Watch the load
+    Top(cmd::top::Top),
+    /// Draw the lab
+    Graph(cmd::graph::GraphCmd),
+    /// Try what this machine can do, and say how to get the rest
+    Check(cmd::check::Check),
+    /// Print completions for a shell
+    Completion(cmd::completion::Completion),
+    /// Understand Mininet's flags
+    Mn(crate::mn::Mn),
+    /// Open Mininet's prompt on a running lab
+    Cli(cmd::cli::Cli),
+    /// Write man pages into a directory
+    #[command(hide = true)]
+    Man(cmd::man::Man),
+    /// Run the daemon of a lab
+    #[command(hide = true)]
+    Daemon(cmd::daemon::Daemon),
+}
+
+impl Verb {
+    /// Whether errors of our own exit with 125, as for `docker exec` and `env`.
+    pub(crate) const fn is_exec(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::Shell(_))
+    }
+}
+
+impl Args {
+    /// Does it.
+    pub(crate) fn run(self) -> Outcome {
+        use netloom_api::NodeAction as Action;
+        let lab = self.lab.as_deref();
+        match self.verb {
+            Verb::Up(verb) => verb.run(),
+            Verb::Plan(verb) => verb.run(),
+            Verb::Run(verb) => verb.run(),
+            Verb::Lint(verb) => verb.run(),
+            Verb::Test(verb) => verb.run(lab),
+            Verb::Play(verb) => verb.run(lab),
+            Verb::Down(verb) => verb.run(lab),
+            Verb::Ls(verb) => verb.run(lab),
+            Verb::Show(verb) => verb.run(lab),
+            Verb::Exec(verb) => verb.run(lab),
+            Verb::Shell(verb) => verb.run(lab),
+            Verb::Logs(verb) => verb.run(lab),
+            Verb::Start(verb) => verb.run(lab, Action::Start),
+            Verb::Stop(verb) => verb.run(lab, Action::Stop),
+            Verb::Restart(verb) => verb.run(lab, Action::Restart),
+            Verb::Pause(verb) => verb.run(lab, Action::Pause),
+            Verb::Resume(verb) => verb.run(lab, Action::Resume),
+            Verb::Ping(verb) => verb.run(lab),
+            Verb::Link(verb) => verb.run(lab),
+            Verb::Flow(verb) => verb.run(lab),
+            Verb::Capture(verb) => verb.run(lab),
+            Verb::Top(verb) => verb.run(lab),
+            Verb::Graph(verb) => verb.run(lab),
+            Verb::Check(verb) => verb.run(),
+            Verb::Completion(verb) => verb.run(),
+            Verb::Mn(verb) => verb.run(),
+            Verb::Cli(verb) => verb.run(lab),
+            Verb::Man(verb) => verb.run(),
+            Verb::Daemon(verb) => Ok(verb.run(lab)),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The life of a lab as the command line sees it: start or find its daemon, apply, end.
+
+use std::time::Duration;
+
+use netloom_api::{ApiError, Applied, Command, DownReport, ErrorKind, Progress, Reply};
+use netloom_daemon::launch::{self, State};
+use netloom_daemon::process::Options;
+use netloom_daemon::{Homes, Identity};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::client::{Client, Patience, now};
+use crate::exit::Failure;
+use crate::labfile::LabText;
+use crate::which;
+
+/// A lab that is up.
+#[derive(Debug)]
+pub(crate) struct Up {
+    pub(crate) client: Client,
+    pub(crate) applied: Applied,
+}
+
+/// How long a cancelled or failed command may take to undo its work.
+const UNDO: Duration = Duration::from_secs(60);
+
+/// Starts the lab's daemon unless it runs, and applies the file. If that fails, a daemon that was started for it
+/// is ended again.
+pub(crate) fn up(
+    text: &LabText,
+    reset: bool,
+    group: Option<u32>,
+    patience: &mut Patience,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Up, Failure> {
+    let client = which::of(&Homes::mine(), &text.name)?;
+    let fresh = !matches!(launch::state(client.home()), State::Alive(_));
+    if fresh {
+        for left in launch::start(&Options { lab: text.name.clone(), group })? {
+            progress(Progress::Note { text: format!("an earlier {} left {left}", text.name) });
+        }
+    }
+    let command = Command::Apply { wanted: text.wanted.clone(), reset };
+    match client.work(&command, patience, progress) {
+        Ok(Reply::Applied(applied)) => Ok(Up { client, applied }),
+        Ok(other) => Err(unexpected(&other).into()),
+        Err(mut error) => {
+            if fresh {
+                match end(&client, false) {
+                    Ok(report) => error.detail.left.extend(report.left),
+                    Err(failure) => error.detail.left.push(failure.error.message),
+                }
+            }
+            Err(Failure::from(error).in_text(&text.wanted.path, &text.wanted.source))
+        }
+    }
+}
+
+/// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.
+pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure> {
+    let until = now() + UNDO;
+    loop {
+        let outcome = match launch::state(client.home()) {
+            State::Alive(who) => ask_down(client, volumes, &who),
+            State::Dead => {
+                launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
+            }
+            State::Absent => {
+                let lab = client.home().lab();
+                return Err(Failure::from(ApiError::new(
+                    ErrorKind::NotFound,
+                    format!("Lab {lab} is not up."),
+                ))
+                .hint("`netloom ls labs` lists what is up"));
+            }
+        };
+        match outcome {
+            Err(failure) if failure.error.kind == ErrorKind::Busy && now() < until => pause(),
+            other => return other,
+        }
+    }
+}
+
+fn ask_down(client: &Client, volumes: bool, who: &Identity) -> Result<DownReport, Failure> {
+    let daemon = i32::try_from(who.pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let report = match client.ask(&Command::Down { volumes })? {
+        Reply::Down(report) => report,
+        other => return Err(unexpected(&other).into()),
+    };
+    if let Some(daemon) = daemon {
+        let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
+        // If it takes longer, it is at least on its way: it has answered.
+        let _ = poll(&mut [PollFd::new(&daemon, PollFlags::IN)], Some(&limit));
+    }
+    Ok(report)
+}
+
+/// The daemon answered something else than was asked: of another version.
+pub(crate) fn unexpected(reply: &Reply) -> ApiError {
+    let word = serde_json::to_value(reply)
+        .ok()
+        .and_then(|value| value.as_object().and_then(|object| object.keys().next().cloned()));
+    ApiError::new(
+        ErrorKind::Internal,
+        format!("The lab's daemon answered `{}`, which was not asked for.", word.unwrap_or_default()),
+    )
+    .hint("it may be of another version of netloom: end it with `netloom down` and start anew")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a busy daemon tells nobody when it is free")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}

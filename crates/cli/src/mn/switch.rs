@@ -1,0 +1,75 @@
+//! `--switch` and `--controller`: what our switch is told.
+
+use super::spec::Spec;
+use crate::exit::Failure;
+
+/// What every switch is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Switches {
+    /// Keys of a switch in a lab file.
+    pub(super) keys: Vec<(&'static str, String)>,
+    /// Whether Mininet would show a controller `c0`.
+    pub(super) controller: bool,
+}
+
+impl Switches {
+    /// What `--switch` and `--controller` say.
+    pub(super) fn of(switch: &str, controllers: &[String]) -> Result<Self, Failure> {
+        let mut spec = Spec::parse(switch)?;
+        let mut out = Self { controller: true, ..Self::default() };
+        // Bridges learn by themselves; the others stand still without a controller, as failMode=secure says.
+        let alone = match spec.name {
+            "default" | "ovs" | "ovsk" | "ovsl" | "user" | "ivs" => false,
+            "ovsbr" | "lxbr" => true,
+            name => {
+                return Err(Failure::usage(format!("--switch {name} is not known."))
+                    .hint("default, ovs, ovsk, ovsl, ovsbr, lxbr, user or ivs: all mean our switch"));
+            }
+        };
+        if let Some(protocols) = spec.take("protocols") {
+            out.keys.push(("openflow", format!("[{}]", protocols.split(';').collect::<Vec<_>>().join(", "))));
+        }
+        // Loops are cut in any case; where the packets are switched is ours to say.
+        let _ = (spec.take("stp"), spec.take("datapath"), spec.take("batch"), spec.take("prio"));
+        let mut standalone = alone;
+        match spec.take("failMode") {
+            None => {}
+            Some("standalone") => standalone = true,
+            Some("secure") => standalone = false,
+            Some(mode) => return Err(Failure::usage(format!("failMode={mode}: standalone or secure."))),
+        }
+        spec.end("protocols, failMode, stp, datapath, batch, prio")?;
+        for controller in controllers {
+            out.controller(controller)?;
+        }
+        if !out.controller && !standalone {
+            out.keys.push(("fail_mode", "secure".to_owned()));
+        }
+        Ok(out)
+    }
+
+    fn controller(&mut self, text: &str) -> Result<(), Failure> {
+        let spec = Spec::parse(text)?;
+        match spec.name {
+            "default" | "ref" | "ovsc" => {}
+            "none" => self.controller = false,
+            "remote" | "ryu" | "nox" => {
+                let error = netloom_api::ApiError::new(
+                    netloom_api::ErrorKind::Unsupported,
+                    format!(
+                        "--controller {} is not done: our switches do not speak OpenFlow to a controller yet.",
+                        spec.name
+                    ),
+                );
+                return Err(
+                    Failure::from(error).hint("--controller default learns; `netloom flow add` sets flows")
+                );
+            }
+            name => {
+                return Err(Failure::usage(format!("--controller {name} is not known."))
+                    .hint("default, ref, ovsc or none"));
+            }
+        }
+        spec.end("none")
+    }
+}

@@ -1,0 +1,77 @@
+//! What is printed: data on standard output, the rest on standard error.
+
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod screen;
+mod style;
+pub(crate) mod table;
+pub(crate) mod words;
+
+use std::io::{self, Write};
+
+use netloom_api::{Document, Reply};
+
+use crate::exit::{DONE, Failure, Outcome};
+
+pub(crate) use style::{Style, Tint};
+
+/// How lists are printed.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Format {
+    /// Print a table, or JSON with `"schema": 1`
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Kind,
+    /// Print names only
+    #[arg(short = 'q', long)]
+    pub(crate) quiet: bool,
+    /// Leave out the table's header
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+}
+
+/// The forms of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Writes to standard output. A reader who left (`| head`) ends the program silently.
+pub(crate) fn put(text: &str) {
+    let mut out = io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(i32::from(DONE));
+    }
+}
+
+/// Writes a line to standard output.
+pub(crate) fn line(text: &str) {
+    put(&format!("{text}\n"));
+}
+
+/// Writes a line to standard error.
+pub(crate) fn note(text: &str) {
+    // Nothing can be done about it.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints a reply.
+pub(crate) fn reply(reply: &Reply, format: Format) -> Outcome {
+    if format.output == Kind::Json {
+        json(reply)?;
+    } else {
+        put(&table::render(reply, format, Style::stdout()));
+    }
+    Ok(DONE)
+}
+
+/// Prints a reply as one JSON document.
+pub(crate) fn json(reply: &Reply) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&Document::new(reply))
+        .map_err(|error| Failure::failed("Cannot write JSON.", &error))?;
+    line(&text);
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! Replies as tables.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use netloom_api::{
+    DirectionRow, DropRow, FlowRow, Graph, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingReport,
+    PlanReply, Reply, Shown, SwitchRow, TenantRow,
+};
+
+use super::words::{age, count, many, rate, time};
+use super::{Format, Style, Tint, screen};
+
+/// The reply as text for people.
+pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
+    let paint = Painter { format, style };
+    match reply {
+        Reply::Done {} => String::new(),
+        Reply::Labs(rows) => paint.labs(rows),
+        Reply::Applied(applied) => format!("{}\n", screen::up(applied)),
+        Reply::Plan(plan) => paint.plan(plan),
+        Reply::Down(report) => format!("{}\n", screen::down(report)),
+        Reply::Nodes(rows) => paint.nodes(rows),
+        Reply::Switches(rows) => paint.switches(rows),
+        Reply::Links(rows) => paint.links(rows),
+        Reply::Tenants(rows) => paint.tenants(rows),
+        Reply::Drops(rows) => paint.drops(rows),
+        Reply::Flows(rows) => paint.flows(rows),
+        Reply::FlowsChanged(n) => format!("{}\n", many(*n, "flow")),
+        Reply::Shown(shown) => paint.shown(shown),
+        Reply::Pings(report) => paint.pings(report),
+        Reply::Measured(row) => measured(row),
+        Reply::Tested(report) => {
+            let mut out: String =
+                report.items.iter().map(|row| format!("{}\n", screen::test(row, style))).collect();
+            out.push_str(&format!("{}\n", screen::sum(report, report.ms, style)));
+            out
+        }
+        Reply::Graph(graph) => paint.graph(graph),
+    }
+}
+
+struct Painter {
+    format: Format,
+    style: Style,
+}
+
+impl Painter {
+    /// A table: columns whose header ends in `>` are numbers. The first column is the name.
+    fn table(&self, headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+        if self.format.quiet {
+            return rows
+                .into_iter()
+                .filter_map(|row| row.into_iter().next())
+                .map(|name| name + "\n")
+                .collect();
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if !self.format.no_headers {
+            table.set_header(headers.iter().map(|header| header.trim_end_matches('>')));
+        }
+        table.add_rows(rows);
+        for (index, header) in headers.iter().enumerate() {
+            if let Some(column) = table.column_mut(index) {
+                column.set_padding((0, 2));
+                if header.ends_with('>') {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        self.dress(&table.trim_fmt())
+    }
+
+    /// Colour is put on when the widths are counted.
+    fn dress(&self, table: &str) -> String {
+        let mut lines = table.lines().map(str::trim_end);
+        let mut out = String::new();
+        if !self.format.no_headers
+            && let Some(header) = lines.next()
+        {
+            out = self.style.paint(Tint::Faint, header) + "\n";
+        }
+        for line in lines {
+            out.push_str(line);
+            out.push('\n');
+        }
+        out
+    }
+
+    fn labs(&self, rows: &[LabRow]) -> String {
+        if rows.is_empty() && !self.format.quiet {
+            return "No lab is up. `netloom up [FILE]` starts one.\n".into();
+        }
+        let row = |row: &LabRow| {
+            let known = row.state != "private";
+            let number = |n: u64| if known { n.to_string() } else { String::new() };
+            vec![
+                row.name.clone(),
+                row.state.clone(),
+                row.owner.clone(),
+                number(row.nodes),
+                number(row.switches),
+                number(row.links),
+                if known { age(row.age_s) } else { String::new() },
+                row.file.clone(),
+            ]
+        };
+        self.table(
+            &["LAB", "STATE", "OWNER", "NODES>", "SWITCHES>", "LINKS>", "AGE>", "FILE"],
+            rows.iter().map(row),
+        )
+    }
+
+    fn nodes(&self, rows: &[NodeRow]) -> String {
+        let mut lines = Vec::new();
+        for node in rows {
+            let first = vec![node.name.clone(), node.kind.clone(), node.state.clone()];
+            if node.interfaces.is_empty() {
+                lines.push([first.clone(), vec![String::new(); 3]].concat());
+            }
+            for (index, interface) in node.interfaces.iter().enumerate() {
+                if self.format.quiet && index > 0 {
+                    break;
+                }
+                let left = if index == 0 { first.clone() } else { vec![String::new(); 3] };
+                let peer = interface.peer.clone().unwrap_or_default();
+                let right = vec![interface.name.clone(), interface.addresses.join("  "), peer];
+                lines.push([left, right].concat());
+            }
+        }
+        self.table(&["NODE", "KIND", "STATE", "INTERFACE", "ADDRESSES", "PEER"], lines)
+    }
+
+    fn switches(&self, rows: &[SwitchRow]) -> String {
+        self.table(
+            &["SWITCH", "STATE", "PORTS>", "FLOWS>", "MACS>", "DROPS>", "CONTROLLER"],
+            rows.iter().map(|row| {
+                vec![
+                    row.name.clone(),
+                    row.state.clone(),
+                    row.ports.len().to_string(),
+                    row.flows.to_string(),
+                    row.macs.to_string(),
+                    count(row.drops),
+                    row.controller.clone().unwrap_or_else(|| "learns by itself".into()),
+                ]
+            }),
+        )
+    }
+
+    fn links(&self, rows: &[LinkRow]) -> String {
+        self.table(
+            &["LINK", "ENDS", "STATE", "FORTH", "BACK", "PACKETS>", "LOST>"],
+            rows.iter().map(|row| {
+                let (forth, back) = (row.forth.words(), row.back.words());
+                let back = if back == forth && !back.is_empty() { "the same".into() } else { back };
+                vec![
+                    row.name.clone(),
+                    format!("{} -- {}", row.a, row.b),
+                    state(row),
+                    forth,
+                    back,
+                    count(row.forth.packets.saturating_add(row.back.packets)),
+                    count(gone(&row.forth).saturating_add(gone(&row.back))),
+                ]
+            }),
+        )
+    }
+
+    fn tenants(&self, rows: &[TenantRow]) -> String {
+        self.table(
+            &["TENANT", "NODES>", "ISOLATED>", "NETWORKS"],
+            rows.iter().map(|row| {
+                vec![row.name.clone(), row.nodes.to_string(), count(row.isolated), row.networks.join("  ")]
+            }),
+        )
+    }
+
+    fn drops(&self, rows: &[DropRow]) -> String {
+        if rows.is_empty() && !self.format.quiet {
+            return "Nothing was dropped.\n".into();
+        }
+        self.table(
+            &["PLACE", "REASON", "PACKETS>", ""],
+            rows.iter().map(|row| {
+                let why = if row.intended { "as the file says" } else { "" };
+                vec![row.place.clone(), row.reason.clone(), count(row.packets), why.into()]
+            }),
+        )
+    }
+
+    fn flows(&self, rows: &[FlowRow]) -> String {
+        if self.format.quiet {
+            return rows.iter().map(|row| row.text.clone() + "\n").collect();
+        }
+        self.table(
+            &["SWITCH", "FLOW", "FROM"],
+            rows.iter().map(|row| vec![row.switch.clone(), row.text.clone(), row.origin.clone()]),
+        )
+    }
+
+    fn plan(&self, plan: &PlanReply) -> String {
+        let mut out = String::new();
+        for step in &plan.steps {
+            let tint = match step.sign {
+                '+' => Tint::Good,
+                '-' => Tint::Bad,
+                _ => Tint::Odd,
+            };
+            let line = format!("{} {:<8} {:<20} {}", step.sign, step.kind, step.name, step.detail);
+            out.push_str(&format!("{}\n", self.style.paint(tint, line.trim_end())));
+        }
+        if !plan.drift.is_empty() {
+            out.push_str("changed by hand, kept by `up`, undone by `up --reset`:\n");
+            for step in &plan.drift {
+                let line = format!("  {} {:<8} {:<20} {}", step.sign, step.kind, step.name, step.detail);
+                out.push_str(&format!("{}\n", line.trim_end()));
+            }
+        }
+        for note in &plan.notes {
+            out.push_str(&format!("note: {note}\n"));
+        }
+        let count = |sign| plan.steps.iter().filter(|step| step.sign == sign).count();
+        out.push_str(&match plan.steps.len() {
+            0 => "Nothing to do.\n".to_owned(),
+            _ => format!("{} to make, {} to change, {} to remove.\n", count('+'), count('~'), count('-')),
+        });
+        out
+    }
+
+    fn shown(&self, shown: &Shown) -> String {
+        let inner = Self { format: Format { quiet: false, ..self.format }, style: self.style };
+        match shown {
+            Shown::Lab(graph) => self.graph(graph),
+            Shown::Node { node, links } => format!("{}\n{}", node_text(node), inner.links(links)),
+            Shown::Switch { switch, links } => {
+                format!("{}\n{}\n{}", switch_text(switch), inner.ports(switch), inner.links(links))
+            }
+            Shown::Link(link) => link_text(link),
+            Shown::Tenant { tenant, nodes } => {
+                format!("{}\n{}", inner.tenants(std::slice::from_ref(tenant)), inner.nodes(nodes))
+            }
+        }
+    }
+
+    fn ports(&self, switch: &SwitchRow) -> String {
+        self.table(
+            &["PORT>", "NAME", "PEER", "STATE", "VLAN", "TENANT", "RX>", "TX>", "DROPS>"],
+            switch.ports.iter().map(|port| {
+                vec![
+                    port.number.to_string(),
+                    port.name.clone(),
+                    port.peer.clone().unwrap_or_default(),
+                    port.state.clone(),
+                    port.vlan.clone(),
+                    port.tenant.clone(),
+                    count(port.rx_packets),
+                    count(port.tx_packets),
+                    count(port.drops),
+                ]
+            }),
+        )
+    }
+
+    fn graph(&self, graph: &Graph) -> String {
+        let mut out = format!("{}\n\n{}", screen::lab(&graph.lab), self.nodes(&graph.nodes));
+        if !graph.switches.is_empty() {
+            out.push_str(&format!("\n{}", self.switches(&graph.switches)));
+        }
+        if !graph.links.is_empty() {
+            out.push_str(&format!("\n{}", self.links(&graph.links)));
+        }
+        out
+    }
+
+    fn pings(&self, report: &PingReport) -> String {
+        let ms = |value: Option<f64>| value.map(time).unwrap_or_default();
+        let mut out = String::new();
+        if !report.rows.is_empty() {
+            out = self.table(
+                &["FROM", "TO", "ADDRESS", "RECEIVED>", "MIN>", "AVG>", "MAX>", "WHY NOT"],
+                report.rows.iter().map(|row| {
+                    vec![
+                        row.from.clone(),
+                        row.to.clone(),
+                        row.address.clone(),
+                        format!("{}/{}", row.received, row.sent),
+                        ms(row.min_ms),
+                        ms(row.avg_ms),
+                        ms(row.max_ms),
+                        row.reason.clone().unwrap_or_default(),
+                    ]
+                }),
+            );
+        }
+        if !self.format.quiet {
+            let verdict = format!("{} of {} pairs answered", report.answered, report.pairs);
+            let tint = if report.answered == report.pairs { Tint::Good } else { Tint::Bad };
+            out.push_str(&format!(
+                "{}, {} of {} replies, {}\n",
+                self.style.paint(tint, &verdict),
+                report.received,
+                report.sent,
+                time(report.ms)
+            ));
+        }
+        out
+    }
+}
+
+fn state(link: &LinkRow) -> String {
+    let word = match (link.up, link.blocked) {
+        (false, _) => "down",
+        (true, true) => "blocked",
+        (true, false) => "up",
+    };
+    format!("{word}{}", if link.drift { " *" } else { "" })
+}
+
+const fn gone(direction: &DirectionRow) -> u64 {
+    direction.lost.saturating_add(direction.overflowed)
+}
+
+/// `key  value` lines.
+fn pairs(pairs: &[(&str, String)]) -> String {
+    pairs
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| format!("{key:<12} {value}\n"))
+        .collect()
+}
+
+fn node_text(node: &NodeRow) -> String {
+    let mut out = pairs(&[
+        (node.kind.as_str(), node.name.clone()),
+        ("state", node.state.clone()),
+        ("tenant", node.tenant.clone()),
+        ("forwards", if node.forward { "yes".into() } else { String::new() }),
+        ("run", node.run.clone().unwrap_or_default()),
+        ("process", node.pid.map(|pid| pid.to_string()).unwrap_or_default()),
+        ("restarts", if node.restarts > 0 { node.restarts.to_string() } else { String::new() }),
+    ]);
+    for interface in &node.interfaces {
+        out.push_str(&interface_text(interface));
+    }
+    for route in &node.routes {
+        out.push_str(&pairs(&[("route", route.clone())]));
+    }
+    out
+}
+
+fn interface_text(interface: &InterfaceRow) -> String {
+    let InterfaceRow { name, mac, addresses, mtu, .. } = interface;
+    let down = if interface.up { "" } else { "  down" };
+    let peer = interface.peer.as_ref().map(|peer| format!("  -- {peer}")).unwrap_or_default();
+    let counts = format!(
+        "rx {} packets {} bytes, tx {} packets {} bytes",
+        count(interface.rx_packets),
+        count(interface.rx_bytes),
+        count(interface.tx_packets),
+        count(interface.tx_bytes)
+    );
+    pairs(&[(name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))), ("", counts)])
+}
+
+fn switch_text(switch: &SwitchRow) -> String {
+    pairs(&[
+        ("switch", switch.name.clone()),
+        ("state", switch.state.clone()),
+        ("controller", switch.controller.clone().unwrap_or_else(|| "none: it learns by itself".into())),
+        ("fail mode", switch.fail_mode.clone()),
+        ("openflow", switch.openflow.join(" ")),
+        ("flows", switch.flows.to_string()),
+        ("macs", switch.macs.to_string()),
+        ("drops", count(switch.drops)),
+    ])
+}
+
+fn link_text(link: &LinkRow) -> String {
+    let direction = |direction: &DirectionRow| {
+        let late = direction.late_p99_ms.map(|ms| format!(", late p99 {}", time(ms))).unwrap_or_default();
+        let words = direction.words();
+        format!(
+            "{}; {} packets, {} bytes, {} lost, {} found the queue full, {} wait{late}",
+            if words.is_empty() { "ideal" } else { &words },
+            count(direction.packets),
+            count(direction.bytes),
+            count(direction.lost),
+            count(direction.overflowed),
+            count(direction.queued)
+        )
+    };
+    pairs(&[
+        ("link", link.name.clone()),
+        ("ends", format!("{} -- {}", link.a, link.b)),
+        ("state", state(link)),
+        ("forth", direction(&link.forth)),
+        ("back", direction(&link.back)),
+        (
+            "drift",
+            if link.drift { "changed by hand; `up --reset` restores the file".into() } else { String::new() },
+        ),
+    ])
+}
+
+fn measured(row: &MeasureRow) -> String {
+    let mut out = format!(
+        "{} -> {}  {}  {} sent, {} received, {:.0} s",
+        row.from,
+        row.to,
+        row.protocol,
+        rate(row.sent_bps),
+        rate(row.received_bps),
+        row.seconds
+    );
+    if row.protocol == "udp" {
+        out.push_str(&format!(", {:.2} % lost, jitter {}", row.loss * 100.0, time(row.jitter_ms)));
+    }
+    out + "\n"
+}

@@ -1,0 +1,174 @@
+//! The user's end of a stream: keys, window size and signals go there, output comes back.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+
+use netloom_api::stream::Frame;
+use netloom_api::{ApiError, ErrorKind, TermSize};
+use netloom_daemon::Conn;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+
+use crate::client::Patience;
+use crate::interrupt::{Signals, is_end, is_resize};
+
+/// The size of the terminal on standard output.
+pub(crate) fn size() -> Option<TermSize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some(TermSize { rows: size.ws_row, columns: size.ws_col })
+}
+
+/// Whether both ends are a terminal, so that a program can have one too.
+pub(crate) fn is_both() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Standard input in raw mode until dropped.
+struct Raw(Termios);
+
+impl Raw {
+    fn enter() -> Option<Self> {
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// Copies until the program ends; its status as a shell's `$?`.
+///
+/// With `tty`, the user's terminal is raw and signals are keys; without, signals are passed on.
+pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
+    let _raw = if tty { Raw::enter() } else { None };
+    let mut signals = Signals::terminal().map_err(|error| broken(&error))?;
+    let mut input = true;
+    loop {
+        if let Some(end) = frames(&mut conn)? {
+            return Ok(end);
+        }
+        let ready = wait(&conn, &signals, input).map_err(|error| broken(&error))?;
+        for number in signals.take() {
+            let frame = match size() {
+                Some(size) if is_resize(number) => Frame::Resize(size),
+                _ if is_end(number) => Frame::Signal(u8::try_from(number).unwrap_or(15)),
+                _ => continue,
+            };
+            conn.send(&frame).map_err(|error| broken(&error))?;
+        }
+        if ready.input {
+            input = forward(&mut conn)?;
+        }
+        if ready.conn
+            && conn.fill().map_err(|error| broken(&error))? == Some(0)
+            && frames(&mut conn)?.is_none()
+        {
+            return Err(ApiError::new(ErrorKind::Failed, "The lab ended."));
+        }
+    }
+}
+
+/// Receives frames until the stream ends: what comes is handed on, Ctrl-C ends it.
+pub(crate) fn follow(
+    mut conn: Conn,
+    mut patience: Patience,
+    each: &mut dyn FnMut(Frame) -> bool,
+) -> Result<u8, ApiError> {
+    loop {
+        while let Some(frame) = conn.poll().map_err(|error| broken(&error))? {
+            match frame {
+                Frame::Exit(status) => return Ok(u8::try_from(status).unwrap_or(1)),
+                Frame::Error(error) => return Err(*error),
+                frame => {
+                    if !each(frame) {
+                        return Ok(0);
+                    }
+                }
+            }
+        }
+        if let Some(signals) = patience.signals.take() {
+            let ready = wait(&conn, &signals, false).map_err(|error| broken(&error))?;
+            let mut signals = signals;
+            if signals.take().into_iter().any(is_end) {
+                return Ok(0);
+            }
+            patience.signals = Some(signals);
+            if !ready.conn {
+                continue;
+            }
+        }
+        if conn.fill().map_err(|error| broken(&error))? == Some(0) {
+            return Ok(0);
+        }
+    }
+}
+
+struct Ready {
+    conn: bool,
+    input: bool,
+}
+
+fn wait(conn: &Conn, signals: &Signals, input: bool) -> io::Result<Ready> {
+    let stdin = io::stdin();
+    let mut fds = vec![PollFd::from_borrowed_fd(conn.as_fd(), PollFlags::IN)];
+    fds.extend(signals.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    if input {
+        fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
+    }
+    match poll(&mut fds, None) {
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok(Ready { conn: false, input: false }),
+        Err(errno) => return Err(errno.into()),
+    }
+    let ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
+    Ok(Ready { conn: ready(fds.first()), input: input && ready(fds.last()) })
+}
+
+/// Sends what was typed; false: there is no more.
+fn forward(conn: &mut Conn) -> Result<bool, ApiError> {
+    let mut bytes = [0; 32 << 10];
+    // Not through `io::stdin()`: its buffer would hide bytes from poll.
+    let length = match rustix::io::read(io::stdin(), &mut bytes) {
+        Ok(length) => length,
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(true),
+        Err(_) => 0,
+    };
+    conn.send_bytes(0, bytes.get(..length).unwrap_or_default()).map_err(|error| broken(&error))?;
+    Ok(length > 0)
+}
+
+/// Takes what was received; the status if the program ended.
+fn frames(conn: &mut Conn) -> Result<Option<u8>, ApiError> {
+    while let Some(frame) = conn.poll().map_err(|error| broken(&error))? {
+        match frame {
+            Frame::Stdout(bytes) => copy(&mut io::stdout(), &bytes),
+            Frame::Stderr(bytes) => copy(&mut io::stderr(), &bytes),
+            Frame::Exit(status) => return Ok(Some(u8::try_from(status & 0xff).unwrap_or(1))),
+            Frame::Error(error) => return Err(*error),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Whoever read our output may have left; the program learns it when the stream closes.
+fn copy(to: &mut impl Write, bytes: &[u8]) {
+    let _ = to.write_all(bytes).and_then(|()| to.flush());
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    ApiError::caused(ErrorKind::Internal, "The stream to the lab broke.", error)
+}
+
+/// All of standard input, for commands that take a text there.
+pub(crate) fn read_all() -> io::Result<String> {
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,212 @@
+//! The switch model and the threads that move packets.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+
+use netloom_datapath::{Change, Counters, Direction, PoolLimit, PortSpec, Worker, WorkerConfig};
+use netloom_flow::{DropReason, Epoch, LinkSettings, PortId};
+use netloom_switch::{LinkState, Settings, Switch};
+use netloom_sys::HostError;
+use netloom_sys::eventfd::EventFd;
+
+use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
+use crate::worker::{Device, Mail, WorkerHandle};
+
+/// Packet memory of a lab: what waits in queues and on links.
+const POOL_BYTES: usize = 1 << 30;
+/// Cached flows of a worker.
+const CACHE_BYTES: usize = 256 << 20;
+
+/// The switch model and the threads that move packets.
+#[derive(Debug)]
+pub(crate) struct Core {
+    switch: SharedSwitch,
+    tracked: Arc<Tracked>,
+    workers: Vec<WorkerHandle>,
+    counters: Vec<Arc<Counters>>,
+    keeper: Keeper,
+}
+
+impl Core {
+    /// Starts `workers` workers around an empty switch model.
+    ///
+    /// # Errors
+    /// No thread or fd left.
+    pub(super) fn start(seed: u64, workers: usize) -> Result<Self, HostError> {
+        let epoch = Epoch::new();
+        let settings = Settings { seed, ..Settings::default() };
+        let switch: SharedSwitch = Arc::new(RwLock::new(Switch::new(settings, epoch.clone())));
+        let tracked = Arc::<Tracked>::default();
+        let pool = PoolLimit::new(POOL_BYTES);
+        let of = u16::try_from(workers).unwrap_or(1);
+        let mut threads = Vec::new();
+        let mut counters = Vec::new();
+        for index in 0..of {
+            let config = WorkerConfig {
+                seed,
+                pool: pool.clone(),
+                cache_limit: CACHE_BYTES,
+                epoch: epoch.clone(),
+                worker: index,
+                workers: of,
+            };
+            let worker = Worker::new(config);
+            counters.push(worker.counters());
+            let misses = Misses::new(Arc::clone(&switch), Arc::clone(&tracked));
+            threads.push((worker, misses));
+        }
+        let threads = WorkerHandle::start_all(threads)?;
+        let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone())?;
+        Ok(Self { switch, tracked, workers: threads, counters, keeper })
+    }
+
+    /// The switch model.
+    pub(super) fn switch(&self) -> &SharedSwitch {
+        &self.switch
+    }
+
+    /// The model's counters brought up to date, and then the model for reading.
+    pub(super) fn fresh(&self) -> std::sync::RwLockReadGuard<'_, Switch> {
+        self.tracked.credit(&self.switch);
+        slowpath::read(&self.switch)
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The counters of every worker.
+    pub(super) fn counters(&self) -> &[Arc<Counters>] {
+        &self.counters
+    }
+
+    /// Tells every worker of a port, and its owner of the device.
+    pub(super) fn add_port(&self, spec: &PortSpec, mut device: Option<Box<dyn Device>>) {
+        for (index, worker) in self.workers.iter().enumerate() {
+            let owner = index == usize::from(spec.worker);
+            worker.send(match device.take_if(|_| owner) {
+                Some(device) => Mail::Attach(spec.clone(), device),
+                None => Mail::Change(Change::AddPort(spec.clone(), None)),
+            });
+        }
+        self.set_state(spec);
+    }
+
+    /// Tells every worker that a port is gone.
+    pub(super) fn remove_port(&self, port: PortId) {
+        self.tell(|| Change::RemovePort(port));
+    }
+
+    /// Sets one direction of a port's link in place.
+    pub(super) fn set_link(&self, port: PortId, direction: Direction, settings: &LinkSettings) {
+        self.tell(|| Change::SetLink { port, direction, settings: settings.clone() });
+    }
+
+    /// Says to the switch model how the link behind a port is.
+    pub(super) fn set_state(&self, spec: &PortSpec) {
+        let state = LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured: false };
+        slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
+    }
+
+    /// Sends a change to every worker.
+    pub(super) fn tell(&self, change: impl Fn() -> Change) {
+        for worker in &self.workers {
+            worker.send(Mail::Change(change()));
+        }
+    }
+
+    /// Sends a change to the worker that has a port.
+    pub(super) fn tell_owner(&self, spec: &PortSpec, change: Change) {
+        if let Some(worker) = self.workers.get(usize::from(spec.worker)) {
+            worker.send(Mail::Change(change));
+        }
+    }
+
+    /// Has the timing of all links judged up to now.
+    pub(super) fn judge(&self) {
+        self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
+        self.settle();
+    }
+
+    /// Waits until every worker has done what it was told.
+    pub(super) fn settle(&self) {
+        self.workers.iter().for_each(WorkerHandle::barrier);
+    }
+
+    /// Packets dropped so far for a reason, wherever.
+    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
+        self.counters.iter().map(|c| c.drops.read(reason)).sum()
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.keeper.stop();
+    }
+}
+
+/// The thread that pulls hits and lets time pass in the switch model, about once a second while there is traffic.
+#[derive(Debug)]
+struct Keeper {
+    bell: Arc<EventFd>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How often hits are pulled while packets move.
+const PULL_NS: u64 = 1_000_000_000;
+/// How often it is looked whether packets move again.
+const LOOK_NS: u64 = 2_000_000_000;
+
+/// Packets received so far at all ports: whether it moves says whether the lab is idle.
+fn received(counters: &[Arc<Counters>]) -> u64 {
+    counters.iter().flat_map(|c| c.ports()).map(|(_, port)| port.rx().packets).sum()
+}
+
+impl Keeper {
+    fn start(
+        switch: SharedSwitch,
+        tracked: Arc<Tracked>,
+        counters: Vec<Arc<Counters>>,
+    ) -> Result<Self, HostError> {
+        let bell = Arc::new(EventFd::new()?);
+        let mut epoll = netloom_sys::epoll::Epoll::new(1)?;
+        epoll.add(&*bell, 0, netloom_sys::epoll::Interest::Read)?;
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&over);
+        let work = move || {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let received = received(&counters);
+                let moved = received != seen;
+                seen = received;
+                if moved {
+                    tracked.credit(&switch);
+                }
+                let now = slowpath::now();
+                let due = slowpath::read(&switch).deadline();
+                if due.is_some_and(|due| due <= now) {
+                    tracked.credit(&switch);
+                    slowpath::write(&switch).tick(now);
+                }
+                let next = slowpath::read(&switch).deadline().map_or(u64::MAX, |due| due.since(now).0);
+                let pause = if moved { PULL_NS } else { LOOK_NS };
+                // A signal or failure only makes the round come early.
+                let _ = epoll.wait(Some(pause.min(next.max(1_000_000))), |_| ());
+            }
+        };
+        let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn(work);
+        let thread = thread.map_err(|e| HostError::from_io("start the thread", "keeper", &e))?;
+        Ok(Self { bell, over, thread: Some(thread) })
+    }
+
+    fn stop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.bell.signal();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

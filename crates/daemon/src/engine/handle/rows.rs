@@ -1,0 +1,303 @@
+//! The lab's things as rows of tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netloom_api::{
+    DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow, TenantRow,
+};
+use netloom_datapath::{Direction, Traffic};
+use netloom_flow::{DropReason, LinkSettings, PortId};
+use netloom_lab::lab::{End, FailMode, Lab, Link, Node, Switch, SwitchPort, Vlan};
+use netloom_switch::{PortEntry, Role};
+
+use crate::engine::Running;
+use crate::engine::running::State;
+use crate::slowpath;
+
+impl Running {
+    pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
+        let links: BTreeMap<&str, &Link> = state.lab.links.iter().map(|l| (l.id.as_str(), l)).collect();
+        state.lab.nodes.iter().map(|node| self.node_row(state, node, &links)).collect()
+    }
+
+    fn node_row(&self, state: &State, node: &Node, links: &BTreeMap<&str, &Link>) -> NodeRow {
+        let made = state.nodes.get(&node.name);
+        let what = match made {
+            None => "missing",
+            Some(made) if made.stopped => "stopped",
+            Some(made) if made.paused => "paused",
+            Some(_) => "up",
+        };
+        let interface = |interface: &netloom_lab::lab::Interface| {
+            let port = state.ports.interface(&node.name, &interface.name);
+            let link = links.get(interface.link.as_str());
+            let here = End::Node { node: node.name.clone(), interface: interface.name.clone() };
+            let peer = link.map(|link| end_name(state, if link.a == here { &link.b } else { &link.a }));
+            // What the switch receives the node sent.
+            let (sent, received) = port.map(|port| self.traffic(port)).unwrap_or_default();
+            InterfaceRow {
+                name: interface.name.clone(),
+                mac: interface.mac.to_string(),
+                addresses: interface.addresses.iter().map(|a| format!("{}/{}", a.ip, a.len)).collect(),
+                peer,
+                link: link.map(|link| link.id.clone()),
+                up: made.is_some_and(|m| !m.stopped) && port.is_some_and(|p| is_up(state, p)),
+                mtu: interface.mtu,
+                rx_packets: received.packets,
+                rx_bytes: received.bytes,
+                tx_packets: sent.packets,
+                tx_bytes: sent.bytes,
+            }
+        };
+        NodeRow {
+            name: node.name.clone(),
+            tenant: node.tenant.clone(),
+            kind: "host".to_owned(),
+            state: what.to_owned(),
+            interfaces: node.interfaces.iter().map(interface).collect(),
+            pid: self.programs.pid(&node.name),
+            run: node.run.first().cloned(),
+            restarts: self.programs.restarts(&node.name),
+            forward: node.forward,
+            routes: node.routes.iter().map(route_words).collect(),
+        }
+    }
+
+    /// What the switch received from and sent to a port, as the datapath counted it.
+    fn traffic(&self, port: PortId) -> (Traffic, Traffic) {
+        let (mut rx, mut tx) = (Traffic::default(), Traffic::default());
+        for counters in self.core().into_iter().flat_map(|core| core.counters()) {
+            if let Some(port) = counters.port(port) {
+                rx += port.rx();
+                tx += port.tx();
+            }
+        }
+        (rx, tx)
+    }
+
+    pub(super) fn switch_rows(&self, state: &State) -> Vec<SwitchRow> {
+        let Some(core) = self.core() else { return Vec::new() };
+        let model = core.fresh();
+        let drops = model.drops();
+        let row = |switch: &Switch| {
+            let entries = model.ports(&switch.name);
+            let here = || drops.iter().filter(|d| d.bridge == switch.name);
+            let port = |port: &SwitchPort| {
+                let entry = entries.iter().find(|entry| entry.name == port.name);
+                let drops = here().filter(|d| d.port == port.name).map(|d| d.packets).sum();
+                self.switch_port_row(state, port, entry, drops)
+            };
+            SwitchRow {
+                name: switch.name.clone(),
+                state: "up".to_owned(),
+                ports: switch.ports.iter().map(port).collect(),
+                flows: switch.flows.len() as u64,
+                macs: model.macs(&switch.name).len() as u64,
+                controller: None,
+                fail_mode: match switch.fail_mode {
+                    FailMode::Standalone => "standalone".to_owned(),
+                    FailMode::Secure => "secure".to_owned(),
+                },
+                openflow: Vec::new(),
+                drops: here().map(|d| d.packets).sum(),
+            }
+        };
+        state.lab.switches.iter().map(row).collect()
+    }
+
+    fn switch_port_row(
+        &self,
+        state: &State,
+        port: &SwitchPort,
+        entry: Option<&PortEntry>,
+        drops: u64,
+    ) -> SwitchPortRow {
+        let (rx, tx) = entry.map(|entry| self.traffic(entry.dp_port)).unwrap_or_default();
+        let crossed = entry.map(|entry| entry.crossed).unwrap_or_default();
+        SwitchPortRow {
+            number: port.number,
+            name: port.name.clone(),
+            peer: Some(end_name(state, &port.peer)),
+            state: match entry {
+                Some(entry) if !entry.link.up => "down",
+                Some(entry) if entry.role == Role::Blocked => "blocked",
+                Some(_) => "forwarding",
+                None => "missing",
+            }
+            .to_owned(),
+            vlan: vlan_words(&port.vlan),
+            tenant: port.tenant.clone().unwrap_or_default(),
+            rx_packets: rx.packets + crossed.rx_packets,
+            rx_bytes: rx.bytes + crossed.rx_bytes,
+            tx_packets: tx.packets + crossed.tx_packets,
+            tx_bytes: tx.bytes + crossed.tx_bytes,
+            drops,
+        }
+    }
+
+    pub(super) fn link_rows(&self, state: &State) -> Vec<LinkRow> {
+        let blocked = self.blocked(state);
+        state.lab.links.iter().filter_map(|link| self.link_row(state, link, &blocked)).collect()
+    }
+
+    /// The ports that the spanning tree blocks.
+    pub(super) fn blocked(&self, state: &State) -> BTreeSet<PortId> {
+        let Some(core) = self.core() else { return BTreeSet::new() };
+        let model = slowpath::read(core.switch());
+        let ports = state.lab.switches.iter().flat_map(|switch| model.ports(&switch.name));
+        ports.filter(|port| port.role == Role::Blocked).map(|port| port.dp_port).collect()
+    }
+
+    pub(super) fn link_row(&self, state: &State, link: &Link, blocked: &BTreeSet<PortId>) -> Option<LinkRow> {
+        let [a, b] = state.ports.link(&link.id)?;
+        let (forth, back) = directions(link, a, b);
+        let settings = |(port, direction): (PortId, Direction)| {
+            let spec = state.specs.get(&port)?;
+            Some(if direction == Direction::ToSwitch { &spec.to_switch } else { &spec.from_switch })
+        };
+        let (out, home) = (settings(forth)?, settings(back)?);
+        Some(LinkRow {
+            name: link.id.clone(),
+            a: end_row(state, &link.a),
+            b: end_row(state, &link.b),
+            up: out.up && home.up,
+            blocked: blocked.contains(&a) || blocked.contains(&b),
+            drift: state.drift.contains_key(&link.id),
+            forth: self.direction_row(forth, out),
+            back: self.direction_row(back, home),
+        })
+    }
+
+    fn direction_row(&self, at: (PortId, Direction), settings: &LinkSettings) -> DirectionRow {
+        let mut row = DirectionRow { settings: netloom_lab::setting_words::words(&settings.into()), ..DirectionRow::default() };
+        let (rx, tx) = self.traffic(at.0);
+        let passed = if at.1 == Direction::ToSwitch { rx } else { tx };
+        (row.packets, row.bytes) = (passed.packets, passed.bytes);
+        for report in self.core().into_iter().flat_map(|c| c.counters()).filter_map(|c| c.link(at.0, at.1)) {
+            let counters = report.counters.read();
+            row.packets = counters.left.packets;
+            row.bytes = counters.left.bytes;
+            row.lost += counters.lost;
+            row.overflowed += counters.queue_full;
+            row.queued += counters.queued;
+            row.late_p99_ms = report.fidelity.quantile(0.99).map(|late| late.as_secs_f64() * 1e3);
+        }
+        row
+    }
+
+    pub(super) fn tenant_rows(&self, state: &State) -> Vec<TenantRow> {
+        let isolated = self.core().map_or(0, |core| {
+            let model = core.fresh();
+            model.drops().iter().filter(|d| d.reason == DropReason::Tenant).map(|d| d.packets).sum()
+        });
+        let row = |tenant: &netloom_lab::lab::Tenant| TenantRow {
+            name: tenant.name.clone(),
+            nodes: state.lab.nodes.iter().filter(|node| node.tenant == tenant.name).count() as u64,
+            networks: state
+                .lab
+                .domains
+                .iter()
+                .filter(|domain| domain.tenant == tenant.name)
+                .map(|domain| {
+                    let subnets = domain.subnets.iter().map(|s| format!("{}/{}", s.ip, s.len));
+                    format!("{} {}", domain.of, subnets.collect::<Vec<_>>().join(" "))
+                })
+                .collect(),
+            isolated,
+        };
+        state.lab.tenants.iter().map(row).filter(|row| row.nodes > 0).collect()
+    }
+
+    pub(super) fn drop_rows(&self, state: &State) -> Vec<DropRow> {
+        let Some(core) = self.core() else { return Vec::new() };
+        let mut rows = Vec::new();
+        for entry in core.fresh().drops() {
+            rows.push(drop_row(format!("{}:{}", entry.bridge, entry.port), entry.reason, entry.packets));
+        }
+        let places = places(state);
+        for counters in core.counters() {
+            for (port, counters) in counters.ports() {
+                let place = places.get(&port).cloned().unwrap_or_else(|| format!("port {port}"));
+                rows.extend(counters.drops().iter().map(|(why, n)| drop_row(place.clone(), why, n)));
+            }
+        }
+        rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.place.cmp(&b.place)));
+        rows
+    }
+}
+
+fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
+    let intended = matches!(reason, DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked);
+    DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
+}
+
+/// For each direction of a link: at which port, and on which of its sides, the direction is emulated.
+pub(super) fn directions(link: &Link, a: PortId, b: PortId) -> ((PortId, Direction), (PortId, Direction)) {
+    match (link.a.is_switch(), link.b.is_switch()) {
+        (true, true) => ((a, Direction::FromSwitch), (b, Direction::FromSwitch)),
+        (false, false) => ((a, Direction::ToSwitch), (b, Direction::ToSwitch)),
+        (false, true) => ((a, Direction::ToSwitch), (a, Direction::FromSwitch)),
+        (true, false) => ((a, Direction::FromSwitch), (a, Direction::ToSwitch)),
+    }
+}
+
+fn is_up(state: &State, port: PortId) -> bool {
+    state.specs.get(&port).is_some_and(|spec| spec.up && spec.to_switch.up && spec.from_switch.up)
+}
+
+fn end_row(state: &State, end: &End) -> EndRow {
+    let (node, interface) = end_names(&state.lab, end);
+    EndRow { node, interface, switch: end.is_switch() }
+}
+
+fn end_name(state: &State, end: &End) -> String {
+    let (node, interface) = end_names(&state.lab, end);
+    format!("{node}:{interface}")
+}
+
+fn end_names(lab: &Lab, end: &End) -> (String, String) {
+    match end {
+        End::Node { node, interface } => (node.clone(), interface.clone()),
+        End::Switch { switch, port } => {
+            let name = lab.switch(switch).and_then(|s| s.ports.iter().find(|p| p.number == *port));
+            (switch.clone(), name.map_or_else(|| port.to_string(), |p| p.name.clone()))
+        }
+    }
+}
+
+/// What a person calls each datapath port.
+fn places(state: &State) -> BTreeMap<PortId, String> {
+    let mut places = BTreeMap::new();
+    for link in &state.lab.links {
+        let Some([a, b]) = state.ports.link(&link.id) else { continue };
+        if a == b {
+            let node = if link.a.is_switch() { &link.b } else { &link.a };
+            places.insert(a, end_name(state, node));
+        } else {
+            places.insert(a, end_name(state, &link.a));
+            places.insert(b, end_name(state, &link.b));
+        }
+    }
+    places
+}
+
+fn vlan_words(vlan: &Vlan) -> String {
+    let list = |vlans: &[u16]| vlans.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+    match vlan {
+        Vlan::Any => String::new(),
+        Vlan::Access(vlan) => format!("access {vlan}"),
+        Vlan::Trunk { vlans, native: None } => format!("trunk {}", list(vlans)),
+        Vlan::Trunk { vlans, native: Some(native) } => format!("trunk {} native {native}", list(vlans)),
+    }
+}
+
+fn route_words(route: &netloom_lab::lab::Route) -> String {
+    let mut words = if route.to.len == 0 { "default".to_owned() } else { format!("{}/{}", route.to.ip, route.to.len) };
+    if let Some(via) = route.via {
+        words += &format!(" via {via}");
+    }
+    if let Some(dev) = &route.dev {
+        words += &format!(" dev {dev}");
+    }
+    words
+}

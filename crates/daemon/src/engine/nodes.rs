@@ -1,0 +1,143 @@
+//! Making, changing and removing nodes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use netloom_api::Progress;
+use netloom_netdev::{PacketPort, TapPort};
+use netloom_sys::HostError;
+use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request};
+use netloom_sys::netns::{NetNs, NetNsMaker};
+use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
+use netloom_sys::tap::Tap;
+
+use super::Running;
+use crate::Sink;
+use crate::host::{self, Fabric, FurnishError, Furnished, HostInterface, HostNet, PortKind};
+use crate::worker::Device;
+
+/// Threads that make namespaces. The kernel makes most of one under a single lock, so more than two do not pay.
+const MAKERS: usize = 2;
+
+/// A node could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+#[error("Cannot set up node {node}")]
+pub(super) struct NodeError {
+    /// Its name.
+    pub(super) node: String,
+    /// What the host refused.
+    pub(super) source: FurnishError,
+}
+
+/// A node fresh from the makers.
+pub(super) struct Made {
+    /// Its namespace.
+    pub(super) netns: Arc<NetNs>,
+    /// Its devices, in the order of its interfaces.
+    pub(super) devices: Vec<(u32, Box<dyn Device>)>,
+}
+
+impl Running {
+    /// Makes many nodes at once. On failure all of them are gone again.
+    ///
+    /// # Errors
+    /// The first that failed.
+    pub(super) fn make_nodes(&self, nets: &[(String, HostNet)], sink: &Sink) -> Result<Vec<Made>, NodeError> {
+        let failed = |node: &str| {
+            let node = node.to_owned();
+            move |source: FurnishError| NodeError { node, source }
+        };
+        let first = nets.first().map_or("", |(name, _)| name.as_str());
+        let fabric = self.fabric_for(nets.iter().map(|(_, net)| net)).map_err(|e| failed(first)(e.into()))?;
+        let makers = (0..MAKERS)
+            .map(|_| NetNsMaker::start())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| failed(first)(e.into()))?;
+        let pending: Vec<_> = nets
+            .iter()
+            .zip(makers.iter().cycle())
+            .map(|((_, net), maker)| {
+                let (net, fabric) = (net.clone(), fabric.clone());
+                maker.make(move |_| host::furnish(&net, fabric.as_ref().map(|f| f.netns().raw())))
+            })
+            .collect();
+        let mut made = Vec::with_capacity(nets.len());
+        for ((name, net), pending) in nets.iter().zip(pending) {
+            let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
+            let devices = furnished.and_then(|f| devices(&net.interfaces, f, fabric.as_deref())).map_err(failed(name))?;
+            made.push(Made { netns: Arc::new(netns), devices });
+            sink.send(Progress::Item { phase: "nodes".into(), done: made.len() as u64, item: name.clone() });
+        }
+        Ok(made)
+    }
+
+    /// Makes a living node be as `new`; returns the devices that are new.
+    ///
+    /// # Errors
+    /// What the host refused; the caller puts the node back.
+    pub(super) fn change_node(
+        &self,
+        name: &str,
+        netns: &NetNs,
+        old: &HostNet,
+        new: &HostNet,
+    ) -> Result<Vec<(u32, Box<dyn Device>)>, NodeError> {
+        let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
+        let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
+        let raw = fabric.as_ref().map(|f| f.netns().raw());
+        let furnished = netns.run(|| host::change(old, new, raw)).map_err(|e| failed(e.into()))?.map_err(failed)?;
+        let fresh = |i: &&HostInterface| !old.interfaces.iter().any(|o| host::same_device(o, i));
+        let interfaces: Vec<HostInterface> = new.interfaces.iter().filter(fresh).cloned().collect();
+        // `change` has a place for every interface; only the fresh ones have devices to be opened.
+        let taps = new.interfaces.iter().zip(furnished.taps).filter(|(i, _)| fresh(i)).map(|(_, tap)| tap);
+        devices(&interfaces, Furnished { taps: taps.collect() }, fabric.as_deref()).map_err(failed)
+    }
+
+    fn fabric_for<'a>(
+        &self,
+        nets: impl IntoIterator<Item = &'a HostNet>,
+    ) -> Result<Option<Arc<Fabric>>, HostError> {
+        let packet = |net: &HostNet| net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
+        if nets.into_iter().any(packet) { self.fabric().map(Some) } else { Ok(None) }
+    }
+}
+
+/// The drivers of interfaces that were just made.
+fn devices(
+    interfaces: &[HostInterface],
+    furnished: Furnished,
+    fabric: Option<&Fabric>,
+) -> Result<Vec<(u32, Box<dyn Device>)>, FurnishError> {
+    let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
+        let device: Box<dyn Device> = match (tap, fabric) {
+            (Some(tap), _) => Box::new(TapPort::new(tap)),
+            (None, Some(fabric)) => Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??)),
+            (None, None) => return Err(no_fabric(interface).into()),
+        };
+        Ok((interface.port, device))
+    };
+    interfaces.iter().zip(furnished.taps).map(device).collect()
+}
+
+/// Raises our end of a veth pair and opens a packet socket on it. Runs inside the fabric.
+fn open_packet(interface: &HostInterface) -> Result<PacketSocket, FurnishError> {
+    let mut netlink = NetlinkSocket::open()?;
+    let index = netlink.index_of(&Fabric::name(interface.port))?;
+    let change = LinkChange { up: Some(true), no_ipv6_autoconf: true, ..LinkChange::default() };
+    netlink.batch(&[Request::SetLink { index, change }, Request::DropIngress { index }])?;
+    Ok(PacketSocket::open(index, PacketOptions::default())?)
+}
+
+fn no_fabric(interface: &HostInterface) -> HostError {
+    HostError::new("find the other end of", interface.name.clone(), netloom_sys::Errno::NODEV)
+}
+
+/// Gives a namespace a name in /run/netns, for `ip netns` and other tools.
+///
+/// # Errors
+/// `EEXIST` if somebody has a namespace of that name.
+pub(super) fn name_netns(netns: &NetNs, name: &str) -> Result<PathBuf, HostError> {
+    let path = Path::new("/run/netns").join(name);
+    netloom_sys::netns_name::give(netns, &path)?;
+    Ok(path)
+}

@@ -1,0 +1,133 @@
+//! A lab that runs: everything its commands need, each part behind its own lock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use netloom_api::Wanted;
+use netloom_container::Spawner;
+use netloom_datapath::PortSpec;
+use netloom_flow::{LinkSettings, PortId};
+use netloom_lab::Lab;
+use netloom_sys::HostError;
+use netloom_sys::netns::NetNs;
+
+use super::core::Core;
+use super::programs::Programs;
+use crate::Home;
+use crate::host::{Fabric, HostNet, PortKind};
+use crate::wiring::PortMap;
+
+/// A lab that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(super) home: Home,
+    pub(super) rootless: bool,
+    /// What `port: auto` means on this machine.
+    pub(super) auto: PortKind,
+    /// Nanoseconds on the lab's clock when the daemon started.
+    pub(super) started: u64,
+    pub(super) programs: Programs,
+    core: OnceLock<Core>,
+    fabric: Mutex<Option<Arc<Fabric>>>,
+    state: Mutex<State>,
+}
+
+/// What the lab is at the moment.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// What was applied last: the file as it was understood then.
+    pub(crate) lab: Arc<Lab>,
+    /// The file itself.
+    pub(crate) wanted: Wanted,
+    /// Which port stands for which end of a link.
+    pub(crate) ports: PortMap,
+    /// Every datapath port as it is now, links changed by hand included.
+    pub(crate) specs: BTreeMap<PortId, PortSpec>,
+    /// The nodes that were made.
+    pub(crate) nodes: BTreeMap<String, NodeState>,
+    /// Links that were changed by hand: their settings now, forth and back.
+    pub(crate) drift: BTreeMap<String, [LinkSettings; 2]>,
+}
+
+/// A node that was made.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeState {
+    /// Its network namespace: alive as long as somebody holds it.
+    pub(crate) netns: Arc<NetNs>,
+    /// Its network as it is.
+    pub(crate) net: HostNet,
+    /// Its programs were ended and its interfaces taken down.
+    pub(crate) stopped: bool,
+    /// Its programs stand still.
+    pub(crate) paused: bool,
+    /// Its name in /run/netns, if it has one.
+    pub(crate) named: Option<PathBuf>,
+}
+
+impl Running {
+    /// An empty lab.
+    pub(super) fn new(home: Home, spawner: Spawner, rootless: bool, auto: PortKind) -> Self {
+        let state = State {
+            lab: Arc::new(Lab::empty(home.lab())),
+            wanted: Wanted::default(),
+            ports: PortMap::default(),
+            specs: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            drift: BTreeMap::new(),
+        };
+        Self {
+            rootless,
+            auto,
+            started: netloom_sys::clock::now(),
+            programs: Programs::new(spawner, home.dir()),
+            home,
+            core: OnceLock::new(),
+            fabric: Mutex::default(),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// What the lab is at the moment. Held for looking and for changing, never while waiting for packets.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Changes are made on a copy or in steps that leave the state whole; a panic spoils nothing more.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Switch model and workers; `None` before the first file.
+    pub(super) fn core(&self) -> Option<&Core> {
+        self.core.get()
+    }
+
+    /// Switch model and workers, started for `lab` if they are not.
+    ///
+    /// # Errors
+    /// No thread or fd left.
+    pub(super) fn core_for(&self, lab: &Lab) -> Result<&Core, HostError> {
+        if let Some(core) = self.core.get() {
+            return Ok(core);
+        }
+        // `up` is exclusive: nobody else gets here meanwhile.
+        let core = Core::start(lab.seed, usize::from(lab.options.workers.max(1)))?;
+        Ok(self.core.get_or_init(|| core))
+    }
+
+    /// The namespace for our ends of veth pairs, made when it is first needed.
+    ///
+    /// # Errors
+    /// As [`Fabric::create`].
+    pub(super) fn fabric(&self) -> Result<Arc<Fabric>, HostError> {
+        let mut slot = self.fabric.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fabric) = &*slot {
+            return Ok(Arc::clone(fabric));
+        }
+        let fabric = Arc::new(Fabric::create()?);
+        *slot = Some(Arc::clone(&fabric));
+        Ok(fabric)
+    }
+
+    /// Seconds since the daemon started.
+    pub(super) fn age(&self) -> f64 {
+        netloom_flow::Nanos(netloom_sys::clock::now().saturating_sub(self.started)).as_secs_f64()
+    }
+}

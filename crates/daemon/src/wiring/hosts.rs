@@ -1,0 +1,55 @@
+//! The nodes of a lab as networks of hosts.
+
+use std::net::IpAddr;
+
+use netloom_lab::lab::{ArpMode, Interface, Lab, Node, PortKind as Wanted};
+
+use super::PortMap;
+use crate::host::{HostInterface, HostNet, HostRoute, PortKind};
+
+/// The network of a node. `auto` is what `port: auto` means on this machine.
+pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) -> HostNet {
+    let kind = match node.port {
+        Wanted::Auto => auto,
+        Wanted::Tap => PortKind::Tap,
+        Wanted::Packet => PortKind::Packet,
+    };
+    let interface = |wanted: &Interface| {
+        let port = ports.interface(&node.name, &wanted.name)?;
+        Some(HostInterface {
+            name: wanted.name.clone(),
+            port: port.0,
+            kind,
+            mac: wanted.mac.0,
+            mtu: wanted.mtu,
+            addresses: wanted.addresses.iter().map(|a| (a.ip, a.len)).collect(),
+            neighbours: if lab.options.arp == ArpMode::Static { neighbours(lab, wanted) } else { Vec::new() },
+        })
+    };
+    HostNet {
+        lab: lab.name.clone(),
+        interfaces: node.interfaces.iter().filter_map(interface).collect(),
+        routes: node.routes.iter().map(route).collect(),
+        forward: node.forward,
+        sysctls: node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
+}
+
+fn route(route: &netloom_lab::lab::Route) -> HostRoute {
+    HostRoute {
+        destination: route.to.ip,
+        prefix: route.to.len,
+        gateway: route.via,
+        interface: route.dev.clone(),
+        metric: route.metric,
+    }
+}
+
+/// Everybody else in the interface's broadcast domain.
+fn neighbours(lab: &Lab, interface: &Interface) -> Vec<(IpAddr, [u8; 6])> {
+    let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
+    others
+        .filter(|other| other.domain == interface.domain && other.mac != interface.mac)
+        .flat_map(|other| other.addresses.iter().map(|address| (address.ip, other.mac.0)))
+        .collect()
+}

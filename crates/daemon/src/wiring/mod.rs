@@ -1,0 +1,17 @@
+//! From a resolved lab to values that the switch, the datapath and the hosts understand. Pure: nothing is touched here.
+
+mod hosts;
+mod ports;
+mod switches;
+
+pub(crate) use hosts::host_net;
+pub(crate) use ports::{PortMap, port_specs};
+pub(crate) use switches::{config, owners};
+
+use netloom_flow::TenantId;
+use netloom_lab::Lab;
+
+/// The number of a tenant; one that the lab does not know shares nothing with anybody.
+fn tenant(lab: &Lab, name: &str) -> TenantId {
+    TenantId(lab.tenant_id(name).unwrap_or(u16::MAX))
+}

@@ -1,0 +1,116 @@
+//! Which datapath port stands for which end of a link, and how it is set up.
+
+use std::collections::BTreeMap;
+
+use netloom_datapath::{Attach, PortSpec};
+use netloom_flow::{PortId, TenantId};
+use netloom_lab::lab::{End, Lab, Link};
+use netloom_switch::config::Uuid;
+
+/// The ports of all links. A number is never given twice while the lab runs.
+///
+/// A link between a node and a switch has one port, for both ends: the node's device is the switch's port. One
+/// between two switches, or two nodes, has a port at each end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PortMap {
+    links: BTreeMap<String, [PortId; 2]>,
+    ends: BTreeMap<End, PortId>,
+    next: u32,
+}
+
+impl PortMap {
+    /// Gives ports to links that have none, and forgets those of links that are gone.
+    pub(crate) fn update(&mut self, lab: &Lab) {
+        let mut links = BTreeMap::new();
+        let mut ends = BTreeMap::new();
+        for link in &lab.links {
+            let ports = self.links.get(&link.id).copied().unwrap_or_else(|| self.fresh(link));
+            ends.insert(link.a.clone(), ports[0]);
+            ends.insert(link.b.clone(), ports[1]);
+            links.insert(link.id.clone(), ports);
+        }
+        self.links = links;
+        self.ends = ends;
+    }
+
+    fn fresh(&mut self, link: &Link) -> [PortId; 2] {
+        let mut take = || {
+            let port = PortId(self.next);
+            self.next += 1;
+            port
+        };
+        let first = take();
+        if link.a.is_switch() == link.b.is_switch() { [first, take()] } else { [first, first] }
+    }
+
+    /// The ports at the ends of a link, left and right.
+    pub(crate) fn link(&self, link: &str) -> Option<[PortId; 2]> {
+        self.links.get(link).copied()
+    }
+
+    /// The port at an end of a link.
+    pub(crate) fn end(&self, end: &End) -> Option<PortId> {
+        self.ends.get(end).copied()
+    }
+
+    /// The port of a node's interface.
+    pub(crate) fn interface(&self, node: &str, interface: &str) -> Option<PortId> {
+        self.end(&End::Node { node: node.to_owned(), interface: interface.to_owned() })
+    }
+}
+
+/// How every port of the lab is to be set up, in the order of the links.
+pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
+    let workers = lab.options.workers.max(1);
+    let interfaces = tenants_of_interfaces(lab);
+    let mut specs = Vec::new();
+    for link in &lab.links {
+        let Some([a, b]) = ports.link(&link.id) else { continue };
+        let tenant_of = |end: &End| match end {
+            End::Node { node, interface } => {
+                interfaces.get(&(node.as_str(), interface.as_str())).copied().unwrap_or(TenantId(u16::MAX))
+            }
+            End::Switch { .. } => TenantId(0),
+        };
+        let link_seed = seed(lab.seed, &link.id);
+        let spec = |port: PortId, end: &End, attach| {
+            let worker = u16::try_from(port.0 % u32::from(workers)).unwrap_or(0);
+            PortSpec { worker, link_seed, ..PortSpec::new(port, tenant_of(end), attach) }
+        };
+        match (link.a.is_switch(), link.b.is_switch()) {
+            (true, true) => {
+                specs.push(PortSpec { from_switch: link.forth.clone(), ..spec(a, &link.a, Attach::Peer(b)) });
+                specs.push(PortSpec { from_switch: link.back.clone(), ..spec(b, &link.b, Attach::Peer(a)) });
+            }
+            (false, false) => {
+                specs.push(PortSpec { to_switch: link.forth.clone(), ..spec(a, &link.a, Attach::Wire(b)) });
+                specs.push(PortSpec { to_switch: link.back.clone(), ..spec(b, &link.b, Attach::Wire(a)) });
+            }
+            (node_left, _) => {
+                let left = !node_left;
+                let (to_switch, from_switch) = if left { (&link.forth, &link.back) } else { (&link.back, &link.forth) };
+                let end = if left { &link.a } else { &link.b };
+                let base = spec(a, end, Attach::Switch);
+                specs.push(PortSpec { to_switch: to_switch.clone(), from_switch: from_switch.clone(), ..base });
+            }
+        }
+    }
+    specs
+}
+
+fn tenants_of_interfaces(lab: &Lab) -> BTreeMap<(&str, &str), TenantId> {
+    lab.nodes
+        .iter()
+        .flat_map(|node| {
+            node.interfaces
+                .iter()
+                .map(move |i| ((node.name.as_str(), i.name.as_str()), super::tenant(lab, &i.tenant)))
+        })
+        .collect()
+}
+
+/// What the random streams of a link start from: the lab's seed and the link's name, nothing that an edit shifts.
+fn seed(lab: u64, link: &str) -> u64 {
+    let bits = Uuid::named(&[link]).0;
+    u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0) ^ lab.rotate_left(17)
+}

@@ -1,0 +1,54 @@
+//! Clone: a list of actions whose edits are undone afterwards.
+//!
+//! Edits touch headers only, so no copy of the frame is made: its head is put aside and put back.
+
+use netloom_flow::DpAction;
+
+use crate::execute::{Carried, step};
+use crate::frame::HEADROOM;
+use crate::wiring::Wiring;
+
+/// Bytes of the frame that an action may edit: as far as headers go.
+const HEAD: usize = 256;
+/// Lists within lists are carried out down to this depth.
+const DEPTH: u8 = 16;
+
+pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &[DpAction], depth: u8) {
+    let edits = actions.iter().any(|action| !matches!(action, DpAction::Output(_) | DpAction::Drop(_)));
+    if depth >= DEPTH {
+        return;
+    }
+    if !edits {
+        actions.iter().all(|action| step(wiring, carried, action, depth + 1));
+        return;
+    }
+    // The checksum of a frame may be completed by an output; it must not be undone by half.
+    carried.finish_far_checksum(HEAD);
+    let aside = Aside::take(carried);
+    actions.iter().all(|action| step(wiring, carried, action, depth + 1));
+    aside.put_back(carried);
+}
+
+/// A frame's head and state, put aside.
+struct Aside {
+    head: [u8; HEAD],
+    state: crate::frame::State,
+    headers: netloom_packet::Headers,
+    wire: netloom_packet::Wire,
+}
+
+impl Aside {
+    fn take(carried: &Carried<'_, '_>) -> Self {
+        let mut head = [0; HEAD];
+        head.iter_mut().zip(carried.frame.data()).for_each(|(to, from)| *to = *from);
+        Self { head, state: carried.frame.state(), headers: carried.headers, wire: carried.wire }
+    }
+
+    fn put_back(self, carried: &mut Carried<'_, '_>) {
+        carried.frame.restore(self.state);
+        carried.frame.data_mut().iter_mut().zip(self.head).for_each(|(to, from)| *to = from);
+        (carried.headers, carried.wire) = (self.headers, self.wire);
+    }
+}
+
+const _: () = assert!(HEADROOM < HEAD, "a head is longer than what can be pushed in front of it");

@@ -1,0 +1,152 @@
+//! A frame's way through: every stage, in order, and nothing else. Each stage is a file.
+//!
+//! | stage | where | cost, about |
+//! |---|---|---|
+//! | receive | [`crate::Port::receive`], [`Wiring::receive`](crate::wiring::Wiring::receive) | the driver's, + 5 ns |
+//! | parse | [`netloom_packet::parse`] | 10 ns |
+//! | key | [`netloom_flow::extract`] | 15 ns |
+//! | cache | `cache/exact.rs`, else `cache/megaflow.rs` | 20 ns; + 15 ns per mask |
+//! | miss | [`crate::Slowpath::translate`] | microseconds |
+//! | execute | `execute/` | 2 ns per action, + its own |
+//! | queue, link | `link/`, if it is shaped | 100 ns, and a copy |
+//! | transmit | [`crate::Port::transmit`] | the driver's |
+//!
+//! No lock is taken, nothing is allocated (packet memory is reused) and nothing formatted per packet. Counters are
+//! plain loads and stores that other threads may read. A frame that arrives at another switch goes round this loop
+//! in place; copies of it wait in a list and follow after it, so packets of one flow never overtake each other.
+
+use netloom_flow::{DropReason, PacketKey, PacketMeta, PortId, RecircId, Upcall, extract_into, word};
+use netloom_packet::{Headers, Wire, parse, wire};
+
+use crate::execute::{self, Carried, Next};
+use crate::frame::Frame;
+use crate::link::Load;
+use crate::port::{Attach, Slowpath};
+use crate::wiring::Arrival;
+use crate::worker::Worker;
+
+/// Most lookups of one packet, over all switches and links it crosses: beyond, it goes round in circles.
+pub(crate) const HOPS: u16 = 1_024;
+/// Most lookups made for one received frame and all its copies before the worker turns to others again.
+pub(crate) const WORK: u32 = 4_096;
+
+/// Where a frame is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) port: PortId,
+    /// Not 0: it was looked up here before.
+    pub(crate) recirc: RecircId,
+}
+
+/// A frame that leaves by a port.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outbound {
+    pub(crate) port: PortId,
+    pub(crate) headers: Headers,
+    pub(crate) wire: Wire,
+}
+
+impl Worker {
+    /// Takes a frame from switch to switch until it is done, or leaves: then the caller, who has it, sends it.
+    pub(crate) fn pass(
+        &mut self,
+        frame: &mut Frame<'_>,
+        mut at: Place,
+        slow: &mut dyn Slowpath,
+    ) -> Option<Outbound> {
+        loop {
+            // parse
+            let (headers, wire) = self.parse(frame, at.port)?;
+            // receive: counted, captured
+            if at.recirc == RecircId(0) {
+                match self.wiring.receive(at.port, frame, wire)? {
+                    Attach::Wire(port) => return Some(Outbound { port, headers, wire }),
+                    Attach::Switch | Attach::Peer(_) => {}
+                }
+            }
+            // key, cache (or slow path), execute
+            let mut carried = Carried { frame: &mut *frame, headers, wire, in_port: at.port };
+            let next = self.switch(&mut carried, at, slow);
+            let Carried { headers, wire, .. } = carried;
+            // on to the next switch, or out to a link and a device
+            match next {
+                Next::Done => return None,
+                Next::Again(id) => at.recirc = id,
+                Next::Send(port) => match self.wiring.cross(port, frame, wire) {
+                    Some(peer) => at = Place { port: peer, recirc: RecircId(0) },
+                    None => return Some(Outbound { port, headers, wire }),
+                },
+            }
+        }
+    }
+
+    /// Where the headers are and what the frame is on the wire. Counts its way against the limits.
+    #[inline]
+    fn parse(&mut self, frame: &mut Frame<'_>, port: PortId) -> Option<(Headers, Wire)> {
+        let Ok(headers) = parse(frame.data()) else {
+            self.wiring.drop(port, DropReason::Malformed, 1);
+            return None;
+        };
+        if frame.offload.check(frame.len(), &headers).is_err() {
+            self.wiring.drop(port, DropReason::Malformed, 1);
+            return None;
+        }
+        let wire = wire(frame.len(), &headers, &frame.offload);
+        frame.meta.hops += 1;
+        self.work = self.work.saturating_sub(1);
+        if frame.meta.hops > HOPS || self.work == 0 {
+            self.wiring.drop(port, DropReason::HopLimit, wire.packets);
+            return None;
+        }
+        Some((headers, wire))
+    }
+
+    /// Finds out what to do with a frame at one switch, and does it.
+    #[inline]
+    fn switch(&mut self, carried: &mut Carried<'_, '_>, at: Place, slow: &mut dyn Slowpath) -> Next {
+        let Self { cache, wiring, epoch, .. } = self;
+        let meta = PacketMeta {
+            in_port: at.port,
+            tenant: carried.frame.tenant(),
+            recirc: at.recirc,
+            ..PacketMeta::default()
+        };
+        let mut key = PacketKey::default();
+        extract_into(&mut key, carried.frame.data(), &carried.headers, &meta);
+        let (wire, now) = (carried.wire, wiring.now);
+        #[expect(clippy::cast_possible_truncation, reason = "16 of 64 bits")]
+        let tcp_flags = (key.0[word::L4] >> 16) as u16;
+        let epoch = epoch.now();
+        let miss = match cache.find(&key, epoch, slow) {
+            Ok(translation) => {
+                let next = execute::run(wiring, carried, &translation.actions);
+                translation.hits.add(wire.packets.into(), wire.bytes, tcp_flags, now);
+                return next;
+            }
+            Err(miss) => miss,
+        };
+        let translation = slow.translate(&Upcall { key: &key, packet: carried.frame.data(), now });
+        let next = execute::run(wiring, carried, &translation.actions);
+        translation.hits.add(wire.packets.into(), wire.bytes, tcp_flags, now);
+        if translation.cacheable {
+            cache.install(miss, &key, translation, epoch);
+        } else {
+            translation.hits.retire();
+        }
+        next
+    }
+
+    /// Takes every packet that has arrived at a switch on its way, and their copies, until none is left.
+    pub(crate) fn pass_arrivals(&mut self, slow: &mut dyn Slowpath) {
+        while let Some(Arrival { mut packet, port, recirc }) = self.wiring.arrivals.pop_front() {
+            let mut frame = packet.frame();
+            let outbound = self.pass(&mut frame, Place { port, recirc }, slow);
+            let state = frame.state();
+            packet.settle(state);
+            match outbound {
+                Some(out) => self.wiring.output(out.port, Load::Owned(packet), &out.headers, out.wire),
+                None => self.wiring.pool.recycle(packet),
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A port as a worker keeps it.
+
+use std::sync::Arc;
+
+use netloom_flow::{Nanos, PortId, TenantId};
+use netloom_packet::Wire;
+
+use crate::counters::PortCounters;
+use crate::frame::Frame;
+use crate::link::{Link, Load};
+use crate::pool::Packet;
+use crate::port::{Attach, CaptureSink, Direction, OffloadCaps, Port, PortSpec, Way};
+
+/// See the module.
+pub(crate) struct Station {
+    pub(crate) tenant: TenantId,
+    pub(crate) attach: Attach,
+    pub(crate) up: bool,
+    pub(crate) worker: u16,
+    pub(crate) link_seed: u64,
+    /// Missing on workers that do not own the port, at peer ports, and while the driver is being read.
+    pub(crate) driver: Option<Box<dyn Port>>,
+    pub(crate) caps: OffloadCaps,
+    /// The driver is being read: what it is to send waits in `late`.
+    pub(crate) reading: bool,
+    pub(crate) late: Vec<Late>,
+    /// Sent to since the last flush.
+    pub(crate) dirty: bool,
+    pub(crate) capture: Option<Box<dyn CaptureSink>>,
+    pub(crate) counters: Arc<PortCounters>,
+    /// The link directions that are or were shaped.
+    pub(crate) to_switch: Option<Box<Link>>,
+    pub(crate) from_switch: Option<Box<Link>>,
+    pub(crate) watch: Watch,
+}
+
+/// A packet that came for a device while that was being read.
+pub(crate) struct Late {
+    pub(crate) packet: Packet,
+    pub(crate) wire: Wire,
+    /// Whether it is still to be counted as sent by the port.
+    pub(crate) count: bool,
+}
+
+/// When a port was last known to have nothing unread.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Watch {
+    /// As far as its own readings tell.
+    pub(crate) empty_at: Nanos,
+    /// The last reading left something behind.
+    pub(crate) left: bool,
+    /// The round of the last reading; 0: never read.
+    pub(crate) round: u64,
+}
+
+impl Watch {
+    /// When the port was last known to be empty. `quiet`: see [`crate::Worker::begin_round`]. `None` if the edge tells
+    /// nothing about rounds.
+    pub(crate) fn since(self, round: u64, quiet: Nanos) -> Option<Nanos> {
+        let consecutive = self.round > 0 && self.round + 1 >= round;
+        let by_itself = consecutive || self.left;
+        (round > 0).then(|| if by_itself { self.empty_at } else { self.empty_at.max(quiet) })
+    }
+}
+
+impl Station {
+    pub(crate) fn new(spec: &PortSpec, driver: Option<Box<dyn Port>>, counters: Arc<PortCounters>) -> Self {
+        Self {
+            tenant: spec.tenant,
+            attach: spec.attach,
+            up: spec.up,
+            worker: spec.worker,
+            link_seed: spec.link_seed,
+            caps: driver.as_ref().map(|driver| driver.offloads()).unwrap_or_default(),
+            driver,
+            reading: false,
+            late: Vec::new(),
+            dirty: false,
+            capture: None,
+            counters,
+            to_switch: None,
+            from_switch: None,
+            watch: Watch::default(),
+        }
+    }
+
+    pub(crate) fn link(&mut self, direction: Direction) -> &mut Option<Box<Link>> {
+        match direction {
+            Direction::ToSwitch => &mut self.to_switch,
+            Direction::FromSwitch => &mut self.from_switch,
+        }
+    }
+
+    pub(crate) const fn peer(&self) -> Option<PortId> {
+        match self.attach {
+            Attach::Peer(peer) => Some(peer),
+            Attach::Switch | Attach::Wire(_) => None,
+        }
+    }
+
+    /// The peer, if what is sent here is received there at once and untouched.
+    #[inline]
+    pub(crate) fn plain_peer(&self) -> Option<PortId> {
+        let plain = || self.from_switch.as_ref().is_none_or(|link| link.is_transparent());
+        self.peer().filter(|_| self.up && plain())
+    }
+
+    #[inline]
+    pub(crate) fn capture(&mut self, way: Way, frame: &Frame<'_>) {
+        if let Some(sink) = &mut self.capture {
+            sink.frame(way, frame.at(), frame);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn capture_load(&mut self, load: &mut Load<'_, '_>) {
+        if self.capture.is_some() {
+            match load {
+                Load::Lent(frame) => self.capture(Way::Tx, frame),
+                Load::Owned(packet) => self.capture(Way::Tx, &packet.frame()),
+            }
+        }
+    }
+}

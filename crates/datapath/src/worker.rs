@@ -1,0 +1,273 @@
+//! One worker: its ports, caches and links, and the calls by which the edge drives it.
+//!
+//! ```text
+//! loop {                                       // the edge's; a poll with nothing due costs nothing
+//!     wait for devices, until worker.deadline()
+//!     worker.begin_round(now, quiet)
+//!     for port in ready { worker.service(port, now, slow); worker.poll(clock, slow) }
+//!     move worker.handoffs(w) to the others, worker.accept(theirs)
+//! }
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+
+use netloom_flow::{DropReason, Epoch, Nanos, PortId, RecircId};
+use netloom_packet::parse;
+
+use crate::cache::Cache;
+use crate::counters::Counters;
+use crate::frame::{Frame, Meta};
+use crate::handoff::Handoff;
+use crate::link::Load;
+use crate::pass::{Place, WORK};
+use crate::pool::PoolLimit;
+use crate::port::{Budget, Change, Direction, Port, PortSpec, Serviced, Slowpath};
+use crate::station::{Station, Watch};
+use crate::wiring::{Wiring, wire_of};
+
+/// Units that leave links in one [`Worker::poll`]; a few tens of microseconds of work.
+const DEPARTURES: usize = 128;
+
+/// Cached flows looked at in one [`Worker::expire`].
+const EXPIRE_STEPS: usize = 4_096;
+
+/// What a worker is made with.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The lab's seed: of hashes and of all chance.
+    pub seed: u64,
+    /// Packet memory, shared by the workers of a lab.
+    pub pool: PoolLimit,
+    /// Bytes of cached flows of this worker.
+    pub cache_limit: usize,
+    /// The switch model's epoch.
+    pub epoch: Epoch,
+    /// This worker's number, from 0.
+    pub worker: u16,
+    /// How many workers there are.
+    pub workers: u16,
+}
+
+/// See the module.
+pub struct Worker {
+    pub(crate) cache: Cache,
+    pub(crate) wiring: Wiring,
+    pub(crate) epoch: Epoch,
+    /// Lookups still to be made before the worker turns to something else.
+    pub(crate) work: u32,
+    rounds: Rounds,
+}
+
+/// What is known of when ports had nothing unread.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// The present round; 0 if the edge does not tell.
+    number: u64,
+    /// Ports not read in the round before were empty then.
+    quiet: Nanos,
+}
+
+impl Worker {
+    /// A worker without ports.
+    #[must_use]
+    pub fn new(config: WorkerConfig) -> Self {
+        let counters = Arc::new(Counters::default());
+        let WorkerConfig { seed, pool, cache_limit, epoch, worker, workers } = config;
+        Self {
+            cache: Cache::new(seed, cache_limit),
+            wiring: Wiring::new(seed, worker, workers, pool, counters),
+            epoch,
+            work: WORK,
+            rounds: Rounds::default(),
+        }
+    }
+
+    /// All counters of this worker; keep it and read when you like, from any thread.
+    #[must_use]
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.wiring.counters)
+    }
+
+    /// How many flows are cached.
+    #[must_use]
+    pub const fn cached_flows(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Carries out a change.
+    pub fn apply(&mut self, change: Change, now: Nanos) {
+        self.wiring.now = now;
+        match change {
+            Change::AddPort(spec, driver) => self.add_port(&spec, driver),
+            Change::RemovePort(port) => self.wiring.remove(port),
+            Change::SetLink { port, direction, settings } => self.wiring.set_link(port, direction, settings),
+            Change::SetPort { port, up } => {
+                if let Some(station) = self.wiring.station(port) {
+                    station.up = up;
+                }
+            }
+            Change::SetCapture { port, sink } => {
+                if let Some(station) = self.wiring.station(port) {
+                    station.capture = sink;
+                }
+            }
+            Change::Flush => self.cache.clear(),
+        }
+    }
+
+    fn add_port(&mut self, spec: &PortSpec, driver: Option<Box<dyn Port>>) {
+        let counters = self.wiring.counters.add_port(spec.id);
+        let mut station = Station::new(spec, driver, counters);
+        if let Some(mut old) = self.wiring.take_station(spec.id) {
+            station.to_switch = old.to_switch.take();
+            station.from_switch = old.from_switch.take();
+            station.capture = old.capture.take();
+            if station.driver.is_none() {
+                station.driver = old.driver.take();
+                station.caps = old.caps;
+            }
+        }
+        self.wiring.put_station(spec.id, station);
+        self.wiring.set_link(spec.id, Direction::ToSwitch, spec.to_switch.clone());
+        self.wiring.set_link(spec.id, Direction::FromSwitch, spec.from_switch.clone());
+    }
+
+    /// Says that a new round of serving ports begins, for the measure of how long packets lay unread.
+    ///
+    /// `quiet` is the latest moment at which every port that is ready now, but was not read in the round before, is
+    /// known to have been empty: the round before if the devices were only looked at; the moment of waking up if
+    /// they were waited for.
+    pub fn begin_round(&mut self, now: Nanos, quiet: Nanos) {
+        self.wiring.now = now;
+        self.rounds = Rounds { number: self.rounds.number + 1, quiet };
+    }
+
+    /// Reads a port's device within the budget of a round and passes every frame on.
+    pub fn service(&mut self, port: PortId, now: Nanos, slow: &mut dyn Slowpath) -> Serviced {
+        self.wiring.now = now;
+        let rounds = self.rounds.number;
+        let quiet = self.rounds.quiet;
+        let Some(station) = self.wiring.station(port) else { return Serviced::default() };
+        let Some(mut driver) = station.driver.take() else { return Serviced::default() };
+        station.reading = true;
+        let since = station.watch.since(rounds, quiet).unwrap_or(now);
+        let unread = u32::try_from(now.since(since).0).unwrap_or(u32::MAX);
+        let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant };
+        let received = driver.receive(Budget::default(), &mut |frame| {
+            frame.meta = meta;
+            self.accept_frame(port, frame, slow);
+        });
+        if let Some(station) = self.wiring.station(port) {
+            station.driver = Some(driver);
+            station.reading = false;
+            let empty_at = if received.more { since } else { now };
+            station.watch = Watch { empty_at, left: received.more, round: rounds };
+        }
+        if received.malformed > 0 {
+            self.wiring.drop(port, DropReason::Malformed, received.malformed);
+        }
+        self.wiring.send_late(port);
+        self.wiring.flush();
+        Serviced { packets: received.packets, more: received.more, error: received.error }
+    }
+
+    /// One frame from a device: over the link to the switch if that is shaped, else straight on.
+    fn accept_frame(&mut self, port: PortId, frame: &mut Frame<'_>, slow: &mut dyn Slowpath) {
+        self.work = WORK;
+        let link = self.wiring.link(port, Direction::ToSwitch);
+        if link.is_some_and(|link| !link.is_transparent()) {
+            let headers = parse(frame.data()).unwrap_or_default();
+            let sound = headers.l2_len > 0 && frame.offload.check(frame.len(), &headers).is_ok();
+            if !sound {
+                return self.wiring.drop(port, DropReason::Malformed, 1);
+            }
+            let wire = wire_of(frame);
+            self.wiring.enter(port, Direction::ToSwitch, Load::Lent(frame), &headers, wire);
+        } else if let Some(out) = self.pass(frame, Place { port, recirc: RecircId(0) }, slow) {
+            self.wiring.output(out.port, Load::Lent(frame), &out.headers, out.wire);
+        }
+        self.pass_arrivals(slow);
+    }
+
+    /// Lets leave what has come to the end of its link by `now`. If a lot has, some is left for the next call, which
+    /// [`Self::deadline`] then says is due.
+    pub fn poll(&mut self, now: Nanos, slow: &mut dyn Slowpath) {
+        self.wiring.now = now;
+        let mut left = DEPARTURES;
+        while left > 0
+            && let Some((due, link)) = self.wiring.timers.next()
+            && due <= now
+        {
+            self.work = WORK;
+            left = left.saturating_sub(self.wiring.run_link(link, 1).max(1));
+            self.pass_arrivals(slow);
+        }
+        self.wiring.flush();
+    }
+
+    /// When [`Self::poll`] is to be called next; `None`: not before something is received or changed.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Nanos> {
+        self.wiring.timers.next().map(|(due, _)| due)
+    }
+
+    /// Forgets cached flows that carried nothing since `before`. A call looks at some thousand flows (well under a
+    /// millisecond); called every 100 ms or so it comes round.
+    pub fn expire(&mut self, before: Nanos) {
+        self.cache.expire(before, EXPIRE_STEPS);
+    }
+
+    /// Closes the seconds of all links' timing that are over, so that a link gone quiet is judged too. Once a second
+    /// is enough.
+    pub fn judge(&mut self, now: Nanos) {
+        let ports: Vec<PortId> = self.wiring.ports().collect();
+        for port in ports {
+            for way in [Direction::ToSwitch, Direction::FromSwitch] {
+                if let Some(link) = self.wiring.link(port, way) {
+                    link.close_second(now);
+                }
+            }
+        }
+    }
+
+    /// What this worker has for another one's ports; to be moved there by the edge, whole or as far as its ring has
+    /// room. What the edge throws away it reports by [`Self::count_lost_handoff`].
+    pub fn handoffs(&mut self, worker: u16) -> &mut Vec<Handoff> {
+        let at = usize::from(worker);
+        if self.wiring.handoffs.len() <= at {
+            self.wiring.handoffs.resize_with(at + 1, Vec::new);
+        }
+        &mut self.wiring.handoffs[at]
+    }
+
+    /// Counts a packet that did not fit into a ring.
+    pub fn count_lost_handoff(&mut self, handoff: Handoff) {
+        self.wiring.drop(handoff.port, DropReason::HandoffFull, handoff.wire.packets);
+        self.wiring.pool.recycle(handoff.packet);
+    }
+
+    /// Sends a packet that another worker had for a port of this one.
+    pub fn accept(&mut self, handoff: Handoff, now: Nanos, slow: &mut dyn Slowpath) {
+        self.wiring.now = now;
+        self.work = WORK;
+        let Handoff { mut packet, port, wire } = handoff;
+        let headers = parse(packet.frame().data()).unwrap_or_default();
+        self.wiring.output(port, Load::Owned(packet), &headers, wire);
+        self.pass_arrivals(slow);
+    }
+
+    /// Lets devices send what they have batched: at the end of a round in which [`Self::accept`] was called.
+    pub fn flush(&mut self) {
+        self.wiring.flush();
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("flows", &self.cached_flows())
+            .field("wiring", &self.wiring)
+            .finish_non_exhaustive()
+    }
+}

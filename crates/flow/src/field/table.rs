@@ -1,0 +1,458 @@
+//! The table: one entry for each field.
+//!
+//! ```text
+//! Name "name" [aliases] at word, shift, width;
+//!     bits in actions; how values are written; if prerequisite; maskable, writable;
+//!     implied [bits]; nxm [class number name]; oxm [class number name]
+//! ```
+
+use super::{Field, Format, Oxm};
+use crate::{Prerequisite, word};
+
+macro_rules! header {
+    () => {
+        None
+    };
+    ($class:literal $number:literal $name:ident) => {
+        Some(Oxm { name: stringify!($name), class: $class, number: $number })
+    };
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $id:ident $name:literal [$($alias:literal)*] at $word:expr, $shift:literal, $width:literal;
+       bits $bits:literal; $format:ident; if $pre:ident; $maskable:literal, $writable:literal;
+       implied [$($implied:expr)*]; nxm [$($nxm:tt)*]; oxm [$($oxm:tt)*])*) => {
+        /// A field: an index into the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum FieldId { $($(#[$doc])* $id,)* }
+
+        impl FieldId {
+            /// All fields, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$id,)*];
+
+            /// What is known of it.
+            #[must_use]
+            pub fn field(self) -> &'static Field {
+                match self { $(Self::$id => {
+                    static FIELD: Field = Field {
+                        id: FieldId::$id,
+                        name: $name,
+                        aliases: &[$($alias),*],
+                        word: index($word),
+                        shift: $shift,
+                        width: $width,
+                        bits: $bits,
+                        maskable: $maskable,
+                        writable: $writable,
+                        format: Format::$format,
+                        prerequisite: Prerequisite::$pre,
+                        implied: &[$($implied),*],
+                        nxm: header!($($nxm)*),
+                        oxm: header!($($oxm)*),
+                    };
+                    &FIELD
+                })* }
+            }
+        }
+    };
+}
+
+/// A word index as the table keeps it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "there are fewer than 256 words; checked at compile time"
+)]
+const fn index(word: usize) -> u8 {
+    assert!(word < 256);
+    word as u8
+}
+
+/// The bit of `vlan_tci` that says a VLAN header is there.
+const PRESENT: (u8, u64) = (index(word::ETH_SRC), 0x1000);
+/// What makes a tunnel address an IPv4-mapped one.
+const SRC_MAPPED: (u8, u64) = (index(word::TUN_SRC + 1), 0xffff_0000_0000);
+const DST_MAPPED: (u8, u64) = (index(word::TUN_DST + 1), 0xffff_0000_0000);
+
+fields! {
+    /// The ingress port in 16 bits, as NXM has it.
+    InPort "in_port" [] at word::IN_PORT, 32, 32;
+        bits 16; Port; if None; false, true;
+        implied []; nxm [0x0000 0 NXM_OF_IN_PORT]; oxm []
+    /// The ingress port in 32 bits.
+    InPortOxm "in_port_oxm" [] at word::IN_PORT, 32, 32;
+        bits 32; Port; if None; false, true;
+        implied []; nxm []; oxm [0x8000 0 OXM_OF_IN_PORT]
+    /// The recirculation id. Not for users.
+    RecircId "recirc_id" [] at word::IN_PORT, 0, 32;
+        bits 32; Hexadecimal; if None; false, false;
+        implied []; nxm [0x0001 36 NXM_NX_RECIRC_ID]; oxm []
+    /// The packet type: namespace and type, 0 for Ethernet.
+    PacketType "packet_type" [] at word::TENANT, 0, 32;
+        bits 32; PacketType; if None; false, false;
+        implied []; nxm []; oxm [0x8000 44 OXM_OF_PACKET_TYPE]
+    /// The conntrack state, after `ct`.
+    CtState "ct_state" [] at word::CT, 32, 32;
+        bits 32; CtState; if None; true, false;
+        implied []; nxm [0x0001 105 NXM_NX_CT_STATE]; oxm []
+    /// The conntrack zone.
+    CtZone "ct_zone" [] at word::TENANT, 32, 16;
+        bits 16; Hexadecimal; if None; false, false;
+        implied []; nxm [0x0001 106 NXM_NX_CT_ZONE]; oxm []
+    /// The mark of the connection.
+    CtMark "ct_mark" [] at word::CT, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 107 NXM_NX_CT_MARK]; oxm []
+    /// The label of the connection.
+    CtLabel "ct_label" [] at word::CT_LABEL, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 108 NXM_NX_CT_LABEL]; oxm []
+    /// Source of the connection's first packet.
+    CtNwSrc "ct_nw_src" [] at word::CT_NW, 32, 32;
+        bits 32; Ipv4; if Ipv4; true, false;
+        implied []; nxm [0x0001 120 NXM_NX_CT_NW_SRC]; oxm []
+    /// Destination of the connection's first packet.
+    CtNwDst "ct_nw_dst" [] at word::CT_NW, 0, 32;
+        bits 32; Ipv4; if Ipv4; true, false;
+        implied []; nxm [0x0001 121 NXM_NX_CT_NW_DST]; oxm []
+    /// The tunnel key.
+    TunId "tun_id" ["tunnel_id"] at word::TUN_ID, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 16 NXM_NX_TUN_ID]; oxm [0x8000 38 OXM_OF_TUNNEL_ID]
+    /// The tunnel's IPv4 source.
+    TunSrc "tun_src" [] at word::TUN_SRC + 1, 0, 32;
+        bits 32; Ipv4; if None; true, true;
+        implied [SRC_MAPPED]; nxm [0x0001 31 NXM_NX_TUN_IPV4_SRC]; oxm []
+    /// The tunnel's IPv4 destination.
+    TunDst "tun_dst" [] at word::TUN_DST + 1, 0, 32;
+        bits 32; Ipv4; if None; true, true;
+        implied [DST_MAPPED]; nxm [0x0001 32 NXM_NX_TUN_IPV4_DST]; oxm []
+    /// The tunnel's IPv6 source.
+    TunIpv6Src "tun_ipv6_src" [] at word::TUN_SRC, 0, 128;
+        bits 128; Ipv6; if None; true, true;
+        implied []; nxm [0x0001 109 NXM_NX_TUN_IPV6_SRC]; oxm []
+    /// The tunnel's IPv6 destination.
+    TunIpv6Dst "tun_ipv6_dst" [] at word::TUN_DST, 0, 128;
+        bits 128; Ipv6; if None; true, true;
+        implied []; nxm [0x0001 110 NXM_NX_TUN_IPV6_DST]; oxm []
+    /// Tunnel flags; bit 0 is OAM.
+    TunFlags "tun_flags" [] at word::TUN_META, 48, 16;
+        bits 16; TunFlags; if None; true, true;
+        implied []; nxm [0x0001 104 NXM_NX_TUN_FLAGS]; oxm []
+    /// The group id of VXLAN GBP.
+    TunGbpId "tun_gbp_id" [] at word::TUN_META, 16, 16;
+        bits 16; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 38 NXM_NX_TUN_GBP_ID]; oxm []
+    /// The flags of VXLAN GBP.
+    TunGbpFlags "tun_gbp_flags" [] at word::TUN_META, 8, 8;
+        bits 8; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 39 NXM_NX_TUN_GBP_FLAGS]; oxm []
+    /// The packet mark, as the kernel's `skb->mark`.
+    PktMark "pkt_mark" [] at word::PKT_MARK, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 33 NXM_NX_PKT_MARK]; oxm []
+    /// The datapath's hash of the packet.
+    DpHash "dp_hash" [] at word::DP_HASH, 32, 32;
+        bits 32; Hexadecimal; if None; true, false;
+        implied []; nxm [0x0001 35 NXM_NX_DP_HASH]; oxm []
+    /// OpenFlow metadata.
+    Metadata "metadata" [] at word::METADATA, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8000 2 OXM_OF_METADATA]
+    /// Register 0.
+    Reg0 "reg0" [] at word::REG, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 0 NXM_NX_REG0]; oxm []
+    /// Register 1.
+    Reg1 "reg1" [] at word::REG, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 1 NXM_NX_REG1]; oxm []
+    /// Register 2.
+    Reg2 "reg2" [] at word::REG + 1, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 2 NXM_NX_REG2]; oxm []
+    /// Register 3.
+    Reg3 "reg3" [] at word::REG + 1, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 3 NXM_NX_REG3]; oxm []
+    /// Register 4.
+    Reg4 "reg4" [] at word::REG + 2, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 4 NXM_NX_REG4]; oxm []
+    /// Register 5.
+    Reg5 "reg5" [] at word::REG + 2, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 5 NXM_NX_REG5]; oxm []
+    /// Register 6.
+    Reg6 "reg6" [] at word::REG + 3, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 6 NXM_NX_REG6]; oxm []
+    /// Register 7.
+    Reg7 "reg7" [] at word::REG + 3, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 7 NXM_NX_REG7]; oxm []
+    /// Register 8.
+    Reg8 "reg8" [] at word::REG + 4, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 8 NXM_NX_REG8]; oxm []
+    /// Register 9.
+    Reg9 "reg9" [] at word::REG + 4, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 9 NXM_NX_REG9]; oxm []
+    /// Register 10.
+    Reg10 "reg10" [] at word::REG + 5, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 10 NXM_NX_REG10]; oxm []
+    /// Register 11.
+    Reg11 "reg11" [] at word::REG + 5, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 11 NXM_NX_REG11]; oxm []
+    /// Register 12.
+    Reg12 "reg12" [] at word::REG + 6, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 12 NXM_NX_REG12]; oxm []
+    /// Register 13.
+    Reg13 "reg13" [] at word::REG + 6, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 13 NXM_NX_REG13]; oxm []
+    /// Register 14.
+    Reg14 "reg14" [] at word::REG + 7, 32, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 14 NXM_NX_REG14]; oxm []
+    /// Register 15.
+    Reg15 "reg15" [] at word::REG + 7, 0, 32;
+        bits 32; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 15 NXM_NX_REG15]; oxm []
+    /// Registers 0 and 1.
+    Xreg0 "xreg0" [] at word::REG, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 0 OXM_OF_PKT_REG0]
+    /// Registers 2 and 3.
+    Xreg1 "xreg1" [] at word::REG + 1, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 1 OXM_OF_PKT_REG1]
+    /// Registers 4 and 5.
+    Xreg2 "xreg2" [] at word::REG + 2, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 2 OXM_OF_PKT_REG2]
+    /// Registers 6 and 7.
+    Xreg3 "xreg3" [] at word::REG + 3, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 3 OXM_OF_PKT_REG3]
+    /// Registers 8 and 9.
+    Xreg4 "xreg4" [] at word::REG + 4, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 4 OXM_OF_PKT_REG4]
+    /// Registers 10 and 11.
+    Xreg5 "xreg5" [] at word::REG + 5, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 5 OXM_OF_PKT_REG5]
+    /// Registers 12 and 13.
+    Xreg6 "xreg6" [] at word::REG + 6, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 6 OXM_OF_PKT_REG6]
+    /// Registers 14 and 15.
+    Xreg7 "xreg7" [] at word::REG + 7, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm [0x8001 7 OXM_OF_PKT_REG7]
+    /// Registers 0 to 3.
+    Xxreg0 "xxreg0" [] at word::REG, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 111 NXM_NX_XXREG0]; oxm []
+    /// Registers 4 to 7.
+    Xxreg1 "xxreg1" [] at word::REG + 2, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 112 NXM_NX_XXREG1]; oxm []
+    /// Registers 8 to 11.
+    Xxreg2 "xxreg2" [] at word::REG + 4, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 113 NXM_NX_XXREG2]; oxm []
+    /// Registers 12 to 15.
+    Xxreg3 "xxreg3" [] at word::REG + 6, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 114 NXM_NX_XXREG3]; oxm []
+    /// The conjunction that matched.
+    ConjId "conj_id" [] at word::CONJ, 32, 32;
+        bits 32; Decimal; if None; false, false;
+        implied []; nxm [0x0001 37 NXM_NX_CONJ_ID]; oxm []
+    /// The output port in the action set.
+    ActsetOutput "actset_output" [] at word::CONJ, 0, 32;
+        bits 32; Port; if None; false, false;
+        implied []; nxm []; oxm [0x8000 43 OXM_OF_ACTSET_OUTPUT]
+    /// Ethernet source.
+    EthSrc "eth_src" ["dl_src"] at word::ETH_SRC, 16, 48;
+        bits 48; Ethernet; if None; true, true;
+        implied []; nxm [0x0000 2 NXM_OF_ETH_SRC]; oxm [0x8000 4 OXM_OF_ETH_SRC]
+    /// Ethernet destination.
+    EthDst "eth_dst" ["dl_dst"] at word::ETH_DST, 16, 48;
+        bits 48; Ethernet; if None; true, true;
+        implied []; nxm [0x0000 1 NXM_OF_ETH_DST]; oxm [0x8000 3 OXM_OF_ETH_DST]
+    /// Ethernet type, after VLAN headers.
+    EthType "eth_type" ["dl_type"] at word::ETH_DST, 0, 16;
+        bits 16; Hexadecimal; if None; false, false;
+        implied []; nxm [0x0000 3 NXM_OF_ETH_TYPE]; oxm [0x8000 5 OXM_OF_ETH_TYPE]
+    /// The outermost VLAN tag; 0x1000: it is there.
+    VlanTci "vlan_tci" [] at word::ETH_SRC, 0, 16;
+        bits 16; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0000 4 NXM_OF_VLAN_TCI]; oxm []
+    /// The VLAN id, of a packet that has one.
+    DlVlan "dl_vlan" [] at word::ETH_SRC, 0, 12;
+        bits 12; Decimal; if None; false, true;
+        implied [PRESENT]; nxm []; oxm []
+    /// The VLAN id with bit 0x1000: a VLAN header is there.
+    VlanVid "vlan_vid" [] at word::ETH_SRC, 0, 13;
+        bits 12; Decimal; if None; true, true;
+        implied []; nxm []; oxm [0x8000 6 OXM_OF_VLAN_VID]
+    /// The VLAN priority, of a packet that has one.
+    DlVlanPcp "dl_vlan_pcp" [] at word::ETH_SRC, 13, 3;
+        bits 3; Decimal; if None; false, true;
+        implied [PRESENT]; nxm []; oxm []
+    /// The VLAN priority.
+    VlanPcp "vlan_pcp" [] at word::ETH_SRC, 13, 3;
+        bits 3; Decimal; if Vlan; false, true;
+        implied [PRESENT]; nxm []; oxm [0x8000 7 OXM_OF_VLAN_PCP]
+    /// The label of the outermost MPLS header.
+    MplsLabel "mpls_label" [] at word::MPLS, 44, 20;
+        bits 20; Decimal; if Mpls; false, true;
+        implied []; nxm []; oxm [0x8000 34 OXM_OF_MPLS_LABEL]
+    /// Its traffic class.
+    MplsTc "mpls_tc" [] at word::MPLS, 41, 3;
+        bits 3; Decimal; if Mpls; false, true;
+        implied []; nxm []; oxm [0x8000 35 OXM_OF_MPLS_TC]
+    /// Whether it is the bottom of the stack.
+    MplsBos "mpls_bos" [] at word::MPLS, 40, 1;
+        bits 1; Decimal; if Mpls; false, false;
+        implied []; nxm []; oxm [0x8000 36 OXM_OF_MPLS_BOS]
+    /// Its time to live.
+    MplsTtl "mpls_ttl" [] at word::MPLS, 32, 8;
+        bits 8; Decimal; if Mpls; false, true;
+        implied []; nxm [0x0001 30 NXM_NX_MPLS_TTL]; oxm []
+    /// IPv4 source.
+    Ipv4Src "ip_src" ["nw_src"] at word::IPV4, 32, 32;
+        bits 32; Ipv4; if Ipv4; true, true;
+        implied []; nxm [0x0000 7 NXM_OF_IP_SRC]; oxm [0x8000 11 OXM_OF_IPV4_SRC]
+    /// IPv4 destination.
+    Ipv4Dst "ip_dst" ["nw_dst"] at word::IPV4, 0, 32;
+        bits 32; Ipv4; if Ipv4; true, true;
+        implied []; nxm [0x0000 8 NXM_OF_IP_DST]; oxm [0x8000 12 OXM_OF_IPV4_DST]
+    /// IPv6 source.
+    Ipv6Src "ipv6_src" [] at word::IPV6_SRC, 0, 128;
+        bits 128; Ipv6; if Ipv6; true, true;
+        implied []; nxm [0x0001 19 NXM_NX_IPV6_SRC]; oxm [0x8000 26 OXM_OF_IPV6_SRC]
+    /// IPv6 destination.
+    Ipv6Dst "ipv6_dst" [] at word::IPV6_DST, 0, 128;
+        bits 128; Ipv6; if Ipv6; true, true;
+        implied []; nxm [0x0001 20 NXM_NX_IPV6_DST]; oxm [0x8000 27 OXM_OF_IPV6_DST]
+    /// IPv6 flow label.
+    Ipv6Label "ipv6_label" [] at word::IP, 0, 20;
+        bits 20; Hexadecimal; if Ipv6; true, true;
+        implied []; nxm [0x0001 27 NXM_NX_IPV6_LABEL]; oxm [0x8000 28 OXM_OF_IPV6_FLABEL]
+    /// IP protocol, after extension headers.
+    NwProto "nw_proto" ["ip_proto"] at word::IP, 56, 8;
+        bits 8; Decimal; if Ip; false, false;
+        implied []; nxm [0x0000 6 NXM_OF_IP_PROTO]; oxm [0x8000 10 OXM_OF_IP_PROTO]
+    /// DSCP in the upper 6 bits of the TOS byte: a multiple of 4.
+    NwTos "nw_tos" [] at word::IP, 48, 8;
+        bits 8; Decimal; if Ip; false, true;
+        implied []; nxm [0x0000 5 NXM_OF_IP_TOS]; oxm []
+    /// DSCP.
+    IpDscp "ip_dscp" ["nw_dscp"] at word::IP, 50, 6;
+        bits 6; Decimal; if Ip; false, true;
+        implied []; nxm []; oxm [0x8000 8 OXM_OF_IP_DSCP]
+    /// The two bits of ECN.
+    NwEcn "nw_ecn" ["ip_ecn"] at word::IP, 48, 2;
+        bits 2; Decimal; if Ip; false, true;
+        implied []; nxm [0x0001 28 NXM_NX_IP_ECN]; oxm [0x8000 9 OXM_OF_IP_ECN]
+    /// TTL or hop limit.
+    NwTtl "nw_ttl" ["ip_ttl"] at word::IP, 40, 8;
+        bits 8; Decimal; if Ip; false, true;
+        implied []; nxm [0x0001 29 NXM_NX_IP_TTL]; oxm []
+    /// Whether it is a fragment: bit 0, and a later one: bit 1.
+    NwFrag "ip_frag" ["nw_frag"] at word::IP, 32, 2;
+        bits 8; Frag; if Ip; true, false;
+        implied []; nxm [0x0001 26 NXM_NX_IP_FRAG]; oxm []
+    /// The operation of ARP.
+    ArpOp "arp_op" [] at word::IP, 56, 8;
+        bits 16; Decimal; if Arp; false, true;
+        implied []; nxm [0x0000 15 NXM_OF_ARP_OP]; oxm [0x8000 21 OXM_OF_ARP_OP]
+    /// ARP sender protocol address.
+    ArpSpa "arp_spa" [] at word::IPV4, 32, 32;
+        bits 32; Ipv4; if Arp; true, true;
+        implied []; nxm [0x0000 16 NXM_OF_ARP_SPA]; oxm [0x8000 22 OXM_OF_ARP_SPA]
+    /// ARP target protocol address.
+    ArpTpa "arp_tpa" [] at word::IPV4, 0, 32;
+        bits 32; Ipv4; if Arp; true, true;
+        implied []; nxm [0x0000 17 NXM_OF_ARP_TPA]; oxm [0x8000 23 OXM_OF_ARP_TPA]
+    /// ARP sender hardware address.
+    ArpSha "arp_sha" [] at word::ARP_SHA, 16, 48;
+        bits 48; Ethernet; if Arp; true, true;
+        implied []; nxm [0x0001 17 NXM_NX_ARP_SHA]; oxm [0x8000 24 OXM_OF_ARP_SHA]
+    /// ARP target hardware address.
+    ArpTha "arp_tha" [] at word::ARP_THA, 16, 48;
+        bits 48; Ethernet; if Arp; true, true;
+        implied []; nxm [0x0001 18 NXM_NX_ARP_THA]; oxm [0x8000 25 OXM_OF_ARP_THA]
+    /// Source port of TCP, UDP or SCTP.
+    TpSrc "tp_src" [] at word::L4, 48, 16;
+        bits 16; Decimal; if Ports; true, true;
+        implied []; nxm []; oxm []
+    /// Destination port of TCP, UDP or SCTP.
+    TpDst "tp_dst" [] at word::L4, 32, 16;
+        bits 16; Decimal; if Ports; true, true;
+        implied []; nxm []; oxm []
+    /// TCP source port.
+    TcpSrc "tcp_src" [] at word::L4, 48, 16;
+        bits 16; Decimal; if Tcp; true, true;
+        implied []; nxm [0x0000 9 NXM_OF_TCP_SRC]; oxm [0x8000 13 OXM_OF_TCP_SRC]
+    /// TCP destination port.
+    TcpDst "tcp_dst" [] at word::L4, 32, 16;
+        bits 16; Decimal; if Tcp; true, true;
+        implied []; nxm [0x0000 10 NXM_OF_TCP_DST]; oxm [0x8000 14 OXM_OF_TCP_DST]
+    /// TCP flags.
+    TcpFlags "tcp_flags" [] at word::L4, 16, 12;
+        bits 12; TcpFlags; if Tcp; true, false;
+        implied []; nxm [0x0001 34 NXM_NX_TCP_FLAGS]; oxm [0x8000 42 OXM_OF_TCP_FLAGS]
+    /// UDP source port.
+    UdpSrc "udp_src" [] at word::L4, 48, 16;
+        bits 16; Decimal; if Udp; true, true;
+        implied []; nxm [0x0000 11 NXM_OF_UDP_SRC]; oxm [0x8000 15 OXM_OF_UDP_SRC]
+    /// UDP destination port.
+    UdpDst "udp_dst" [] at word::L4, 32, 16;
+        bits 16; Decimal; if Udp; true, true;
+        implied []; nxm [0x0000 12 NXM_OF_UDP_DST]; oxm [0x8000 16 OXM_OF_UDP_DST]
+    /// SCTP source port.
+    SctpSrc "sctp_src" [] at word::L4, 48, 16;
+        bits 16; Decimal; if Sctp; true, true;
+        implied []; nxm []; oxm [0x8000 17 OXM_OF_SCTP_SRC]
+    /// SCTP destination port.
+    SctpDst "sctp_dst" [] at word::L4, 32, 16;
+        bits 16; Decimal; if Sctp; true, true;
+        implied []; nxm []; oxm [0x8000 18 OXM_OF_SCTP_DST]
+    /// ICMP type.
+    IcmpType "icmp_type" [] at word::L4, 48, 8;
+        bits 8; Decimal; if Icmpv4; false, true;
+        implied []; nxm [0x0000 13 NXM_OF_ICMP_TYPE]; oxm [0x8000 19 OXM_OF_ICMPV4_TYPE]
+    /// ICMP code.
+    IcmpCode "icmp_code" [] at word::L4, 32, 8;
+        bits 8; Decimal; if Icmpv4; false, true;
+        implied []; nxm [0x0000 14 NXM_OF_ICMP_CODE]; oxm [0x8000 20 OXM_OF_ICMPV4_CODE]
+    /// ICMPv6 type.
+    Icmpv6Type "icmpv6_type" [] at word::L4, 48, 8;
+        bits 8; Decimal; if Icmpv6; false, true;
+        implied []; nxm [0x0001 21 NXM_NX_ICMPV6_TYPE]; oxm [0x8000 29 OXM_OF_ICMPV6_TYPE]
+    /// ICMPv6 code.
+    Icmpv6Code "icmpv6_code" [] at word::L4, 32, 8;
+        bits 8; Decimal; if Icmpv6; false, true;
+        implied []; nxm [0x0001 22 NXM_NX_ICMPV6_CODE]; oxm [0x8000 30 OXM_OF_ICMPV6_CODE]
+    /// Target of a neighbour discovery message.
+    NdTarget "nd_target" [] at word::ND_TARGET, 0, 128;
+        bits 128; Ipv6; if Nd; true, true;
+        implied []; nxm [0x0001 23 NXM_NX_ND_TARGET]; oxm [0x8000 31 OXM_OF_IPV6_ND_TARGET]
+    /// Source link-layer address of a neighbour solicitation.
+    NdSll "nd_sll" [] at word::ARP_SHA, 16, 48;
+        bits 48; Ethernet; if NdSolicit; true, true;
+        implied []; nxm [0x0001 24 NXM_NX_ND_SLL]; oxm [0x8000 32 OXM_OF_IPV6_ND_SLL]
+    /// Target link-layer address of a neighbour advertisement.
+    NdTll "nd_tll" [] at word::ARP_THA, 16, 48;
+        bits 48; Ethernet; if NdAdvert; true, true;
+        implied []; nxm [0x0001 25 NXM_NX_ND_TLL]; oxm [0x8000 33 OXM_OF_IPV6_ND_TLL]
+}

@@ -1,0 +1,214 @@
+//! Routes: written ones, gateways, the default through the only router there is, and `routes: auto`.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Draft, DraftNode};
+use crate::address::{Cidr, Family};
+use crate::error::{Span, Spanned};
+use crate::file::{RouteSpec, WrittenRoute};
+use crate::lab::{Domain, Route};
+
+/// The most routes that `routes: auto` may make in a lab.
+const MAX_ROUTES: usize = 2_000_000;
+
+/// The routes of every node, in the order of the nodes.
+pub(super) fn compute(draft: &mut Draft<'_>, domains: &[Domain]) -> Vec<Vec<Route>> {
+    let map = Map::new(draft, domains.len());
+    let mut out = Vec::with_capacity(draft.nodes.len());
+    let mut made = 0usize;
+    for index in 0..draft.nodes.len() {
+        let Some(node) = draft.nodes.get(index) else { continue };
+        let spec = node.spec.clone();
+        let mut routes = Vec::new();
+        for gateway in spec.gateway.iter().flatten() {
+            check_gateway(draft, index, gateway.value, gateway.span);
+            routes.push(default_route(gateway.value, None));
+        }
+        match &spec.routes {
+            Some(RouteSpec::List(list)) => {
+                routes.extend(list.iter().map(|route| written(draft, index, route)))
+            }
+            Some(RouteSpec::Auto) => {
+                routes.extend(map.shortest_paths(draft, index));
+                made += routes.len();
+                if made > MAX_ROUTES {
+                    let span = draft.nodes.get(index).map(|n| n.span).unwrap_or_default();
+                    let hint = "give fewer nodes `routes: auto`, or join more of them by switches";
+                    draft.error(
+                        span,
+                        format!("`routes: auto` makes more than {MAX_ROUTES} routes"),
+                        Some(hint),
+                    );
+                    return vec![Vec::new(); draft.nodes.len()];
+                }
+            }
+            None if spec.gateway.is_none() && spec.forward.is_none_or(|f| !f) => {
+                routes.extend(map.only_router(draft, index));
+            }
+            None => {}
+        }
+        out.push(routes);
+    }
+    out
+}
+
+fn default_route(via: IpAddr, dev: Option<String>) -> Route {
+    let any = match via {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    Route { to: Cidr { ip: any, len: 0 }, via: Some(via), dev, metric: None }
+}
+
+fn written(draft: &mut Draft<'_>, node: usize, route: &Spanned<WrittenRoute>) -> Route {
+    let WrittenRoute { to, via, dev, metric } = &route.value;
+    if let Some(via) = via {
+        check_gateway(draft, node, *via, route.span);
+    }
+    if let Some(dev) = dev
+        && let Some(found) = draft.nodes.get(node)
+        && found.interfaces.iter().all(|i| i.name != *dev)
+    {
+        let names: Vec<_> = found.interfaces.iter().map(|i| i.name.clone()).collect();
+        let message = format!("`{}` has no interface `{dev}`", found.name);
+        draft.error(route.span, message, Some(&format!("it has {}", names.join(", "))));
+    }
+    let any = via.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let to = to.map_or_else(|| default_route(any, None).to, |(ip, len)| Cidr { ip, len });
+    Route { to, via: *via, dev: dev.clone(), metric: *metric }
+}
+
+/// The kernel takes a gateway only if an interface has an address in its network.
+fn check_gateway(draft: &mut Draft<'_>, node: usize, via: IpAddr, span: Span) {
+    let Some(found) = draft.nodes.get(node) else { return };
+    let link_local = matches!(via, IpAddr::V6(ip) if ip.segments()[0] & 0xffc0 == 0xfe80);
+    let mut addresses = found.interfaces.iter().flat_map(|i| &i.addresses);
+    if link_local || addresses.clone().next().is_none() || addresses.any(|a| a.contains(via)) {
+        return;
+    }
+    let own: Vec<_> = found.interfaces.iter().flat_map(|i| &i.addresses).map(ToString::to_string).collect();
+    let message =
+        format!("`{}` cannot reach the gateway {via}: it has no address in that network", found.name);
+    draft.error(span, message, Some(&format!("its addresses are {}", own.join(", "))));
+}
+
+/// Who forwards where.
+struct Map {
+    /// For each domain its forwarding members: `(node, interface)`.
+    routers: Vec<Vec<(usize, usize)>>,
+    /// For each domain the networks of its members' addresses.
+    networks: Vec<BTreeSet<Cidr>>,
+}
+
+/// How to leave a node: the next hop and the interface.
+#[derive(Clone)]
+struct Hop {
+    via: IpAddr,
+    dev: String,
+}
+
+/// How to get to a domain.
+enum Way {
+    /// By an interface of the node itself.
+    Own(usize),
+    /// Through a router.
+    Through(Hop),
+}
+
+impl Map {
+    fn new(draft: &Draft<'_>, domains: usize) -> Self {
+        let mut map = Self { routers: vec![Vec::new(); domains], networks: vec![BTreeSet::new(); domains] };
+        for (n, node) in draft.nodes.iter().enumerate() {
+            for (i, interface) in node.interfaces.iter().enumerate() {
+                if let (true, Some(routers)) = (forwards(node), map.routers.get_mut(interface.domain)) {
+                    routers.push((n, i));
+                }
+                if let Some(networks) = map.networks.get_mut(interface.domain) {
+                    networks.extend(interface.addresses.iter().map(|a| a.network()));
+                }
+            }
+        }
+        map
+    }
+
+    /// The default routes of a node whose domains hold exactly one forwarding node, in each family the two share.
+    fn only_router(&self, draft: &Draft<'_>, node: usize) -> Vec<Route> {
+        let Some(found) = draft.nodes.get(node) else { return Vec::new() };
+        let around = found.interfaces.iter().filter_map(|i| self.routers.get(i.domain));
+        let nodes: BTreeSet<usize> = around.flatten().map(|(n, _)| *n).take(1_000).collect();
+        let (Some(router), 1) = (nodes.first(), nodes.len()) else { return Vec::new() };
+        let hop = |family| {
+            found.interfaces.iter().find_map(|i| {
+                let on = self.routers.get(i.domain)?.iter().find(|(n, _)| n == router)?;
+                address_for(draft, on, &i.addresses, family)
+            })
+        };
+        Family::BOTH.into_iter().filter_map(hop).map(|via| default_route(via, None)).collect()
+    }
+
+    /// Routes to every network that forwarding nodes lead to, each by the fewest hops.
+    fn shortest_paths(&self, draft: &Draft<'_>, node: usize) -> Vec<Route> {
+        let mut routes: Vec<_> =
+            Family::BOTH.into_iter().flat_map(|family| self.paths(draft, node, family)).collect();
+        routes.sort_by_key(|route| route.to);
+        routes
+    }
+
+    fn paths(&self, draft: &Draft<'_>, node: usize, family: Family) -> Vec<Route> {
+        let Some(found) = draft.nodes.get(node) else { return Vec::new() };
+        let mut known: BTreeSet<Cidr> =
+            found.interfaces.iter().flat_map(|i| &i.addresses).map(|a| a.network()).collect();
+        let mut seen: BTreeSet<usize> = found.interfaces.iter().map(|i| i.domain).collect();
+        let mut routers_seen = BTreeSet::from([node]);
+        let mut routes = Vec::new();
+        // Domains to go on from, nearest first, and how to get there.
+        let mut queue: VecDeque<(usize, Way)> =
+            found.interfaces.iter().enumerate().map(|(i, own)| (own.domain, Way::Own(i))).collect();
+        while let Some((domain, way)) = queue.pop_front() {
+            for on in self.routers.get(domain).into_iter().flatten() {
+                let hop = match &way {
+                    Way::Own(own) => found.interfaces.get(*own).and_then(|own| {
+                        let via = address_for(draft, on, &own.addresses, family)?;
+                        Some(Hop { via, dev: own.name.clone() })
+                    }),
+                    Way::Through(hop) => Some(hop.clone()),
+                };
+                let (Some(hop), Some(router)) = (hop, draft.nodes.get(on.0)) else { continue };
+                let has_family = router
+                    .interfaces
+                    .get(on.1)
+                    .is_some_and(|i| i.addresses.iter().any(|a| a.family() == family));
+                if !has_family || !routers_seen.insert(on.0) {
+                    continue;
+                }
+                for next in &router.interfaces {
+                    if !next.addresses.iter().any(|a| a.family() == family) || !seen.insert(next.domain) {
+                        continue;
+                    }
+                    for to in
+                        self.networks.get(next.domain).into_iter().flatten().filter(|n| n.family() == family)
+                    {
+                        if known.insert(*to) {
+                            let (via, dev) = (Some(hop.via), Some(hop.dev.clone()));
+                            routes.push(Route { to: *to, via, dev, metric: None });
+                        }
+                    }
+                    queue.push_back((next.domain, Way::Through(hop.clone())));
+                }
+            }
+        }
+        routes
+    }
+}
+
+fn forwards(node: &DraftNode) -> bool {
+    node.spec.forward.unwrap_or(false)
+}
+
+/// The address of a router's interface that is in a network of `own`.
+fn address_for(draft: &Draft<'_>, on: &(usize, usize), own: &[Cidr], family: Family) -> Option<IpAddr> {
+    let interface = draft.nodes.get(on.0)?.interfaces.get(on.1)?;
+    let shared = |a: &&Cidr| a.family() == family && own.iter().any(|o| o.contains(a.ip) && a.contains(o.ip));
+    interface.addresses.iter().find(shared).map(|a| a.ip)
+}

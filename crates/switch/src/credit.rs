@@ -1,0 +1,130 @@
+//! What packets mean to the switch once they have passed.
+
+use netloom_flow::{
+    BridgeId, DropReason, Effect, HitsRead, Nanos, OfPort, PortCounter, RuleId, TableId, Translation,
+};
+
+use crate::model::{Learned, MacKey, Role};
+use crate::switch::Switch;
+
+/// What a cached flow has carried since it was last credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HitsDelta {
+    /// Wire packets.
+    pub packets: u64,
+    /// Wire bytes (L2, without FCS), as received.
+    pub bytes: u64,
+    /// When the last one passed.
+    pub used: Nanos,
+    /// OR of the TCP flags seen.
+    pub tcp_flags: u16,
+}
+
+impl HitsDelta {
+    /// What came between two readings of the same counters.
+    #[must_use]
+    pub const fn between(earlier: &HitsRead, later: &HitsRead) -> Self {
+        Self {
+            packets: later.packets.wrapping_sub(earlier.packets),
+            bytes: later.bytes.wrapping_sub(earlier.bytes),
+            used: later.used,
+            tcp_flags: later.tcp_flags,
+        }
+    }
+
+    /// The bytes where each packet is `extra` longer than at ingress.
+    fn bytes_with(&self, extra: i32) -> u64 {
+        let more = self.packets.wrapping_mul(u64::from(extra.unsigned_abs()));
+        if extra < 0 { self.bytes.saturating_sub(more) } else { self.bytes.wrapping_add(more) }
+    }
+}
+
+impl Switch {
+    /// Runs the effects of a translation for the packets it has carried: once for the first packet, and again for
+    /// what came since, whenever hits are pulled.
+    pub fn credit(&mut self, translation: &Translation, delta: HitsDelta) {
+        if delta.packets == 0 {
+            return;
+        }
+        let mut is_changed = false;
+        for effect in &translation.effects {
+            match *effect {
+                Effect::Learn { bridge, tenant, vlan, mac, port } => {
+                    is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, delta.used);
+                }
+                Effect::Rule { rule, extra } => self.credit_rule(rule, extra, delta),
+                Effect::Table { bridge, table, matched } => self.credit_table(bridge, table, matched, delta),
+                Effect::Port { bridge, port, counter, extra } => {
+                    self.credit_port(bridge, port, counter, delta.packets, delta.bytes_with(extra));
+                }
+                Effect::Drop { reason, bridge, port } => {
+                    self.credit_drop(bridge, reason, port, delta.packets)
+                }
+                Effect::Hop { .. } => {}
+            }
+        }
+        if is_changed {
+            self.advance();
+        }
+    }
+
+    /// Learns where an address lives; says whether a lookup could tell.
+    fn learn(&mut self, id: BridgeId, key: MacKey, number: OfPort, used: Nanos) -> bool {
+        let Some(bridge) = self.bridges.get_mut(id) else { return false };
+        // The packets may have passed before the latest change of paths or ports.
+        let is_current = bridge.ports.get(&number).is_some_and(|port| {
+            port.role != Role::Blocked && port.carries(key.tenant) && port.vlans.includes(key.vlan)
+        });
+        if !is_current || used < bridge.flushed {
+            return false;
+        }
+        match bridge.macs.learn(key, number, used) {
+            Learned::Refreshed => return false,
+            Learned::Moved | Learned::New { forgotten: None } => {}
+            Learned::New { forgotten: Some(other) } => self.versions.bump(self.versions.of_mac(id, &other)),
+        }
+        self.versions.bump(self.versions.of_mac(id, &key));
+        true
+    }
+
+    fn credit_rule(&mut self, rule: RuleId, extra: i32, delta: HitsDelta) {
+        if let Some(state) = self.rules.get_mut(rule) {
+            state.packets = state.packets.wrapping_add(delta.packets);
+            state.bytes = state.bytes.wrapping_add(delta.bytes_with(extra));
+            state.used = state.used.max(delta.used);
+        }
+    }
+
+    fn credit_table(&mut self, bridge: BridgeId, table: TableId, matched: bool, delta: HitsDelta) {
+        let Some(bridge) = self.bridges.get_mut(bridge) else { return };
+        let table = bridge.tables.entry(table).or_default();
+        table.lookups = table.lookups.wrapping_add(delta.packets);
+        if matched {
+            table.matches = table.matches.wrapping_add(delta.packets);
+        }
+    }
+
+    fn credit_port(
+        &mut self,
+        bridge: BridgeId,
+        port: OfPort,
+        counter: PortCounter,
+        packets: u64,
+        bytes: u64,
+    ) {
+        let Some(port) = self.port_mut(bridge, port) else { return };
+        let crossed = &mut port.crossed;
+        let (packet_count, byte_count) = match counter {
+            PortCounter::Rx => (&mut crossed.rx_packets, &mut crossed.rx_bytes),
+            PortCounter::Tx => (&mut crossed.tx_packets, &mut crossed.tx_bytes),
+        };
+        *packet_count = packet_count.wrapping_add(packets);
+        *byte_count = byte_count.wrapping_add(bytes);
+    }
+
+    fn credit_drop(&mut self, bridge: BridgeId, reason: DropReason, port: OfPort, packets: u64) {
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            *bridge.drops.entry((reason, port)).or_default() += packets;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A bridge: ports, flow tables, MAC table.
+
+use std::collections::BTreeMap;
+
+use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, TableId};
+
+use super::mac::MacTable;
+use super::port::Port;
+use super::table::Table;
+use crate::config;
+
+/// A bridge.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    pub(crate) id: BridgeId,
+    /// What it was last configured as.
+    pub(crate) config: config::Bridge,
+    /// Changes with the set of ports, the settings and the place in the spanning tree.
+    pub(crate) version: u64,
+    /// By number: the order of floods.
+    pub(crate) ports: BTreeMap<OfPort, Port>,
+    /// Those that were ever used; an absent one is empty.
+    pub(crate) tables: BTreeMap<TableId, Table>,
+    pub(crate) macs: MacTable,
+    /// When MAC entries were last forgotten because paths changed: older sightings say nothing any more.
+    pub(crate) flushed: Nanos,
+    /// Wire packets dropped, by reason and by the port they came in by or were to leave by.
+    pub(crate) drops: BTreeMap<(DropReason, OfPort), u64>,
+}
+
+impl Bridge {
+    pub(crate) fn new(id: BridgeId, config: config::Bridge, seed: u64, version: u64) -> Self {
+        Self {
+            id,
+            config,
+            version,
+            ports: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            macs: MacTable::new(seed),
+            flushed: Nanos::ZERO,
+            drops: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn port(&self, number: OfPort) -> Option<&Port> {
+        self.ports.get(&number)
+    }
+
+    /// The number of an interface.
+    pub(crate) fn port_named(&self, name: &str) -> Option<OfPort> {
+        self.ports.values().find(|port| port.name == name).map(|port| port.number)
+    }
+
+    /// Whether its links to other switches may be blocked: nobody else decides about them.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.config.controller.is_empty()
+    }
+}
+
+/// All bridges, found by number in one step. Numbers are not used again.
+#[derive(Debug, Default)]
+pub(crate) struct Bridges {
+    slots: Vec<Option<Box<Bridge>>>,
+}
+
+impl Bridges {
+    /// Adds a bridge; `make` is given its number.
+    pub(crate) fn add(&mut self, make: impl FnOnce(BridgeId) -> Bridge) -> BridgeId {
+        let id = BridgeId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        self.slots.push(Some(Box::new(make(id))));
+        id
+    }
+
+    pub(crate) fn get(&self, id: BridgeId) -> Option<&Bridge> {
+        self.slots.get(id.0 as usize)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: BridgeId) -> Option<&mut Bridge> {
+        self.slots.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn remove(&mut self, id: BridgeId) -> Option<Box<Bridge>> {
+        self.slots.get_mut(id.0 as usize)?.take()
+    }
+
+    /// All bridges, by number.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Bridge> {
+        self.slots.iter().filter_map(Option::as_deref)
+    }
+
+    /// All bridges, by number, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Bridge> {
+        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+    }
+}

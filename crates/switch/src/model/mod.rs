@@ -1,0 +1,29 @@
+//! What the switch knows: bridges with their ports, flow tables and MAC tables, and the lab's addresses.
+//!
+//! Plain data with the operations that keep each part consistent. Who may see a change, and which cached flows
+//! it concerns, is decided one level up.
+
+mod bridge;
+mod change_log;
+mod hash;
+mod mac;
+mod owners;
+mod port;
+mod rule;
+mod table;
+mod versions;
+mod vlan;
+
+pub(crate) use bridge::{Bridge, Bridges};
+pub(crate) use change_log::ChangeLog;
+pub(crate) use hash::Keyed;
+pub(crate) use mac::{Learned, MacEntry, MacKey};
+pub(crate) use owners::{Directory, Home};
+pub use owners::{Owner, Owners, Subnet};
+pub use port::{Crossed, LinkState, Role};
+pub(crate) use port::{Peer, Port};
+pub use rule::Rule;
+pub(crate) use rule::{RuleState, Rules};
+pub(crate) use table::Table;
+pub(crate) use versions::Versions;
+pub(crate) use vlan::VID;

@@ -1,0 +1,134 @@
+//! The rules of the flow tables, and what they have carried.
+
+use std::sync::Arc;
+
+use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
+
+use crate::config::Origin;
+
+/// A flow of a table. Changing one makes a new value; its number stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number.
+    pub id: RuleId,
+    /// Its bridge.
+    pub bridge: BridgeId,
+    /// Table, priority, match, actions and all that is written with them.
+    pub flow: FlowText,
+    /// Who asked for it.
+    pub origin: Origin,
+}
+
+/// A rule with its counters.
+#[derive(Debug, Clone)]
+pub(crate) struct RuleState {
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) created: Nanos,
+    /// When a packet last hit it, or it was made.
+    pub(crate) used: Nanos,
+    /// When its actions last changed: `hard_timeout` counts from here.
+    pub(crate) modified: Nanos,
+}
+
+impl RuleState {
+    /// When it goes, as far as is known now.
+    pub(crate) fn expires(&self) -> Option<Nanos> {
+        let after =
+            |seconds: u16, from: Nanos| (seconds != 0).then(|| from + Nanos::from_secs(u64::from(seconds)));
+        let idle = after(self.rule.flow.idle_timeout, self.used);
+        let hard = after(self.rule.flow.hard_timeout, self.modified);
+        idle.into_iter().chain(hard).min()
+    }
+}
+
+/// All rules of all bridges, found by number in one step.
+///
+/// A number is a slot and the generation of its use, so that the number of a rule that is gone finds nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    state: Option<RuleState>,
+}
+
+impl Rules {
+    /// Adds a rule; `make` is given its number.
+    pub(crate) fn add(&mut self, now: Nanos, make: impl FnOnce(RuleId) -> Rule) -> Arc<Rule> {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let place = &mut self.slots[slot as usize];
+        place.generation = place.generation.wrapping_add(1);
+        let rule = Arc::new(make(RuleId((u64::from(place.generation) << 32) | u64::from(slot))));
+        let state = RuleState {
+            rule: Arc::clone(&rule),
+            packets: 0,
+            bytes: 0,
+            created: now,
+            used: now,
+            modified: now,
+        };
+        place.state = Some(state);
+        rule
+    }
+
+    pub(crate) fn get(&self, id: RuleId) -> Option<&RuleState> {
+        self.slots.get(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?.state.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: RuleId) -> Option<&mut RuleState> {
+        self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?.state.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, id: RuleId) -> Option<RuleState> {
+        let slot = self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?;
+        let state = slot.state.take()?;
+        self.free.push(u32::try_from(slot_of(id)).unwrap_or(u32::MAX));
+        Some(state)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is the slot")]
+const fn slot_of(id: RuleId) -> usize {
+    id.0 as u32 as usize
+}
+
+const fn generation_of(id: RuleId) -> u32 {
+    (id.0 >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(rules: &mut Rules) -> RuleId {
+        let rule = rules.add(Nanos::ZERO, |id| Rule {
+            id,
+            bridge: BridgeId(0),
+            flow: FlowText::default(),
+            origin: Origin::Default,
+        });
+        rule.id
+    }
+
+    #[test]
+    fn numbers_are_not_used_again() {
+        let mut rules = Rules::default();
+        let (first, second) = (add(&mut rules), add(&mut rules));
+        assert!(rules.remove(first).is_some());
+        assert!(rules.remove(first).is_none());
+        let third = add(&mut rules);
+        assert_ne!(first, third);
+        assert!(rules.get(first).is_none());
+        assert_eq!(rules.get(second).map(|state| state.rule.id), Some(second));
+        assert_eq!(rules.get_mut(third).map(|state| state.rule.id), Some(third));
+    }
+}

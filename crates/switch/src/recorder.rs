@@ -1,0 +1,103 @@
+//! Watching a translation: the same code that serves packets, run with someone taking notes.
+
+use netloom_flow::{Action, DropReason, OfPort, PortId, TableId, TenantId};
+
+use crate::model::Rule;
+
+/// Takes notes of a translation.
+pub trait Recorder {
+    /// Something happened, in the order of the translation.
+    fn record(&mut self, event: Event<'_>);
+}
+
+/// Takes no notes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Recorder for Silent {
+    fn record(&mut self, _: Event<'_>) {}
+}
+
+/// What happens to a packet in translation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// It comes in to a bridge.
+    Enter {
+        /// The bridge's name.
+        bridge: &'a str,
+        /// The interface's name.
+        port: &'a str,
+        /// The port's number.
+        number: OfPort,
+    },
+    /// It is looked up in a table.
+    Table {
+        /// The table.
+        table: TableId,
+        /// What matched; `None`: nothing.
+        rule: Option<&'a Rule>,
+    },
+    /// An action is carried out.
+    Action(&'a Action),
+    /// NORMAL learns its source address.
+    Learn {
+        /// The tenant.
+        tenant: TenantId,
+        /// The VLAN.
+        vlan: u16,
+        /// The address.
+        mac: [u8; 6],
+        /// Where it lives.
+        port: OfPort,
+    },
+    /// NORMAL decides where it goes.
+    Forward(Forward),
+    /// It leaves by a port, to a device or into a link.
+    Output {
+        /// The interface's name.
+        port: &'a str,
+        /// The port's number.
+        number: OfPort,
+        /// The datapath port.
+        dp_port: PortId,
+        /// Why translation does not go on at the other end of the link, if it ends at another switch.
+        cut: Option<Cut>,
+    },
+    /// It crosses a link to another switch, where translation goes on.
+    Cross {
+        /// The interface's name, at the sending side.
+        port: &'a str,
+    },
+    /// A copy ends.
+    Drop(DropReason),
+}
+
+/// How NORMAL found where a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// The destination was learned.
+    Learned(OfPort),
+    /// The destination, or the owner of the address asked for, is an address of the lab.
+    Known(OfPort),
+    /// To every port of the tenant and VLAN.
+    Flood,
+}
+
+/// Why a packet is handed to a link instead of going on at once at its other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Path fusion is switched off.
+    Off,
+    /// The link is down.
+    Down,
+    /// The link has settings that act on each packet.
+    Shaped,
+    /// Someone captures at one of its ends.
+    Captured,
+    /// The packet has been at that switch before.
+    Visited,
+    /// 128 hops or 1,024 outputs.
+    Budget,
+    /// Only parsing the packet again tells what it has become.
+    Reparse,
+}

@@ -1,0 +1,68 @@
+//! Bringing the datapath's packet to what the pipeline made of it, just before an output.
+//!
+//! Only the difference is written. The next output compares again, so a copy with other edits gets what it needs,
+//! and one without edits gets the original back. Source: `commit_odp_actions` of OVS.
+
+use netloom_flow::{DpAction, PACKET_WORDS, WordSet, word};
+
+use super::Translator;
+use super::flow::{Flow, Tag};
+
+/// The bits of each word that stand in a packet and that an action may write, VLAN headers excepted.
+const HEADERS: [u64; PACKET_WORDS] = {
+    let mut bits = [0; PACKET_WORDS];
+    let address = 0xffff_ffff_ffff_0000;
+    bits[word::ETH_DST] = address;
+    bits[word::ETH_SRC] = address;
+    bits[word::IPV4] = u64::MAX;
+    bits[word::IPV6_SRC] = u64::MAX;
+    bits[word::IPV6_SRC + 1] = u64::MAX;
+    bits[word::IPV6_DST] = u64::MAX;
+    bits[word::IPV6_DST + 1] = u64::MAX;
+    // All but `nw_frag`; `nw_proto` is the operation of ARP.
+    bits[word::IP] = 0xffff_ff00_ffff_ffff;
+    bits[word::ND_TARGET] = u64::MAX;
+    bits[word::ND_TARGET + 1] = u64::MAX;
+    bits[word::ARP_SHA] = address;
+    bits[word::ARP_THA] = address;
+    // All but the TCP flags.
+    bits[word::L4] = 0xffff_ffff_0000_0000;
+    bits
+};
+
+impl Translator<'_> {
+    /// Emits what is different between the packet in the datapath and `flow`.
+    pub(super) fn commit(&mut self, flow: &Flow) {
+        for (index, bits) in HEADERS.iter().enumerate() {
+            let mask = (self.sent.key.0[index] ^ flow.key.0[index]) & bits;
+            if mask != 0 {
+                let value = flow.key.0[index] & mask;
+                let word = u8::try_from(index).unwrap_or(u8::MAX);
+                self.actions.push(DpAction::Set(WordSet { word, value, mask }));
+                self.sent.key.0[index] ^= mask & (self.sent.key.0[index] ^ value);
+            }
+        }
+        self.commit_tags(flow);
+    }
+
+    fn commit_tags(&mut self, flow: &Flow) {
+        let (old, new) = (self.sent.tags(), flow.tags());
+        if old == new {
+            return;
+        }
+        let (old_count, new_count) = (count(old), count(new));
+        // What both have at the inside stays.
+        let same = (0..old_count.min(new_count))
+            .take_while(|n| old[old_count - 1 - n] == new[new_count - 1 - n])
+            .count();
+        self.actions.extend((same..old_count).map(|_| DpAction::PopVlan));
+        for tag in new[..new_count - same].iter().rev().flatten() {
+            self.actions.push(DpAction::PushVlan { tpid: tag.tpid, tci: tag.tci & !super::flow::PRESENT });
+        }
+        self.sent.set_tags(new);
+    }
+}
+
+fn count(tags: [Option<Tag>; 2]) -> usize {
+    tags.iter().flatten().count()
+}

@@ -1,0 +1,113 @@
+//! Path fusion: translation goes on at the other end of a plain link to another switch.
+//!
+//! A lab owns all its switches, so a chain of a hundred of them can cost one lookup. What each hop would have
+//! counted and learned becomes effects. Where the packet itself has to be somewhere, fusion is *cut*: the packet
+//! is handed to the link and looked up again at its other end. It is never dropped for being long under way.
+
+use netloom_flow::{BridgeId, Effect, PortCounter, word};
+
+use super::flow::Flow;
+use super::{Translator, Visiting};
+use crate::model::{Peer, Port};
+use crate::recorder::{Cut, Event};
+
+/// Links crossed, and copies sent, in one translation.
+const MAX_HOPS: usize = 128;
+const MAX_OUTPUTS: usize = 1024;
+
+/// A packet that waits to come in to a bridge.
+pub(super) struct Visit {
+    pub(super) bridge: BridgeId,
+    pub(super) flow: Flow,
+    pub(super) step: usize,
+}
+
+/// Which bridges the copies of a packet have been to, and from where.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    steps: Vec<(BridgeId, Option<usize>)>,
+}
+
+impl Trail {
+    pub(super) fn start(&mut self, bridge: BridgeId) -> usize {
+        self.steps.push((bridge, None));
+        self.steps.len() - 1
+    }
+
+    fn go(&mut self, from: usize, bridge: BridgeId) -> usize {
+        self.steps.push((bridge, Some(from)));
+        self.steps.len() - 1
+    }
+
+    fn hops(&self) -> usize {
+        self.steps.len().saturating_sub(1)
+    }
+
+    /// Whether the copy at `step` has been to a bridge.
+    fn has_been_to(&self, step: usize, bridge: BridgeId) -> bool {
+        let mut at = Some(step);
+        while let Some((here, before)) = at.and_then(|step| self.steps.get(step)) {
+            if *here == bridge {
+                return true;
+            }
+            at = *before;
+        }
+        false
+    }
+}
+
+impl<'a> Translator<'a> {
+    /// Where a packet sent by `port` comes in again, if translation can go on there; else why not. No reason is
+    /// given for a port that does not lead to another switch.
+    pub(super) fn far_end(&mut self, visiting: &Visiting<'a>, port: &Port) -> Result<Peer, Option<Cut>> {
+        let Some(peer) = port.peer else { return Err(None) };
+        let is_captured = self.switch.port_at(peer).is_none_or(|far| far.link.captured);
+        let cut = if !self.switch.settings.fusion {
+            Cut::Off
+        } else if !port.link.up {
+            Cut::Down
+        } else if !port.link.plain {
+            Cut::Shaped
+        } else if port.link.captured || is_captured {
+            Cut::Captured
+        } else if self.trail.hops() >= MAX_HOPS || self.outputs >= MAX_OUTPUTS {
+            Cut::Budget
+        } else if self.trail.has_been_to(visiting.step, peer.bridge) {
+            Cut::Visited
+        } else if self.must_parse(&visiting.flow) {
+            Cut::Reparse
+        } else {
+            return Ok(peer);
+        };
+        Err(Some(cut))
+    }
+
+    /// The packet crosses the link behind `port`.
+    pub(super) fn cross(&mut self, visiting: &Visiting<'a>, port: &'a Port, peer: Peer) {
+        let (bridge, extra) = (visiting.bridge.id, self.extra(&visiting.flow));
+        self.recorder.record(Event::Cross { port: &port.name });
+        let counted = |bridge, port, counter| Effect::Port { bridge, port, counter, extra };
+        self.effects.extend([
+            counted(bridge, port.number, PortCounter::Tx),
+            Effect::Hop { port: port.dp_port },
+            counted(peer.bridge, peer.port, PortCounter::Rx),
+        ]);
+        let step = self.trail.go(visiting.step, peer.bridge);
+        let flow = visiting.flow.crossed(peer.port);
+        self.waiting.push_back(Visit { bridge: peer.bridge, flow, step });
+    }
+
+    /// Whether the next switch would see other fields than the key has: a third VLAN header may have come to
+    /// light, or the type of an ICMPv6 message was rewritten, which decides what follows it.
+    fn must_parse(&mut self, flow: &Flow) -> bool {
+        let is_rewritten = |index: usize| flow.rewritten() >> index & 1 == 1;
+        if is_rewritten(word::VLAN) {
+            self.look(flow, word::ETH_DST, 0xffff);
+            if matches!(flow.eth_type(), 0x8100 | 0x88a8) {
+                return true;
+            }
+        }
+        // Whoever wrote to L4 has looked at the type and the protocol.
+        is_rewritten(word::L4) && flow.eth_type() == 0x86dd && flow.key.0[word::IP] >> 56 == 58
+    }
+}

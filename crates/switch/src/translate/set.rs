@@ -1,0 +1,118 @@
+//! Actions that change the packet or the pipeline's own words.
+//!
+//! Whatever is written was looked at before, so that a packet that shares the translation needs the same edit,
+//! and the original value can be put back for copies that go elsewhere.
+
+use netloom_flow::{Action, DropReason, FieldId, FlowMask, Subfield, word};
+
+use super::flow::{Flow, PRESENT, TCI, Tag};
+use super::{Translator, Visiting};
+
+/// TTL or hop limit in [`word::IP`].
+const TTL_SHIFT: u32 = 40;
+const ETH_TYPES_IP: [u16; 2] = [0x0800, 0x86dd];
+
+impl<'a> Translator<'a> {
+    /// Carries out an action that only edits.
+    pub(super) fn edit(&mut self, visiting: &mut Visiting<'a>, action: &Action) {
+        match action {
+            Action::SetField { field, value, mask, .. } => {
+                let old = self.read(visiting, Subfield::whole(*field));
+                self.write(visiting, Subfield::whole(*field), (old & !mask) | (value & mask));
+            }
+            Action::Load { value, target } => self.write(visiting, *target, *value),
+            Action::Move { source, target } if self.has(&visiting.flow, source.field) => {
+                let value = self.read(visiting, *source);
+                self.write(visiting, *target, value);
+            }
+            Action::WriteMetadata { value, mask } => visiting.flow.write(word::METADATA, *value, *mask),
+            Action::SetVlanVid(vid) => self.set_tci(visiting, *vid, 0x0fff),
+            Action::SetVlanPcp(pcp) => self.set_tci(visiting, u16::from(*pcp) << 13, 0xe000),
+            Action::PushVlan { tpid } => self.push_vlan(visiting, *tpid),
+            Action::PopVlan => self.pop_vlan(&mut visiting.flow),
+            // Those that are not known here were refused when the flow was added.
+            _ => {}
+        }
+    }
+
+    /// Reads a field; its bits are looked at.
+    pub(super) fn read(&mut self, visiting: &Visiting<'a>, source: Subfield) -> u128 {
+        let mut seen = FlowMask::default();
+        source.unwildcard(&mut seen);
+        self.look_at(&visiting.flow, &seen);
+        source.read(&visiting.flow.key)
+    }
+
+    /// Writes a field, if the packet has it.
+    fn write(&mut self, visiting: &mut Visiting<'a>, target: Subfield, value: u128) {
+        if !self.has(&visiting.flow, target.field) {
+            return;
+        }
+        let mut bits = FlowMask::default();
+        target.unwildcard(&mut bits);
+        self.look_at(&visiting.flow, &bits);
+        if bits.0[word::ETH_SRC] & TCI != 0 {
+            self.look_at_tags(&visiting.flow);
+        }
+        target.write(&mut visiting.flow.key, value);
+        visiting.flow.mark_written(&bits);
+    }
+
+    fn has(&mut self, flow: &Flow, field: FieldId) -> bool {
+        let mut seen = FlowMask::default();
+        let holds = field.field().prerequisite.holds(&flow.key, Some(&mut seen));
+        self.look_at(flow, &seen);
+        holds
+    }
+
+    /// Lowers TTL or hop limit. `false`: it ran out, and the rest of the list is not for this packet.
+    pub(super) fn dec_ttl(&mut self, visiting: &mut Visiting<'a>) -> bool {
+        self.look(&visiting.flow, word::ETH_DST, 0xffff);
+        if !ETH_TYPES_IP.contains(&visiting.flow.eth_type()) {
+            return true;
+        }
+        let bits = 0xff << TTL_SHIFT;
+        self.look(&visiting.flow, word::IP, bits);
+        let ttl = (visiting.flow.key.0[word::IP] & bits) >> TTL_SHIFT;
+        if ttl <= 1 {
+            let port = visiting.flow.in_port();
+            self.drop(visiting, DropReason::TtlExpired, port);
+            return false;
+        }
+        visiting.flow.write(word::IP, (ttl - 1) << TTL_SHIFT, bits);
+        true
+    }
+
+    /// Both VLAN headers count, as far as the packet has them.
+    pub(super) fn look_at_tags(&mut self, flow: &Flow) {
+        self.look(flow, word::ETH_SRC, TCI);
+        self.look(flow, word::VLAN, u64::MAX);
+    }
+
+    fn set_tci(&mut self, visiting: &mut Visiting<'a>, value: u16, bits: u16) {
+        self.look_at_tags(&visiting.flow);
+        let [outer, inner] = visiting.flow.tags();
+        let outer = outer.unwrap_or(Tag { tpid: 0x8100, tci: PRESENT });
+        let tci = (outer.tci & !bits) | (value & bits);
+        visiting.flow.set_tags([Some(Tag { tci, ..outer }), inner]);
+    }
+
+    fn push_vlan(&mut self, visiting: &mut Visiting<'a>, tpid: u16) {
+        self.look_at_tags(&visiting.flow);
+        let [outer, inner] = visiting.flow.tags();
+        if inner.is_some() {
+            // A key has no room for a third header.
+            visiting.done = true;
+            let port = visiting.flow.in_port();
+            return self.drop(visiting, DropReason::FlowAction, port);
+        }
+        let tci = outer.map_or(PRESENT, |tag| tag.tci);
+        visiting.flow.set_tags([Some(Tag { tpid, tci }), outer]);
+    }
+
+    pub(super) fn pop_vlan(&mut self, flow: &mut Flow) {
+        self.look_at_tags(flow);
+        let [_, inner] = flow.tags();
+        flow.set_tags([inner, None]);
+    }
+}
