@@ -28,6 +28,16 @@ pub(super) struct Calls {
 pub(super) type OnAnswer = Box<dyn FnOnce(Result<Vec<OwnedFd>, SpawnError>) + Send>;
 pub(super) type OnEnding = Box<dyn FnOnce(Ending) + Send>;
 
+impl Calls {
+    /// Adds a call: both at once, so that whoever empties the lists finds both or neither.
+    pub(super) fn insert(&mut self, id: RequestId, on_answer: OnAnswer, on_end: Option<OnEnding>) {
+        self.answers.insert(id, on_answer);
+        if let Some(on_end) = on_end {
+            self.endings.insert(ProcessId(id), on_end);
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn calls(&self) -> MutexGuard<'_, Calls> {
         // The lists are whole between any two statements: a panic of a holder spoils nothing.
@@ -45,7 +55,10 @@ impl Shared {
             }
         }
         self.gone.store(true, Ordering::SeqCst);
-        let calls = std::mem::take(&mut *self.calls());
+        let mut calls = std::mem::take(&mut *self.calls());
+        // A process whose start was not yet told of has no end to tell of.
+        let Calls { answers, endings } = &mut calls;
+        endings.retain(|process, _| !answers.contains_key(&process.0));
         for on_answer in calls.answers.into_values() {
             on_answer(Err(SpawnError::Gone));
         }
@@ -78,3 +91,69 @@ impl Shared {
 
 /// What became of a process whose spawner has ended.
 pub(super) const KILLED: Ending = Ending::Signal(9);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+    use crate::protocol::{Failure, Step, tell};
+
+    /// A reader, and the other end of its socket: the test plays the spawner.
+    fn reader() -> (Arc<Shared>, SeqPacket, std::thread::JoinHandle<()>) {
+        let (socket, spawner) = SeqPacket::pair().expect("a pair");
+        let calls = Mutex::new(Calls::default());
+        let shared =
+            Arc::new(Shared { socket, next: AtomicU64::new(1), gone: AtomicBool::new(false), calls });
+        let reading = Arc::clone(&shared);
+        (shared, spawner, std::thread::spawn(move || reading.read()))
+    }
+
+    fn call(shared: &Shared, id: RequestId, said: &mpsc::Sender<String>) {
+        let (answers, endings) = (said.clone(), said.clone());
+        let on_answer: OnAnswer = Box::new(move |answer| {
+            let what =
+                answer.map_or_else(|error| error.to_string(), |fds| format!("started with {}", fds.len()));
+            answers.send(format!("{id}: {what}")).expect("the test listens");
+        });
+        let on_end: OnEnding =
+            Box::new(move |ending| endings.send(format!("{id}: {ending}")).expect("the test listens"));
+        shared.calls().insert(id, on_answer, Some(on_end));
+    }
+
+    #[test]
+    fn answers_and_ends_reach_their_callers_and_the_end_of_the_spawner_all_others() {
+        let (shared, spawner, thread) = reader();
+        let (said, heard) = mpsc::channel();
+        for id in 1..=4 {
+            call(&shared, id, &said);
+        }
+        let failure = Failure::new(Step::Exec, "no such command");
+        for reply in [
+            Reply::Started { id: 1 },
+            Reply::Started { id: 2 },
+            Reply::Started { id: 99 },
+            Reply::Failed { id: 3, failure },
+            Reply::Exited { process: ProcessId(1), ending: Ending::Code(4) },
+            Reply::Exited { process: ProcessId(99), ending: Ending::Code(0) },
+        ] {
+            tell(&spawner, &reply, &[]).expect("it reads");
+        }
+        spawner.send(b"nonsense", &[], false).expect("it reads");
+        drop(spawner);
+        thread.join().expect("it ends");
+        drop(said);
+        let words: Vec<_> = heard.try_iter().collect();
+        let expected = [
+            "1: started with 0",
+            "2: started with 0",
+            "3: no such command",
+            "1: exit code 4",
+            "4: The spawner has ended",
+            "2: signal 9",
+        ];
+        // 3 was not started and 4 not answered: nobody is told of their end. (The handle forgets 3's when it fails.)
+        let words: Vec<_> = words.iter().filter(|word| *word != "3: signal 9").collect();
+        assert_eq!(words, expected.iter().collect::<Vec<_>>());
+    }
+}

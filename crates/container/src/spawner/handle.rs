@@ -12,7 +12,7 @@ use netloom_sys::child::{self, Child, NewNamespaces};
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::{Errno, HostError, terminal};
 
-use super::calls::{Calls, KILLED, OnAnswer, Shared};
+use super::calls::{Calls, KILLED, OnAnswer, OnEnding, Shared};
 use super::server;
 use crate::protocol::{
     Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, emit, receive,
@@ -222,7 +222,6 @@ impl Spawner {
         let request = Request::Spawn { id, host: Box::new(host.clone()), process: process.clone() };
         let fds: Vec<_> = [netns].into_iter().chain(streams.into_iter().flatten()).collect();
         let process = ProcessId(id);
-        self.inner.shared.calls().endings.insert(process, Box::new(on_end));
         let shared = Arc::downgrade(&self.inner.shared);
         let on_answer = move |answer: Result<Vec<OwnedFd>, SpawnError>| {
             let started = answer.and_then(|fds| Started::from_fds(process, fds));
@@ -234,7 +233,7 @@ impl Spawner {
             }
             on_start(started);
         };
-        self.request(id, &request, &fds, Box::new(on_answer));
+        self.request(id, &request, &fds, Box::new(on_answer), Some(Box::new(on_end)));
     }
 
     /// Sends the signal `number` to a process, or to the whole process group it leads (what ^C in its terminal would reach).
@@ -295,14 +294,22 @@ impl Spawner {
         let on_answer = move |result| {
             let _ = answer.send(result);
         };
-        self.request(id, &request(id), &[], Box::new(on_answer));
+        self.request(id, &request(id), &[], Box::new(on_answer), None);
         answered.recv().map_err(|_| SpawnError::Gone)?.map(drop)
     }
 
-    fn request(&self, id: RequestId, request: &Request, fds: &[BorrowedFd<'_>], on_answer: OnAnswer) {
+    /// Sends a request; `on_answer` is called once, whatever happens, and `on_end` belongs to the process a spawn starts.
+    fn request(
+        &self,
+        id: RequestId,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+        on_answer: OnAnswer,
+        on_end: Option<OnEnding>,
+    ) {
         let shared = &self.inner.shared;
         let Some(bytes) = emit(request) else { return on_answer(Err(SpawnError::TooLong)) };
-        shared.calls().answers.insert(id, on_answer);
+        shared.calls().insert(id, on_answer, on_end);
         let sent = shared.socket.send(&bytes, fds, false);
         // Checked after the insertion: whoever finds the spawner gone answers all calls that are in the list.
         let error = match sent {
