@@ -222,16 +222,8 @@ impl Spawner {
         let request = Request::Spawn { id, host: Box::new(host.clone()), process: process.clone() };
         let fds: Vec<_> = [netns].into_iter().chain(streams.into_iter().flatten()).collect();
         let process = ProcessId(id);
-        let shared = Arc::downgrade(&self.inner.shared);
         let on_answer = move |answer: Result<Vec<OwnedFd>, SpawnError>| {
-            let started = answer.and_then(|fds| Started::from_fds(process, fds));
-            if started.is_err()
-                && let Some(shared) = shared.upgrade()
-            {
-                // It never ran: its end is nobody's business.
-                drop(shared.calls().endings.remove(&process));
-            }
-            on_start(started);
+            on_start(answer.and_then(|fds| Started::from_fds(process, fds)));
         };
         self.request(id, &request, &fds, Box::new(on_answer), Some(Box::new(on_end)));
     }
@@ -317,10 +309,7 @@ impl Spawner {
             Err(Errno::MSGSIZE) => SpawnError::TooLong,
             _ => SpawnError::Gone,
         };
-        let unanswered = shared.calls().answers.remove(&id);
-        if let Some(on_answer) = unanswered {
-            on_answer(Err(error));
-        }
+        shared.answer(id, Err(error));
     }
 }
 
