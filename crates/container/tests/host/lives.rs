@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use netloom_container::{Ending, ProcessSpec, SpawnError, Step};
@@ -24,6 +25,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("init_ends_after_the_last_process_and_not_before", init_ends_after_the_last_process_and_not_before),
     ("stop_ends_everything_in_a_host", stop_ends_everything_in_a_host),
     ("stop_with_grace_lets_processes_finish", stop_with_grace_lets_processes_finish),
+    ("stop_with_grace_lets_orphans_finish", stop_with_grace_lets_orphans_finish),
+    ("a_start_at_the_moment_of_the_end_succeeds", a_start_at_the_moment_of_the_end_succeeds),
     ("many_hosts_at_once", many_hosts_at_once),
     ("a_start_takes_milliseconds", a_start_takes_milliseconds),
 ];
@@ -140,7 +143,8 @@ fn a_host_can_be_paused_and_resumed(lab: &Lab) {
     };
     state("SR");
     lab.spawner.signal_node(&name, 19).expect("it stops");
-    state("T");
+    // The parent of a stopped vfork(2) child waits for it in state D.
+    state("TD");
     lab.spawner.signal_node(&name, 18).expect("it goes on");
     state("SR");
     lab.spawner.signal_node("no-such-host", 18).expect("no error");
@@ -210,6 +214,38 @@ fn stop_with_grace_lets_processes_finish(lab: &Lab) {
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("its last words");
     assert_eq!((rest.as_str(), one.wait()), ("bye\n", Ending::Code(0)));
+}
+
+fn stop_with_grace_lets_orphans_finish(lab: &Lab) {
+    let script = "setsid sh -c 'trap \"sleep 0.1; echo bye > /tmp/bye; exit\" TERM; echo up; while :; do sleep 0.02; done'";
+    let done = lab.sh(&format!("mkfifo /tmp/up; {script} > /tmp/up 2>/dev/null & head -n 1 /tmp/up"));
+    assert_eq!(done.out, "up\n");
+    let start = Instant::now();
+    lab.spawner.stop_node(&lab.host().name, Duration::from_secs(30)).expect("it stops");
+    assert!(start.elapsed() < Duration::from_secs(5), "the grace was waited for though nothing was left");
+    assert_eq!(lab.sh("cat /tmp/bye").out, "bye\n");
+}
+
+/// Starts processes while the init of their host is about to end; in a process of its own, with a spawner of little patience.
+pub(crate) fn be_restless() -> ExitCode {
+    let Ok(mut lab) = Lab::start_with(Duration::from_millis(2), |_| {}) else { return ExitCode::FAILURE };
+    lab.next_host();
+    let null = File::open("/dev/null").expect("/dev/null");
+    for round in 0..400_u64 {
+        let one = lab.start_in(&lab.host(), &ProcessSpec::new(["true"]), Some([null.as_fd(); 3]));
+        assert_eq!(one.expect("it starts").wait(), Ending::Code(0));
+        // From before the end to after it, so that every moment is met.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(round * 10) {
+            std::hint::spin_loop();
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn a_start_at_the_moment_of_the_end_succeeds(_: &Lab) {
+    let own = std::env::current_exe().expect("the path of this test");
+    assert!(Command::new(own).arg("--restless").status().expect("it starts").success());
 }
 
 fn many_hosts_at_once(lab: &Lab) {

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             tests.iter().for_each(|(name, _)| println!("{name}: test"));
             return ExitCode::SUCCESS;
         }
+        Some("--restless") => return lives::be_restless(),
         Some("--victim") => return leftovers::be_victim(),
         _ => {}
     }
