@@ -1,1 +1,66 @@
-fn main() {}
+//! The tasks of this repository. `cargo xtask --help` lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the terminal")]
+
+mod bench;
+mod ci;
+mod dist;
+mod docs;
+mod fuzz;
+mod layers;
+mod packages;
+mod run;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test this machine and user can run; say what was skipped and why.
+    Test(test::Args),
+    /// What continuous integration runs: format, lints, layers, docs, tests, fuzz smoke, the quickstart.
+    Ci(ci::Args),
+    /// Check that every crate uses only what its row of the table in ARCHITECTURE.md allows.
+    Layers,
+    /// Build the documentation with warnings as errors and bring generated files up to date.
+    Docs(docs::Args),
+    /// Run each fuzz target for a while.
+    Fuzz(fuzz::Args),
+    /// Measure netloom beside its peers and print the tables.
+    Bench(bench::Args),
+    /// The generator and receiver of the benches.
+    #[command(hide = true)]
+    Agent {
+        /// What it does.
+        #[command(subcommand)]
+        agent: bench::agent::Agent,
+    },
+    /// Build a static binary with its man pages and completions into target/dist.
+    Dist,
+}
+
+fn main() -> std::process::ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Test(args) => test::run(&args),
+        Task::Ci(args) => ci::run(&args),
+        Task::Layers => layers::run(),
+        Task::Docs(args) => docs::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Agent { agent } => bench::agent::run(&agent),
+        Task::Dist => dist::run(),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("xtask: {failed}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -19,11 +19,24 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 #![forbid(unsafe_code)]
 
+pub mod arp;
+pub mod build;
 pub mod bytes;
 pub mod checksum;
+pub mod edit;
 pub mod ethernet;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod mpls;
+pub mod nd;
 pub mod offload;
 pub mod parse;
+pub mod sctp;
+pub mod segment;
+pub mod tcp;
+pub mod udp;
+pub mod vlan;
 pub mod wire;
 
 pub use ethernet::Mac;

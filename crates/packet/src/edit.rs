@@ -1,0 +1,417 @@
+//! Changing header fields of a frame in place, checksums kept right incrementally.
+//!
+//! A field change costs the same for 60 bytes and for a super-packet of 64 KiB: the old and the new words are all
+//! that is looked at. What changes with a field:
+//!
+//! | field | IPv4 header checksum | L4 checksum in place | L4 checksum [`Csum::Partial`] |
+//! |---|---|---|---|
+//! | IPv4 address | yes | yes (TCP, UDP) | the pseudo header's sum in the field |
+//! | IPv6 address | - | yes, and ICMPv6 | the same |
+//! | ToS, TTL, label | IPv4's | - | - |
+//! | port, ICMP type, ND | - | yes | nothing: it is yet to be summed |
+//!
+//! UDP's "no checksum" stays, and a UDP checksum never becomes 0 by accident. A later fragment has no L4 checksum;
+//! the first one's covers the whole datagram and is updated. A wrong checksum stays wrong. A destination with a
+//! routing header on its way to further segments is not the one in the checksum.
+//!
+//! Setters return whether the frame has the field; if not, nothing is written.
+
+use std::fmt;
+
+use crate::bytes::{array, array_mut, be16, be32, put, put16};
+use crate::ethernet::eth_type;
+use crate::nd::Nd;
+use crate::parse::{FRAG_ANY, ip_proto};
+use crate::vlan::TAG;
+use crate::{Csum, Headers, Mac, checksum, parse, sctp};
+
+/// The TTL or hop limit is 0 or 1: the packet must not be forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TtlExpired;
+
+impl fmt::Display for TtlExpired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The packet's TTL ran out")
+    }
+}
+
+impl std::error::Error for TtlExpired {}
+
+/// Puts a tag in front of all others. `frame` begins with 4 free bytes and is the whole frame afterwards.
+///
+/// The caller moves along: [`Headers::vlan_pushed`], [`crate::Offload::shifted`] by 4. `false`, and nothing
+/// written, if there is no Ethernet header.
+pub fn push_vlan(frame: &mut [u8], tpid: u16, tci: u16) -> bool {
+    if frame.len() < TAG + crate::ethernet::HEADER {
+        return false;
+    }
+    frame.copy_within(TAG..TAG + 12, 0);
+    put16(frame, 12, tpid) && put16(frame, 14, tci)
+}
+
+/// Takes the outermost tag away. The frame begins 4 bytes further in afterwards.
+///
+/// The caller moves along: [`Headers::vlan_popped`], [`crate::Offload::shifted`] by -4. `false`, and nothing
+/// written, without a tag.
+pub fn pop_vlan(frame: &mut [u8], headers: &Headers) -> bool {
+    if headers.vlans == 0 || frame.len() < TAG + crate::ethernet::HEADER {
+        return false;
+    }
+    frame.copy_within(0..12, TAG);
+    true
+}
+
+impl Headers {
+    /// The headers of `frame`, to which [`push_vlan`] added a tag since these were found.
+    #[must_use]
+    pub fn vlan_pushed(&self, frame: &[u8]) -> Self {
+        if self.vlans < parse::MAX_VLANS { self.shifted(4, 1) } else { parse(frame).unwrap_or_default() }
+    }
+
+    /// The headers of `frame`, from which [`pop_vlan`] took a tag since these were found.
+    #[must_use]
+    pub fn vlan_popped(&self, frame: &[u8]) -> Self {
+        if matches!(self.eth_type, eth_type::VLAN | eth_type::QINQ) {
+            return parse(frame).unwrap_or_default(); // a third tag becomes visible
+        }
+        self.shifted(-4, -1)
+    }
+
+    fn shifted(&self, by: i16, vlans: i8) -> Self {
+        let shift = |at: u16| if at == 0 { 0 } else { at.saturating_add_signed(by) };
+        Self {
+            l2_len: shift(self.l2_len),
+            l3: shift(self.l3),
+            l4: shift(self.l4),
+            payload: shift(self.payload),
+            end: self.end.saturating_add_signed(by.into()),
+            vlans: self.vlans.saturating_add_signed(vlans),
+            ..*self
+        }
+    }
+}
+
+/// Which checksums cover a field.
+#[derive(Clone, Copy)]
+enum Cover {
+    /// None.
+    None,
+    /// The IPv4 header's.
+    Ip,
+    /// The IPv4 header's and, by the pseudo header, L4's.
+    IpAndPseudo,
+    /// L4's, by the pseudo header.
+    Pseudo,
+    /// L4's.
+    L4,
+}
+
+/// A frame whose fields are being changed.
+#[derive(Debug)]
+pub struct Edit<'a> {
+    frame: &'a mut [u8],
+    headers: &'a Headers,
+    csum: Csum,
+}
+
+impl<'a> Edit<'a> {
+    /// Edits `frame`, whose headers are `headers` and whose checksum's state is `csum`.
+    #[inline]
+    pub fn new(frame: &'a mut [u8], headers: &'a Headers, csum: Csum) -> Self {
+        Self { frame, headers, csum }
+    }
+
+    /// Ethernet destination.
+    pub fn eth_dst(&mut self, mac: Mac) -> bool {
+        put(self.frame, 0, mac.0)
+    }
+
+    /// Ethernet source.
+    pub fn eth_src(&mut self, mac: Mac) -> bool {
+        put(self.frame, 6, mac.0)
+    }
+
+    /// Priority, drop-eligible bit and id of tag `n`, 0 the outermost.
+    pub fn vlan_tci(&mut self, n: u8, tci: u16) -> bool {
+        n < self.headers.vlans && put16(self.frame, 14 + TAG * usize::from(n), tci)
+    }
+
+    /// The TPID of tag `n`, 0 the outermost: 0x8100 or 0x88a8, or the headers must be found anew.
+    pub fn vlan_tpid(&mut self, n: u8, tpid: u16) -> bool {
+        n < self.headers.vlans && put16(self.frame, 12 + TAG * usize::from(n), tpid)
+    }
+
+    /// Entry `n` of the MPLS label stack, 0 the outermost. The bottom-of-stack bit stays as it is.
+    pub fn mpls(&mut self, n: u8, entry: u32) -> bool {
+        let at = usize::from(self.headers.l2_len) + 4 * usize::from(n);
+        match be32(self.frame, at) {
+            Some(old) if n < self.headers.mpls => {
+                put(self.frame, at, (entry & !0x100 | old & 0x100).to_be_bytes())
+            }
+            _ => false,
+        }
+    }
+
+    /// IPv4 source.
+    pub fn ipv4_src(&mut self, ip: [u8; 4]) -> bool {
+        self.headers.is_ipv4() && self.write(self.l3(12), ip, Cover::IpAndPseudo)
+    }
+
+    /// IPv4 destination.
+    pub fn ipv4_dst(&mut self, ip: [u8; 4]) -> bool {
+        self.headers.is_ipv4() && self.write(self.l3(16), ip, Cover::IpAndPseudo)
+    }
+
+    /// IPv6 source.
+    pub fn ipv6_src(&mut self, ip: [u8; 16]) -> bool {
+        self.headers.is_ipv6() && self.write(self.l3(8), ip, Cover::Pseudo)
+    }
+
+    /// IPv6 destination.
+    pub fn ipv6_dst(&mut self, ip: [u8; 16]) -> bool {
+        let cover = if self.headers.routed { Cover::None } else { Cover::Pseudo };
+        self.headers.is_ipv6() && self.write(self.l3(24), ip, cover)
+    }
+
+    /// IPv6 flow label, its low 20 bits.
+    pub fn ipv6_label(&mut self, label: u32) -> bool {
+        self.first_ipv6_word(0x000f_ffff, label)
+    }
+
+    /// DSCP and ECN of IPv4 or IPv6.
+    pub fn tos(&mut self, tos: u8) -> bool {
+        if self.headers.is_ipv6() {
+            return self.first_ipv6_word(0x0ff0_0000, u32::from(tos) << 20);
+        }
+        match array(self.frame, self.l3(0)) {
+            Some([version, _]) if self.headers.is_ipv4() => {
+                let word = [*version, tos];
+                self.write(self.l3(0), word, Cover::Ip)
+            }
+            _ => false,
+        }
+    }
+
+    /// TTL of IPv4 or hop limit of IPv6.
+    pub fn ttl(&mut self, ttl: u8) -> bool {
+        if self.headers.is_ipv6() {
+            return put(self.frame, self.l3(7), [ttl]);
+        }
+        match array(self.frame, self.l3(8)) {
+            Some([_, proto]) if self.headers.is_ipv4() => {
+                let word = [ttl, *proto];
+                self.write(self.l3(8), word, Cover::Ip)
+            }
+            _ => false,
+        }
+    }
+
+    /// One less of TTL or hop limit; `Ok(false)` for a frame without.
+    ///
+    /// # Errors
+    /// [`TtlExpired`], and nothing written, if none would be left.
+    pub fn dec_ttl(&mut self) -> Result<bool, TtlExpired> {
+        let at = match () {
+            () if self.headers.is_ipv4() => self.l3(8),
+            () if self.headers.is_ipv6() => self.l3(7),
+            () => return Ok(false),
+        };
+        match self.frame.get(at) {
+            Some(0 | 1) => Err(TtlExpired),
+            Some(ttl) => Ok(self.ttl(ttl - 1)),
+            None => Ok(false),
+        }
+    }
+
+    /// ARP operation.
+    pub fn arp_op(&mut self, op: u16) -> bool {
+        self.arp(6, op.to_be_bytes())
+    }
+
+    /// ARP sender's Ethernet address.
+    pub fn arp_sha(&mut self, mac: Mac) -> bool {
+        self.arp(8, mac.0)
+    }
+
+    /// ARP sender's IPv4 address.
+    pub fn arp_spa(&mut self, ip: [u8; 4]) -> bool {
+        self.arp(14, ip)
+    }
+
+    /// ARP target's Ethernet address.
+    pub fn arp_tha(&mut self, mac: Mac) -> bool {
+        self.arp(18, mac.0)
+    }
+
+    /// ARP target's IPv4 address.
+    pub fn arp_tpa(&mut self, ip: [u8; 4]) -> bool {
+        self.arp(24, ip)
+    }
+
+    /// The target of a neighbour solicitation or advertisement.
+    pub fn nd_target(&mut self, ip: [u8; 16]) -> bool {
+        Nd::of(self.frame, self.headers).is_some_and(|nd| self.write(nd.target_at, ip, Cover::L4))
+    }
+
+    /// The source link-layer address option of neighbour discovery, where there is one.
+    pub fn nd_sll(&mut self, mac: Mac) -> bool {
+        let at = Nd::of(self.frame, self.headers).and_then(|nd| nd.sll_at);
+        at.is_some_and(|at| self.write(at, mac.0, Cover::L4))
+    }
+
+    /// The target link-layer address option of neighbour discovery, where there is one.
+    pub fn nd_tll(&mut self, mac: Mac) -> bool {
+        let at = Nd::of(self.frame, self.headers).and_then(|nd| nd.tll_at);
+        at.is_some_and(|at| self.write(at, mac.0, Cover::L4))
+    }
+
+    /// Source port of TCP, UDP or SCTP.
+    pub fn l4_src(&mut self, port: u16) -> bool {
+        self.port(0, port)
+    }
+
+    /// Destination port of TCP, UDP or SCTP.
+    pub fn l4_dst(&mut self, port: u16) -> bool {
+        self.port(2, port)
+    }
+
+    /// Type of ICMP or ICMPv6.
+    pub fn icmp_type(&mut self, kind: u8) -> bool {
+        self.icmp(|[_, code]| [kind, code])
+    }
+
+    /// Code of ICMP or ICMPv6.
+    pub fn icmp_code(&mut self, code: u8) -> bool {
+        self.icmp(|[kind, _]| [kind, code])
+    }
+
+    fn l3(&self, at: usize) -> usize {
+        usize::from(self.headers.l3) + at
+    }
+
+    fn l4(&self, at: usize) -> usize {
+        usize::from(self.headers.l4) + at
+    }
+
+    fn first_ipv6_word(&mut self, mask: u32, value: u32) -> bool {
+        match be32(self.frame, self.l3(0)) {
+            Some(old) if self.headers.is_ipv6() => {
+                put(self.frame, self.l3(0), (old & !mask | value & mask).to_be_bytes())
+            }
+            _ => false,
+        }
+    }
+
+    fn arp<const N: usize>(&mut self, at: usize, value: [u8; N]) -> bool {
+        self.headers.is_arp() && put(self.frame, self.l3(at), value)
+    }
+
+    fn icmp(&mut self, change: impl FnOnce([u8; 2]) -> [u8; 2]) -> bool {
+        let there =
+            self.headers.l4 != 0 && matches!(self.headers.ip_proto, ip_proto::ICMP | ip_proto::ICMPV6);
+        match array(self.frame, self.l4(0)) {
+            Some(old) if there => {
+                let new = change(*old);
+                self.write(self.l4(0), new, Cover::L4)
+            }
+            _ => false,
+        }
+    }
+
+    fn port(&mut self, at: usize, port: u16) -> bool {
+        match self.headers.ip_proto {
+            _ if self.headers.l4 == 0 => false,
+            ip_proto::TCP | ip_proto::UDP => self.write(self.l4(at), port.to_be_bytes(), Cover::L4),
+            ip_proto::SCTP => self.sctp_port(at, port),
+            _ => false,
+        }
+    }
+
+    /// A CRC cannot be updated from the changed words alone, and not at all in a fragment.
+    fn sctp_port(&mut self, at: usize, port: u16) -> bool {
+        let range = self.l4(0)..self.headers.end as usize;
+        let Some(packet) = self.frame.get_mut(range).filter(|_| self.headers.frag & FRAG_ANY == 0) else {
+            return false;
+        };
+        let (Some(before), Some(field)) = (sctp::crc(packet), array::<4>(packet, 8).copied()) else {
+            return false;
+        };
+        put16(packet, at, port);
+        let after = sctp::crc(packet).unwrap_or(before);
+        // The difference of two right ones, so that a wrong CRC stays wrong.
+        put(packet, 8, (u32::from_le_bytes(field) ^ before ^ after).to_le_bytes())
+    }
+
+    /// Writes at `at`, an even distance from the start of what its checksums cover. `N` is even.
+    #[inline]
+    fn write<const N: usize>(&mut self, at: usize, new: [u8; N], cover: Cover) -> bool {
+        let Some(slot) = array_mut::<N>(self.frame, at) else { return false };
+        let old = std::mem::replace(slot, new);
+        let change = Change::between(&old, &new);
+        match cover {
+            Cover::None => {}
+            Cover::Ip => self.ip_checksum(change),
+            Cover::IpAndPseudo => {
+                self.ip_checksum(change);
+                self.l4_checksum(change, true);
+            }
+            Cover::Pseudo => self.l4_checksum(change, true),
+            Cover::L4 => self.l4_checksum(change, false),
+        }
+        true
+    }
+
+    fn ip_checksum(&mut self, change: Change) {
+        let at = self.l3(10);
+        if let Some(check) = be16(self.frame, at) {
+            put16(self.frame, at, change.complete(check));
+        }
+    }
+
+    fn l4_checksum(&mut self, change: Change, pseudo: bool) {
+        // ICMP and IGMP over IPv4 have no pseudo header.
+        if pseudo && matches!(self.headers.ip_proto, ip_proto::ICMP | ip_proto::IGMP) {
+            return;
+        }
+        let Some(at) = checksum::l4_field(self.headers) else { return };
+        let Some(check) = be16(self.frame, at) else { return };
+        let partial = matches!(self.csum, Csum::Partial { start, offset }
+            if usize::from(start) + usize::from(offset) == at);
+        let udp = self.headers.ip_proto == ip_proto::UDP;
+        // Without a pseudo header everything summed may be 0, and then only 0xffff is right. Elsewhere both zeros are.
+        let no_zero = matches!(self.headers.ip_proto, ip_proto::UDP | ip_proto::ICMP | ip_proto::IGMP);
+        let new = match () {
+            () if partial && pseudo => change.partial(check),
+            () if partial => return,
+            () if udp && check == 0 => return,
+            () => match change.complete(check) {
+                0 if no_zero => 0xffff,
+                check => check,
+            },
+        };
+        put16(self.frame, at, new);
+    }
+}
+
+/// The sum of the changed words: each old one's complement and each new one.
+#[derive(Clone, Copy)]
+struct Change(checksum::Sum);
+
+impl Change {
+    #[inline]
+    fn between(old: &[u8], new: &[u8]) -> Self {
+        let words = |bytes: &[u8]| checksum::Sum::ZERO.bytes(bytes).fold();
+        // The complement of a folded sum is the sum of the complements.
+        Self(checksum::Sum::ZERO.word(!words(old)).word(words(new)))
+    }
+
+    #[inline]
+    fn partial(self, sum: u16) -> u16 {
+        self.0.word(sum).fold()
+    }
+
+    #[inline]
+    fn complete(self, check: u16) -> u16 {
+        !self.partial(!check)
+    }
+}

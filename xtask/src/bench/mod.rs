@@ -1,0 +1,74 @@
+//! `cargo xtask bench`: netloom beside its peers in one run, interleaved, as medians with their spread.
+
+pub(crate) mod agent;
+mod pair;
+mod peer;
+mod report;
+mod scale;
+mod shell;
+
+use peer::Peer;
+
+use crate::packages::{self, Needed};
+use crate::run::{self, Failed};
+
+/// What the peers need.
+const NEEDED: &[Needed] = &[
+    Needed { program: "ip", package: "iproute2" },
+    Needed { program: "ethtool", package: "ethtool" },
+    Needed { program: "taskset", package: "util-linux" },
+    Needed { program: "ovs-vswitchd", package: "openvswitch-switch" },
+    Needed { program: "brctl", package: "bridge-utils" },
+    Needed { program: "mn", package: "mininet" },
+];
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Fewer and shorter rounds.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of every measurement.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seconds of every measurement of throughput.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Never install packages, only name those missing.
+    #[arg(long)]
+    no_install: bool,
+    /// Leave netloom out: the peers alone.
+    #[arg(long)]
+    peers_only: bool,
+    /// Only these groups: pair, scale
+    groups: Vec<String>,
+}
+
+/// Runs the benches and prints their tables as Markdown.
+///
+/// # Errors
+/// [`Failed`] if a peer cannot be set up.
+pub(crate) fn run(args: &Args) -> Result<(), Failed> {
+    if !run::is_root() {
+        return Err(Failed::Check("The peers need root: run `sudo cargo xtask bench`".to_owned()));
+    }
+    let missing = packages::ensure(NEEDED, !args.no_install)?;
+    if !missing.is_empty() {
+        return Err(Failed::Check(format!("Peers are missing: {}", missing.join(", "))));
+    }
+    if !args.peers_only {
+        run::step("release build", &mut run::cargo(&["build", "--release", "--locked", "--bin", "netloom"]))?;
+    }
+    let peers: Vec<Peer> =
+        Peer::ALL.into_iter().filter(|p| !args.peers_only || *p != Peer::Netloom).collect();
+    let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 7 });
+    let seconds = args.seconds.unwrap_or(if args.quick { 1.0 } else { 2.0 });
+    let wanted = |group: &str| args.groups.is_empty() || args.groups.iter().any(|g| g == group);
+    if wanted("pair") {
+        pair::run(&peers, rounds, seconds)?;
+    }
+    if wanted("scale") {
+        scale::run(args.quick, args.peers_only)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask test`: everything this machine and user can run.
+
+use crate::packages::{self, Needed};
+use crate::run::{self, Failed};
+
+/// Programs that some tests drive; without one, those tests skip aloud.
+const NEEDED: &[Needed] = &[
+    Needed { program: "ip", package: "iproute2" },
+    Needed { program: "ping", package: "iputils-ping" },
+    Needed { program: "setpriv", package: "util-linux" },
+    Needed { program: "tshark", package: "tshark" },
+];
+
+/// Options of `cargo xtask test`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Never install packages, only name those missing.
+    #[arg(long)]
+    no_install: bool,
+}
+
+/// Runs the tests.
+///
+/// # Errors
+/// [`Failed`] of the first group that fails, after all have run.
+pub(crate) fn run(args: &Args) -> Result<(), Failed> {
+    let missing = packages::ensure(NEEDED, !args.no_install)?;
+    let outcome = run::step("tests", &mut run::cargo(&["test", "--workspace", "--locked"]));
+    let skipped = skipped(&missing);
+    println!("--- skipped: {}", if skipped.is_empty() { "nothing" } else { "" });
+    for reason in skipped {
+        println!("    {reason}");
+    }
+    outcome
+}
+
+fn skipped(missing: &[&str]) -> Vec<String> {
+    let mut reasons: Vec<String> =
+        missing.iter().map(|package| format!("tests that drive programs of {package}")).collect();
+    if !run::is_root() {
+        reasons.push("tests that need root: run `sudo cargo xtask test` for them".to_owned());
+    }
+    if std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_err() {
+        reasons.push("tests of TAP devices: /dev/net/tun is closed to this user".to_owned());
+    }
+    reasons
+}
