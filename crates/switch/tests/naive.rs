@@ -136,6 +136,7 @@ impl Naive {
                     self.table(run, port.map_or(run.in_port, |port| port.0), next.map_or(table, |t| t.0));
                     run.depth -= 1;
                 }
+                Action::Exit => run.done = true,
                 Action::GotoTable(next) => return self.table(run, run.in_port, next.0),
                 other => panic!("{other:?} is not made here"),
             }

@@ -84,7 +84,8 @@ impl<'a> Translator<'a> {
     }
 
     /// Whether the next switch would see other fields than the key has: a third VLAN header may have come to
-    /// light, or the type of an ICMPv6 message was rewritten, which decides what follows it.
+    /// light; the type of an ICMPv6 message was rewritten, which decides what follows it; or an option of neighbour
+    /// discovery was, which the packet may not have.
     fn must_parse(&mut self, flow: &Flow) -> bool {
         let is_rewritten = |index: usize| flow.rewritten() >> index & 1 == 1;
         if is_rewritten(word::VLAN) {
@@ -93,7 +94,10 @@ impl<'a> Translator<'a> {
                 return true;
             }
         }
-        // Whoever wrote to L4 has looked at the type and the protocol.
-        is_rewritten(word::L4) && flow.eth_type() == 0x86dd && flow.key.0[word::IP] >> 56 == 58
+        // Whoever wrote to one of these has looked at the type, and at the protocol.
+        flow.eth_type() == 0x86dd
+            && (is_rewritten(word::L4) && flow.key.0[word::IP] >> 56 == 58
+                || is_rewritten(word::ARP_SHA)
+                || is_rewritten(word::ARP_THA))
     }
 }

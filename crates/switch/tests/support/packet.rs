@@ -127,7 +127,7 @@ impl Packet {
             (tci & 0x1000 != 0).then_some((tpid, tci as u16 & !0x1000))
         };
         let outer = header(vlan >> 48, key.0[word::ETH_SRC]);
-        let inner = outer.and_then(|_| header(vlan >> 32, vlan >> 16));
+        let inner = header(vlan >> 32, vlan >> 16);
         let known = self.tags.len().min(2);
         self.tags.splice(..known, outer.into_iter().chain(inner));
         self.words.copy_from_slice(&key.0[..word::PACKET_WORDS]);
