@@ -3,7 +3,7 @@
 //! | stage | where | cost, about |
 //! |---|---|---|
 //! | receive | [`crate::Port::receive`], [`Wiring::receive`](crate::wiring::Wiring::receive) | the driver's, + 5 ns |
-//! | parse | [`netloom_packet::parse`] | 10 ns |
+//! | parse | [`fn@netloom_packet::parse`] | 10 ns |
 //! | key | [`netloom_flow::extract`] | 15 ns |
 //! | cache | `cache/exact.rs`, else `cache/megaflow.rs` | 20 ns; + 15 ns per mask |
 //! | miss | [`crate::Slowpath::translate`] | microseconds |

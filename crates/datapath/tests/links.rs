@@ -439,3 +439,14 @@ fn a_link_that_only_checks_or_loses_makes_no_copy() {
         assert_eq!((lab.tx(2).packets, lab.pool.used()), (1_000, 0));
     }
 }
+
+#[test]
+fn a_packet_hurried_by_a_new_rate_does_not_overtake_jitter() {
+    let delay = MS(10);
+    let mut lab = lab(LinkSettings { delay, jitter: MS(5), distribution: Distribution::Normal, ..plain() });
+    lab.send(1, (0..20).map(|n| numbered(n, 64)));
+    lab.set_link(2, Direction::FromSwitch, LinkSettings { rate: Some(1_000), delay, ..plain() });
+    lab.send(1, [numbered(20, 64)]);
+    lab.set_link(2, Direction::FromSwitch, LinkSettings { delay, ..plain() });
+    assert!(arrivals(&mut lab).iter().map(|(_, packet)| number(packet)).eq(0..21));
+}
