@@ -177,3 +177,96 @@ impl Prerequisite {
             && (self.icmp_types().is_empty() || one_of(word::L4, ICMP_CODE, 32, &[0]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FieldId;
+
+    const ALL: [Prerequisite; 16] = [
+        Prerequisite::None,
+        Prerequisite::Vlan,
+        Prerequisite::Mpls,
+        Prerequisite::Ipv4,
+        Prerequisite::Ipv6,
+        Prerequisite::Ip,
+        Prerequisite::Arp,
+        Prerequisite::Ports,
+        Prerequisite::Tcp,
+        Prerequisite::Udp,
+        Prerequisite::Sctp,
+        Prerequisite::Icmpv4,
+        Prerequisite::Icmpv6,
+        Prerequisite::Nd,
+        Prerequisite::NdSolicit,
+        Prerequisite::NdAdvert,
+    ];
+
+    fn packet(fields: &[(FieldId, u128)]) -> FlowKey {
+        let mut key = FlowKey::default();
+        for (id, value) in fields {
+            id.field().write(&mut key, *value, u128::MAX);
+        }
+        key
+    }
+
+    fn held(key: &FlowKey) -> Vec<Prerequisite> {
+        ALL.into_iter().filter(|needs| needs.holds(key, None)).collect()
+    }
+
+    #[test]
+    fn packets_fulfil_what_they_are() {
+        use Prerequisite::{Icmpv6, Ip, Ipv4, Ipv6, Nd, NdSolicit, None, Ports, Tcp, Vlan};
+        let tcp = [(FieldId::EthType, 0x800), (FieldId::NwProto, 6)];
+        assert_eq!(held(&packet(&[])), [None]);
+        assert_eq!(held(&packet(&tcp)), [None, Ipv4, Ip, Ports, Tcp]);
+        assert_eq!(held(&packet(&[tcp[0], tcp[1], (FieldId::NwFrag, 1)])), [None, Ipv4, Ip, Ports, Tcp]);
+        assert_eq!(
+            held(&packet(&[tcp[0], tcp[1], (FieldId::NwFrag, 3)])),
+            [None, Ipv4, Ip],
+            "a later fragment"
+        );
+        assert_eq!(held(&packet(&[(FieldId::VlanTci, 0x1005)])), [None, Vlan]);
+        let solicitation = [(FieldId::EthType, 0x86dd), (FieldId::NwProto, 58), (FieldId::Icmpv6Type, 135)];
+        assert_eq!(held(&packet(&solicitation)), [None, Ipv6, Ip, Icmpv6, Nd, NdSolicit]);
+    }
+
+    #[test]
+    fn the_bits_looked_at_decide() {
+        let samples: Vec<FlowKey> = [0x0800, 0x86dd, 0x0806, 0x8847]
+            .into_iter()
+            .flat_map(|kind| {
+                [0, 1, 6, 17, 58].map(|proto| [(FieldId::EthType, kind), (FieldId::NwProto, proto)])
+            })
+            .flat_map(|both| {
+                [0, 1, 3].map(|frag| {
+                    packet(&[both[0], both[1], (FieldId::NwFrag, frag), (FieldId::Icmpv6Type, 135)])
+                })
+            })
+            .collect();
+        for needs in ALL {
+            for key in &samples {
+                let mut mask = FlowMask::default();
+                let answer = needs.holds(key, Some(&mut mask));
+                for other in &samples {
+                    let twin =
+                        FlowKey(std::array::from_fn(|i| (key.0[i] & mask.0[i]) | (other.0[i] & !mask.0[i])));
+                    assert_eq!(needs.holds(&twin, None), answer, "{needs:?} {key:?} {other:?} {mask:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_flow_fulfils_what_all_its_packets_fulfil() {
+        let mut matches = FlowMatch::any();
+        matches.set(FieldId::EthType, 0x800);
+        assert!(Prerequisite::Ip.met_by(&matches) && !Prerequisite::Ports.met_by(&matches));
+        matches.set_masked(FieldId::NwProto, 6, 6);
+        assert!(!Prerequisite::Tcp.met_by(&matches), "only some bits of the protocol are given");
+        matches.set(FieldId::NwProto, 6);
+        assert!(Prerequisite::Tcp.met_by(&matches));
+        matches.set(FieldId::NwFrag, 3);
+        assert!(!Prerequisite::Tcp.met_by(&matches));
+    }
+}

@@ -378,15 +378,16 @@ impl<'a> Edit<'a> {
         let partial = matches!(self.csum, Csum::Partial { start, offset }
             if usize::from(start) + usize::from(offset) == at);
         let udp = self.headers.ip_proto == ip_proto::UDP;
+        // Without a pseudo header everything summed may be 0, and then only 0xffff is right. Elsewhere both zeros are.
+        let no_zero = matches!(self.headers.ip_proto, ip_proto::UDP | ip_proto::ICMP | ip_proto::IGMP);
         let new = match () {
             () if partial && pseudo => change.partial(check),
             () if partial => return,
             () if udp && check == 0 => return,
-            () if udp => match change.complete(check) {
-                0 => 0xffff,
+            () => match change.complete(check) {
+                0 if no_zero => 0xffff,
                 check => check,
             },
-            () => change.complete(check),
         };
         put16(self.frame, at, new);
     }

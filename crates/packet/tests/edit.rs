@@ -140,6 +140,15 @@ fn udp_without_a_checksum_stays_without() {
 }
 
 #[test]
+fn an_empty_echo_becomes_its_reply() {
+    // An echo reply of zeros: 0xffff is the checksum, 0 would be refused.
+    let (mut bytes, headers) = frame(v4().echo(0, 0, &[0; 8]));
+    assert!(Edit::new(&mut bytes, &headers, Csum::Complete).icmp_type(0));
+    assert_eq!(bytes[34..38], [0, 0, 0xff, 0xff]);
+    all_right(&bytes, &headers);
+}
+
+#[test]
 fn sctp_ports() {
     let l4 = L4::Sctp { src: 7, dst: 8, tag: 1, data: &[3; 20] };
     let (mut bytes, headers) = frame(Ip { l4, ..v4() });

@@ -1,6 +1,6 @@
 //! Finds the rule with the highest priority that matches a packet, and tells which bits decided it.
 //!
-//! Tuple space search: rules with the same mask share a [`Subtable`], a hash table of masked keys. Three things
+//! Tuple space search: rules with the same mask share a subtable, a hash table of masked keys. Three things
 //! keep the number of bits looked at, and so the number of megaflows, small; in the order of their worth:
 //!
 //! - *stages*: a subtable that has no rule with the packet's metadata is left without a look at its addresses;
@@ -30,7 +30,7 @@ use self::subtable::{Hit, Subtable};
 use crate::{FlowKey, FlowMask, FlowMatch};
 
 /// A set of rules, at most one for each pair of match and priority.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Classifier<R> {
     /// By highest priority, then by mask: the order in which they are tried.
     subtables: Vec<Subtable<R>>,

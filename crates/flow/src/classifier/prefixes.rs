@@ -17,7 +17,7 @@ const FIELDS: [(FieldId, usize); PREFIXES] = [
 ];
 
 /// The tries of a classifier.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tries([Trie; PREFIXES]);
 
 impl Tries {

@@ -32,7 +32,7 @@ struct MaskWord {
 }
 
 /// The rules of one masked key, highest priority first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Head<R> {
     key: Box<[u64]>,
     rules: Vec<(u32, R)>,
@@ -41,7 +41,7 @@ struct Head<R> {
 }
 
 /// The rules that share one mask.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Subtable<R> {
     mask: FlowMask,
     /// How many bits the mask has.

@@ -48,7 +48,7 @@ const fn leading(n: u8) -> u128 {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Node {
     /// The bits from the parent to here.
     bits: Bits,
@@ -64,7 +64,7 @@ impl Node {
 }
 
 /// The trie of one field.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trie {
     root: Option<Box<Node>>,
 }

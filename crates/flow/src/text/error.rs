@@ -45,9 +45,11 @@ fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     }
     let word = word.to_ascii_lowercase();
     let distance = |name: &str| strsim::osa_distance(&word, &name.to_ascii_lowercase());
+    let limit = |name: &str| (name.len().max(word.len()) / 3).max(1);
     known
+        .filter(|name| name.len().abs_diff(word.len()) <= limit(name))
         .map(|name| (distance(name), name))
-        .filter(|(distance, name)| *distance <= (name.len().max(word.len()) / 3).max(1))
+        .filter(|(distance, name)| *distance <= limit(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

@@ -88,8 +88,7 @@ impl<'a> Parser<'a> {
             }
             return Ok(true);
         }
-        let is_known = names().any(|known| known == name) || FieldId::named(name).is_some();
-        if !is_known {
+        if FieldId::named(name).is_none() {
             let is_one = |known: &str| {
                 let ends = |rest: &str| known.ends_with('_') || rest.bytes().all(|c| c.is_ascii_digit());
                 name.strip_prefix(known).is_some_and(ends)
