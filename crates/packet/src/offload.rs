@@ -232,7 +232,7 @@ impl Offload {
         Ok(())
     }
 
-    /// Whether the frame stands for several packets on the wire, or lacks its checksum.
+    /// Whether the frame is one packet with its checksum in place: nothing is left to be done.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
         matches!(self.gso, Gso::None) && !matches!(self.csum, Csum::Partial { .. })

@@ -1,29 +1,12 @@
-//! Changing header fields of a frame in place, checksums kept right incrementally.
-//!
-//! A field change costs the same for 60 bytes and for a super-packet of 64 KiB: the old and the new words are all
-//! that is looked at. What changes with a field:
-//!
-//! | field | IPv4 header checksum | L4 checksum in place | L4 checksum [`Csum::Partial`] |
-//! |---|---|---|---|
-//! | IPv4 address | yes | yes (TCP, UDP) | the pseudo header's sum in the field |
-//! | IPv6 address | - | yes, and ICMPv6 | the same |
-//! | ToS, TTL, label | IPv4's | - | - |
-//! | port, ICMP type, ND | - | yes | nothing: it is yet to be summed |
-//!
-//! UDP's "no checksum" stays, and a UDP checksum never becomes 0 by accident. A later fragment has no L4 checksum;
-//! the first one's covers the whole datagram and is updated. A wrong checksum stays wrong. A destination with a
-//! routing header on its way to further segments is not the one in the checksum.
-//!
-//! Setters return whether the frame has the field; if not, nothing is written.
+//! One setter per field.
 
 use std::fmt;
 
 use crate::bytes::{array, array_mut, be16, be32, put, put16};
-use crate::ethernet::eth_type;
 use crate::nd::Nd;
 use crate::parse::{FRAG_ANY, ip_proto};
 use crate::vlan::TAG;
-use crate::{Csum, Headers, Mac, checksum, parse, sctp};
+use crate::{Csum, Headers, Mac, checksum, sctp};
 
 /// The TTL or hop limit is 0 or 1: the packet must not be forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,60 +19,6 @@ impl fmt::Display for TtlExpired {
 }
 
 impl std::error::Error for TtlExpired {}
-
-/// Puts a tag in front of all others. `frame` begins with 4 free bytes and is the whole frame afterwards.
-///
-/// The caller moves along: [`Headers::vlan_pushed`], [`crate::Offload::shifted`] by 4. `false`, and nothing
-/// written, if there is no Ethernet header.
-pub fn push_vlan(frame: &mut [u8], tpid: u16, tci: u16) -> bool {
-    if frame.len() < TAG + crate::ethernet::HEADER {
-        return false;
-    }
-    frame.copy_within(TAG..TAG + 12, 0);
-    put16(frame, 12, tpid) && put16(frame, 14, tci)
-}
-
-/// Takes the outermost tag away. The frame begins 4 bytes further in afterwards.
-///
-/// The caller moves along: [`Headers::vlan_popped`], [`crate::Offload::shifted`] by -4. `false`, and nothing
-/// written, without a tag.
-pub fn pop_vlan(frame: &mut [u8], headers: &Headers) -> bool {
-    if headers.vlans == 0 || frame.len() < TAG + crate::ethernet::HEADER {
-        return false;
-    }
-    frame.copy_within(0..12, TAG);
-    true
-}
-
-impl Headers {
-    /// The headers of `frame`, to which [`push_vlan`] added a tag since these were found.
-    #[must_use]
-    pub fn vlan_pushed(&self, frame: &[u8]) -> Self {
-        if self.vlans < parse::MAX_VLANS { self.shifted(4, 1) } else { parse(frame).unwrap_or_default() }
-    }
-
-    /// The headers of `frame`, from which [`pop_vlan`] took a tag since these were found.
-    #[must_use]
-    pub fn vlan_popped(&self, frame: &[u8]) -> Self {
-        if matches!(self.eth_type, eth_type::VLAN | eth_type::QINQ) {
-            return parse(frame).unwrap_or_default(); // a third tag becomes visible
-        }
-        self.shifted(-4, -1)
-    }
-
-    fn shifted(&self, by: i16, vlans: i8) -> Self {
-        let shift = |at: u16| if at == 0 { 0 } else { at.saturating_add_signed(by) };
-        Self {
-            l2_len: shift(self.l2_len),
-            l3: shift(self.l3),
-            l4: shift(self.l4),
-            payload: shift(self.payload),
-            end: self.end.saturating_add_signed(by.into()),
-            vlans: self.vlans.saturating_add_signed(vlans),
-            ..*self
-        }
-    }
-}
 
 /// Which checksums cover a field.
 #[derive(Clone, Copy)]
@@ -399,10 +328,12 @@ struct Change(checksum::Sum);
 
 impl Change {
     #[inline]
-    fn between(old: &[u8], new: &[u8]) -> Self {
-        let words = |bytes: &[u8]| checksum::Sum::ZERO.bytes(bytes).fold();
-        // The complement of a folded sum is the sum of the complements.
-        Self(checksum::Sum::ZERO.word(!words(old)).word(words(new)))
+    fn between<const N: usize>(old: &[u8; N], new: &[u8; N]) -> Self {
+        let (old, new) = (old.as_chunks::<2>().0, new.as_chunks::<2>().0);
+        let words = old.iter().zip(new);
+        Self(words.fold(checksum::Sum::ZERO, |sum, (old, new)| {
+            sum.word(!u16::from_be_bytes(*old)).word(u16::from_be_bytes(*new))
+        }))
     }
 
     #[inline]
