@@ -36,12 +36,6 @@ pub(crate) struct Link {
     report: Arc<LinkReport>,
 }
 
-/// A unit that has arrived at the other end.
-#[derive(Debug)]
-pub(crate) struct Departure {
-    pub(crate) unit: Unit,
-}
-
 impl Link {
     /// A direction with its random stream: `direction` tells the two of a link apart.
     pub(crate) fn new(
@@ -230,7 +224,7 @@ impl Link {
     }
 
     /// The next unit that has arrived at the other end at `now`.
-    pub(crate) fn depart(&mut self, now: Nanos) -> Option<Departure> {
+    pub(crate) fn depart(&mut self, now: Nanos) -> Option<Unit> {
         self.transmit_queued(now);
         let transit = self.line.pop(now)?;
         let mut unit = transit.unit;
@@ -238,7 +232,7 @@ impl Link {
         self.report.counters.left.add(unit.wire);
         self.note_timing(now, transit.due, unit.packet.meta.unread, unit.wire);
         unit.packet.meta.at = transit.due;
-        Some(Departure { unit })
+        Some(unit)
     }
 
     /// Judges the present second of its timing if that is over.

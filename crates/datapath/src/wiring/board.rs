@@ -239,7 +239,7 @@ impl fmt::Debug for Wiring {
 }
 
 /// What a frame is on the wire.
-pub(crate) fn wire_of(frame: &Frame<'_>) -> Wire {
+fn wire_of(frame: &Frame<'_>) -> Wire {
     let headers = parse(frame.data()).unwrap_or_default();
     wire(frame.len(), &headers, &frame.offload)
 }

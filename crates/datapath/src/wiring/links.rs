@@ -10,7 +10,7 @@ use crate::port::{Attach, Direction};
 use crate::wiring::board::{Arrival, Wiring};
 
 impl Wiring {
-    /// Puts a load on a link direction, and lets leave what leaves at once.
+    /// Puts a load on a link direction. What is to leave at once leaves when timers are looked at next, in its turn.
     pub(crate) fn enter(
         &mut self,
         port: PortId,
@@ -31,23 +31,22 @@ impl Wiring {
         if way == Direction::FromSwitch {
             tx.tx.add(losses.taken(wire));
         }
-        self.run_link(link_id(port, way), usize::MAX);
+        self.set_timer(port, way);
     }
 
-    /// Lets leave what has arrived at the other end of a link, at most `most` units, and sets its timer.
-    pub(crate) fn run_link(&mut self, id: u32, most: usize) -> usize {
+    /// Lets leave one unit that has arrived at the other end of a link, or moves its queue on; sets its timer.
+    pub(crate) fn run_link(&mut self, id: u32) {
         let (port, way) = link_of(id);
         let now = self.now;
-        let mut left = 0;
-        while left < most
-            && let Some(departure) = self.link(port, way).and_then(|link| link.depart(now))
-        {
-            self.leave(port, way, departure.unit);
-            left += 1;
+        if let Some(unit) = self.link(port, way).and_then(|link| link.depart(now)) {
+            self.leave(port, way, unit);
         }
+        self.set_timer(port, way);
+    }
+
+    fn set_timer(&mut self, port: PortId, way: Direction) {
         let next = self.link(port, way).and_then(|link| link.next());
-        self.timers.set(id, next);
-        left
+        self.timers.set(link_id(port, way), next);
     }
 
     pub(crate) fn link(&mut self, port: PortId, way: Direction) -> Option<&mut Link> {
@@ -92,8 +91,7 @@ impl Wiring {
             }
             self.pool.recycle(unit.packet);
         }
-        let next = self.link(port, way).and_then(|link| link.next());
-        self.timers.set(link_id(port, way), next);
+        self.set_timer(port, way);
     }
 }
 

@@ -7,4 +7,4 @@ mod board;
 mod devices;
 mod links;
 
-pub(crate) use board::{Arrival, Wiring, wire_of};
+pub(crate) use board::{Arrival, Wiring};
