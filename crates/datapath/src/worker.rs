@@ -273,3 +273,10 @@ impl fmt::Debug for Worker {
             .finish_non_exhaustive()
     }
 }
+
+/// A worker lives on a thread of its own, and what it hands over goes to another.
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<Worker>();
+    send::<Handoff>();
+};
