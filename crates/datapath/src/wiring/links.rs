@@ -7,6 +7,7 @@ use netloom_packet::{Headers, Wire};
 
 use crate::link::{Gate, Link, Load, Unit};
 use crate::port::{Attach, Direction};
+use crate::station::Station;
 use crate::wiring::board::{Arrival, Wiring};
 
 impl Wiring {
@@ -21,15 +22,19 @@ impl Wiring {
     ) {
         let Self { stations, pool, now, counters, .. } = self;
         let Some(station) = stations.get_mut(port.0 as usize).and_then(Option::as_deref_mut) else { return };
-        let tx = Arc::clone(&station.counters);
-        let Some(link) = station.link(way) else { return };
+        let Station { to_switch, from_switch, counters: port_counters, .. } = station;
+        let link = match way {
+            Direction::ToSwitch => to_switch,
+            Direction::FromSwitch => from_switch,
+        };
+        let Some(link) = link else { return };
         let losses = Gate { pool, now: *now }.enter(link, load, headers, wire);
         for (reason, lost) in losses.iter() {
             counters.drops.add(reason, lost.packets.into());
-            tx.drops.add(reason, lost.packets.into());
+            port_counters.drops.add(reason, lost.packets.into());
         }
         if way == Direction::FromSwitch {
-            tx.tx.add(losses.taken(wire));
+            port_counters.tx.add(losses.taken(wire));
         }
         self.set_timer(port, way);
     }
