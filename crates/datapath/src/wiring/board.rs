@@ -1,23 +1,21 @@
-//! Everything behind an output: ports, their links and their devices.
-//!
-//! What is sent to a port is handled here to its end: it waits on a link, is handed to a driver, or arrives at
-//! another switch. Arrivals are queued and looked up one after the other by [`crate::pass`], never by recursion.
+//! The ports of a worker, and the way out of a switch.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{DropReason, LinkSettings, Nanos, PortId, RecircId};
+use netloom_flow::{DropReason, Nanos, PortId, RecircId};
 use netloom_packet::{Headers, Wire, parse, wire};
 
 use crate::counters::Counters;
 use crate::frame::Frame;
 use crate::handoff::Handoff;
-use crate::link::{Gate, Link, Load, Timers, Unit};
+use crate::link::{Link, Load, Timers};
 use crate::pool::{Packet, Pool, PoolLimit};
-use crate::port::{Attach, Direction, Refused, Way};
-use crate::station::{Late, Station};
+use crate::port::{Attach, Direction, Way};
+use crate::station::Station;
 use crate::transmit;
+use crate::wiring::links::link_id;
 
 /// Most packets waiting for their lookup at another switch: beyond, they are going round in circles.
 const ARRIVALS: usize = 4_096;
@@ -26,20 +24,20 @@ const HANDOFFS: usize = 1_024;
 
 /// See the module.
 pub(crate) struct Wiring {
-    stations: Vec<Option<Box<Station>>>,
+    pub(super) stations: Vec<Option<Box<Station>>>,
     pub(crate) timers: Timers,
     pub(crate) pool: Pool,
     pub(crate) counters: Arc<Counters>,
     pub(crate) arrivals: VecDeque<Arrival>,
     /// Ports sent to since the last flush.
-    dirty: Vec<PortId>,
+    pub(super) dirty: Vec<PortId>,
     /// By worker.
     pub(crate) handoffs: Vec<Vec<Handoff>>,
     pub(crate) now: Nanos,
-    worker: u16,
-    seed: u64,
+    pub(super) worker: u16,
+    pub(super) seed: u64,
     /// Where a segment is put together for a device that cannot cut.
-    scratch: Box<[u8]>,
+    pub(super) scratch: Box<[u8]>,
 }
 
 /// A packet that has arrived at a switch.
@@ -175,66 +173,6 @@ impl Wiring {
         }
     }
 
-    /// Puts a load on a link direction, and lets leave what leaves at once.
-    pub(crate) fn enter(
-        &mut self,
-        port: PortId,
-        way: Direction,
-        load: Load<'_, '_>,
-        headers: &Headers,
-        wire: Wire,
-    ) {
-        let Self { stations, pool, now, counters, .. } = self;
-        let Some(station) = stations.get_mut(port.0 as usize).and_then(Option::as_deref_mut) else { return };
-        let tx = Arc::clone(&station.counters);
-        let Some(link) = station.link(way) else { return };
-        let losses = Gate { pool, now: *now }.enter(link, load, headers, wire);
-        for (reason, lost) in losses.iter() {
-            counters.drops.add(reason, lost.packets.into());
-            tx.drops.add(reason, lost.packets.into());
-        }
-        if way == Direction::FromSwitch {
-            tx.tx.add(losses.taken(wire));
-        }
-        self.run_link(link_id(port, way), usize::MAX);
-    }
-
-    /// Lets leave what has arrived at the other end of a link, at most `most` units, and sets its timer.
-    pub(crate) fn run_link(&mut self, id: u32, most: usize) -> usize {
-        let (port, way) = link_of(id);
-        let now = self.now;
-        let mut left = 0;
-        while left < most
-            && let Some(departure) = self.link(port, way).and_then(|link| link.depart(now))
-        {
-            self.leave(port, way, departure.unit);
-            left += 1;
-        }
-        let next = self.link(port, way).and_then(|link| link.next());
-        self.timers.set(id, next);
-        left
-    }
-
-    pub(crate) fn link(&mut self, port: PortId, way: Direction) -> Option<&mut Link> {
-        self.station(port)?.link(way).as_deref_mut()
-    }
-
-    /// A unit has arrived at the other end of a link.
-    fn leave(&mut self, port: PortId, way: Direction, unit: Unit) {
-        let Some(station) = self.station(port) else { return };
-        let Unit { mut packet, wire, .. } = unit;
-        match (way, station.attach) {
-            (Direction::ToSwitch, _) => self.queue(Arrival { packet, port, recirc: RecircId(0) }),
-            (Direction::FromSwitch, Attach::Peer(peer)) => {
-                self.queue(Arrival { packet, port: peer, recirc: RecircId(0) });
-            }
-            (Direction::FromSwitch, Attach::Switch | Attach::Wire(_)) => {
-                self.send(port, &mut packet.frame(), wire, false);
-                self.pool.recycle(packet);
-            }
-        }
-    }
-
     /// Queues a copy of a frame for a lookup.
     pub(crate) fn queue_copy(&mut self, port: PortId, recirc: RecircId, frame: &Frame<'_>, wire: Wire) {
         match self.pool.own(frame) {
@@ -243,7 +181,7 @@ impl Wiring {
         }
     }
 
-    fn queue(&mut self, mut arrival: Arrival) {
+    pub(super) fn queue(&mut self, mut arrival: Arrival) {
         if self.arrivals.len() < ARRIVALS {
             self.arrivals.push_back(arrival);
         } else {
@@ -276,99 +214,6 @@ impl Wiring {
         }
     }
 
-    /// Hands a frame to a device; `count`: as sent by the port, which a link in front of the device has done before.
-    fn send(&mut self, port: PortId, frame: &mut Frame<'_>, wire: Wire, count: bool) {
-        let Self { stations, scratch, dirty, .. } = self;
-        let Some(station) = stations.get_mut(port.0 as usize).and_then(Option::as_deref_mut) else { return };
-        let Some(driver) = &mut station.driver else {
-            return if station.reading {
-                self.send_later(port, frame, wire, count)
-            } else {
-                self.drop(port, DropReason::PortDown, wire.packets)
-            };
-        };
-        let sent = if station.caps.takes(&frame.offload) {
-            transmit::Sent::one(driver.transmit(frame), wire)
-        } else {
-            transmit::finished(&mut **driver, station.caps, frame, scratch)
-        };
-        if count {
-            station.counters.tx.add(sent.taken);
-        }
-        if !std::mem::replace(&mut station.dirty, true) {
-            dirty.push(port);
-        }
-        if let Some((reason, packets)) = sent.dropped {
-            self.drop(port, reason, packets);
-        }
-    }
-
-    /// The device is being read: what it is to send waits until that is over.
-    #[cold]
-    fn send_later(&mut self, port: PortId, frame: &Frame<'_>, wire: Wire, count: bool) {
-        let packet = self.pool.own(frame);
-        match (packet, self.station(port)) {
-            (Some(packet), Some(station)) => station.late.push(Late { packet, wire, count }),
-            _ => self.drop(port, DropReason::PoolExhausted, wire.packets),
-        }
-    }
-
-    /// Sends what came for a device while it was being read.
-    pub(crate) fn send_late(&mut self, port: PortId) {
-        let Some(station) = self.station(port) else { return };
-        let mut late = std::mem::take(&mut station.late);
-        for Late { mut packet, wire, count } in late.drain(..) {
-            self.send(port, &mut packet.frame(), wire, count);
-            self.pool.recycle(packet);
-        }
-        if let Some(station) = self.station(port) {
-            station.late = late;
-        }
-    }
-
-    /// Lets every device that was sent to send what it has batched.
-    pub(crate) fn flush(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for port in dirty.drain(..) {
-            let Some(station) = self.station(port) else { continue };
-            station.dirty = false;
-            let flushed = station.driver.as_mut().map(|driver| driver.flush()).unwrap_or_default();
-            if flushed.full > 0 {
-                self.drop(port, DropReason::DeviceFull, flushed.full);
-            }
-            if flushed.failed > 0 {
-                self.drop(port, DropReason::DeviceError, flushed.failed);
-            }
-        }
-        self.dirty = dirty;
-    }
-
-    /// Sets one direction of a port's link.
-    pub(crate) fn set_link(&mut self, port: PortId, way: Direction, settings: LinkSettings) {
-        let (seed, now) = (self.seed, self.now);
-        let counters = Arc::clone(&self.counters);
-        let Some(station) = self.station(port) else { return };
-        let link_seed = station.link_seed;
-        let given_back = match station.link(way) {
-            None if settings.is_plain() => return,
-            none @ None => {
-                let report = counters.add_link(port, way);
-                *none = Some(Box::new(Link::new(seed, link_seed, way as u64, settings, report)));
-                return;
-            }
-            Some(link) => link.change(settings, now),
-        };
-        for unit in given_back {
-            self.drop(port, DropReason::LinkDown, unit.wire.packets);
-            if let Some(link) = self.link(port, way) {
-                link.count_dropped(DropReason::LinkDown, unit.wire.packets.into());
-            }
-            self.pool.recycle(unit.packet);
-        }
-        let next = self.link(port, way).and_then(|link| link.next());
-        self.timers.set(link_id(port, way), next);
-    }
-
     /// Gives up a port and what its links hold.
     pub(crate) fn remove(&mut self, port: PortId) {
         for way in [Direction::ToSwitch, Direction::FromSwitch] {
@@ -393,26 +238,8 @@ impl fmt::Debug for Wiring {
     }
 }
 
-/// The number of a link direction in the timers.
-pub(crate) const fn link_id(port: PortId, way: Direction) -> u32 {
-    port.0 << 1 | way as u32
-}
-
-const fn link_of(id: u32) -> (PortId, Direction) {
-    (PortId(id >> 1), if id & 1 == 0 { Direction::ToSwitch } else { Direction::FromSwitch })
-}
-
 /// What a frame is on the wire.
-pub(crate) fn wire_of(frame: &Frame<'_>) -> Wire {
+fn wire_of(frame: &Frame<'_>) -> Wire {
     let headers = parse(frame.data()).unwrap_or_default();
     wire(frame.len(), &headers, &frame.offload)
-}
-
-impl From<Refused> for DropReason {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Full => Self::DeviceFull,
-            Refused::Error(_) => Self::DeviceError,
-        }
-    }
 }
