@@ -9,10 +9,10 @@ use crate::exit::Outcome;
 #[derive(Debug, Parser)]
 #[command(name = "netloom", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(after_help = "\
-Start with:  netloom run examples/quickstart.loom.yml
-             netloom up examples/campus.loom.yml;  netloom ls;  netloom exec h1 -- ip addr;  netloom down
-Exit codes:  0 done, 1 the answer is no, 2 usage or invalid file, 3 could not be done (undone again),
-             4 the machine lacks something, 5 not faithful, 124 timeout, 130 interrupted")]
+Start with  netloom run examples/quickstart.loom.yml
+or          netloom up examples/campus.loom.yml, then ls, exec h1 -- ip addr, cli, down
+Exit codes  0 done; 1 the answer is no; 2 usage or invalid file; 3 could not be done, undone again;
+            4 the machine lacks something; 5 not faithful; 124 timeout; 130 interrupted")]
 pub(crate) struct Args {
     /// The lab meant [default: that of the *.loom.yml here, else the only one up]
     #[arg(short, long, global = true, env = "NETLOOM_LAB", hide_env_values = true)]
