@@ -1,6 +1,7 @@
 //! The verbs and what all of them take.
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cmd;
 use crate::exit::Outcome;
@@ -84,6 +85,33 @@ pub(crate) enum Verb {
     /// Run the daemon of a lab
     #[command(hide = true)]
     Daemon(cmd::daemon::Daemon),
+}
+
+/// Verbs for which `-l` means nothing: they take a file, or no lab at all.
+const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "completion", "mn", "man"];
+
+impl Args {
+    /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.
+    ///
+    /// # Errors
+    /// What is wrong, or the help that was asked for.
+    pub(crate) fn parse_checked() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        if let Some((verb, inner)) = matches.subcommand()
+            && WITHOUT_LAB.contains(&verb)
+            && [&matches, inner].iter().any(|m| m.value_source("lab") == Some(ValueSource::CommandLine))
+        {
+            let hint = if matches!(verb, "up" | "plan" | "run" | "lint") {
+                ": the file says which lab; `--name` changes it"
+            } else {
+                ""
+            };
+            return Err(command
+                .error(clap::error::ErrorKind::ArgumentConflict, format!("`{verb}` takes no --lab{hint}")));
+        }
+        Self::from_arg_matches(&matches)
+    }
 }
 
 impl Verb {

@@ -69,7 +69,11 @@ pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
         if ready.input {
             input = forward(&mut conn);
         }
-        conn.flush().map_err(|error| broken(&error))?;
+        // Who does not listen any more may still have something to say: how the program ended.
+        if conn.flush().is_err() {
+            conn.forget();
+            input = false;
+        }
         if ready.conn
             && conn.fill().map_err(|error| broken(&error))? == Some(0)
             && frames(&mut conn)?.is_none()

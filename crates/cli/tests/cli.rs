@@ -71,7 +71,7 @@ fn without_a_lab_the_user_learns_what_to_type() {
         "up nosuch.loom.yml",
         "dance",
         "exec h1",
-        "up --set x a.loom.yml",
+        "up --set x -",
         "run --timeout never",
     ];
     insta::assert_snapshot!(transcript(&world, &lines));

@@ -19,6 +19,7 @@ use netloom_daemon::launch::{self, State};
 
 use crate::client::{Patience, now};
 use crate::exit::{DONE, Failure, INTERRUPTED, NO, Outcome};
+use crate::interrupt::Signals;
 use crate::labfile::LabText;
 use crate::output::{self, progress::Phases};
 use crate::prompt::Prompt;
@@ -132,6 +133,8 @@ impl Mn {
             }
         };
         say(screen::creating(&lab));
+        // Ctrl-C between two commands must not leave the lab up.
+        let _signals = Signals::ends().map_err(|error| Failure::failed("Cannot catch signals.", &error))?;
         let limit = self.twait.map(|seconds| Duration::from_secs(seconds.into()));
         let mut phases = Phases::new();
         let up =

@@ -94,6 +94,11 @@ impl Conn {
         Ok(())
     }
 
+    /// Drops what waits for [`Self::flush`].
+    pub fn forget(&mut self) {
+        self.queue.clear();
+    }
+
     /// The next frame that was read already.
     ///
     /// # Errors
