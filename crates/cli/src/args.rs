@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Graph(cmd::graph::GraphCmd),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
+    /// Print the JSON Schema of lab files, for an editor
+    Schema(cmd::schema::Schema),
     /// Print completions for a shell
     Completion(cmd::completion::Completion),
     /// Understand Mininet's flags
@@ -88,7 +90,7 @@ pub(crate) enum Verb {
 }
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
-const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "completion", "mn", "man"];
+const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man"];
 
 impl Args {
     /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.
@@ -151,6 +153,7 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Check(verb) => verb.run(),
+            Verb::Schema(verb) => verb.run(),
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),
             Verb::Cli(verb) => verb.run(lab),

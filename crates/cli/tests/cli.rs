@@ -257,13 +257,38 @@ fn down_ends_labs_alive_and_dead() {
 fn the_prompt_is_the_one_of_mininet() {
     let world = World::shop();
     world.file("script", "nodes\nred/web ping -c1 blue/h1\nexit\nnodes\n");
-    let input = "nodes\nnet\nlinks\npingall\npingpair\niperf\niperfudp 5M\nlink s1 s2 down\ndpctl dump-flows\n\
+    let input = "nodes\nnet\nlinks\npingall\npingpair\niperf red/web blue/h1\niperfudp 5M red/web blue/h1\nlink s1 s2 down\ndpctl dump-flows\n\
                  red/web cd /tmp\nred/web ls blue/h1\nred/web\ns1 ls\ndance\npy 1+1\nsource script\nsh echo here\nexit\nnodes\n";
     insta::assert_snapshot!(world.run_with("cli", input));
     insta::assert_snapshot!(world.run("cli script"));
     let asked = world.asked.lock().unwrap();
     assert!(asked.iter().any(|command| matches!(command, Command::Exec { cwd: Some(cwd), argv, .. }
         if cwd == "/tmp" && argv[2] == "ls 10.0.0.1")));
+}
+
+#[test]
+fn the_schema_is_json_and_knows_links() {
+    let world = World::empty();
+    let out = world.command("schema").output().unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(schema["properties"].get("links").is_some(), "{schema}");
+}
+
+#[test]
+fn the_examples_are_lab_files() {
+    let world = World::empty();
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".loom.yml") {
+            let text = world.run(&format!("lint {}", path.display()));
+            assert!(text.contains("no errors"), "{text}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]
