@@ -8,12 +8,14 @@ mod matrix;
 mod neighbours;
 mod ping;
 mod reach;
+mod silence;
 mod station;
 #[cfg(test)]
 mod testing;
 
 pub(crate) use ping::{PairResult, PingJob, ping};
 pub(crate) use reach::{ReachJob, Reached, reach};
+pub(crate) use silence::{Silence, SilenceJob, silence};
 pub(crate) use station::Station;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use netloom_lab::expect::ProbeKind;
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, NewLink, Request, RouteSpec};
 use netloom_sys::netns::NetNs;
 
+use super::reach::{ReachJob, reach};
 use super::station::Station;
 
 /// Stations that are joined, or `None` after saying aloud that this process may not make namespaces.
@@ -53,7 +55,9 @@ pub(super) fn join(net: u8, (a, a_name, a_host): (&NetNs, &str, u8), (b, b_name,
 pub(super) fn wire() -> Option<[Station; 2]> {
     let [a, b] = namespaces()?;
     join(0, (&a, "eth0", 1), (&b, "eth0", 2));
-    Some([station("a", &a, 0, 1), station("b", &b, 0, 2)])
+    let stations = [station("a", &a, 0, 1), station("b", &b, 0, 2)];
+    settle(&stations, (0, 1));
+    Some(stations)
 }
 
 /// `a` - `r` - `b`: networks 0 and 1, where `r` is 254 in both and forwards.
@@ -66,7 +70,24 @@ pub(super) fn routed() -> Option<[Station; 3]> {
         batch(netns, &[default_route([10, net, 0, 254].into()), default_route(v6.into())]);
     }
     forward(&r, true);
-    Some([station("a", &a, 0, 1), station("r", &r, 0, 254), station("b", &b, 1, 1)])
+    let stations = [station("a", &a, 0, 1), station("r", &r, 0, 254), station("b", &b, 1, 1)];
+    settle(&stations, (0, 2));
+    Some(stations)
+}
+
+/// Waits until a pair reaches each other: the kernel takes a moment to activate a new link.
+pub(super) fn settle(stations: &[Station], (a, b): (usize, usize)) {
+    let job = ReachJob {
+        pairs: vec![(a, b), (b, a)],
+        kinds: vec![ProbeKind::Icmp],
+        over: None,
+        packets: 1,
+        wait: 100_000_000,
+        forwarders: Vec::new(),
+        clear: false,
+    };
+    let whole = || reach(stations, &job, &|| true).unwrap().iter().all(|result| result.arrived == 1);
+    assert!((0..100).any(|_| whole()), "the test's own network does not work");
 }
 
 /// Lets a namespace forward, or drop what it should.
