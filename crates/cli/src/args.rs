@@ -72,8 +72,6 @@ pub(crate) enum Verb {
     Graph(cmd::graph::GraphCmd),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
-    /// Print the JSON Schema of lab files, for an editor
-    Schema(cmd::schema::Schema),
     /// Print completions for a shell
     Completion(cmd::completion::Completion),
     /// Understand Mininet's flags
@@ -125,7 +123,6 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Check(verb) => verb.run(),
-            Verb::Schema(verb) => verb.run(),
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),
             Verb::Cli(verb) => verb.run(lab),

@@ -62,8 +62,11 @@ impl Client {
         loop {
             text.clear();
             if lines.read_until(b'\n', &mut text).map_err(ended)? == 0 {
-                return Err(ApiError::new(ErrorKind::Internal, "The lab's daemon went away without an answer.")
-                    .hint(format!("see {}", self.home.log_file().display())));
+                return Err(ApiError::new(
+                    ErrorKind::Internal,
+                    "The lab's daemon went away without an answer.",
+                )
+                .hint(format!("see {}", self.home.log_file().display())));
             }
             match serde_json::from_slice(&text).map_err(|error| broken(&error))? {
                 Line::Progress(event) => progress(event),
@@ -77,14 +80,18 @@ impl Client {
     pub(crate) fn stream(&self, command: &Command) -> Result<Conn, ApiError> {
         let mut socket = self.connect()?;
         let body = serde_json::to_vec(command).map_err(|error| broken(&error))?;
-        http::post(&mut socket, "/v1/stream", &body, Some(STREAM_PROTOCOL)).map_err(|error| broken(&error))?;
+        http::post(&mut socket, "/v1/stream", &body, Some(STREAM_PROTOCOL))
+            .map_err(|error| broken(&error))?;
         let mut answer = http::read(socket).map_err(|error| broken(&error))?;
         if answer.status != 101 {
             let mut text = String::new();
             answer.body.read_to_string(&mut text).map_err(|error| broken(&error))?;
             return Err(match serde_json::from_str(text.trim()) {
                 Ok(Line::Error(error)) => *error,
-                _ => ApiError::new(ErrorKind::Internal, format!("The lab's daemon answered {}.", answer.status)),
+                _ => ApiError::new(
+                    ErrorKind::Internal,
+                    format!("The lab's daemon answered {}.", answer.status),
+                ),
             });
         }
         let read = answer.body.into_inner();
@@ -106,7 +113,9 @@ impl Client {
             (State::Absent, _) => ApiError::new(ErrorKind::NotFound, format!("Lab {lab} is not up."))
                 .hint("`netloom up` starts the lab of the file here, `netloom ls labs` lists what is up"),
             (State::Dead, _) => ApiError::new(ErrorKind::Failed, format!("The daemon of lab {lab} is gone."))
-                .hint(format!("`netloom down {lab}` removes what it left; `netloom up` does so too, and starts anew")),
+                .hint(format!(
+                    "`netloom down {lab}` removes what it left; `netloom up` does so too, and starts anew"
+                )),
             (State::Alive(_), _) => {
                 ApiError::caused(ErrorKind::Busy, format!("Lab {lab} does not answer yet."), error)
                     .hint("try again in a moment")

@@ -23,7 +23,11 @@ fn label(link: &LinkRow) -> String {
     if forth == back {
         parts.push(forth);
     } else {
-        parts.push([("there ", forth), ("back ", back)].map(|(word, text)| if text.is_empty() { text } else { format!("{word}{text}") }).join(" "));
+        parts.push(
+            [("there ", forth), ("back ", back)]
+                .map(|(word, text)| if text.is_empty() { text } else { format!("{word}{text}") })
+                .join(" "),
+        );
     }
     if !link.up {
         parts.push("down".into());
@@ -49,12 +53,26 @@ mod tests {
             tenant: tenant.into(),
             kind: "host".into(),
             state: "up".into(),
-            interfaces: vec![InterfaceRow { name: "eth0".into(), addresses: vec![address.into()], ..Default::default() }],
+            interfaces: vec![InterfaceRow {
+                name: "eth0".into(),
+                addresses: vec![address.into()],
+                ..Default::default()
+            }],
             ..Default::default()
         };
         let switch = |name: &str| SwitchRow { name: name.into(), state: "up".into(), ..Default::default() };
-        let end = |node: &str, interface: &str, switch| EndRow { node: node.into(), interface: interface.into(), switch };
-        let link = |a: EndRow, b: EndRow| LinkRow { name: format!("{}--{}", a.node, b.node), a, b, up: true, ..Default::default() };
+        let end = |node: &str, interface: &str, switch| EndRow {
+            node: node.into(),
+            interface: interface.into(),
+            switch,
+        };
+        let link = |a: EndRow, b: EndRow| LinkRow {
+            name: format!("{}--{}", a.node, b.node),
+            a,
+            b,
+            up: true,
+            ..Default::default()
+        };
         let settings = BTreeMap::from([("delay".to_owned(), "20ms".to_owned())]);
         let shaped = DirectionRow { settings, ..Default::default() };
         let mut core = link(end("s1", "s1-eth2", true), end("s2", "s2-eth1", true));
@@ -81,7 +99,12 @@ mod tests {
 
     #[test]
     fn an_empty_lab_can_be_drawn() {
-        for drawn in [text(&Graph::default()), dot(&Graph::default()), mermaid(&Graph::default()), svg(&Graph::default())] {
+        for drawn in [
+            text(&Graph::default()),
+            dot(&Graph::default()),
+            mermaid(&Graph::default()),
+            svg(&Graph::default()),
+        ] {
             assert!(!drawn.is_empty());
         }
     }

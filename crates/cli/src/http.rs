@@ -147,7 +147,10 @@ mod tests {
 
     #[test]
     fn every_framing_is_read() {
-        assert_eq!(whole("HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nabcX").unwrap(), (400, "abc".into()));
+        assert_eq!(
+            whole("HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nabcX").unwrap(),
+            (400, "abc".into())
+        );
         assert_eq!(whole(CHUNKED).unwrap(), (200, "ab\ncd\n".into()));
         assert_eq!(whole("HTTP/1.1 200 OK\r\n\r\nrest").unwrap(), (200, "rest".into()));
     }
@@ -162,7 +165,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error() {
-        for text in ["", "SSH-2.0\r\n\r\n", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nbroken\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"] {
+        for text in [
+            "",
+            "SSH-2.0\r\n\r\n",
+            "HTTP/1.1 2",
+            "HTTP/1.1 200 OK\r\nbroken\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+        ] {
             assert!(whole(text).is_err(), "{text:?}");
         }
     }

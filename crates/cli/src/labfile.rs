@@ -3,9 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use netloom_api::{ApiError, ErrorKind, Set, Wanted};
+use netloom_api::{ApiError, ErrorKind, Finding, Place, PlanStep, Set, Wanted};
+use netloom_lab::{Errors, Lab, line_column, load, name_of, resolve};
 
 use crate::exit::Failure;
+use crate::output::words::many;
 
 /// How a lab file's name ends.
 const ENDING: &str = ".loom.yml";
@@ -27,8 +29,101 @@ pub(crate) struct FileArgs {
 /// A file that was read.
 #[derive(Debug)]
 pub(crate) struct LabText {
+    /// The name of the lab that it becomes.
     pub(crate) name: String,
+    /// The name that the user knows it by.
+    pub(crate) base: String,
     pub(crate) wanted: Wanted,
+}
+
+impl LabText {
+    /// A text that was made, not read.
+    pub(crate) fn made(name: String, wanted: Wanted) -> Self {
+        Self { base: name.clone(), name, wanted }
+    }
+
+    /// Makes it an instance of its own: `shop` becomes `shop-7f3a`.
+    pub(crate) fn instance(&mut self, tag: &str) {
+        // A name has at most 63 characters.
+        let base: String = self.base.chars().take(58).collect();
+        self.name = format!("{}-{tag}", base.trim_end_matches('-'));
+        self.wanted.name = Some(self.name.clone());
+    }
+
+    /// Reads and resolves it here, so that a file with errors starts nothing.
+    ///
+    /// # Errors
+    /// All errors of the file.
+    pub(crate) fn check(&self) -> Result<Lab, Failure> {
+        let sets: Vec<_> = self.wanted.sets.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
+        let path = Path::new(&self.wanted.path);
+        load(&self.wanted.source, path, &sets)
+            .and_then(|file| resolve(&file))
+            .map_err(|errors| self.failure(&errors))
+    }
+
+    fn failure(&self, errors: &Errors) -> Failure {
+        let Wanted { source, path, .. } = &self.wanted;
+        let findings: Vec<_> = errors
+            .errors
+            .iter()
+            .map(|error| {
+                let (line, column) = line_column(source, error.span.start);
+                let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let place = Place {
+                    file: path.clone(),
+                    line: narrow(line),
+                    column: narrow(column),
+                    start: error.span.start,
+                    end: error.span.end,
+                };
+                Finding { message: error.message.clone(), hint: error.hint.clone(), place }
+            })
+            .collect();
+        let count = many(findings.len() as u64, "error");
+        let error = ApiError::new(
+            ErrorKind::InvalidFile,
+            format!("{} has {count}; nothing was started.", self.shown()),
+        )
+        .findings(findings);
+        Failure::from(error).in_text(path, source)
+    }
+
+    /// The path as the user would type it.
+    pub(crate) fn shown(&self) -> String {
+        let here = std::env::current_dir().unwrap_or_default();
+        let path = Path::new(&self.wanted.path);
+        path.strip_prefix(here).unwrap_or(path).display().to_string()
+    }
+
+    /// What `up` would make of it where nothing is.
+    pub(crate) fn plan(&self) -> Result<Vec<PlanStep>, Failure> {
+        let lab = self.check()?;
+        let step = |kind: &str, name: &str, detail: String| PlanStep {
+            sign: '+',
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            detail,
+        };
+        let words = |items: Vec<String>| items.join("  ");
+        let switches = lab
+            .switches
+            .iter()
+            .map(|switch| step("switch", &switch.name, many(switch.ports.len() as u64, "port")));
+        let nodes = lab.nodes.iter().map(|node| {
+            let privileged = node.privileged.then(|| "privileged".to_owned());
+            step(
+                "node",
+                &node.name,
+                words(node.addresses().map(|address| address.to_string()).chain(privileged).collect()),
+            )
+        });
+        let links = lab
+            .links
+            .iter()
+            .map(|link| step("link", &link.id, format!("{} -- {}", link.a.name(), link.b.name())));
+        Ok(switches.chain(nodes).chain(links).collect())
+    }
 }
 
 impl FileArgs {
@@ -52,12 +147,10 @@ impl FileArgs {
             },
         };
         let sets = self.sets.iter().map(|text| set(text)).collect::<Result<_, _>>()?;
-        let stem = path.file_name().and_then(|name| name.to_str()).map_or("lab", |name| {
-            name.strip_suffix(ENDING).unwrap_or_else(|| name.split('.').next().unwrap_or("lab"))
-        });
-        let name = self.name.clone().or_else(|| name_in(&source)).unwrap_or_else(|| stem.to_owned());
-        let wanted = Wanted { source, path: path.to_string_lossy().into_owned(), sets, name: self.name.clone() };
-        Ok(LabText { name, wanted })
+        let name = self.name.clone().or_else(|| name_in(&source)).unwrap_or_else(|| name_of(&path));
+        let wanted =
+            Wanted { source, path: path.to_string_lossy().into_owned(), sets, name: self.name.clone() };
+        Ok(LabText { base: name.clone(), name, wanted })
     }
 }
 
@@ -66,7 +159,8 @@ fn read(path: &Path) -> Result<(PathBuf, String), Failure> {
     match std::fs::read_to_string(&absolute) {
         Ok(text) => Ok((absolute, text)),
         Err(error) => {
-            let mut out = ApiError::caused(ErrorKind::Usage, format!("Cannot read {}.", path.display()), &error);
+            let mut out =
+                ApiError::caused(ErrorKind::Usage, format!("Cannot read {}.", path.display()), &error);
             if error.kind() == std::io::ErrorKind::InvalidData {
                 out.hint = Some("a lab file is UTF-8 text".into());
             } else if let Ok(Some(other)) = here() {

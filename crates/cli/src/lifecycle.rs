@@ -62,11 +62,16 @@ pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure>
     loop {
         let outcome = match launch::state(client.home()) {
             State::Alive(who) => ask_down(client, volumes, &who),
-            State::Dead => launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into),
+            State::Dead => {
+                launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
+            }
             State::Absent => {
                 let lab = client.home().lab();
-                return Err(Failure::from(ApiError::new(ErrorKind::NotFound, format!("Lab {lab} is not up.")))
-                    .hint("`netloom ls labs` lists what is up"));
+                return Err(Failure::from(ApiError::new(
+                    ErrorKind::NotFound,
+                    format!("Lab {lab} is not up."),
+                ))
+                .hint("`netloom ls labs` lists what is up"));
             }
         };
         match outcome {

@@ -65,7 +65,10 @@ pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
         if ready.input {
             input = forward(&mut conn)?;
         }
-        if ready.conn && conn.fill().map_err(|error| broken(&error))? == Some(0) && frames(&mut conn)?.is_none() {
+        if ready.conn
+            && conn.fill().map_err(|error| broken(&error))? == Some(0)
+            && frames(&mut conn)?.is_none()
+        {
             return Err(ApiError::new(ErrorKind::Failed, "The lab ended."));
         }
     }

@@ -31,9 +31,8 @@ pub(crate) fn of(homes: &Homes, name: &str) -> Result<Client, Failure> {
 
 /// Labs whose daemon lives.
 pub(crate) fn running(homes: &Homes) -> Vec<String> {
-    let alive = |name: &String| {
-        homes.home(name).is_ok_and(|home| matches!(launch::state(&home), State::Alive(_)))
-    };
+    let alive =
+        |name: &String| homes.home(name).is_ok_and(|home| matches!(launch::state(&home), State::Alive(_)));
     homes.list().into_iter().filter(alive).collect()
 }
 
@@ -55,7 +54,10 @@ fn choose(running: &[String], in_file: &Option<String>) -> Result<String, Failur
             ErrorKind::Usage,
             format!("Several labs are up: {}. Which one?", many.join(", ")),
         ))
-        .hint(format!("`netloom -l {} ...`, or set NETLOOM_LAB", many.first().map_or("LAB", String::as_str)))),
+        .hint(format!(
+            "`netloom -l {} ...`, or set NETLOOM_LAB",
+            many.first().map_or("LAB", String::as_str)
+        ))),
     }
 }
 

@@ -13,7 +13,7 @@ use netloom_sys::signals::SignalFd;
 use netloom_sys::{HostError, child, namespaces, privileges};
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Failure, Step, tell};
+use crate::protocol::{Failure, Received, Step, receive, tell};
 use crate::rootfs;
 use crate::spec::HostSpec;
 
@@ -30,8 +30,14 @@ pub(crate) enum Word {
     OrphansGone,
 }
 
-/// What the spawner writes to ask init to end; the content means nothing.
-pub(crate) const END: &[u8] = b"end";
+/// Spawner to init.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// End, if there are no orphans.
+    End,
+    /// Send this signal to every process of the node.
+    Signal(i32),
+}
 
 /// Runs as the first process of a node and returns its exit code.
 pub(crate) fn run(socket: &SeqPacket, netns: BorrowedFd<'_>, host: &HostSpec) -> i32 {
@@ -64,19 +70,23 @@ fn serve(socket: &SeqPacket) -> Result<(), HostError> {
     epoll.add(socket, 0, Interest::Read)?;
     epoll.add(&children, 1, Interest::Read)?;
     let mut owes_word = false;
-    let mut buffer = [0; 16];
+    let mut buffer = [0; 64];
     loop {
         epoll.wait(None, |_| {})?;
         while children.take().is_some() {}
         let alone = reap_all();
-        match socket.receive(&mut buffer, true) {
-            Ok(Some(_)) if alone => return Ok(()),
-            Ok(Some(_)) => {
+        match receive::<Order>(socket, &mut buffer, true) {
+            Received::Message(Order::End, _) if alone => return Ok(()),
+            Received::Message(Order::End, _) => {
                 owes_word = true;
                 let _ = tell(socket, &Word::Busy, &[]);
             }
-            Ok(None) => return Ok(()),
-            Err(_) => {}
+            // ESRCH: nobody is there.
+            Received::Message(Order::Signal(number), _) => {
+                let _ = child::kill_all(number);
+            }
+            Received::Closed => return Ok(()),
+            Received::Nothing | Received::Nonsense => {}
         }
         if alone && owes_word {
             owes_word = false;

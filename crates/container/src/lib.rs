@@ -12,11 +12,12 @@
 //! - [`spec`]: what a host and a process are to be: plain values.
 //! - [`spawner`]: the handle of the daemon, the server behind it, the state machine of a node.
 //! - [`rootfs`]: what a host sees of the machine's files.
-//! - [`service`]: when a `run:` process is started again; [`log`]: where its output goes.
+//! - [`service`]: when a `run:` process is started again; [`log`] and [`collector`]: where its output goes.
 //!
 //! It deliberately knows nothing of labs, images or links: who calls it hands over a network namespace and paths.
 
 pub mod capability;
+pub mod collector;
 mod init;
 pub mod log;
 mod process;

@@ -43,6 +43,8 @@ pub(crate) enum Request {
     Spawn { id: RequestId, host: Box<HostSpec>, process: ProcessSpec },
     /// Send a signal to a process, or to the process group it leads.
     Signal { id: RequestId, process: ProcessId, signal: i32, group: bool },
+    /// Send a signal to all processes of a node.
+    SignalNode { id: RequestId, node: String, signal: i32 },
     /// SIGTERM to all processes of a node, SIGKILL after `grace_nanos`; answered when the last one is gone.
     StopNode { id: RequestId, node: String, grace_nanos: u64 },
     /// The same for every node.
@@ -223,6 +225,7 @@ mod tests {
         let requests = [
             spawn(),
             Request::Signal { id: 1, process: ProcessId(7), signal: 15, group: true },
+            Request::SignalNode { id: 4, node: "h1".to_owned(), signal: 19 },
             Request::StopNode { id: 2, node: "h1".to_owned(), grace_nanos: 5 },
             Request::StopAll { id: 3, grace_nanos: 0 },
         ];

@@ -1,15 +1,18 @@
 //! A frame's way through: every stage, in order, and nothing else. Each stage is a file.
 //!
-//! | stage | where | cost, about |
+//! | stage | where | about |
 //! |---|---|---|
 //! | receive | [`crate::Port::receive`], [`Wiring::receive`](crate::wiring::Wiring::receive) | the driver's, + 5 ns |
-//! | parse | [`netloom_packet::parse`] | 10 ns |
-//! | key | [`netloom_flow::extract`] | 15 ns |
-//! | cache | `cache/exact.rs`, else `cache/megaflow.rs` | 20 ns; + 15 ns per mask |
-//! | miss | [`crate::Slowpath::translate`] | microseconds |
-//! | execute | `execute/` | 2 ns per action, + its own |
-//! | queue, link | `link/`, if it is shaped | 100 ns, and a copy |
-//! | transmit | [`crate::Port::transmit`] | the driver's |
+//! | parse | [`fn@netloom_packet::parse`] | 10 ns |
+//! | key | [`netloom_flow::extract_into`] | 15 ns |
+//! | cache | `cache/exact.rs`, else `cache/megaflow.rs` | 25 ns; + 15 ns per mask, + what memory takes |
+//! | miss | [`crate::Slowpath::translate`] | the slow path's, + 1 us to remember |
+//! | execute | `execute/` | 2 ns per action, 30 ns per rewrite |
+//! | queue, link | `link/`, if it is shaped | 150 ns, + 40 ns per KB copied, once |
+//! | transmit | [`crate::Port::transmit`] | the driver's, + 5 ns |
+//!
+//! In all some 80 ns for a hit and 70 ns for each further switch, whatever the size (`examples/pass_ns.rs`, one core of
+//! a virtual EPYC of 2022).
 //!
 //! No lock is taken, nothing is allocated (packet memory is reused) and nothing formatted per packet. Counters are
 //! plain loads and stores that other threads may read. A frame that arrives at another switch goes round this loop

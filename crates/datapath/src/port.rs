@@ -185,8 +185,9 @@ pub struct PortSpec {
     /// The worker that has its device, or for a peer port runs [`Self::from_switch`]. Every worker knows every
     /// port; only the owner is given the driver.
     pub worker: u16,
-    /// Names the link in the random streams: the fate of the nth packet of a direction depends on the lab's
-    /// seed, this and n only, so it should come from the link's name and not from its place in a list.
+    /// Names this end of the link in the random streams: the fate of the nth packet of a direction depends on the
+    /// lab's seed, this and n only. It should come from the names of link and end, not from their place in a list;
+    /// two peers need different ones.
     pub link_seed: u64,
 }
 

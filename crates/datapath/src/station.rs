@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use netloom_flow::{Nanos, TenantId};
+use netloom_flow::{Nanos, PortId, TenantId};
 use netloom_packet::Wire;
 
 use crate::counters::PortCounters;
@@ -91,15 +91,18 @@ impl Station {
         }
     }
 
+    pub(crate) const fn peer(&self) -> Option<PortId> {
+        match self.attach {
+            Attach::Peer(peer) => Some(peer),
+            Attach::Switch | Attach::Wire(_) => None,
+        }
+    }
+
     /// The peer, if what is sent here is received there at once and untouched.
     #[inline]
-    pub(crate) fn plain_peer(&self) -> Option<netloom_flow::PortId> {
-        match self.attach {
-            Attach::Peer(peer) if self.up && self.from_switch.as_ref().is_none_or(|l| l.is_transparent()) => {
-                Some(peer)
-            }
-            _ => None,
-        }
+    pub(crate) fn plain_peer(&self) -> Option<PortId> {
+        let plain = || self.from_switch.as_ref().is_none_or(|link| link.is_transparent());
+        self.peer().filter(|_| self.up && plain())
     }
 
     #[inline]

@@ -1,11 +1,10 @@
 //! One worker: its ports, caches and links, and the calls by which the edge drives it.
 //!
 //! ```text
-//! loop {                                       // the edge's
+//! loop {                                       // the edge's; a poll with nothing due costs nothing
 //!     wait for devices, until worker.deadline()
 //!     worker.begin_round(now, quiet)
-//!     for port in ready { worker.service(port, now, slow) }
-//!     worker.poll(now, slow)
+//!     for port in ready { worker.service(port, now, slow); worker.poll(clock, slow) }
 //!     move worker.handoffs(w) to the others, worker.accept(theirs)
 //! }
 //! ```
@@ -14,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use netloom_flow::{DropReason, Epoch, Nanos, PortId, RecircId};
-use netloom_packet::parse;
+use netloom_packet::{parse, wire};
 
 use crate::cache::Cache;
 use crate::counters::Counters;
@@ -25,10 +24,13 @@ use crate::pass::{Place, WORK};
 use crate::pool::PoolLimit;
 use crate::port::{Budget, Change, Direction, Port, PortSpec, Serviced, Slowpath};
 use crate::station::{Station, Watch};
-use crate::wiring::{Wiring, wire_of};
+use crate::wiring::Wiring;
 
-/// Units that leave links in one [`Worker::poll`]; a few tens of microseconds of work.
+/// Units that leave links in one go; a few tens of microseconds of work.
 const DEPARTURES: usize = 128;
+
+/// Cached flows looked at in one [`Worker::expire`].
+const EXPIRE_STEPS: usize = 4_096;
 
 /// What a worker is made with.
 #[derive(Debug, Clone)]
@@ -166,6 +168,7 @@ impl Worker {
             self.wiring.drop(port, DropReason::Malformed, received.malformed);
         }
         self.wiring.send_late(port);
+        self.depart(slow);
         self.wiring.flush();
         Serviced { packets: received.packets, more: received.more, error: received.error }
     }
@@ -175,12 +178,10 @@ impl Worker {
         self.work = WORK;
         let link = self.wiring.link(port, Direction::ToSwitch);
         if link.is_some_and(|link| !link.is_transparent()) {
-            let headers = parse(frame.data()).unwrap_or_default();
-            let sound = headers.l2_len > 0 && frame.offload.check(frame.len(), &headers).is_ok();
-            if !sound {
-                return self.wiring.drop(port, DropReason::Malformed, 1);
-            }
-            let wire = wire_of(frame);
+            let headers = parse(frame.data()).ok();
+            let sound = headers.filter(|headers| frame.offload.check(frame.len(), headers).is_ok());
+            let Some(headers) = sound else { return self.wiring.drop(port, DropReason::Malformed, 1) };
+            let wire = wire(frame.len(), &headers, &frame.offload);
             self.wiring.enter(port, Direction::ToSwitch, Load::Lent(frame), &headers, wire);
         } else if let Some(out) = self.pass(frame, Place { port, recirc: RecircId(0) }, slow) {
             self.wiring.output(out.port, Load::Lent(frame), &out.headers, out.wire);
@@ -192,22 +193,30 @@ impl Worker {
     /// [`Self::deadline`] then says is due.
     pub fn poll(&mut self, now: Nanos, slow: &mut dyn Slowpath) {
         self.wiring.now = now;
-        let mut left = DEPARTURES;
-        while left > 0
-            && let Some((due, link)) = self.wiring.timers.next()
-            && due <= now
-        {
+        self.depart(slow);
+        self.wiring.flush();
+    }
+
+    fn depart(&mut self, slow: &mut dyn Slowpath) {
+        for _ in 0..DEPARTURES {
+            let due = self.wiring.timers.next().filter(|(due, _)| *due <= self.wiring.now);
+            let Some((_, link)) = due else { break };
             self.work = WORK;
-            left = left.saturating_sub(self.wiring.run_link(link, 1).max(1));
+            self.wiring.run_link(link);
             self.pass_arrivals(slow);
         }
-        self.wiring.flush();
     }
 
     /// When [`Self::poll`] is to be called next; `None`: not before something is received or changed.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         self.wiring.timers.next().map(|(due, _)| due)
+    }
+
+    /// Forgets cached flows that carried nothing since `before`. A call looks at some thousand flows (well under a
+    /// millisecond); called every 100 ms or so it comes round.
+    pub fn expire(&mut self, before: Nanos) {
+        self.cache.expire(before, EXPIRE_STEPS);
     }
 
     /// Closes the seconds of all links' timing that are over, so that a link gone quiet is judged too. Once a second
@@ -247,6 +256,7 @@ impl Worker {
         let headers = parse(packet.frame().data()).unwrap_or_default();
         self.wiring.output(port, Load::Owned(packet), &headers, wire);
         self.pass_arrivals(slow);
+        self.depart(slow);
     }
 
     /// Lets devices send what they have batched: at the end of a round in which [`Self::accept`] was called.
@@ -263,3 +273,10 @@ impl fmt::Debug for Worker {
             .finish_non_exhaustive()
     }
 }
+
+/// A worker lives on a thread of its own, and what it hands over goes to another.
+const _: () = {
+    const fn send<T: Send>() {}
+    send::<Worker>();
+    send::<Handoff>();
+};

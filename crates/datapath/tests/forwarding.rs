@@ -434,3 +434,19 @@ fn a_removed_port_is_gone_and_a_replaced_one_keeps_counting() {
     lab.send(1, [udp(0)]);
     assert_eq!(lab.counters.drops.read(DropReason::PortDown), 1, "no driver yet");
 }
+
+#[test]
+fn idle_flows_expire_and_busy_ones_stay() {
+    let mut lab = Lab::new(Naive::new(|_| Answer {
+        mask: PacketMask([u64::MAX; netloom_flow::PACKET_WORDS]),
+        ..Answer::all(vec![out(2)])
+    }));
+    lab.device(1);
+    lab.device(2);
+    lab.send(1, (0..100).map(udp));
+    lab.now += Nanos::from_secs(10);
+    lab.send(1, (0..10).map(udp));
+    lab.worker.expire(lab.now);
+    assert_eq!(lab.worker.cached_flows(), 10);
+    assert_eq!(lab.slow.given.iter().filter(|t| t.hits.read().retired).count(), 90);
+}

@@ -424,3 +424,63 @@ fn time_unread_counts_as_error() {
     let at = |share| fidelity.quantile(share).unwrap();
     assert!(at(0.3) < MS(1) && (MS(1)..MS(2)).contains(&at(0.6)) && (MS(4)..MS(5)).contains(&at(1.0)));
 }
+
+#[test]
+fn a_link_that_only_checks_or_loses_makes_no_copy() {
+    for settings in [
+        LinkSettings { mtu: Some(9_000), ..plain() },
+        LinkSettings { loss: Loss::Random(Probability(PERCENT)), ..plain() },
+    ] {
+        let mut lab = lab(settings);
+        lab.send(1, (0..1_000).map(|n| numbered(n, 1_000)));
+        let link = lab.link(2, Direction::FromSwitch);
+        assert_eq!(lab.received(2).len() as u64, 1_000 - link.lost);
+        assert_eq!((link.entered.packets, link.left.packets + link.lost), (1_000, 1_000));
+        assert_eq!((lab.tx(2).packets, lab.pool.used()), (1_000, 0));
+    }
+}
+
+#[test]
+fn a_packet_hurried_by_a_new_rate_does_not_overtake_jitter() {
+    let delay = MS(10);
+    let mut lab = lab(LinkSettings { delay, jitter: MS(5), distribution: Distribution::Normal, ..plain() });
+    lab.send(1, (0..20).map(|n| numbered(n, 64)));
+    lab.set_link(2, Direction::FromSwitch, LinkSettings { rate: Some(1_000), delay, ..plain() });
+    lab.send(1, [numbered(20, 64)]);
+    lab.set_link(2, Direction::FromSwitch, LinkSettings { delay, ..plain() });
+    assert!(arrivals(&mut lab).iter().map(|(_, packet)| number(packet)).eq(0..21));
+}
+
+#[test]
+fn a_storm_on_delayed_links_is_bounded_and_others_still_pass() {
+    // Ring of three switches that flood: copies double at every hop.
+    let slow = Naive::new(|key| {
+        Answer::all(match in_port(key) {
+            1 => vec![out(10), out(31)],
+            3 => vec![out(2)],
+            11 | 20 => vec![out(20), out(11)],
+            21 | 30 => vec![out(30), out(21)],
+            _ => vec![out(10), out(31)],
+        })
+    });
+    let mut lab = Lab::with_pool(slow, 4 << 20);
+    (1..=3).for_each(|port| lab.device(port));
+    for (a, b) in [(10, 11), (20, 21), (30, 31)] {
+        let delayed = LinkSettings { delay: MS(1), ..plain() };
+        lab.peers(a, b, delayed.clone(), delayed);
+    }
+    lab.send(1, [numbered(0, 1_000)]);
+    for n in 0..30 {
+        lab.run_for(MS(1));
+        assert!(lab.pool.used() <= 4 << 20);
+        lab.send(3, [numbered(n, 1_000)]);
+        assert_eq!(lab.received(2), [numbered(n, 1_000)], "after {n} ms of storm");
+    }
+    let reasons: Vec<DropReason> = lab.drops().iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(reasons, [DropReason::PoolExhausted]);
+    // One call does a bounded piece of work, however much is due.
+    lab.now += MS(2);
+    let before = lab.rx(10).packets;
+    lab.worker.poll(lab.now, &mut lab.slow);
+    assert!(lab.rx(10).packets - before <= 128);
+}

@@ -199,6 +199,14 @@ impl Subnets {
         let mut taken: Vec<_> =
             taken.into_iter().filter(|t| t.family() == pool.family()).map(|t| bounds(t.network())).collect();
         taken.sort_unstable();
+        // Apart from each other, so that one look finds a clash.
+        taken.dedup_by(|next, last| {
+            let inside = next.0 <= last.1;
+            if inside {
+                last.1 = last.1.max(next.1);
+            }
+            inside
+        });
         Self { pool, next: to_number(pool.network().ip), taken }
     }
 
@@ -217,7 +225,8 @@ impl Subnets {
             if end > last {
                 return None;
             }
-            let clash = self.taken.iter().find(|(from, to)| *from <= end && start <= *to);
+            let before = self.taken.partition_point(|(from, _)| *from <= end);
+            let clash = before.checked_sub(1).and_then(|i| self.taken.get(i)).filter(|(_, to)| start <= *to);
             self.next = match clash {
                 Some((_, to)) => to.max(&end).checked_add(1)?,
                 None => end.checked_add(1)?,

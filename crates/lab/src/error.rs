@@ -172,7 +172,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     if word.len() > 64 {
         return None;
     }
-    for candidate in known {
+    for candidate in known.into_iter().take(2_000) {
         // Two swapped letters of a short word are near, though Jaro and Winkler do not think so.
         let near = candidate.len() > 2 && strsim::osa_distance(word, candidate) <= 1 + candidate.len() / 5;
         let score = strsim::jaro_winkler(word, candidate).max(if near { 0.8 } else { 0.0 });

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use netloom_flow::{LinkSettings, Nanos};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,8 @@ pub const SETTLE: Nanos = Nanos::from_secs(10);
 pub struct Lab {
     /// Its name.
     pub name: String,
-    /// The folder of the lab file, read-write in the hosts; paths of `files:` are relative to it.
-    pub dir: PathBuf,
+    /// The lab file.
+    pub path: PathBuf,
     /// Every random choice comes from it.
     pub seed: u64,
     /// Tenants; the first is `default`, with the id 0.
@@ -202,6 +202,8 @@ pub struct SwitchPort {
     pub vlan: Vlan,
     /// The link that ends here, [`Link::id`].
     pub link: String,
+    /// Whether this is the link's left end.
+    pub left: bool,
     /// What is at the link's other end.
     pub peer: End,
 }
@@ -325,9 +327,9 @@ pub enum Happening {
         /// [`Link::id`].
         link: String,
         /// From the left end to the right.
-        forth: SettingsPatch,
+        forth: Box<SettingsPatch>,
         /// From the right end to the left.
-        back: SettingsPatch,
+        back: Box<SettingsPatch>,
     },
     /// A node starts, stops ...
     Node {
@@ -441,7 +443,7 @@ impl Lab {
     pub fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            dir: PathBuf::new(),
+            path: PathBuf::new(),
             seed: 0,
             tenants: vec![Tenant { name: crate::names::DEFAULT_TENANT.to_owned(), id: 0 }],
             nodes: Vec::new(),
@@ -459,6 +461,34 @@ impl Lab {
                 filesystem: Filesystem::default(),
             },
         }
+    }
+
+    /// The folder of the lab file, read-write in the hosts; paths of `files:` are relative to it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// `6 hosts  2 switches  8 links  2 tenants`: the head line of a report.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let drawn = self.switches.iter().filter(|s| !s.implicit).count();
+        let networks = self.switches.len() - drawn;
+        let owning: std::collections::BTreeSet<&str> = self.nodes.iter().map(|n| n.tenant.as_str()).collect();
+        let tenants =
+            if owning.len() == 1 && owning.contains(crate::names::DEFAULT_TENANT) { 0 } else { owning.len() };
+        let counts = [
+            (self.nodes.len(), "host", "hosts"),
+            (drawn, "switch", "switches"),
+            (networks, "network", "networks"),
+            (self.links.len(), "link", "links"),
+            (tenants, "tenant", "tenants"),
+        ];
+        let words = counts.iter().filter(|(n, ..)| *n > 0);
+        words
+            .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
+            .collect::<Vec<_>>()
+            .join("  ")
     }
 
     /// A node by its full name.

@@ -108,7 +108,7 @@ impl Pattern {
     /// How many names it makes.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.ranges().fold(1u64, |n, r| n.saturating_mul(u64::from(r.end - r.start)))
+        self.ranges().fold(1u64, |n, r| n.saturating_mul(r.end - r.start))
     }
 
     /// Whether it makes more than one name.

@@ -37,7 +37,8 @@ fn ms(n: u64) -> Nanos {
 
 /// An answer to a reach probe in which `arrives` says what becomes of each pair.
 fn answer(probe: &ReachProbe, arrives: impl Fn(u32, u32) -> bool) -> ProbeResult {
-    let all = (0..probe.from.len() as u32).flat_map(|f| (0..probe.to.len() as u32).map(move |t| (f, t)));
+    let count = |list: &[String]| u32::try_from(list.len()).expect("a small lab");
+    let all = (0..count(&probe.from)).flat_map(|f| (0..count(&probe.to)).map(move |t| (f, t)));
     let other = |(f, t): &(u32, u32)| probe.from[*f as usize] != probe.to[*t as usize];
     let pairs: Vec<_> = probe.pairs.clone().unwrap_or_else(|| all.filter(other).collect());
     let one = |(from, to): (u32, u32), kind: ProbeKind| PairResult {

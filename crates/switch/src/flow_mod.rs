@@ -9,7 +9,7 @@ use std::sync::Arc;
 use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{
     Action, BridgeId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, RuleId, parse_filter,
-    parse_flow_with,
+    parse_flow_with, word,
 };
 
 use crate::config::Origin;
@@ -231,7 +231,10 @@ pub(crate) fn check_actions(flow: &FlowText) -> Result<(), FlowError> {
         Action::OutputTrunc { .. } => Some("output with max_len"),
         Action::SetQueue(_) => Some("set_queue"),
         Action::Group(_) => Some("group"),
-        _ => None,
+        other => other
+            .writes()
+            .filter(|field| usize::from(field.field().word) == word::MPLS)
+            .map(|_| "set_field of an MPLS field"),
     });
     unsupported.map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
 }

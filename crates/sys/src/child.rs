@@ -212,6 +212,21 @@ pub fn kill(pid: i32, number: i32, group: bool) -> Result<(), Errno> {
     if unsafe { libc::kill(target, number) } < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
+/// Sends the signal `number` to every process of the PID namespace whose first process this is, except itself.
+///
+/// # Errors
+/// `EPERM` when this is not the first process of a namespace: there "every process" would be the machine's.
+pub fn kill_all(number: i32) -> Result<(), Errno> {
+    if rustix::process::getpid() != Pid::INIT {
+        return Err(Errno::PERM);
+    }
+    // SAFETY: kill(2) takes two numbers and touches no memory.
+    match unsafe { libc::kill(-1, number) } {
+        0 => Ok(()),
+        _ => Err(last_errno()),
+    }
+}
+
 /// Ends the process behind `pidfd` at once.
 ///
 /// # Errors
@@ -255,6 +270,11 @@ fn last_errno() -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_first_process_of_a_namespace_signals_all() {
+        assert_eq!(kill_all(0), Err(Errno::PERM));
+    }
 
     #[test]
     fn a_process_with_threads_has_no_children_here() {

@@ -36,10 +36,12 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn run(self, lab: Option<&str>) -> Outcome {
         let client = which::client(lab)?;
-        let path = self.write.unwrap_or_else(|| format!("{}.pcapng", self.target.replace(['/', ':'], "-")).into());
+        let path =
+            self.write.unwrap_or_else(|| format!("{}.pcapng", self.target.replace(['/', ':'], "-")).into());
         let to_stdout = path.as_os_str() == "-";
         if to_stdout && io::stdout().is_terminal() {
-            return Err(Failure::usage("Packets on a terminal help nobody.").hint("`-w FILE`, or pipe it: `| tcpdump -r -`"));
+            return Err(Failure::usage("Packets on a terminal help nobody.")
+                .hint("`-w FILE`, or pipe it: `| tcpdump -r -`"));
         }
         let command = Command::Capture { target: self.target, snap: self.snap, packets: self.count };
         let conn = client.stream(&command)?;

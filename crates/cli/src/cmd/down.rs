@@ -10,7 +10,9 @@ use crate::which;
 
 /// Arguments of `down`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Removes exactly what the lab made, also if its daemon was killed. Nothing else is touched.")]
+#[command(
+    after_help = "Removes exactly what the lab made, also if its daemon was killed. Nothing else is touched."
+)]
 pub(crate) struct Down {
     /// The labs to end [default: the one meant]
     #[arg(value_name = "LAB", conflicts_with = "all")]

@@ -78,7 +78,6 @@ fn run(lab: Option<&str>, node: String, argv: Vec<String>, place: Place, tty: bo
     }
     let client = which::client(lab)?;
     let size = tty.then(|| terminal::size().unwrap_or(netloom_api::TermSize { rows: 24, columns: 80 }));
-    let command =
-        Command::Exec { node, argv, env, cwd: place.workdir, user: place.user, tty: size };
+    let command = Command::Exec { node, argv, env, cwd: place.workdir, user: place.user, tty: size };
     Ok(terminal::session(client.stream(&command)?, tty)?)
 }

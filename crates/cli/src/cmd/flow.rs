@@ -9,8 +9,10 @@ use crate::which;
 
 /// Arguments of `flow`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Flows are spelled as for ovs-ofctl; a FLOW of - reads them from standard input, one a line.
-Example:  netloom flow add s1 priority=200,tcp,tp_dst=23,actions=drop")]
+#[command(
+    after_help = "Flows are spelled as for ovs-ofctl; a FLOW of - reads them from standard input, one a line.
+Example:  netloom flow add s1 priority=200,tcp,tp_dst=23,actions=drop"
+)]
 pub(crate) struct Flow {
     #[command(subcommand)]
     verb: Verb,
@@ -102,7 +104,8 @@ fn lines(flows: Vec<String>) -> Result<Vec<String>, Failure> {
     if flows != ["-"] {
         return Ok(flows);
     }
-    let text = terminal::read_all().map_err(|error| Failure::failed("Cannot read standard input.", &error))?;
+    let text =
+        terminal::read_all().map_err(|error| Failure::failed("Cannot read standard input.", &error))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
 }

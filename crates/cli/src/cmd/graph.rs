@@ -8,7 +8,9 @@ use crate::{graph, output, which};
 
 /// Arguments of `graph`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:  netloom graph -o svg > lab.svg;  netloom graph -o dot | dot -Tpng > lab.png")]
+#[command(
+    after_help = "Examples:  netloom graph -o svg > lab.svg;  netloom graph -o dot | dot -Tpng > lab.png"
+)]
 pub(crate) struct GraphCmd {
     /// The form of the drawing
     #[arg(short = 'o', long = "output", value_name = "FORM", value_enum, default_value = "text")]

@@ -105,7 +105,9 @@ impl Link {
 /// The link and the state meant by `core`, `s1 s2`, `core down` or `s1 s2 down`.
 fn name(words: &[String]) -> Result<(String, Option<bool>), Failure> {
     let (state, ends) = match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() && (last == "up" || last == "down") => (Some(last == "up"), rest),
+        Some((last, rest)) if !rest.is_empty() && (last == "up" || last == "down") => {
+            (Some(last == "up"), rest)
+        }
         _ => (None, words),
     };
     match ends {

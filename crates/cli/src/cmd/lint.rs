@@ -6,7 +6,9 @@ use crate::output;
 
 /// Arguments of `lint`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "All errors of the file are shown in one run. Nothing is started, and no privilege is needed.")]
+#[command(
+    after_help = "All errors of the file are shown in one run. Nothing is started, and no privilege is needed."
+)]
 pub(crate) struct Lint {
     #[command(flatten)]
     file: FileArgs,

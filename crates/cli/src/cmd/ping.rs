@@ -10,8 +10,10 @@ use crate::which;
 
 /// Arguments of `ping`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Sent by netloom from inside the nodes: no ping program is needed. Without A and B, everybody \
-pings everybody of the same tenant, and only pairs that lost something are listed. Exits 1 if something was lost.")]
+#[command(
+    after_help = "Sent by netloom from inside the nodes: no ping program is needed. Without A and B, everybody \
+pings everybody of the same tenant, and only pairs that lost something are listed. Exits 1 if something was lost."
+)]
 pub(crate) struct Ping {
     /// Who sends: a node, range, tenant or `all`
     #[arg(requires = "b")]
@@ -41,8 +43,8 @@ impl Ping {
         let every = self.format.output == Kind::Json;
         let command = Command::Ping { pair: self.a.zip(self.b), family, count: self.count, every };
         let mut phases = Phases::new();
-        let reply = which::client(lab)?
-            .work(&command, &mut Patience::new(None), &mut |event| phases.show(&event))?;
+        let reply =
+            which::client(lab)?.work(&command, &mut Patience::new(None), &mut |event| phases.show(&event))?;
         phases.clear();
         let Reply::Pings(report) = &reply else { return Err(unexpected(&reply).into()) };
         let code = if report.answered == report.pairs { DONE } else { NO };

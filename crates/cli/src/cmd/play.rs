@@ -15,7 +15,8 @@ impl Play {
     #[expect(clippy::unused_self, reason = "all verbs are called alike")]
     pub(crate) fn run(self, lab: Option<&str>) -> Outcome {
         let mut phases = Phases::new();
-        which::client(lab)?.work(&Command::Play, &mut Patience::new(None), &mut |event| phases.show(&event))?;
+        which::client(lab)?
+            .work(&Command::Play, &mut Patience::new(None), &mut |event| phases.show(&event))?;
         Ok(DONE)
     }
 }

@@ -7,10 +7,10 @@ use netloom_api::{Command, DownReport, Progress, Reply, TestReport, Verdict};
 
 use crate::client::{Patience, now};
 use crate::exit::{DONE, Failure, NO, NOT_FAITHFUL, Outcome};
+use crate::junit;
 use crate::labfile::FileArgs;
 use crate::lifecycle::{self, Up, unexpected};
 use crate::output::{self, Kind, Style, progress::Phases, screen};
-use crate::junit;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -215,7 +215,14 @@ mod tests {
             ms: 0.0,
         };
         let unfaithful = |strict| {
-            Some(Fidelity { faithful: false, strict, p99_ms: 3.0, limit_ms: 1.0, worst: None, details: vec![] })
+            Some(Fidelity {
+                faithful: false,
+                strict,
+                p99_ms: 3.0,
+                limit_ms: 1.0,
+                worst: None,
+                details: vec![],
+            })
         };
         assert_eq!(verdict(&report(&[], None)), 0);
         assert_eq!(verdict(&report(&[Verdict::Holds], unfaithful(false))), 0);

@@ -10,8 +10,10 @@ use crate::output::{self, Kind, progress::Phases, screen};
 
 /// Arguments of `up`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A lab that is up already is changed in place: only the difference is applied, and what was changed \
-by hand stays unless --reset is given. `netloom down` ends it.")]
+#[command(
+    after_help = "A lab that is up already is changed in place: only the difference is applied, and what was changed \
+by hand stays unless --reset is given. `netloom down` ends it."
+)]
 pub(crate) struct Up {
     #[command(flatten)]
     file: FileArgs,
@@ -32,8 +34,9 @@ impl Up {
         text.check()?;
         let group = self.group.as_deref().map(group_number).transpose()?;
         let mut phases = Phases::new();
-        let up =
-            lifecycle::up(&text, self.reset, group, &mut Patience::new(None), &mut |event| phases.show(&event))?;
+        let up = lifecycle::up(&text, self.reset, group, &mut Patience::new(None), &mut |event| {
+            phases.show(&event)
+        })?;
         phases.clear();
         if self.output == Kind::Json {
             output::json(&Reply::Applied(up.applied))?;
@@ -71,6 +74,7 @@ fn group_number(name: &str) -> Result<u32, Failure> {
         })
         .next()
         .ok_or_else(|| {
-            Failure::usage(format!("There is no group {name}.")).hint("`getent group` lists the groups of this machine")
+            Failure::usage(format!("There is no group {name}."))
+                .hint("`getent group` lists the groups of this machine")
         })
 }

@@ -8,9 +8,16 @@ use super::label;
 
 /// The lab in the language of Graphviz.
 pub(crate) fn dot(graph: &Graph) -> String {
-    let mut out = format!("graph {} {{\n  layout=neato; overlap=false; node [fontname=\"sans-serif\"];\n", quote(&graph.lab.name));
+    let mut out = format!(
+        "graph {} {{\n  layout=neato; overlap=false; node [fontname=\"sans-serif\"];\n",
+        quote(&graph.lab.name)
+    );
     for switch in &graph.switches {
-        let _ = writeln!(out, "  {} [shape=box, style=\"rounded,filled\", fillcolor=\"#dce9f7\"];", quote(&switch.name));
+        let _ = writeln!(
+            out,
+            "  {} [shape=box, style=\"rounded,filled\", fillcolor=\"#dce9f7\"];",
+            quote(&switch.name)
+        );
     }
     for node in &graph.nodes {
         let text = std::iter::once(node.name.as_str()).chain(node.addresses()).collect::<Vec<_>>().join("\n");

@@ -10,7 +10,8 @@ use super::label;
 /// The lab as a Mermaid flowchart.
 pub(crate) fn mermaid(graph: &Graph) -> String {
     let mut out = String::from("graph LR\n");
-    let names = graph.switches.iter().map(|switch| &switch.name).chain(graph.nodes.iter().map(|node| &node.name));
+    let names =
+        graph.switches.iter().map(|switch| &switch.name).chain(graph.nodes.iter().map(|node| &node.name));
     // Names hold `/` and `-`, which its identifiers may not.
     let ids: BTreeMap<_, _> = names.enumerate().map(|(n, name)| (name.as_str(), format!("n{n}"))).collect();
     let id = |name: &str| ids.get(name).cloned().unwrap_or_else(|| "missing".into());
@@ -18,7 +19,11 @@ pub(crate) fn mermaid(graph: &Graph) -> String {
         let _ = writeln!(out, "  {}[\"{}\"]", id(&switch.name), escape(&switch.name));
     }
     for node in &graph.nodes {
-        let text = std::iter::once(node.name.as_str()).chain(node.addresses()).map(escape).collect::<Vec<_>>().join("<br/>");
+        let text = std::iter::once(node.name.as_str())
+            .chain(node.addresses())
+            .map(escape)
+            .collect::<Vec<_>>()
+            .join("<br/>");
         let _ = writeln!(out, "  {}([\"{text}\"])", id(&node.name));
     }
     for link in &graph.links {

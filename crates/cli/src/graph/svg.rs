@@ -26,14 +26,21 @@ pub(crate) fn svg(graph: &Graph) -> String {
         escape(&graph.lab.name)
     );
     for link in &graph.links {
-        let (Some(a), Some(b)) = (spots.get(link.a.node.as_str()), spots.get(link.b.node.as_str())) else { continue };
+        let (Some(a), Some(b)) = (spots.get(link.a.node.as_str()), spots.get(link.b.node.as_str())) else {
+            continue;
+        };
         let ((x1, y1), (x2, y2)) = (at(a), at(b));
         let dash = if link.up && !link.blocked { "" } else { " stroke-dasharray=\"5 4\"" };
-        let _ = writeln!(out, "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"#888\"{dash}/>");
+        let _ =
+            writeln!(out, "<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\" stroke=\"#888\"{dash}/>");
         let words = label(link);
         if !words.is_empty() {
             let (x, y) = (x1.midpoint(x2), y1.midpoint(y2).saturating_sub(4));
-            let _ = writeln!(out, "<text x=\"{x}\" y=\"{y}\" fill=\"#666\" font-size=\"10\">{}</text>", escape(&words));
+            let _ = writeln!(
+                out,
+                "<text x=\"{x}\" y=\"{y}\" fill=\"#666\" font-size=\"10\">{}</text>",
+                escape(&words)
+            );
         }
     }
     for switch in &graph.switches {

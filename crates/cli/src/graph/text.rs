@@ -11,7 +11,8 @@ use super::label;
 pub(crate) fn text(graph: &Graph) -> String {
     let mut out = format!("{}\n", graph.lab.name);
     let mut walk = Walk { graph, seen: BTreeSet::new(), drawn: BTreeSet::new() };
-    let degree = |name: &str| graph.links.iter().filter(|link| link.a.node == name || link.b.node == name).count();
+    let degree =
+        |name: &str| graph.links.iter().filter(|link| link.a.node == name || link.b.node == name).count();
     let mut roots: Vec<_> = graph.switches.iter().map(|switch| switch.name.as_str()).collect();
     // Stable: among equals the first of the file.
     roots.sort_by_key(|name| std::cmp::Reverse(degree(name)));

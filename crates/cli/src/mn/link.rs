@@ -24,7 +24,9 @@ impl Settings {
                 "bw, delay, jitter, loss, max_queue_size"
             }
             name => {
-                return Err(Failure::usage(format!("--link {name} is not known.")).hint("default, ovs, tc or tcu"));
+                return Err(
+                    Failure::usage(format!("--link {name} is not known.")).hint("default, ovs, tc or tcu")
+                );
             }
         };
         spec.end(known)?;
@@ -49,7 +51,9 @@ impl Settings {
         if let Some(loss) = spec.take("loss") {
             let percent = loss.trim_end_matches('%');
             match percent.parse::<f64>() {
-                Ok(value) if (0.0..=100.0).contains(&value) => self.keys.push(("loss", format!("{percent}%"))),
+                Ok(value) if (0.0..=100.0).contains(&value) => {
+                    self.keys.push(("loss", format!("{percent}%")))
+                }
                 _ => return Err(no("loss", loss, "a percentage")),
             }
             shown.push(format!("{value:.5}% loss", value = percent.parse::<f64>().unwrap_or_default()));
@@ -73,7 +77,8 @@ fn rate(text: &str) -> Result<(f64, String), Failure> {
         .filter(|mbit| (0.001..=1_000_000.0).contains(mbit))
         .ok_or_else(|| no("bw", text, "Mbit/s from 0.001 to 1000000"))?;
     let kbit = (mbit * 1_000.0).round();
-    let rate = if kbit % 1_000.0 == 0.0 { format!("{:.0}Mbit", kbit / 1_000.0) } else { format!("{kbit:.0}kbit") };
+    let rate =
+        if kbit % 1_000.0 == 0.0 { format!("{:.0}Mbit", kbit / 1_000.0) } else { format!("{kbit:.0}kbit") };
     Ok((mbit, rate))
 }
 

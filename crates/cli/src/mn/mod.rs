@@ -134,7 +134,8 @@ impl Mn {
         say(screen::creating(&lab));
         let limit = self.twait.map(|seconds| Duration::from_secs(seconds.into()));
         let mut phases = Phases::new();
-        let up = lifecycle::up(&text, false, None, &mut Patience::new(limit), &mut |event| phases.show(&event))?;
+        let up =
+            lifecycle::up(&text, false, None, &mut Patience::new(limit), &mut |event| phases.show(&event))?;
         phases.clear();
         say(screen::started(&lab));
         let outcome = self.work(&lab, &tests, &up.client);
@@ -223,7 +224,9 @@ impl Mn {
             "processor time is not dealt out yet",
             "--host proc",
         )?;
-        if !["debug", "info", "output", "warning", "warn", "error", "critical"].contains(&self.verbosity.as_str()) {
+        if !["debug", "info", "output", "warning", "warn", "error", "critical"]
+            .contains(&self.verbosity.as_str())
+        {
             return Err(Failure::usage(format!("-v {} is no level.", self.verbosity))
                 .hint("debug, info, output, warning, error or critical"));
         }
@@ -280,9 +283,8 @@ impl Test {
 /// `mn`, or with a number if such a lab is there already.
 fn free_name() -> String {
     let homes = Homes::mine();
-    let free = |name: &String| {
-        homes.home(name).is_ok_and(|home| !matches!(launch::state(&home), State::Alive(_)))
-    };
+    let free =
+        |name: &String| homes.home(name).is_ok_and(|home| !matches!(launch::state(&home), State::Alive(_)));
     let names = std::iter::once("mn".to_owned()).chain((2..1000).map(|n| format!("mn-{n}")));
     names.into_iter().find(free).unwrap_or_else(|| "mn".to_owned())
 }
@@ -290,7 +292,9 @@ fn free_name() -> String {
 /// `mn -c`: our labs only, and says so.
 fn clean() -> Outcome {
     let homes = Homes::mine();
-    output::put("*** Ending the labs of netloom; bridges, interfaces and processes of others are left alone\n");
+    output::put(
+        "*** Ending the labs of netloom; bridges, interfaces and processes of others are left alone\n",
+    );
     for name in homes.list() {
         let report = lifecycle::end(&which::of(&homes, &name)?, false)?;
         output::line(&format!("{name}: {}", crate::output::screen::down(&report)));
@@ -371,7 +375,8 @@ mod tests {
     #[test]
     fn the_screen_is_the_one_users_know() {
         let lab = translate::Lab::of(&mn("--topo single,2 --link tc,bw=10,delay=5ms")).unwrap();
-        let screen = [screen::creating(&lab), screen::started(&lab), screen::stopping(&lab), screen::done(0.1834)];
+        let screen =
+            [screen::creating(&lab), screen::started(&lab), screen::stopping(&lab), screen::done(0.1834)];
         insta::assert_snapshot!(screen.concat());
     }
 }

@@ -20,7 +20,10 @@ impl<'a> Spec<'a> {
             match part.split_once('=') {
                 Some((key, value)) if !key.is_empty() && !value.is_empty() => keyed.push((key, value)),
                 None if !part.is_empty() => plain.push(part),
-                _ => return Err(Failure::usage(format!("`{whole}`: `{part}` is no parameter.")).hint("name,key=value,...")),
+                _ => {
+                    return Err(Failure::usage(format!("`{whole}`: `{part}` is no parameter."))
+                        .hint("name,key=value,..."));
+                }
             }
         }
         Ok(Self { name, plain, keyed, whole })
@@ -41,11 +44,9 @@ impl<'a> Spec<'a> {
     pub(super) fn number(&mut self, key: &str, default: u32) -> Result<u32, Failure> {
         match self.take_or_next(key) {
             None => Ok(default),
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|&number| number > 0)
-                .ok_or_else(|| Failure::usage(format!("`{}`: {key}={text} is no number above 0.", self.whole))),
+            Some(text) => text.parse().ok().filter(|&number| number > 0).ok_or_else(|| {
+                Failure::usage(format!("`{}`: {key}={text} is no number above 0.", self.whole))
+            }),
         }
     }
 
@@ -54,8 +55,10 @@ impl<'a> Spec<'a> {
         let left = self.keyed.first().map(|(key, _)| *key).or_else(|| self.plain.first().copied());
         match left {
             None => Ok(()),
-            Some(left) => Err(Failure::usage(format!("`{}`: the parameter `{left}` is not known.", self.whole))
-                .hint(format!("parameters: {known}"))),
+            Some(left) => {
+                Err(Failure::usage(format!("`{}`: the parameter `{left}` is not known.", self.whole))
+                    .hint(format!("parameters: {known}")))
+            }
         }
     }
 }

@@ -56,12 +56,18 @@ impl Switches {
             "remote" | "ryu" | "nox" => {
                 let error = netloom_api::ApiError::new(
                     netloom_api::ErrorKind::Unsupported,
-                    format!("--controller {} is not done: our switches do not speak OpenFlow to a controller yet.", spec.name),
+                    format!(
+                        "--controller {} is not done: our switches do not speak OpenFlow to a controller yet.",
+                        spec.name
+                    ),
                 );
-                return Err(Failure::from(error).hint("--controller default learns; `netloom flow add` sets flows"));
+                return Err(
+                    Failure::from(error).hint("--controller default learns; `netloom flow add` sets flows")
+                );
             }
             name => {
-                return Err(Failure::usage(format!("--controller {name} is not known.")).hint("default, ref, ovsc or none"));
+                return Err(Failure::usage(format!("--controller {name} is not known."))
+                    .hint("default, ref, ovsc or none"));
             }
         }
         spec.end("none")

@@ -67,8 +67,9 @@ impl Lab {
 
     /// Both ends of each link with their interfaces: `h1:h1-eth0`, `s1:s1-eth1`.
     fn ends(&self) -> impl Iterator<Item = (String, String)> {
-        let mut next: BTreeMap<&str, u32> = self.topo.switches.iter().map(|name| (name.as_str(), 1)).collect();
-        let mut end = move |name: &'_ str, next: &mut BTreeMap<&str, u32>| match next.get_mut(name) {
+        let mut next: BTreeMap<&str, u32> =
+            self.topo.switches.iter().map(|name| (name.as_str(), 1)).collect();
+        let end = |name: &str, next: &mut BTreeMap<&str, u32>| match next.get_mut(name) {
             Some(port) => {
                 let end = format!("{name}:{name}-eth{port}");
                 *port += 1;

@@ -54,8 +54,10 @@ fn excerpt(finding: &Finding, source: Option<&Source>, style: Style) -> String {
         MietteDiagnostic::new(&finding.message).with_label(LabeledSpan::new_with_span(None, span));
     diagnostic.help.clone_from(&finding.hint);
     let report = Report::from(diagnostic).with_source_code(NamedSource::new(shown(&place.file), text));
-    let theme = if style.is_coloured() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false).with_context_lines(1);
+    let theme =
+        if style.is_coloured() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false).with_context_lines(1);
     let mut out = String::new();
     if handler.render_report(&mut out, report.as_ref()).is_err() {
         return format!("{}: {}\n", place.file, finding.message);
@@ -66,7 +68,9 @@ fn excerpt(finding: &Finding, source: Option<&Source>, style: Style) -> String {
 /// A path as the user would type it: relative to where they are, if it is below.
 fn shown(path: &str) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    std::path::Path::new(path).strip_prefix(here).map_or(path.to_owned(), |path| path.to_string_lossy().into_owned())
+    std::path::Path::new(path)
+        .strip_prefix(here)
+        .map_or(path.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -79,7 +83,8 @@ mod tests {
 
     fn failure() -> Failure {
         let start = TEXT.find("dealy").unwrap();
-        let mut error = ApiError::new(ErrorKind::InvalidFile, "lab.loom.yml has 2 errors; nothing was started.");
+        let mut error =
+            ApiError::new(ErrorKind::InvalidFile, "lab.loom.yml has 2 errors; nothing was started.");
         error.detail.findings = vec![
             Finding {
                 message: "Unknown key `dealy`".into(),

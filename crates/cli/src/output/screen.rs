@@ -84,8 +84,9 @@ pub(crate) fn test(row: &TestRow, style: Style) -> String {
     };
     let left = format!("{word}{}", row.sentence);
     let gap = WIDTH.saturating_sub(left.chars().count() + row.measured.chars().count()).max(2);
-    let mut out =
-        format!("{}{}{:gap$}{}", style.paint(tint, word), row.sentence, "", row.measured).trim_end().to_owned();
+    let mut out = format!("{}{}{:gap$}{}", style.paint(tint, word), row.sentence, "", row.measured)
+        .trim_end()
+        .to_owned();
     if row.verdict != Verdict::Holds {
         for detail in &row.details {
             out.push_str(&format!("\n        {detail}"));
@@ -161,7 +162,11 @@ mod tests {
             row("red/web can reach red/db tcp/5432 with rtt < 15ms", "10.3 ms", Verdict::Holds),
             row("throughput red/web -> red/db >= 90Mbit", "95.6 Mbit/s for 2 s", Verdict::NotTrusted),
             failed,
-            row("a sentence so long that nothing can stand on its right and still be on the same line", "10 ms", Verdict::Holds),
+            row(
+                "a sentence so long that nothing can stand on its right and still be on the same line",
+                "10 ms",
+                Verdict::Holds,
+            ),
         ];
         let fidelity = |faithful| Fidelity {
             faithful,

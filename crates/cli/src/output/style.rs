@@ -15,11 +15,11 @@ pub(crate) enum Tint {
     Bad,
     Odd,
     Faint,
-    Strong,
 }
 
 impl Style {
     /// No colour.
+    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colour: false };
 
     /// For standard output.
@@ -46,14 +46,12 @@ impl Style {
             Tint::Bad => "1;31",
             Tint::Odd => "33",
             Tint::Faint => "2",
-            Tint::Strong => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 }
 
 /// <https://no-color.org>: set and not empty means no.
-#[expect(clippy::disallowed_methods, reason = "NO_COLOR and TERM are conventions of the environment")]
 fn wanted() -> bool {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb")

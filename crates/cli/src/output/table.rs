@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    DirectionRow, DropRow, FlowRow, Graph, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingReport, PlanReply,
-    Reply, Shown, SwitchRow, TenantRow,
+    DirectionRow, DropRow, FlowRow, Graph, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingReport,
+    PlanReply, Reply, Shown, SwitchRow, TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -47,7 +47,11 @@ impl Painter {
     /// A table: columns whose header ends in `>` are numbers. The first column is the name.
     fn table(&self, headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
         if self.format.quiet {
-            return rows.into_iter().filter_map(|row| row.into_iter().next()).map(|name| name + "\n").collect();
+            return rows
+                .into_iter()
+                .filter_map(|row| row.into_iter().next())
+                .map(|name| name + "\n")
+                .collect();
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -100,7 +104,10 @@ impl Painter {
                 row.file.clone(),
             ]
         };
-        self.table(&["LAB", "STATE", "OWNER", "NODES>", "SWITCHES>", "LINKS>", "AGE>", "FILE"], rows.iter().map(row))
+        self.table(
+            &["LAB", "STATE", "OWNER", "NODES>", "SWITCHES>", "LINKS>", "AGE>", "FILE"],
+            rows.iter().map(row),
+        )
     }
 
     fn nodes(&self, rows: &[NodeRow]) -> String {
@@ -352,10 +359,7 @@ fn interface_text(interface: &InterfaceRow) -> String {
         count(interface.tx_packets),
         count(interface.tx_bytes)
     );
-    pairs(&[
-        (name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))),
-        ("", counts),
-    ])
+    pairs(&[(name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))), ("", counts)])
 }
 
 fn switch_text(switch: &SwitchRow) -> String {
@@ -391,7 +395,10 @@ fn link_text(link: &LinkRow) -> String {
         ("state", state(link)),
         ("forth", direction(&link.forth)),
         ("back", direction(&link.back)),
-        ("drift", if link.drift { "changed by hand; `up --reset` restores the file".into() } else { String::new() }),
+        (
+            "drift",
+            if link.drift { "changed by hand; `up --reset` restores the file".into() } else { String::new() },
+        ),
     ])
 }
 

@@ -40,7 +40,11 @@ fn scaled<'a>(mut value: f64, step: f64, units: &[&'a str]) -> (String, &'a str)
         value /= step;
         left = left.get(1..).unwrap_or_default();
     }
-    let number = if value >= 100.0 || left.len() == units.len() { format!("{value:.0}") } else { format!("{value:.1}") };
+    let number = if value >= 100.0 || left.len() == units.len() {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    };
     (number, left.first().copied().unwrap_or_default())
 }
 
@@ -71,10 +75,19 @@ mod tests {
 
     #[test]
     fn three_digits_are_enough() {
-        assert_eq!([0.04, 3.25, 31.4, 999.4, 2_400.0, 185_000.0].map(time), ["0.04 ms", "3.2 ms", "31 ms", "999 ms", "2.4 s", "3 min 5 s"]);
-        assert_eq!([950.0, 95_600_000.0, 9.9995e8, 1e9].map(rate), ["950 bit/s", "95.6 Mbit/s", "1.0 Gbit/s", "1.0 Gbit/s"]);
+        assert_eq!(
+            [0.04, 3.25, 31.4, 999.4, 2_400.0, 185_000.0].map(time),
+            ["0.04 ms", "3.2 ms", "31 ms", "999 ms", "2.4 s", "3 min 5 s"]
+        );
+        assert_eq!(
+            [950.0, 95_600_000.0, 9.9995e8, 1e9].map(rate),
+            ["950 bit/s", "95.6 Mbit/s", "1.0 Gbit/s", "1.0 Gbit/s"]
+        );
         assert_eq!([7, 9_999, 12_345, 4_500_000].map(count), ["7", "9999", "12.3k", "4.5M"]);
-        assert_eq!([(1, "host"), (6, "host"), (2, "switch"), (1, "switch")].map(|(n, w)| many(n, w)), ["1 host", "6 hosts", "2 switches", "1 switch"]);
+        assert_eq!(
+            [(1, "host"), (6, "host"), (2, "switch"), (1, "switch")].map(|(n, w)| many(n, w)),
+            ["1 host", "6 hosts", "2 switches", "1 switch"]
+        );
         assert_eq!([5.9, 130.0, 8_000.0, 400_000.0].map(age), ["5 s", "2 min", "2 h", "4 d"]);
     }
 }

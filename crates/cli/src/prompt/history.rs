@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
-use rustyline::{Context, Editor, Helper, Highlighter, Hinter, Validator};
+use rustyline::validate::Validator;
+use rustyline::{Context, Editor, Helper};
 
 /// Lines from the terminal, or from standard input if it is none.
 pub(super) struct History {
@@ -14,8 +17,14 @@ pub(super) struct History {
 }
 
 /// Completes words it knows.
-#[derive(Helper, Highlighter, Hinter, Validator)]
 struct Words(Vec<String>);
+
+impl Helper for Words {}
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Hinter for Words {
+    type Hint = String;
+}
 
 impl Completer for Words {
     type Candidate = Pair;
@@ -71,7 +80,6 @@ impl Drop for History {
 }
 
 /// `$XDG_STATE_HOME/netloom/history`, as the base directory specification has it.
-#[expect(clippy::disallowed_methods, reason = "where a user's state lives stands in the environment")]
 fn place() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));

@@ -24,8 +24,10 @@ impl Prompt {
             Line::Empty => Ok(true),
             Line::Command(word, rest) => self.command(word, rest),
             Line::Node(node, text) => self.program(node, &text, terminal::is_both()),
-            Line::Switch(name) => Err(Failure::usage(format!("{name} is a switch, and part of netloom: nothing runs there."))
-                .hint("`dpctl`, `netloom show`, `netloom flow ls`")),
+            Line::Switch(name) => {
+                Err(Failure::usage(format!("{name} is a switch, and part of netloom: nothing runs there."))
+                    .hint("`dpctl`, `netloom show`, `netloom flow ls`"))
+            }
             Line::Unknown(word) => {
                 output::line(&format!("*** Unknown command: {word}"));
                 return false;
@@ -67,7 +69,10 @@ impl Prompt {
             "time" => {
                 let begun = now();
                 let done = self.obey(rest);
-                output::line(&format!("*** Elapsed time: {:.6} secs", now().duration_since(begun).as_secs_f64()));
+                output::line(&format!(
+                    "*** Elapsed time: {:.6} secs",
+                    now().duration_since(begun).as_secs_f64()
+                ));
                 Ok(done)
             }
             "noecho" => match parse(rest, &self.graph.clone()) {
@@ -121,7 +126,7 @@ impl Prompt {
 
     fn ping(&mut self, pair: Option<(String, String)>, full: bool) -> Result<bool, Failure> {
         let nodes: Option<Vec<_>> = pair.as_ref().map(|(a, b)| vec![a.clone(), b.clone()]);
-        let mut ask = |pair: Option<(String, String)>| {
+        let ask = |pair: Option<(String, String)>| {
             let every = full || pair.is_some();
             let command = Command::Ping { pair, family: Family::Ipv4, count: 1, every };
             match self.client.work(&command, &mut Patience::new(None), &mut |_| ())? {
@@ -233,7 +238,8 @@ impl Prompt {
         for switch in self.graph.switches.clone() {
             let name = switch.name.clone();
             output::line(&format!("*** {name} {}", "-".repeat(72)));
-            let flow = || argument.clone().ok_or_else(|| Failure::usage(format!("dpctl {verb}: a flow is wanted.")));
+            let flow =
+                || argument.clone().ok_or_else(|| Failure::usage(format!("dpctl {verb}: a flow is wanted.")));
             let command = match verb {
                 "dump-flows" => Command::FlowLs { switch: name, filter: argument.clone(), hidden: false },
                 "add-flow" => Command::FlowAdd { switch: name, flows: vec![flow()?] },
@@ -289,6 +295,9 @@ impl Prompt {
         if word == "x" {
             names = vec![String::new()];
         }
+        // Not /proc/self/exe: in the window that would be the window.
+        let netloom =
+            std::env::current_exe().map_err(|error| Failure::failed("Cannot find netloom.", &error))?;
         let terminal = if word == "gterm" { "gnome-terminal" } else { "xterm" };
         for name in names {
             let mut window = Process::new(terminal);
@@ -296,15 +305,17 @@ impl Prompt {
                 "gterm" => vec!["--".to_owned()],
                 _ => vec!["-title".to_owned(), format!("node: {name}"), "-e".to_owned()],
             });
-            window.args(["/proc/self/exe".to_owned(), "-l".to_owned(), self.client.home().lab().to_owned()]);
+            window.arg(&netloom).args(["-l", self.client.home().lab()]);
             window.args(&program);
             if word != "x" {
                 window.arg(&name);
             }
             // Detached: it outlives the prompt, as there.
             if let Err(error) = window.spawn() {
-                return Err(Failure::failed(format!("Cannot start {terminal}."), &error)
-                    .hint(format!("in another window: `netloom -l {} shell NODE`", self.client.home().lab())));
+                return Err(Failure::failed(format!("Cannot start {terminal}."), &error).hint(format!(
+                    "in another window: `netloom -l {} shell NODE`",
+                    self.client.home().lab()
+                )));
             }
         }
         Ok(true)

@@ -226,7 +226,11 @@ pub(super) mod tests {
         Graph {
             lab: LabRow { name: "mn".into(), pid: Some(4242), ..Default::default() },
             nodes: vec![node(1, "10.0.0.1/8"), node(2, "10.0.0.2/8"), node(3, "fd00::3/64")],
-            switches: vec![SwitchRow { name: "s1".into(), ports: (1..=3).map(port).collect(), ..Default::default() }],
+            switches: vec![SwitchRow {
+                name: "s1".into(),
+                ports: (1..=3).map(port).collect(),
+                ..Default::default()
+            }],
             links: (1..=3).map(link).collect(),
         }
     }
@@ -248,7 +252,14 @@ pub(super) mod tests {
     #[test]
     fn lists_look_as_users_know_them() {
         let lab = lab();
-        let all = [nodes(&lab, true), net(&lab, true), links(&lab), ports(&lab), intfs(&lab, false), dump(&lab, true)];
+        let all = [
+            nodes(&lab, true),
+            net(&lab, true),
+            links(&lab),
+            ports(&lab),
+            intfs(&lab, false),
+            dump(&lab, true),
+        ];
         insta::assert_snapshot!(all.join("----\n"));
     }
 
@@ -272,8 +283,21 @@ pub(super) mod tests {
     #[test]
     fn rates_have_three_digits_as_in_iperf() {
         let all = [950.0, 9_560.0, 95_600_000.0, 9_999_999.0, 943e6, 38.2e9].map(iperf_rate);
-        assert_eq!(all, ["950 bits/sec", "9.56 Kbits/sec", "95.6 Mbits/sec", "10.0 Mbits/sec", "943 Mbits/sec", "38.2 Gbits/sec"]);
+        assert_eq!(
+            all,
+            [
+                "950 bits/sec",
+                "9.56 Kbits/sec",
+                "95.6 Mbits/sec",
+                "10.0 Mbits/sec",
+                "943 Mbits/sec",
+                "38.2 Gbits/sec"
+            ]
+        );
         let measured = MeasureRow { received_bps: 9.5e6, sent_bps: 10e6, ..Default::default() };
-        assert_eq!(iperf(&measured, Some("10M")), "*** Results: ['10M', '9.50 Mbits/sec', '10.0 Mbits/sec']\n");
+        assert_eq!(
+            iperf(&measured, Some("10M")),
+            "*** Results: ['10M', '9.50 Mbits/sec', '10.0 Mbits/sec']\n"
+        );
     }
 }

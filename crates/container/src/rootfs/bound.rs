@@ -27,13 +27,13 @@ impl Files {
         let mut files = Vec::new();
         let hostname = Path::new("/etc/hostname");
         if hostname.exists() {
-            files.push(take_one(host, hostname, &private::hostname_file(host))?);
+            files.push(take_one(hostname, &private::hostname_file(host))?);
         }
         if let Some(hosts) = &host.hosts_file {
-            files.push(take_one(host, Path::new("/etc/hosts"), hosts)?);
+            files.push(take_one(Path::new("/etc/hosts"), hosts)?);
         }
         for file in &host.files {
-            files.push(take_one(host, &file.target, &file.source)?);
+            files.push(take_one(&file.target, &file.source)?);
         }
         Ok(Self { files })
     }
@@ -61,11 +61,11 @@ impl Files {
     }
 }
 
-/// Read-only, unless it can be written at its own path anyway: in the lab file's directory.
-fn take_one(host: &HostSpec, target: &Path, source: &Path) -> Result<(PathBuf, bool, Tree), HostError> {
+/// Always read-only: hosts write the lab file's directory, so what its names lead to (a symbolic link to /etc/passwd) can be
+/// any file of the machine by the time a host is built. Files of the lab can be written at their own path.
+fn take_one(target: &Path, source: &Path) -> Result<(PathBuf, bool, Tree), HostError> {
     let tree = Tree::of(source)?;
-    let writable = host.lab_dir.as_ref().is_some_and(|dir| source.starts_with(dir));
-    tree.limit(Limits { read_only: !writable, ..OWN })?;
+    tree.limit(Limits { read_only: true, ..OWN })?;
     Ok((target.to_owned(), source.is_dir(), tree))
 }
 

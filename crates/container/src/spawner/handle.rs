@@ -1,11 +1,10 @@
 //! The daemon's side: a handle that any thread may use, and one thread that reads the answers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use netloom_sys::child::{self, Child, NewNamespaces};
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::{Errno, HostError, terminal};
 
+use super::calls::{Calls, KILLED, OnAnswer, OnEnding, Shared};
 use super::server;
 use crate::protocol::{
     Ending, Failure, MAX_MESSAGE, ProcessId, Received, Reply, Request, RequestId, Settings, emit, receive,
@@ -71,7 +71,8 @@ impl SpawnError {
     }
 }
 
-/// Stdin, stdout and stderr of a new process, borrowed: it gets copies.
+/// Stdin, stdout and stderr of a new process, borrowed: it gets copies. Give it pipes: what a process was given it can open
+/// anew for reading and writing by /proc/self/fd, so a file of the daemon's or the user's own terminal would be in its hands.
 pub type Streams<'a> = [BorrowedFd<'a>; 3];
 
 /// A process that runs its program.
@@ -128,24 +129,6 @@ struct Inner {
     shared: Arc<Shared>,
     child: Child,
 }
-
-/// What the handle and the reading thread share.
-struct Shared {
-    socket: SeqPacket,
-    next: AtomicU64,
-    gone: AtomicBool,
-    calls: Mutex<Calls>,
-}
-
-/// Who waits for what.
-#[derive(Default)]
-struct Calls {
-    answers: BTreeMap<RequestId, OnAnswer>,
-    endings: BTreeMap<ProcessId, OnEnding>,
-}
-
-type OnAnswer = Box<dyn FnOnce(Result<Vec<OwnedFd>, SpawnError>) + Send>;
-type OnEnding = Box<dyn FnOnce(Ending) + Send>;
 
 /// Something that happened without being asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,19 +222,10 @@ impl Spawner {
         let request = Request::Spawn { id, host: Box::new(host.clone()), process: process.clone() };
         let fds: Vec<_> = [netns].into_iter().chain(streams.into_iter().flatten()).collect();
         let process = ProcessId(id);
-        self.inner.shared.calls().endings.insert(process, Box::new(on_end));
-        let shared = Arc::downgrade(&self.inner.shared);
         let on_answer = move |answer: Result<Vec<OwnedFd>, SpawnError>| {
-            let started = answer.and_then(|fds| Started::from_fds(process, fds));
-            if started.is_err()
-                && let Some(shared) = shared.upgrade()
-            {
-                // It never ran: its end is nobody's business.
-                drop(shared.calls().endings.remove(&process));
-            }
-            on_start(started);
+            on_start(answer.and_then(|fds| Started::from_fds(process, fds)));
         };
-        self.request(id, &request, &fds, Box::new(on_answer));
+        self.request(id, &request, &fds, Box::new(on_answer), Some(Box::new(on_end)));
     }
 
     /// Sends the signal `number` to a process, or to the whole process group it leads (what ^C in its terminal would reach).
@@ -260,6 +234,15 @@ impl Spawner {
     /// [`SpawnError::Refused`] when it has ended or the number is no signal, [`SpawnError::Gone`].
     pub fn signal(&self, process: ProcessId, number: i32, group: bool) -> Result<(), SpawnError> {
         self.call(|id| Request::Signal { id, process, signal: number, group })
+    }
+
+    /// Sends the signal `number` to every process of a node, those included that left their parents: SIGSTOP and SIGCONT pause
+    /// and resume it.
+    ///
+    /// # Errors
+    /// [`SpawnError::Gone`]. A node without processes is no error.
+    pub fn signal_node(&self, node: &str, number: i32) -> Result<(), SpawnError> {
+        self.call(|id| Request::SignalNode { id, node: node.to_owned(), signal: number })
     }
 
     /// Tells a terminal its size; its foreground job gets SIGWINCH.
@@ -303,14 +286,22 @@ impl Spawner {
         let on_answer = move |result| {
             let _ = answer.send(result);
         };
-        self.request(id, &request(id), &[], Box::new(on_answer));
+        self.request(id, &request(id), &[], Box::new(on_answer), None);
         answered.recv().map_err(|_| SpawnError::Gone)?.map(drop)
     }
 
-    fn request(&self, id: RequestId, request: &Request, fds: &[BorrowedFd<'_>], on_answer: OnAnswer) {
+    /// Sends a request; `on_answer` is called once, whatever happens, and `on_end` belongs to the process a spawn starts.
+    fn request(
+        &self,
+        id: RequestId,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+        on_answer: OnAnswer,
+        on_end: Option<OnEnding>,
+    ) {
         let shared = &self.inner.shared;
         let Some(bytes) = emit(request) else { return on_answer(Err(SpawnError::TooLong)) };
-        shared.calls().answers.insert(id, on_answer);
+        shared.calls().insert(id, on_answer, on_end);
         let sent = shared.socket.send(&bytes, fds, false);
         // Checked after the insertion: whoever finds the spawner gone answers all calls that are in the list.
         let error = match sent {
@@ -318,10 +309,7 @@ impl Spawner {
             Err(Errno::MSGSIZE) => SpawnError::TooLong,
             _ => SpawnError::Gone,
         };
-        let unanswered = shared.calls().answers.remove(&id);
-        if let Some(on_answer) = unanswered {
-            on_answer(Err(error));
-        }
+        shared.answer(id, Err(error));
     }
 }
 
@@ -364,54 +352,6 @@ impl Started {
     }
 }
 
-impl Shared {
-    fn calls(&self) -> MutexGuard<'_, Calls> {
-        // The lists are whole between any two statements: a panic of a holder spoils nothing.
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads until the spawner ends, then answers all who still wait.
-    fn read(&self) {
-        let mut buffer = vec![0; MAX_MESSAGE];
-        loop {
-            match receive::<Reply>(&self.socket, &mut buffer, false) {
-                Received::Message(reply, fds) => self.handle(reply, fds),
-                Received::Nonsense | Received::Nothing => {}
-                Received::Closed => break,
-            }
-        }
-        self.gone.store(true, Ordering::SeqCst);
-        let calls = std::mem::take(&mut *self.calls());
-        for on_answer in calls.answers.into_values() {
-            on_answer(Err(SpawnError::Gone));
-        }
-        for on_end in calls.endings.into_values() {
-            on_end(KILLED);
-        }
-    }
-
-    fn handle(&self, reply: Reply, fds: Vec<OwnedFd>) {
-        match reply {
-            Reply::Ready => {}
-            Reply::Started { id } | Reply::Done { id } => self.answer(id, Ok(fds)),
-            Reply::Failed { id, failure } => self.answer(id, Err(SpawnError::Refused(failure))),
-            Reply::Exited { process, ending } => {
-                let on_end = self.calls().endings.remove(&process);
-                if let Some(on_end) = on_end {
-                    on_end(ending);
-                }
-            }
-        }
-    }
-
-    fn answer(&self, id: RequestId, answer: Result<Vec<OwnedFd>, SpawnError>) {
-        let on_answer = self.calls().answers.remove(&id);
-        if let Some(on_answer) = on_answer {
-            on_answer(answer);
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.socket.shut_down();
@@ -425,9 +365,6 @@ impl fmt::Debug for Spawner {
         f.debug_struct("Spawner").field("pid", &self.pid()).finish_non_exhaustive()
     }
 }
-
-/// What became of a process whose spawner has ended.
-const KILLED: Ending = Ending::Signal(9);
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

@@ -23,7 +23,7 @@ pub(super) struct Node<W> {
     /// Processes started by request that have not ended yet.
     running: usize,
     /// When init is asked to end, in nanoseconds.
-    idle_at: Option<u64>,
+    ask_at: Option<u64>,
     /// When what is left is killed, in nanoseconds.
     kill_at: Option<u64>,
     stops: Vec<RequestId>,
@@ -74,7 +74,7 @@ impl<W> Node<W> {
     /// A node whose init was just started for the spawns `waiting`; it ends `idle_nanos` after its last process.
     pub(super) fn new(waiting: Vec<W>, idle_nanos: u64) -> Self {
         let (phase, stops) = (Phase::Starting, Vec::new());
-        Self { phase, waiting, running: 0, idle_at: None, kill_at: None, stops, idle_nanos }
+        Self { phase, waiting, running: 0, ask_at: None, kill_at: None, stops, idle_nanos }
     }
 
     /// A process is wanted.
@@ -82,7 +82,7 @@ impl<W> Node<W> {
         match self.phase {
             Phase::Ready => {
                 self.running += 1;
-                self.idle_at = None;
+                self.ask_at = None;
                 Admission::Start(wanted)
             }
             Phase::Starting | Phase::Ending => {
@@ -102,7 +102,7 @@ impl<W> Node<W> {
         self.phase = Phase::Ready;
         let waiting = mem::take(&mut self.waiting);
         self.running += waiting.len();
-        self.idle_at = (self.running == 0 && !busy).then(|| now.saturating_add(self.idle_nanos));
+        self.ask_at = (self.running == 0 && !busy).then(|| now.saturating_add(self.idle_nanos));
         waiting
     }
 
@@ -115,24 +115,21 @@ impl<W> Node<W> {
     pub(super) fn handle_process_gone(&mut self, now: u64) {
         self.running = self.running.saturating_sub(1);
         self.rest(now);
-        if self.phase == Phase::Stopping && self.running == 0 {
-            self.kill_at = Some(now);
-        }
     }
 
     /// The node is to be stopped within `grace_nanos`.
     pub(super) fn stop(&mut self, request: RequestId, now: u64, grace_nanos: u64) {
         self.stops.push(request);
-        let grace = if self.running == 0 { 0 } else { grace_nanos };
-        let due = now.saturating_add(grace);
+        let due = now.saturating_add(grace_nanos);
         self.kill_at = Some(self.kill_at.map_or(due, |earlier| earlier.min(due)));
         self.phase = Phase::Stopping;
-        self.idle_at = None;
+        self.ask_at = None;
+        self.rest(now);
     }
 
     /// When [`Node::poll`] has something to say.
     pub(super) fn deadline(&self) -> Option<u64> {
-        match (self.idle_at, self.kill_at) {
+        match (self.ask_at, self.kill_at) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
@@ -144,9 +141,11 @@ impl<W> Node<W> {
             self.kill_at = None;
             return Due::Kill;
         }
-        if self.idle_at.is_some_and(|due| due <= now) {
-            self.idle_at = None;
-            self.phase = Phase::Ending;
+        if self.ask_at.is_some_and(|due| due <= now) {
+            self.ask_at = None;
+            if self.phase == Phase::Ready {
+                self.phase = Phase::Ending;
+            }
             return Due::AskToEnd;
         }
         Due::Nothing
@@ -157,9 +156,15 @@ impl<W> Node<W> {
         Remains { again: self.phase == Phase::Ending, waiting: self.waiting, stops: self.stops }
     }
 
+    /// Without processes init is to end, after a while or, in a node that is being stopped, at once. Orphans it alone knows.
     fn rest(&mut self, now: u64) {
-        if self.phase == Phase::Ready && self.running == 0 {
-            self.idle_at = Some(now.saturating_add(self.idle_nanos));
+        if self.running > 0 {
+            return;
+        }
+        match self.phase {
+            Phase::Ready => self.ask_at = Some(now.saturating_add(self.idle_nanos)),
+            Phase::Stopping => self.ask_at = Some(now),
+            Phase::Starting | Phase::Ending => {}
         }
     }
 }
@@ -230,13 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn stop_waits_for_the_grace_or_the_last_process() {
+    fn stop_waits_for_the_grace_or_the_last_process_and_orphan() {
         let mut node = ready();
         node.stop(8, 0, 1_000);
         assert_eq!(node.spawn(2), Admission::Refuse(2));
         assert_eq!(node.poll(999), Due::Nothing);
         node.handle_process_gone(999);
-        assert_eq!(node.poll(999), Due::Kill);
+        assert_eq!(node.poll(999), Due::AskToEnd);
+        assert!(node.handle_ready(999).is_empty(), "init is busy: there are orphans");
+        node.handle_orphans_gone(999);
+        assert_eq!(node.poll(999), Due::AskToEnd);
+        assert_eq!(node.poll(1_000), Due::Kill, "whatever it does");
         assert_eq!(node.end(), Remains { waiting: vec![], stops: vec![8], again: false });
     }
 

@@ -19,7 +19,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("proc_and_sys_are_those_of_the_host", proc_and_sys_are_those_of_the_host),
     ("names_are_shown", names_are_shown),
     ("files_of_the_lab_appear_where_they_are_wanted", files_of_the_lab_appear_where_they_are_wanted),
-    ("a_file_of_the_lab_can_be_written_and_others_not", a_file_of_the_lab_can_be_written_and_others_not),
+    ("a_shown_file_is_read_only_wherever_its_name_leads", a_shown_file_is_read_only_wherever_its_name_leads),
+    ("further_devices_can_be_allowed", further_devices_can_be_allowed),
+    ("private_directories_may_be_on_the_machines_disk", private_directories_may_be_on_the_machines_disk),
+    ("a_lab_below_tmp_hides_nothing_else_of_it", a_lab_below_tmp_hides_nothing_else_of_it),
     ("shared_shows_the_machine_as_it_is", shared_shows_the_machine_as_it_is),
 ];
 
@@ -120,16 +123,45 @@ fn files_of_the_lab_appear_where_they_are_wanted(lab: &Lab) {
     assert_eq!(lab.sh_in(&host, "touch /etc/netloom-was-here").ending, Ending::Code(1));
 }
 
-fn a_file_of_the_lab_can_be_written_and_others_not(lab: &Lab) {
-    let (inside, outside) = (lab.lab_dir().join("inside"), lab.dir.join("outside"));
-    fs::write(&inside, "").expect("a file");
-    fs::write(&outside, "").expect("a file");
+fn a_shown_file_is_read_only_wherever_its_name_leads(lab: &Lab) {
+    let (note, link) = (lab.lab_dir().join("note"), lab.lab_dir().join("link"));
+    fs::write(&note, "first\n").expect("a file");
+    let machine = lab.dir.join("machine");
+    fs::write(&machine, "kept\n").expect("a file");
+    std::os::unix::fs::symlink(&machine, &link).expect("a link");
     let mut host = lab.host();
-    host.files.push(BoundFile { target: "/etc/inside".into(), source: inside.clone() });
-    host.files.push(BoundFile { target: "/etc/outside".into(), source: outside });
-    assert_eq!(lab.sh_in(&host, "echo x > /etc/inside").ending, Ending::Code(0));
-    assert_ne!(lab.sh_in(&host, "echo x > /etc/outside").ending, Ending::Code(0));
-    assert_eq!(fs::read_to_string(inside).expect("a file"), "x\n");
+    host.files.push(BoundFile { target: "/etc/note".into(), source: note });
+    host.files.push(BoundFile { target: "/etc/link".into(), source: link });
+    assert_eq!(lab.sh_in(&host, "cat /etc/note /etc/link").out, "first\nkept\n");
+    assert_ne!(lab.sh_in(&host, "echo x > /etc/note").ending, Ending::Code(0));
+    assert_ne!(lab.sh_in(&host, "echo x > /etc/link").ending, Ending::Code(0));
+    assert_eq!(lab.sh_in(&host, "echo second > note; cat /etc/note").out, "second\n", "it is the same file");
+    assert_eq!(fs::read_to_string(machine).expect("a file"), "kept\n");
+}
+
+fn further_devices_can_be_allowed(lab: &Lab) {
+    let tun = Path::new("/dev/net/tun");
+    if !tun.exists() {
+        return println!("     skipped: no /dev/net/tun");
+    }
+    let mut host = lab.host();
+    host.devices.push(tun.to_owned());
+    assert_eq!(lab.sh_in(&host, "test -c /dev/net/tun && ls /dev/net").out, "tun\n");
+    lab.wait_until_idle();
+    assert_eq!(lab.sh("test ! -e /dev/net").ending, Ending::Code(0));
+}
+
+fn private_directories_may_be_on_the_machines_disk(lab: &Lab) {
+    let mut host = lab.host();
+    host.private_dir = lab.dir.join("on-disk").join("h");
+    assert_eq!(lab.sh_in(&host, "echo kept > /tmp/note").ending, Ending::Code(0));
+    assert_eq!(fs::read_to_string(host.private_dir.join("tmp/note")).expect("the note"), "kept\n");
+}
+
+fn a_lab_below_tmp_hides_nothing_else_of_it(lab: &Lab) {
+    let done = lab.sh("cd /tmp && ls");
+    let own = lab.dir.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert_eq!(done.out.trim_end(), own, "only the way to the lab's directory");
 }
 
 fn shared_shows_the_machine_as_it_is(lab: &Lab) {

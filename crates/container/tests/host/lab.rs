@@ -29,15 +29,17 @@ pub(crate) struct Done {
 impl Lab {
     /// Starts a spawner; the error says why this machine or user cannot.
     pub(crate) fn start() -> Result<Self, String> {
-        Self::start_with(|_| {})
+        Self::start_with(Duration::from_millis(200), |_| {})
     }
 
-    /// The same, with something to do when the spawner ends.
-    pub(crate) fn start_with(on_event: impl FnOnce(Event) + Send + 'static) -> Result<Self, String> {
+    /// The same, with the time that an init stays and something to do when the spawner ends.
+    pub(crate) fn start_with(
+        idle: Duration,
+        on_event: impl FnOnce(Event) + Send + 'static,
+    ) -> Result<Self, String> {
         let dir = std::env::temp_dir().join(format!("netloom-host-test-{}", std::process::id()));
         fs::create_dir_all(dir.join("lab")).map_err(|error| error.to_string())?;
         fs::create_dir_all(dir.join("scratch")).map_err(|error| error.to_string())?;
-        let idle = Duration::from_millis(200);
         let config = SpawnerConfig { scratch: Some(dir.join("scratch")), idle, ..SpawnerConfig::default() };
         let started = Spawner::fork(&config).map_err(|error| error.to_string());
         let seed = started.inspect_err(|_| drop(fs::remove_dir_all(&dir)))?;

@@ -23,7 +23,9 @@ const MARK: &str = "98765.4321";
 /// Plays the daemon: a spawner, two hosts, processes that would stay if they could. Prints its directory, its spawner's
 /// number, and a line when the spawner is gone.
 pub(crate) fn be_victim() -> ExitCode {
-    let Ok(mut lab) = Lab::start_with(|event| println!("{event:?}")) else { return ExitCode::FAILURE };
+    let Ok(mut lab) = Lab::start_with(Duration::from_secs(5), |event| println!("{event:?}")) else {
+        return ExitCode::FAILURE;
+    };
     let null = File::open("/dev/null").expect("/dev/null");
     let mut processes = Vec::new();
     for _ in 0..2 {

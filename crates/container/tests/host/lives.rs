@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use netloom_container::{Ending, ProcessSpec, SpawnError, Step};
@@ -19,10 +20,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("an_endless_command_line_is_refused", an_endless_command_line_is_refused),
     ("a_long_command_line_passes", a_long_command_line_passes),
     ("signals_reach_a_process_or_its_group", signals_reach_a_process_or_its_group),
+    ("a_host_can_be_paused_and_resumed", a_host_can_be_paused_and_resumed),
     ("processes_of_one_host_see_each_other", processes_of_one_host_see_each_other),
     ("init_ends_after_the_last_process_and_not_before", init_ends_after_the_last_process_and_not_before),
     ("stop_ends_everything_in_a_host", stop_ends_everything_in_a_host),
     ("stop_with_grace_lets_processes_finish", stop_with_grace_lets_processes_finish),
+    ("stop_with_grace_lets_orphans_finish", stop_with_grace_lets_orphans_finish),
+    ("a_start_at_the_moment_of_the_end_succeeds", a_start_at_the_moment_of_the_end_succeeds),
     ("many_hosts_at_once", many_hosts_at_once),
     ("a_start_takes_milliseconds", a_start_takes_milliseconds),
 ];
@@ -122,6 +126,31 @@ fn signals_reach_a_process_or_its_group(lab: &Lab) {
     assert_eq!(bad.wait(), Ending::Signal(9));
 }
 
+fn a_host_can_be_paused_and_resumed(lab: &Lab) {
+    let name = lab.host().name;
+    // It left its parent, so only init can reach it.
+    lab.sh("setsid sh -c 'while :; do echo x >> /tmp/beat; sleep 0.01; done' > /dev/null 2>&1 &");
+    let state = |wanted: &str| {
+        let start = Instant::now();
+        loop {
+            let done = lab.sh("for p in /proc/[0-9]*; do echo $(grep -l /tmp/be[a]t $p/cmdline) $(cut -d ' ' -f 3 $p/stat); done");
+            let states: Vec<_> = done.out.lines().filter_map(|line| line.split_once("cmdline ")).collect();
+            if !states.is_empty() && states.iter().all(|(_, state)| wanted.contains(state)) {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "not {wanted}: {states:?}");
+        }
+    };
+    state("SR");
+    lab.spawner.signal_node(&name, 19).expect("it stops");
+    // The parent of a stopped vfork(2) child waits for it in state D.
+    state("TD");
+    lab.spawner.signal_node(&name, 18).expect("it goes on");
+    state("SR");
+    lab.spawner.signal_node("no-such-host", 18).expect("no error");
+    lab.spawner.stop_node(&name, Duration::ZERO).expect("it ends");
+}
+
 fn processes_of_one_host_see_each_other(lab: &Lab) {
     let null = File::open("/dev/null").expect("/dev/null");
     let process = ProcessSpec::new(["sleep", "99.75"]);
@@ -185,6 +214,38 @@ fn stop_with_grace_lets_processes_finish(lab: &Lab) {
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("its last words");
     assert_eq!((rest.as_str(), one.wait()), ("bye\n", Ending::Code(0)));
+}
+
+fn stop_with_grace_lets_orphans_finish(lab: &Lab) {
+    let script = "setsid sh -c 'trap \"sleep 0.1; echo bye > /tmp/bye; exit\" TERM; echo up; while :; do sleep 0.02; done'";
+    let done = lab.sh(&format!("mkfifo /tmp/up; {script} > /tmp/up 2>/dev/null & head -n 1 /tmp/up"));
+    assert_eq!(done.out, "up\n");
+    let start = Instant::now();
+    lab.spawner.stop_node(&lab.host().name, Duration::from_secs(30)).expect("it stops");
+    assert!(start.elapsed() < Duration::from_secs(5), "the grace was waited for though nothing was left");
+    assert_eq!(lab.sh("cat /tmp/bye").out, "bye\n");
+}
+
+/// Starts processes while the init of their host is about to end; in a process of its own, with a spawner of little patience.
+pub(crate) fn be_restless() -> ExitCode {
+    let Ok(mut lab) = Lab::start_with(Duration::from_millis(2), |_| {}) else { return ExitCode::FAILURE };
+    lab.next_host();
+    let null = File::open("/dev/null").expect("/dev/null");
+    for round in 0..400_u64 {
+        let one = lab.start_in(&lab.host(), &ProcessSpec::new(["true"]), Some([null.as_fd(); 3]));
+        assert_eq!(one.expect("it starts").wait(), Ending::Code(0));
+        // From before the end to after it, so that every moment is met.
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(round * 10) {
+            std::hint::spin_loop();
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn a_start_at_the_moment_of_the_end_succeeds(_: &Lab) {
+    let own = std::env::current_exe().expect("the path of this test");
+    assert!(Command::new(own).arg("--restless").status().expect("it starts").success());
 }
 
 fn many_hosts_at_once(lab: &Lab) {

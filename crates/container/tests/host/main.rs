@@ -31,6 +31,7 @@ fn main() -> ExitCode {
             tests.iter().for_each(|(name, _)| println!("{name}: test"));
             return ExitCode::SUCCESS;
         }
+        Some("--restless") => return lives::be_restless(),
         Some("--victim") => return leftovers::be_victim(),
         _ => {}
     }
@@ -68,6 +69,10 @@ fn run(tests: &[Test]) -> u8 {
             start.elapsed().as_millis()
         );
         failed += u8::from(!good);
+        if !good {
+            // What it left running must not fail the next ones.
+            let _ = lab.spawner.stop_all(std::time::Duration::ZERO);
+        }
     }
     failed
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use netloom_flow::{PACKET_WORDS, PacketKey, PacketMask, Translation, word};
+use netloom_flow::{Nanos, PACKET_WORDS, PacketKey, PacketMask, Translation, word};
 
 use crate::cache::hash;
 use crate::cache::table::Table;
@@ -67,12 +67,22 @@ pub(crate) struct Megaflows {
     bytes: usize,
     limit: usize,
     hand: usize,
+    broom: usize,
 }
 
 impl Megaflows {
     /// A cache of at most about `limit` bytes.
     pub(crate) const fn new(seed: u64, limit: usize) -> Self {
-        Self { flows: Vec::new(), free: Vec::new(), ports: Vec::new(), seed, bytes: 0, limit, hand: 0 }
+        Self {
+            flows: Vec::new(),
+            free: Vec::new(),
+            ports: Vec::new(),
+            seed,
+            bytes: 0,
+            limit,
+            hand: 0,
+            broom: 0,
+        }
     }
 
     /// How many flows it holds.
@@ -174,6 +184,19 @@ impl Megaflows {
         }
     }
 
+    /// Lets go of flows that carried nothing since `before`, looking at no more than `steps` places.
+    pub(crate) fn expire(&mut self, before: Nanos, steps: usize) {
+        for _ in 0..steps.min(self.flows.len()) {
+            self.broom = (self.broom + 1) % self.flows.len();
+            let idle = self.flows[self.broom]
+                .as_ref()
+                .is_some_and(|flow| flow.translation.hits.read().used < before);
+            if idle && let Ok(number) = u32::try_from(self.broom) {
+                self.remove(number);
+            }
+        }
+    }
+
     /// Removes one flow that was not used since the hand last passed, but never `spare`.
     fn evict(&mut self, spare: u32) {
         let mut last = None;
@@ -206,7 +229,7 @@ impl Megaflows {
         self.free.clear();
         self.ports.clear();
         self.bytes = 0;
-        self.hand = 0;
+        (self.hand, self.broom) = (0, 0);
     }
 }
 

@@ -4,7 +4,8 @@
 
 use netloom_flow::DpAction;
 
-use crate::execute::{Carried, step};
+use crate::execute::Carried;
+use crate::execute::list::step;
 use crate::frame::HEADROOM;
 use crate::wiring::Wiring;
 

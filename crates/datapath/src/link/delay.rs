@@ -34,6 +34,11 @@ impl DelayLine {
         self.transit.front().map(|transit| transit.due)
     }
 
+    /// When the last unit arrives.
+    pub(crate) fn last(&self) -> Option<Nanos> {
+        self.transit.back().map(|transit| transit.due)
+    }
+
     /// Adds a unit and returns the number of its entry. Nearly all come behind all others.
     pub(crate) fn insert(&mut self, due: Nanos, unit: Unit) -> u64 {
         self.entries += 1;
@@ -47,13 +52,14 @@ impl DelayLine {
         self.transit.pop_front_if(|transit| transit.due <= now)
     }
 
-    /// Changes when the unit of `entry` arrives, if it is still on its way.
-    pub(crate) fn reschedule(&mut self, entry: u64, due: impl FnOnce(Nanos) -> Nanos) {
-        let found = self.transit.iter().rposition(|transit| transit.entry == entry);
-        if let Some(mut transit) = found.and_then(|at| self.transit.remove(at)) {
-            transit.due = due(transit.due);
-            self.place(transit);
-        }
+    /// Changes when the unit of `entry` arrives, if it is still on its way; with `ordered`, not before the one it
+    /// followed.
+    pub(crate) fn reschedule(&mut self, entry: u64, ordered: bool, due: impl FnOnce(Nanos) -> Nanos) {
+        let Some(at) = self.transit.iter().rposition(|transit| transit.entry == entry) else { return };
+        let before = at.checked_sub(1).and_then(|at| self.transit.get(at)).map(|transit| transit.due);
+        let Some(mut transit) = self.transit.remove(at) else { return };
+        transit.due = due(transit.due).max(before.filter(|_| ordered).unwrap_or_default());
+        self.place(transit);
     }
 
     /// Takes everything out.

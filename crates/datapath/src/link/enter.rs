@@ -25,21 +25,21 @@ impl Load<'_, '_> {
         }
     }
 
-    fn data(&self) -> &[u8] {
+    pub(super) fn data(&self) -> &[u8] {
         match self {
             Self::Lent(frame) => frame.data(),
             Self::Owned(packet) => packet.data(),
         }
     }
 
-    const fn offload(&self) -> Offload {
+    pub(super) const fn offload(&self) -> Offload {
         match self {
             Self::Lent(frame) => frame.offload,
             Self::Owned(packet) => packet.offload,
         }
     }
 
-    const fn meta(&self) -> Meta {
+    pub(super) const fn meta(&self) -> Meta {
         match self {
             Self::Lent(frame) => frame.meta,
             Self::Owned(packet) => packet.meta,

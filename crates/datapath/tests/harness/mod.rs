@@ -190,6 +190,9 @@ impl Lab {
 
     pub(crate) fn read(&mut self, port: u32) {
         while self.worker.service(PortId(port), self.now, &mut self.slow).more {}
+        while self.worker.deadline().is_some_and(|due| due <= self.now) {
+            self.worker.poll(self.now, &mut self.slow);
+        }
     }
 
     /// What a device was sent.

@@ -35,7 +35,11 @@ impl Subject {
 }
 
 fn range<'l>(lab: &'l Lab, text: &str) -> Result<Vec<&'l Node>, TextError> {
-    let names = Pattern::parse(text)?.expand_full();
+    let pattern = Pattern::parse(text)?;
+    if pattern.count() > 1 && pattern.count() > lab.nodes.len() as u64 {
+        return Err(TextError::new(format!("`{text}` is more nodes than the lab has")));
+    }
+    let names = pattern.expand_full();
     let by_name: BTreeMap<&str, &Node> = if names.len() > 16 {
         lab.nodes.iter().map(|n| (n.name.as_str(), n)).collect()
     } else {

@@ -11,7 +11,7 @@ use crate::quantity;
 /// What an event does, before its names are looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EventEntry {
-    Link { link: Spanned<String>, settings: BothWays },
+    Link { link: Spanned<String>, settings: Box<BothWays> },
     Node { node: Spanned<String>, change: NodeChange },
     Run { node: Spanned<String>, command: Spanned<String> },
 }
@@ -64,7 +64,9 @@ fn read(reader: &mut Reader, node: &Node) -> Option<WrittenEvent> {
     };
     let changes_link = settings != BothWays::default();
     let what = match (link, node_name, change, run) {
-        (Some(link), None, None, None) if changes_link => EventEntry::Link { link, settings },
+        (Some(link), None, None, None) if changes_link => {
+            EventEntry::Link { link, settings: Box::new(settings) }
+        }
         (Some(link), None, None, None) => {
             reader.error(
                 link.span,

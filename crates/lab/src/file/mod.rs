@@ -33,7 +33,7 @@ use crate::lab::{ArpMode, Fidelity, Filesystem, Loops};
 use crate::topology::Topology;
 
 /// Longest lab file, in bytes.
-pub const MAX_FILE: usize = 16 << 20;
+pub const MAX_FILE: usize = 8 << 20;
 
 /// What a lab file says, with the place of each thing. Made by [`load`]; [`crate::resolve`] goes on from here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +97,27 @@ pub fn load(source: &str, path: &Path, sets: &[(String, String)]) -> Result<LabF
     file.lines = std::iter::once(0).chain(source.match_indices('\n').map(|(i, _)| i + 1)).collect();
     explain_empty(source, &mut reader.errors);
     Errors::unless_empty(path, reader.errors, file)
+}
+
+/// Checks that the files the lab file names are there. `exists` is asked for paths relative to the lab file's
+/// folder, joined with it.
+///
+/// # Errors
+/// Every file that is not there, with its place.
+pub fn check_files(file: &LabFile, exists: &dyn Fn(&Path) -> bool) -> Result<(), Errors> {
+    let mut reader = Reader::default();
+    let dir = file.path.parent().unwrap_or(Path::new(""));
+    let specs = file.nodes.iter().map(|n| &n.spec).chain([&file.node_defaults]);
+    for (_, source) in specs.flat_map(|spec| &spec.files) {
+        if !exists(&dir.join(&source.value)) {
+            let hint = format!(
+                "paths are relative to {}",
+                if dir.as_os_str().is_empty() { "the lab file".into() } else { dir.display().to_string() }
+            );
+            reader.error(source.span, format!("there is no file `{}`", source.value), Some(&hint));
+        }
+    }
+    Errors::unless_empty(&file.path, reader.errors, ())
 }
 
 /// The name a lab has by its file: `shop` of `dir/shop.loom.yml`.

@@ -6,6 +6,9 @@ use super::keys::{Key, Shape, Table};
 use super::yaml::{Node, Value};
 use crate::error::{FileError, Span, Spanned, TextError, did_you_mean};
 
+/// The most errors that are reported of one file.
+const MAX_ERRORS: usize = 1_000;
+
 /// Collects the errors of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -13,13 +16,24 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Whether there are so many errors that nobody would read another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
+    }
+
     /// Notes an error.
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>, hint: Option<&str>) {
+        if self.is_full() {
+            return;
+        }
         self.errors.push(FileError { span, message: message.into(), hint: hint.map(str::to_owned) });
     }
 
     /// Notes what is wrong with the text that stands at `span`.
     pub(crate) fn text_error(&mut self, span: Span, text_len: usize, error: TextError) {
+        if self.is_full() {
+            return;
+        }
         let span = error.part.as_ref().map_or(span, |part| span.part(part, text_len));
         self.errors.push(FileError { span, message: error.message, hint: error.hint });
     }

@@ -4,7 +4,7 @@
 //! bounded whatever the file says, a key written twice is reported with both places, and scalars stay the text
 //! that was written (`1e3` or `0x10` is whatever the reader of that key makes of it).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
@@ -83,6 +83,7 @@ pub(crate) fn parse(source: &str, errors: &mut Vec<FileError>) -> Result<Node, F
         builder.event(event, span, errors)?;
     }
     let empty = Node { span: Span::default(), value: Value::Scalar { text: String::new(), plain: true } };
+    errors.truncate(1_000);
     Ok(builder.root.unwrap_or(empty))
 }
 
@@ -116,7 +117,7 @@ struct Open {
 
 enum Container {
     Seq { items: Vec<Node>, flow: bool },
-    Map { entries: Vec<(Node, Node)>, key: Option<Node>, seen: HashMap<String, Span> },
+    Map { entries: Vec<(Node, Node)>, key: Option<Node>, seen: BTreeSet<String> },
 }
 
 #[derive(Default)]
@@ -154,7 +155,7 @@ impl Builder<'_> {
                 self.open(span, anchor, Container::Seq { items: Vec::new(), flow })
             }
             Event::MappingStart(anchor, _) => {
-                let map = Container::Map { entries: Vec::new(), key: None, seen: HashMap::new() };
+                let map = Container::Map { entries: Vec::new(), key: None, seen: BTreeSet::new() };
                 self.open(span, anchor, map)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span, errors),
@@ -207,16 +208,14 @@ impl Builder<'_> {
                 None => *key = Some(node),
                 Some(key) => {
                     let name = key.text().unwrap_or_default().to_owned();
-                    if seen.contains_key(&name) {
-                        let hint = Some("keep one of the two, or join what they say".to_owned());
+                    if seen.insert(name.clone()) {
+                        entries.push((key, node));
+                    } else {
                         errors.push(FileError {
                             span: key.span,
                             message: format!("`{name}` stands here a second time"),
-                            hint,
+                            hint: Some("keep one of the two, or join what they say".to_owned()),
                         });
-                    } else {
-                        seen.insert(name, key.span);
-                        entries.push((key, node));
                     }
                 }
             },

@@ -28,11 +28,15 @@ enum Origin {
 /// Finds the domains and notes for each interface which it is in.
 pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
     let roots = components(draft);
-    // The first network of each component, by its root.
-    let mut network_of = BTreeMap::new();
+    // The networks of each component: the first by the component's root, and all by the first.
+    let mut joined: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (i, network) in draft.networks.iter().enumerate() {
-        network_of.entry(roots.get(network.switch).copied().unwrap_or_default()).or_insert(i);
+        joined.entry(roots.get(network.switch).copied().unwrap_or_default()).or_default().push(i);
     }
+    let network_of: BTreeMap<usize, usize> =
+        joined.iter().filter_map(|(root, list)| Some((*root, *list.first()?))).collect();
+    let joined: BTreeMap<usize, Vec<usize>> =
+        joined.into_values().filter_map(|list| Some((*list.first()?, list))).collect();
     let mut members: BTreeMap<(Origin, usize, u16), Vec<(usize, usize)>> = BTreeMap::new();
     for (n, node) in draft.nodes.iter().enumerate() {
         for (i, interface) in node.interfaces.iter().enumerate() {
@@ -53,7 +57,7 @@ pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
                 interface.domain = index;
             }
         }
-        let (of, written) = describe(draft, origin, tenant, &roots);
+        let (of, written) = describe(draft, origin, tenant, &joined);
         let domain = lab::Domain { tenant: draft.tenant_name(tenant), vlan, of, subnets: Vec::new() };
         out.push(DraftDomain { domain, tenant, members, written });
     }
@@ -88,15 +92,19 @@ fn root(parent: &mut [usize], mut i: usize) -> usize {
 }
 
 /// The name of a domain, and the subnets that are written for it.
-fn describe(draft: &mut Draft<'_>, origin: Origin, tenant: usize, roots: &[usize]) -> (String, Vec<Cidr>) {
+fn describe(
+    draft: &mut Draft<'_>,
+    origin: Origin,
+    tenant: usize,
+    joined: &BTreeMap<usize, Vec<usize>>,
+) -> (String, Vec<Cidr>) {
     let file = draft.file;
     match origin {
         Origin::Network(first) => {
-            let root_of = |i: usize| draft.networks.get(i).and_then(|n| roots.get(n.switch)).copied();
             let mut written: Vec<Cidr> = Vec::new();
             let mut clash = None;
-            for i in (first..draft.networks.len()).filter(|i| root_of(*i) == root_of(first)) {
-                let Some(network) = draft.networks.get(i).filter(|n| n.tenant == tenant) else { continue };
+            for i in joined.get(&first).into_iter().flatten() {
+                let Some(network) = draft.networks.get(*i).filter(|n| n.tenant == tenant) else { continue };
                 for subnet in
                     file.networks.get(network.entry).map(|e| e.subnet.as_slice()).unwrap_or_default()
                 {

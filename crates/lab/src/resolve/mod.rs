@@ -55,6 +55,7 @@ struct Draft<'f> {
     running: Running<'f>,
     reader: Reader,
     tenants: Vec<String>,
+    tenant_index: BTreeMap<String, usize>,
     nodes: Vec<DraftNode>,
     switches: Vec<DraftSwitch>,
     networks: Vec<DraftNetwork>,
@@ -170,6 +171,7 @@ impl<'f> Draft<'f> {
             running: running.map(Running::new).unwrap_or_default(),
             reader: Reader::default(),
             tenants: Vec::new(),
+            tenant_index: BTreeMap::new(),
             nodes: Vec::new(),
             switches: Vec::new(),
             networks: Vec::new(),
@@ -218,13 +220,10 @@ impl<'f> Draft<'f> {
     /// Tenants with their numbers: those that run keep theirs.
     fn numbered_tenants(&self) -> Vec<lab::Tenant> {
         let kept = |name: &str| self.running.tenants.get(name).copied();
-        let mut free = 1..=u16::MAX;
+        let used: std::collections::BTreeSet<u16> = self.running.tenants.values().copied().collect();
+        let mut free = (1..=u16::MAX).filter(|id| !used.contains(id));
         let number = |(i, name): (usize, &String)| {
-            let id = if i == 0 {
-                Some(0)
-            } else {
-                kept(name).or_else(|| free.find(|id| self.running.tenants.values().all(|used| used != id)))
-            };
+            let id = if i == 0 { Some(0) } else { kept(name).or_else(|| free.next()) };
             lab::Tenant { name: name.clone(), id: id.unwrap_or(u16::MAX) }
         };
         self.tenants.iter().enumerate().map(number).collect()
@@ -235,10 +234,9 @@ impl<'f> Draft<'f> {
         let switches = self.switches.iter().map(|s| self.finish_switch(s, &links)).collect();
         let nodes = self.nodes.iter().zip(routes).map(|(n, routes)| self.finish_node(n, routes)).collect();
         let file = self.file;
-        let dir = file.path.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
         Lab {
             name: file.name.clone(),
-            dir,
+            path: file.path.clone(),
             seed: file.seed,
             tenants: self.numbered_tenants(),
             nodes,
@@ -280,6 +278,7 @@ impl<'f> Draft<'f> {
                 tenant: port.tenant.map(|t| self.tenant_name(t)),
                 vlan: port.vlan.clone(),
                 link: link.id.clone(),
+                left: port.side == 0,
                 peer: if port.side == 0 { link.b.clone() } else { link.a.clone() },
             })
         };

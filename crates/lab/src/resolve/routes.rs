@@ -10,7 +10,7 @@ use crate::file::{RouteSpec, WrittenRoute};
 use crate::lab::{Domain, Route};
 
 /// The most routes that `routes: auto` may make in a lab.
-const MAX_ROUTES: usize = 2_000_000;
+const MAX_ROUTES: usize = 1_000_000;
 
 /// The routes of every node, in the order of the nodes.
 pub(super) fn compute(draft: &mut Draft<'_>, domains: &[Domain]) -> Vec<Vec<Route>> {
@@ -101,11 +101,11 @@ struct Map {
     networks: Vec<BTreeSet<Cidr>>,
 }
 
-/// How to leave a node: the next hop and the interface.
-#[derive(Clone)]
+/// How to leave a node: the next hop and the index of the interface.
+#[derive(Clone, Copy)]
 struct Hop {
     via: IpAddr,
-    dev: String,
+    dev: usize,
 }
 
 /// How to get to a domain.
@@ -159,8 +159,12 @@ impl Map {
         let Some(found) = draft.nodes.get(node) else { return Vec::new() };
         let mut known: BTreeSet<Cidr> =
             found.interfaces.iter().flat_map(|i| &i.addresses).map(|a| a.network()).collect();
-        let mut seen: BTreeSet<usize> = found.interfaces.iter().map(|i| i.domain).collect();
-        let mut routers_seen = BTreeSet::from([node]);
+        let mut seen = vec![false; self.routers.len()];
+        found.interfaces.iter().for_each(|i| {
+            first(&mut seen, i.domain);
+        });
+        let mut routers_seen = vec![false; draft.nodes.len()];
+        first(&mut routers_seen, node);
         let mut routes = Vec::new();
         // Domains to go on from, nearest first, and how to get there.
         let mut queue: VecDeque<(usize, Way)> =
@@ -168,38 +172,44 @@ impl Map {
         while let Some((domain, way)) = queue.pop_front() {
             for on in self.routers.get(domain).into_iter().flatten() {
                 let hop = match &way {
-                    Way::Own(own) => found.interfaces.get(*own).and_then(|own| {
-                        let via = address_for(draft, on, &own.addresses, family)?;
-                        Some(Hop { via, dev: own.name.clone() })
+                    Way::Own(dev) => found.interfaces.get(*dev).and_then(|own| {
+                        Some(Hop { via: address_for(draft, on, &own.addresses, family)?, dev: *dev })
                     }),
-                    Way::Through(hop) => Some(hop.clone()),
+                    Way::Through(hop) => Some(*hop),
                 };
                 let (Some(hop), Some(router)) = (hop, draft.nodes.get(on.0)) else { continue };
                 let has_family = router
                     .interfaces
                     .get(on.1)
                     .is_some_and(|i| i.addresses.iter().any(|a| a.family() == family));
-                if !has_family || !routers_seen.insert(on.0) {
+                if !has_family || !first(&mut routers_seen, on.0) {
                     continue;
                 }
                 for next in &router.interfaces {
-                    if !next.addresses.iter().any(|a| a.family() == family) || !seen.insert(next.domain) {
+                    if !next.addresses.iter().any(|a| a.family() == family) || !first(&mut seen, next.domain)
+                    {
                         continue;
                     }
                     for to in
                         self.networks.get(next.domain).into_iter().flatten().filter(|n| n.family() == family)
                     {
                         if known.insert(*to) {
-                            let (via, dev) = (Some(hop.via), Some(hop.dev.clone()));
+                            let dev = found.interfaces.get(hop.dev).map(|i| i.name.clone());
+                            let via = Some(hop.via);
                             routes.push(Route { to: *to, via, dev, metric: None });
                         }
                     }
-                    queue.push_back((next.domain, Way::Through(hop.clone())));
+                    queue.push_back((next.domain, Way::Through(hop)));
                 }
             }
         }
         routes
     }
+}
+
+/// Marks an index; whether it was not marked before.
+fn first(seen: &mut [bool], index: usize) -> bool {
+    seen.get_mut(index).is_some_and(|seen| !std::mem::replace(seen, true))
 }
 
 fn forwards(node: &DraftNode) -> bool {

@@ -16,6 +16,9 @@ const MAX_EVENTS: usize = 100_000;
 /// Fills in the events and expectations of the lab.
 pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
     for event in &file.events {
+        if reader.is_full() {
+            return;
+        }
         let line = file.line(event.span);
         let events = happenings(reader, lab, event);
         if lab.events.len() + events.len() > MAX_EVENTS {
@@ -26,6 +29,9 @@ pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
     }
     flows(reader, file, lab);
     for sentence in &file.expect {
+        if reader.is_full() {
+            return;
+        }
         check(reader, lab, &sentence.value, sentence.span);
         lab.expect.push(Expectation { sentence: sentence.value.clone(), line: file.line(sentence.span) });
     }
@@ -58,7 +64,7 @@ fn happenings(reader: &mut Reader, lab: &Lab, event: &WrittenEvent) -> Vec<Happe
                 return Vec::new();
             };
             let (forth, back) = if flipped { (back, forth) } else { (forth, back) };
-            vec![Happening::Link { link: id, forth, back }]
+            vec![Happening::Link { link: id, forth: Box::new(forth), back: Box::new(back) }]
         }
         EventEntry::Node { node, change } => nodes(reader, lab, &node.value, node.span)
             .into_iter()
@@ -96,6 +102,10 @@ fn find_link(reader: &mut Reader, lab: &Lab, name: &str, span: Span) -> Option<(
 /// The nodes of a name or range.
 fn nodes(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<String> {
     let names = match Pattern::parse(text) {
+        Ok(pattern) if pattern.count() > lab.nodes.len() as u64 => {
+            reader.error(span, format!("`{text}` is more nodes than the lab has"), None);
+            return Vec::new();
+        }
         Ok(pattern) => pattern.expand_full(),
         Err(error) => {
             reader.text_error(span, text.len(), error);

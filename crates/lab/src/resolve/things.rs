@@ -33,12 +33,14 @@ pub(super) fn collect(draft: &mut Draft<'_>) {
 
 fn tenants(draft: &mut Draft<'_>) {
     draft.tenants.push(DEFAULT_TENANT.to_owned());
+    draft.tenant_index.insert(DEFAULT_TENANT.to_owned(), 0);
     for tenant in &draft.file.tenants {
         if draft.tenants.len() >= usize::from(u16::MAX) {
             draft.error(tenant.span, "more than 65,534 tenants", None);
             return;
         }
         if tenant.value != DEFAULT_TENANT {
+            draft.tenant_index.insert(tenant.value.clone(), draft.tenants.len());
             draft.tenants.push(tenant.value.clone());
         }
     }
@@ -47,7 +49,7 @@ fn tenants(draft: &mut Draft<'_>) {
 impl Draft<'_> {
     /// The index of a tenant; an error if there is none of that name.
     pub(super) fn tenant(&mut self, name: &str, span: Span) -> Option<usize> {
-        let found = self.tenants.iter().position(|t| t == name);
+        let found = self.tenant_index.get(name).copied();
         if found.is_none() {
             let hint = did_you_mean(name, self.tenants.iter().map(String::as_str));
             let hint = hint.unwrap_or_else(|| format!("declare it: `tenants: {{ {name}: {{}} }}`"));
@@ -86,7 +88,14 @@ impl Draft<'_> {
 
 fn nodes(draft: &mut Draft<'_>, refinable: &mut BTreeMap<String, Thing>) {
     let file = draft.file;
+    let mut expanded = 0;
     for entry in &file.nodes {
+        expanded += entry.pattern.value.count();
+        if draft.reader.is_full() || expanded > 2 * MAX_NAMES as u64 {
+            let message = format!("the lab has more than {MAX_NAMES} nodes and switches");
+            draft.error(entry.pattern.span, message, None);
+            return;
+        }
         let span = entry.pattern.span;
         let Some(tenant) = draft.tenant_of(&entry.pattern.value, span) else { continue };
         let spec = Rc::new(entry.spec.over(&file.node_defaults));
@@ -111,6 +120,9 @@ fn nodes(draft: &mut Draft<'_>, refinable: &mut BTreeMap<String, Thing>) {
 fn switches(draft: &mut Draft<'_>, refinable: &mut BTreeMap<String, Thing>) {
     let file = draft.file;
     for entry in &file.switches {
+        if draft.reader.is_full() {
+            return;
+        }
         let span = entry.pattern.span;
         let spec = Rc::new(entry.spec.over(&file.switch_defaults));
         let line = file.line(span);

@@ -17,6 +17,9 @@ use crate::names::{MAX_NAMES, full_name, pair};
 /// MTU of an interface unless the file says.
 const MTU: u32 = 1_500;
 
+/// The highest number of a port (OpenFlow 1.0 keeps what is above).
+const MAX_PORT: u32 = 0xfeff;
+
 /// Fills in the links, then interfaces and ports.
 pub(super) fn connect(draft: &mut Draft<'_>) {
     let mut refinable = BTreeMap::new();
@@ -114,6 +117,7 @@ fn settings(own: &BothWays, defaults: &BothWays) -> (LinkSettings, LinkSettings)
 /// The links of `links:`; one that a topology or network made already is refined instead.
 fn written(draft: &mut Draft<'_>, refinable: &mut Refinable) {
     let file = draft.file;
+    let mut expanded = 0;
     for (index, entry) in file.links.iter().enumerate() {
         let tenant = match &entry.tenant {
             Some(name) => match draft.tenant(&name.value, name.span) {
@@ -134,7 +138,11 @@ fn written(draft: &mut Draft<'_>, refinable: &mut Refinable) {
             let message = format!("{} links would all be called `{}`", pairs.len(), name.value);
             draft.error(name.span, message, Some("links of a range go by `A--B`; leave the name out"));
         }
-        if draft.links.len() + pairs.len() > 2 * MAX_NAMES {
+        expanded += pairs.len();
+        if draft.reader.is_full() {
+            return;
+        }
+        if draft.links.len() + pairs.len() > 2 * MAX_NAMES || expanded > 4 * MAX_NAMES {
             draft.error(entry.ends.span, format!("the lab has more than {} links", 2 * MAX_NAMES), None);
             return;
         }
@@ -378,7 +386,7 @@ fn ports(draft: &mut Draft<'_>) {
             let Some(DraftEnd { thing: Thing::Switch(switch), name, .. }) = link.ends.get(side) else {
                 continue;
             };
-            let (switch, wanted) = (*switch, name.clone());
+            let (switch, wanted, span) = (*switch, name.clone(), link.span);
             let number = running_number(draft, link, side).unwrap_or_else(|| {
                 let (Some(next), Some(kept)) = (next.get_mut(switch), kept.get(switch)) else { return 0 };
                 while kept.contains(next) {
@@ -390,8 +398,13 @@ fn ports(draft: &mut Draft<'_>) {
             let name =
                 wanted.unwrap_or_else(|| format!("{}-eth{number}", draft.thing_name(Thing::Switch(switch))));
             if names.get_mut(switch).is_some_and(|names| !names.insert(name.clone())) {
-                let (span, switch) = (link.span, draft.thing_name(Thing::Switch(switch)).to_owned());
+                let switch = draft.thing_name(Thing::Switch(switch)).to_owned();
                 draft.error(span, format!("a second port of `{switch}` is called `{name}`"), None);
+            }
+            if number > MAX_PORT {
+                let switch = draft.thing_name(Thing::Switch(switch)).to_owned();
+                draft.error(span, format!("`{switch}` has more than {MAX_PORT} ports"), None);
+                return;
             }
             add_port(draft, switch, index, side, number, name);
         }

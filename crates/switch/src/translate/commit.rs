@@ -66,3 +66,27 @@ impl Translator<'_> {
 fn count(tags: [Option<Tag>; 2]) -> usize {
     tags.iter().flatten().count()
 }
+
+#[cfg(test)]
+mod tests {
+    use netloom_flow::{FieldId, FlowMask, Subfield};
+
+    use super::*;
+
+    #[test]
+    fn whatever_an_action_may_write_to_a_header_reaches_the_packet() {
+        for id in FieldId::ALL.iter().filter(|id| id.field().writable) {
+            let first = usize::from(id.field().word);
+            let is_header = (word::ETH_DST..PACKET_WORDS).contains(&first);
+            if !is_header || first == word::MPLS || id.field().bits <= 16 && id.field().name.contains("vlan")
+            {
+                continue; // MPLS is refused, VLAN headers are brought up to date by themselves
+            }
+            let mut bits = FlowMask::default();
+            Subfield::whole(*id).unwildcard(&mut bits);
+            for (index, header) in HEADERS.iter().enumerate() {
+                assert_eq!(bits.0[index] & !header, 0, "{id:?}");
+            }
+        }
+    }
+}

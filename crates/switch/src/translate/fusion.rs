@@ -19,40 +19,26 @@ const MAX_OUTPUTS: usize = 1024;
 pub(super) struct Visit {
     pub(super) bridge: BridgeId,
     pub(super) flow: Flow,
-    pub(super) step: usize,
 }
 
-/// Which bridges the copies of a packet have been to, and from where.
+/// The bridges a packet has been to, by whatever branch.
+///
+/// What a copy leaves behind at a bridge, such as a learned address, is not there until the translation is done.
+/// So a second copy must not be there before: it waits in the link, as it would behind the first on a wire.
 #[derive(Debug, Default)]
-pub(super) struct Trail {
-    steps: Vec<(BridgeId, Option<usize>)>,
-}
+pub(super) struct Trail(Vec<BridgeId>);
 
 impl Trail {
-    pub(super) fn start(&mut self, bridge: BridgeId) -> usize {
-        self.steps.push((bridge, None));
-        self.steps.len() - 1
-    }
-
-    fn go(&mut self, from: usize, bridge: BridgeId) -> usize {
-        self.steps.push((bridge, Some(from)));
-        self.steps.len() - 1
+    pub(super) fn go(&mut self, bridge: BridgeId) {
+        self.0.push(bridge);
     }
 
     fn hops(&self) -> usize {
-        self.steps.len().saturating_sub(1)
+        self.0.len().saturating_sub(1)
     }
 
-    /// Whether the copy at `step` has been to a bridge.
-    fn has_been_to(&self, step: usize, bridge: BridgeId) -> bool {
-        let mut at = Some(step);
-        while let Some((here, before)) = at.and_then(|step| self.steps.get(step)) {
-            if *here == bridge {
-                return true;
-            }
-            at = *before;
-        }
-        false
+    fn has_been_to(&self, bridge: BridgeId) -> bool {
+        self.0.contains(&bridge)
     }
 }
 
@@ -72,7 +58,7 @@ impl<'a> Translator<'a> {
             Cut::Captured
         } else if self.trail.hops() >= MAX_HOPS || self.outputs >= MAX_OUTPUTS {
             Cut::Budget
-        } else if self.trail.has_been_to(visiting.step, peer.bridge) {
+        } else if self.trail.has_been_to(peer.bridge) {
             Cut::Visited
         } else if self.must_parse(&visiting.flow) {
             Cut::Reparse
@@ -92,13 +78,14 @@ impl<'a> Translator<'a> {
             Effect::Hop { port: port.dp_port },
             counted(peer.bridge, peer.port, PortCounter::Rx),
         ]);
-        let step = self.trail.go(visiting.step, peer.bridge);
+        self.trail.go(peer.bridge);
         let flow = visiting.flow.crossed(peer.port);
-        self.waiting.push_back(Visit { bridge: peer.bridge, flow, step });
+        self.waiting.push_back(Visit { bridge: peer.bridge, flow });
     }
 
     /// Whether the next switch would see other fields than the key has: a third VLAN header may have come to
-    /// light, or the type of an ICMPv6 message was rewritten, which decides what follows it.
+    /// light; the type of an ICMPv6 message was rewritten, which decides what follows it; or an option of neighbour
+    /// discovery was, which the packet may not have.
     fn must_parse(&mut self, flow: &Flow) -> bool {
         let is_rewritten = |index: usize| flow.rewritten() >> index & 1 == 1;
         if is_rewritten(word::VLAN) {
@@ -107,7 +94,10 @@ impl<'a> Translator<'a> {
                 return true;
             }
         }
-        // Whoever wrote to L4 has looked at the type and the protocol.
-        is_rewritten(word::L4) && flow.eth_type() == 0x86dd && flow.key.0[word::IP] >> 56 == 58
+        // Whoever wrote to one of these has looked at the type, and at the protocol.
+        flow.eth_type() == 0x86dd
+            && (is_rewritten(word::L4) && flow.key.0[word::IP] >> 56 == 58
+                || is_rewritten(word::ARP_SHA)
+                || is_rewritten(word::ARP_THA))
     }
 }

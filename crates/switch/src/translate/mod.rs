@@ -56,8 +56,6 @@ pub(crate) struct Translator<'a> {
 struct Visiting<'a> {
     bridge: &'a Bridge,
     flow: Flow,
-    /// Its place in the trail.
-    step: usize,
     /// Lookups so far, and how deep the present one is nested.
     resubmits: u32,
     depth: u32,
@@ -104,8 +102,8 @@ impl<'a> Translator<'a> {
         let Some((bridge, number)) = self.switch.dp_ports.get(&netloom_flow::PortId(port)).copied() else {
             return self.refuse(DropReason::NoPort);
         };
-        let step = self.trail.start(bridge);
-        self.waiting.push_back(Visit { bridge, flow: Flow::new(key, number), step });
+        self.trail.go(bridge);
+        self.waiting.push_back(Visit { bridge, flow: Flow::new(key, number) });
         while let Some(visit) = self.waiting.pop_front() {
             self.visit(visit);
         }
@@ -137,7 +135,6 @@ impl<'a> Translator<'a> {
         let mut visiting = Visiting {
             bridge,
             flow: visit.flow,
-            step: visit.step,
             resubmits: 0,
             depth: 0,
             settled: false,

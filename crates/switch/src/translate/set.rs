@@ -52,10 +52,24 @@ impl<'a> Translator<'a> {
         target.unwildcard(&mut bits);
         self.look_at(&visiting.flow, &bits);
         if bits.0[word::ETH_SRC] & TCI != 0 {
-            self.look_at_tags(&visiting.flow);
+            return self.write_tci(visiting, target, value);
         }
         target.write(&mut visiting.flow.key, value);
         visiting.flow.mark_written(&bits);
+    }
+
+    /// Writes to the outer VLAN header: with the bit that says so set, there is one afterwards, else not.
+    fn write_tci(&mut self, visiting: &mut Visiting<'a>, target: Subfield, value: u128) {
+        self.look_at_tags(&visiting.flow);
+        let [outer, inner] = visiting.flow.tags();
+        target.write(&mut visiting.flow.key, value);
+        let tci = visiting.flow.tci();
+        let tpid = outer.map_or(0x8100, |tag| tag.tpid);
+        visiting.flow.set_tags(if tci & PRESENT == 0 {
+            [inner, None]
+        } else {
+            [Some(Tag { tpid, tci }), inner]
+        });
     }
 
     fn has(&mut self, flow: &Flow, field: FieldId) -> bool {

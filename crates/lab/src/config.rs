@@ -1,0 +1,99 @@
+//! The lab's switches as the switch wants them: its configuration value, and who owns which address.
+
+use netloom_flow::{PortId, TenantId};
+use netloom_switch::config::{
+    Arp, Bridge, Config, FailMode, Flow, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
+};
+use netloom_switch::{Owner, Owners, Subnet};
+
+use crate::lab::{self, Lab, Link};
+
+/// Which datapath port the lab's daemon gave to one end of a link: `(link id, true for the left end)`.
+pub type PortIds<'a> = &'a dyn Fn(&str, bool) -> Option<PortId>;
+
+/// The configuration of all switches. Ports whose link has no datapath port yet are left out.
+#[must_use]
+pub fn config(lab: &Lab, ids: PortIds<'_>) -> Config {
+    let loops = match lab.options.loops {
+        lab::Loops::Tree => Loops::Tree,
+        lab::Loops::Ecmp => Loops::Ecmp,
+        lab::Loops::Allow => Loops::Allow,
+    };
+    Config { loops, bridges: lab.switches.iter().map(|switch| bridge(lab, switch, ids)).collect() }
+}
+
+fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
+    let path = lab.path.display().to_string();
+    let flow = |flow: &lab::Flow| Flow {
+        text: flow.text.clone(),
+        origin: Origin::File { path: path.clone(), line: flow.line },
+    };
+    Bridge {
+        name: switch.name.clone(),
+        uuid: Uuid::named(&[&lab.name, &switch.name]),
+        fail_mode: match switch.fail_mode {
+            lab::FailMode::Standalone => FailMode::Standalone,
+            lab::FailMode::Secure => FailMode::Secure,
+        },
+        arp: match lab.options.arp {
+            lab::ArpMode::Local => Arp::Local,
+            lab::ArpMode::Flood => Arp::Flood,
+            lab::ArpMode::Static => Arp::Static,
+        },
+        flows: switch.flows.iter().map(flow).collect(),
+        ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
+        ..Bridge::default()
+    }
+}
+
+fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
+    let left = port.left;
+    let dp_port = ids(&port.link, left)?;
+    let peer = if port.peer.is_switch() { ids(&port.link, !left) } else { None };
+    let (vlan_mode, tag, trunks) = match &port.vlan {
+        lab::Vlan::Any => (None, None, Vec::new()),
+        lab::Vlan::Access(vlan) => (Some(VlanMode::Access), Some(*vlan), Vec::new()),
+        lab::Vlan::Trunk { vlans, native: None } => (Some(VlanMode::Trunk), None, vlans.clone()),
+        lab::Vlan::Trunk { vlans, native } => (Some(VlanMode::NativeUntagged), *native, vlans.clone()),
+    };
+    let interface = Interface {
+        name: port.name.clone(),
+        kind: if peer.is_some() { InterfaceType::Patch } else { InterfaceType::Tap },
+        ofport_request: u16::try_from(port.number).ok(),
+        dp_port,
+        peer,
+        mtu: None,
+    };
+    let tenant = port.tenant.as_deref().and_then(|name| lab.tenant_id(name)).map(TenantId);
+    Some(Port { name: port.name.clone(), vlan_mode, tag, trunks, tenant, interfaces: vec![interface] })
+}
+
+/// Who owns which address behind a switch port, and the lab's subnets.
+#[must_use]
+pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
+    let links: std::collections::BTreeMap<&str, &Link> =
+        lab.links.iter().map(|l| (l.id.as_str(), l)).collect();
+    let mut owners = Vec::new();
+    for interface in lab.nodes.iter().flat_map(|n| &n.interfaces) {
+        let Some(link) = links.get(interface.link.as_str()) else { continue };
+        let switch_is_left = match (link.a.is_switch(), link.b.is_switch()) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => continue,
+        };
+        if let (Some(port), Some(tenant)) = (ids(&link.id, switch_is_left), lab.tenant_id(&interface.tenant))
+        {
+            let addresses = interface.addresses.iter().map(|a| a.ip).collect();
+            owners.push(Owner { tenant: TenantId(tenant), port, mac: interface.mac.0, addresses });
+        }
+    }
+    let subnet = |domain: &lab::Domain| {
+        let tenant = TenantId(lab.tenant_id(&domain.tenant).unwrap_or_default());
+        let subnets = domain.subnets.iter();
+        subnets.map(move |s| Subnet { tenant, address: s.ip, prefix: s.len }).collect::<Vec<_>>()
+    };
+    let mut subnets: Vec<_> = lab.domains.iter().flat_map(subnet).collect();
+    subnets.sort_unstable();
+    subnets.dedup();
+    Owners { owners, subnets }
+}

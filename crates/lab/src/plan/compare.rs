@@ -1,0 +1,110 @@
+//! What differs between two states of a thing, apart from where the file has it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lab::{End, Interface, Lab, Node, Route};
+
+/// What changes about a node in place.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeDelta {
+    /// Interfaces that come, by name.
+    pub added: Vec<String>,
+    /// Interfaces that go, by name.
+    pub removed: Vec<String>,
+    /// Interfaces whose MAC, MTU or addresses change, by name.
+    pub changed: Vec<String>,
+    /// Routes that come.
+    pub routes_added: Vec<Route>,
+    /// Routes that go.
+    pub routes_removed: Vec<Route>,
+    /// Forwarding or kernel settings change.
+    pub sysctl: bool,
+    /// Files laid over the node's change.
+    pub files: bool,
+    /// Environment, privileges: for what is started from now on.
+    pub process: bool,
+    /// The name under /run/netns changes.
+    pub netns: bool,
+}
+
+impl NodeDelta {
+    /// What changes from `old` to `new`.
+    #[must_use]
+    pub fn between(old: &Node, new: &Node) -> Self {
+        let same =
+            |a: &Interface, b: &Interface| (a.mac, a.mtu, &a.addresses) == (b.mac, b.mtu, &b.addresses);
+        let names = |list: Vec<&Interface>| list.into_iter().map(|i| i.name.clone()).collect::<Vec<_>>();
+        let missing = |here: &Node, there: &Node| {
+            names(here.interfaces.iter().filter(|i| there.interface(&i.name).is_none()).collect())
+        };
+        let changed = new.interfaces.iter().filter(|i| old.interface(&i.name).is_some_and(|o| !same(o, i)));
+        let routes = |here: &Node, there: &Node| -> Vec<Route> {
+            if here.routes == there.routes {
+                return Vec::new();
+            }
+            let others: std::collections::BTreeSet<_> = there.routes.iter().map(key).collect();
+            here.routes.iter().filter(|r| !others.contains(&key(r))).cloned().collect()
+        };
+        Self {
+            added: missing(new, old),
+            removed: missing(old, new),
+            changed: names(changed.collect()),
+            routes_added: routes(new, old),
+            routes_removed: routes(old, new),
+            sysctl: (old.forward, &old.sysctl) != (new.forward, &new.sysctl),
+            files: old.files != new.files,
+            process: (old.privileged, &old.env) != (new.privileged, &new.env),
+            netns: old.netns != new.netns,
+        }
+    }
+
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The way back.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self {
+            added: self.removed,
+            removed: self.added,
+            routes_added: self.routes_removed,
+            routes_removed: self.routes_added,
+            ..self
+        }
+    }
+}
+
+fn key(route: &Route) -> (crate::address::Cidr, Option<IpAddr>, Option<&str>, Option<u32>) {
+    (route.to, route.via, route.dev.as_deref(), route.metric)
+}
+
+/// For each link the tenants of its ends at nodes: what a datapath port is told.
+pub(super) fn tenants(lab: &Lab) -> BTreeMap<&str, Vec<&str>> {
+    let mut out: BTreeMap<&str, Vec<&str>> = lab.links.iter().map(|l| (l.id.as_str(), Vec::new())).collect();
+    for interface in lab.nodes.iter().flat_map(|n| &n.interfaces) {
+        if let Some(tenants) = out.get_mut(interface.link.as_str()) {
+            tenants.push(&interface.tenant);
+        }
+    }
+    out
+}
+
+/// The names and addresses of a tenant's nodes: what its hosts file is made of.
+pub(super) fn names<'l>(lab: &'l Lab, tenant: &str) -> Vec<(&'l str, Vec<IpAddr>)> {
+    let of = lab.nodes.iter().filter(|n| n.tenant == tenant);
+    of.map(|n| (n.name.as_str(), n.addresses().map(|a| a.ip).collect())).collect()
+}
+
+/// The name a table gives to an end.
+pub(super) fn end(end: &End) -> String {
+    match end {
+        End::Node { node, interface } => format!("{node}:{interface}"),
+        End::Switch { switch, port } => format!("{switch}:{port}"),
+    }
+}

@@ -1,0 +1,394 @@
+//! What to do to get from one lab to another: a pure function, no choice left for later.
+//!
+//! Three-way: the lab as applied last, the lab as wanted, and what others changed by hand ([`Present`], *drift*).
+//! Only what differs between applied and wanted becomes a step; drift is listed and kept, or reset when asked.
+//! Ending a lab is planning for [`Lab::empty`]; an empty difference is an empty plan.
+
+mod compare;
+mod drift;
+mod render;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netloom_flow::LinkSettings;
+use serde::{Deserialize, Serialize};
+
+pub use compare::NodeDelta;
+pub use drift::{Drift, Drifted, Present, PresentLink};
+
+use crate::lab::{Lab, Link, Node, Switch};
+use crate::settings::written;
+
+/// What a step does. It names things; whoever carries it out is given both labs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Ends the commands of a node's `run:`.
+    StopRun(String),
+    /// Detaches a link from the datapath. The devices of its nodes stay until their node changes or goes.
+    RemoveLink(String),
+    /// Ends what runs in a node and removes its namespaces.
+    RemoveNode(String),
+    /// Makes a node: namespaces, interfaces, addresses, routes, settings; in one, so that many can be made at once.
+    AddNode(String),
+    /// Changes a node in place.
+    ChangeNode {
+        /// Which.
+        node: String,
+        /// What about it.
+        delta: Box<NodeDelta>,
+    },
+    /// Takes a switch out of the configuration.
+    RemoveSwitch(String),
+    /// Puts a switch into the configuration.
+    AddSwitch(String),
+    /// Changes ports, flows or mode of a switch.
+    ChangeSwitch(String),
+    /// Attaches a link to the datapath, with its settings.
+    AddLink(String),
+    /// Changes the settings of a link in place; nothing queued is lost.
+    ShapeLink {
+        /// [`Link::id`].
+        link: String,
+        /// Its settings now.
+        from: Box<BothSettings>,
+        /// And wanted.
+        to: Box<BothSettings>,
+    },
+    /// Puts the flows of a switch back to those of the file.
+    ResetFlows(String),
+    /// Writes the names of a tenant's nodes for its hosts, [`Lab::hosts_file`].
+    Names(String),
+    /// Loops, ARP, workers, file system.
+    Options,
+    /// Starts the commands of a node's `run:`.
+    StartRun(String),
+}
+
+/// Settings of both directions of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BothSettings {
+    /// From the left end to the right.
+    #[serde(with = "written")]
+    pub forth: LinkSettings,
+    /// From the right end to the left.
+    #[serde(with = "written")]
+    pub back: LinkSettings,
+}
+
+/// Steps of one phase touch different things, and can be done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Commands end.
+    Stop,
+    /// Links go.
+    Unlink,
+    /// Nodes go.
+    RemoveNodes,
+    /// Nodes come.
+    AddNodes,
+    /// Nodes change.
+    ChangeNodes,
+    /// Switches come, go and change.
+    Switches,
+    /// Links come.
+    Link,
+    /// Links change.
+    Shape,
+    /// Names of hosts, and settings of the lab.
+    Settle,
+    /// Commands start.
+    Start,
+}
+
+impl Phase {
+    /// What a progress line says.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Stop => "stop commands",
+            Self::Unlink => "detach links",
+            Self::RemoveNodes => "remove nodes",
+            Self::AddNodes => "make nodes",
+            Self::ChangeNodes => "change nodes",
+            Self::Switches => "configure switches",
+            Self::Link => "attach links",
+            Self::Shape => "shape links",
+            Self::Settle => "settle names",
+            Self::Start => "start commands",
+        }
+    }
+}
+
+/// One thing done to the host or the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// What it is about, for a person: addresses, settings, what changes.
+    pub detail: String,
+}
+
+impl Action {
+    /// When it is done.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self {
+            Self::StopRun(_) => Phase::Stop,
+            Self::RemoveLink(_) => Phase::Unlink,
+            Self::RemoveNode(_) => Phase::RemoveNodes,
+            Self::AddNode(_) => Phase::AddNodes,
+            Self::ChangeNode { .. } => Phase::ChangeNodes,
+            Self::RemoveSwitch(_) | Self::AddSwitch(_) | Self::ChangeSwitch(_) | Self::ResetFlows(_) => {
+                Phase::Switches
+            }
+            Self::AddLink(_) => Phase::Link,
+            Self::ShapeLink { .. } => Phase::Shape,
+            Self::Names(_) | Self::Options => Phase::Settle,
+            Self::StartRun(_) => Phase::Start,
+        }
+    }
+
+    /// What takes it back, given that the two labs change places too; `None`: there is no way back.
+    #[must_use]
+    pub fn undo(&self) -> Option<Self> {
+        Some(match self.clone() {
+            Self::StopRun(node) => Self::StartRun(node),
+            Self::StartRun(node) => Self::StopRun(node),
+            Self::RemoveLink(link) => Self::AddLink(link),
+            Self::AddLink(link) => Self::RemoveLink(link),
+            Self::RemoveNode(node) => Self::AddNode(node),
+            Self::AddNode(node) => Self::RemoveNode(node),
+            Self::ChangeNode { node, delta } => Self::ChangeNode { node, delta: Box::new(delta.reversed()) },
+            Self::RemoveSwitch(switch) => Self::AddSwitch(switch),
+            Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
+            Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
+            Self::ShapeLink { link, from, to } => Self::ShapeLink { link, from: to, to: from },
+            Self::Names(tenant) => Self::Names(tenant),
+            Self::Options => Self::Options,
+            Self::ResetFlows(_) => return None,
+        })
+    }
+}
+
+impl Step {
+    /// `make red/web`: what a progress or error line calls it.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let (verb, what, name) = match &self.action {
+            Action::StopRun(n) => ("stop", "run of ", n),
+            Action::RemoveLink(n) => ("detach", "link ", n),
+            Action::RemoveNode(n) => ("remove", "node ", n),
+            Action::AddNode(n) => ("make", "node ", n),
+            Action::ChangeNode { node, .. } => ("change", "node ", node),
+            Action::RemoveSwitch(n) => ("remove", "switch ", n),
+            Action::AddSwitch(n) => ("make", "switch ", n),
+            Action::ChangeSwitch(n) => ("change", "switch ", n),
+            Action::AddLink(n) => ("attach", "link ", n),
+            Action::ShapeLink { link, .. } => ("shape", "link ", link),
+            Action::ResetFlows(n) => ("reset", "flows of ", n),
+            Action::Names(n) => ("write", "names of ", n),
+            Action::Options => return "change settings of the lab".to_owned(),
+            Action::StartRun(n) => ("start", "run of ", n),
+        };
+        format!("{verb} {what}{name}")
+    }
+}
+
+/// Steps in the order in which they are done, and what others changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// Sorted by phase.
+    pub steps: Vec<Step>,
+    /// What is not as the lab was applied; kept unless a step resets it.
+    pub drift: Vec<Drift>,
+    /// How many nodes, switches and links stay as they are.
+    pub untouched: usize,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The steps by phase, in order.
+    pub fn phases(&self) -> impl Iterator<Item = (Phase, &[Step])> {
+        self.steps
+            .chunk_by(|a, b| a.action.phase() == b.action.phase())
+            .filter_map(|steps| Some((steps.first()?.action.phase(), steps)))
+    }
+}
+
+/// Plans the way from `applied` (nothing, if there is no lab yet) to `wanted`.
+#[must_use]
+pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Drifted) -> Plan {
+    let empty = Lab::empty(&wanted.name);
+    let from = applied.unwrap_or(&empty);
+    let mut planner = Planner { from, to: wanted, steps: Vec::new(), touched: BTreeSet::new() };
+    let remade = planner.nodes();
+    planner.switches();
+    let drift = planner.links(&remade, present, drifted);
+    planner.names();
+    planner.options(applied.is_some());
+    let mut steps = planner.steps;
+    // A stable sort: within a phase the order of the file stays.
+    steps.sort_by_key(|step| step.action.phase());
+    let things = wanted.nodes.len() + wanted.switches.len() + wanted.links.len();
+    let untouched = things.saturating_sub(planner.touched.len());
+    Plan { steps, drift, untouched }
+}
+
+struct Planner<'l> {
+    from: &'l Lab,
+    to: &'l Lab,
+    steps: Vec<Step>,
+    /// Nodes, switches and links of the wanted lab that a step touches: kind and name.
+    touched: BTreeSet<(u8, &'l str)>,
+}
+
+impl<'l> Planner<'l> {
+    fn step(&mut self, action: Action, detail: String) {
+        self.steps.push(Step { action, detail });
+    }
+
+    /// Returns the nodes that are made anew though they were there.
+    fn nodes(&mut self) -> BTreeSet<&'l str> {
+        let (from, to) = (self.from, self.to);
+        let old: BTreeMap<&str, &Node> = from.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
+        let new: BTreeSet<&str> = to.nodes.iter().map(|n| n.name.as_str()).collect();
+        let mut remade = BTreeSet::new();
+        for node in from.nodes.iter().filter(|n| !new.contains(n.name.as_str())) {
+            self.remove_node(node);
+        }
+        for node in &to.nodes {
+            match old.get(node.name.as_str()) {
+                None => self.add_node(node),
+                Some(old) if old.port != node.port => {
+                    remade.insert(node.name.as_str());
+                    self.remove_node(old);
+                    self.add_node(node);
+                }
+                Some(old) => self.change_node(old, node),
+            }
+        }
+        remade
+    }
+
+    fn remove_node(&mut self, node: &Node) {
+        if !node.run.is_empty() {
+            self.step(Action::StopRun(node.name.clone()), render::run(node));
+        }
+        self.step(Action::RemoveNode(node.name.clone()), String::new());
+    }
+
+    fn add_node(&mut self, node: &'l Node) {
+        self.touched.insert((0, &node.name));
+        self.step(Action::AddNode(node.name.clone()), render::node(node));
+        if !node.run.is_empty() {
+            self.step(Action::StartRun(node.name.clone()), render::run(node));
+        }
+    }
+
+    fn change_node(&mut self, old: &Node, new: &'l Node) {
+        let delta = NodeDelta::between(old, new);
+        let commands = old.run != new.run || old.restart != new.restart || old.env != new.env;
+        if !delta.is_empty() || commands {
+            self.touched.insert((0, &new.name));
+        }
+        if commands && !old.run.is_empty() {
+            self.step(Action::StopRun(old.name.clone()), render::run(old));
+        }
+        if !delta.is_empty() {
+            let detail = render::node_delta(old, new, &delta);
+            self.step(Action::ChangeNode { node: new.name.clone(), delta: Box::new(delta) }, detail);
+        }
+        if commands && !new.run.is_empty() {
+            self.step(Action::StartRun(new.name.clone()), render::run(new));
+        }
+    }
+
+    fn switches(&mut self) {
+        let (from, to) = (self.from, self.to);
+        let old: BTreeMap<&str, &Switch> = from.switches.iter().map(|s| (s.name.as_str(), s)).collect();
+        let new: BTreeSet<&str> = to.switches.iter().map(|s| s.name.as_str()).collect();
+        for switch in from.switches.iter().filter(|s| !new.contains(s.name.as_str())) {
+            self.step(Action::RemoveSwitch(switch.name.clone()), String::new());
+        }
+        for switch in &to.switches {
+            let (action, detail) = match old.get(switch.name.as_str()) {
+                None => (Action::AddSwitch(switch.name.clone()), render::switch(switch)),
+                Some(old) => match render::switch_change(old, switch) {
+                    detail if detail.is_empty() => continue,
+                    detail => (Action::ChangeSwitch(switch.name.clone()), detail),
+                },
+            };
+            self.touched.insert((1, &switch.name));
+            self.step(action, detail);
+        }
+    }
+
+    fn links(&mut self, remade: &BTreeSet<&str>, present: &Present, drifted: Drifted) -> Vec<Drift> {
+        let (from, to) = (self.from, self.to);
+        let old: BTreeMap<&str, &Link> = from.links.iter().map(|l| (l.id.as_str(), l)).collect();
+        let new: BTreeMap<&str, &Link> = to.links.iter().map(|l| (l.id.as_str(), l)).collect();
+        let now: BTreeMap<&str, &PresentLink> = present.links.iter().map(|l| (l.link.as_str(), l)).collect();
+        let tenants = (compare::tenants(from), compare::tenants(to));
+        let stays = |old: &Link, new: &Link| {
+            let ends_stay = [&new.a, &new.b].into_iter().all(|end| !remade.contains(end.name()));
+            ends_stay
+                && (&old.a, &old.b) == (&new.a, &new.b)
+                && tenants.0.get(&*old.id) == tenants.1.get(&*new.id)
+        };
+        for link in &from.links {
+            if new.get(link.id.as_str()).is_none_or(|new| !stays(link, new)) {
+                self.step(Action::RemoveLink(link.id.clone()), render::ends(link));
+            }
+        }
+        let mut drift = Vec::new();
+        for link in &to.links {
+            let Some(old) = old.get(link.id.as_str()).filter(|old| stays(old, link)) else {
+                self.touched.insert((2, &link.id));
+                self.step(Action::AddLink(link.id.clone()), render::link(link));
+                continue;
+            };
+            let present = now.get(link.id.as_str()).copied();
+            let shape = drift::shape(old, link, present, drifted);
+            drift.extend(shape.drift);
+            if let Some(step) = shape.step {
+                self.touched.insert((2, &link.id));
+                self.steps.push(step);
+            }
+        }
+        for (switch, detail) in &present.flows {
+            drift.push(Drift { kind: "flows".to_owned(), name: switch.clone(), detail: detail.clone() });
+            if drifted == Drifted::Reset {
+                self.step(Action::ResetFlows(switch.clone()), detail.clone());
+            }
+        }
+        drift
+    }
+
+    fn names(&mut self) {
+        for tenant in &self.to.tenants {
+            let (old, new) = (compare::names(self.from, &tenant.name), compare::names(self.to, &tenant.name));
+            if old != new && !new.is_empty() {
+                let count = self.to.nodes.iter().filter(|n| n.tenant == tenant.name).count();
+                let detail = format!("{count} node{}", if count == 1 { "" } else { "s" });
+                self.step(Action::Names(tenant.name.clone()), detail);
+            }
+        }
+    }
+
+    fn options(&mut self, running: bool) {
+        let (from, to) = (&self.from.options, &self.to.options);
+        // How expectations are judged is nothing to be done.
+        let effective = (from.loops, from.arp, from.workers, from.filesystem)
+            == (to.loops, to.arp, to.workers, to.filesystem);
+        if running && !effective {
+            self.step(Action::Options, render::options(from, to));
+        }
+    }
+}

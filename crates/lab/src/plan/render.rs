@@ -1,0 +1,215 @@
+//! A plan as a person reads it: a line per step, what is added, changed and removed.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+
+use super::compare::{NodeDelta, end};
+use super::drift::both;
+use super::{Action, Plan, Step};
+use crate::lab::{FailMode, Link, Node, Options, Switch, SwitchPort};
+
+/// Longest detail in a table.
+const MOST: usize = 160;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() && self.drift.is_empty() {
+            return writeln!(
+                f,
+                "nothing to do: {} nodes, switches and links stay as they are",
+                self.untouched
+            );
+        }
+        let rows: Vec<_> = self.steps.iter().map(row).collect();
+        let drift = self
+            .drift
+            .iter()
+            .map(|d| ('!', d.kind.as_str(), d.name.as_str(), format!("changed by hand: {}", d.detail)));
+        let rows: Vec<_> = rows.into_iter().chain(drift).collect();
+        let width = rows.iter().map(|(_, _, name, _)| name.chars().count()).max().unwrap_or(0).min(40);
+        for (sign, kind, name, detail) in &rows {
+            let line = format!("{sign} {kind:<7} {name:<width$}  {}", shorten(detail));
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        let count = |sign| rows.iter().filter(|(s, ..)| *s == sign).count();
+        write!(f, "{} to add, {} to change, {} to remove", count('+'), count('~'), count('-'))?;
+        if count('!') > 0 {
+            write!(f, ", {} changed by hand", count('!'))?;
+        }
+        writeln!(f, "; {} untouched", self.untouched)
+    }
+}
+
+/// Sign, kind, name, detail.
+fn row(step: &Step) -> (char, &'static str, &str, String) {
+    let (sign, kind, name) = match &step.action {
+        Action::StopRun(n) => ('-', "run", n.as_str()),
+        Action::RemoveLink(n) => ('-', "link", n.as_str()),
+        Action::RemoveNode(n) => ('-', "node", n.as_str()),
+        Action::AddNode(n) => ('+', "node", n.as_str()),
+        Action::ChangeNode { node, .. } => ('~', "node", node.as_str()),
+        Action::RemoveSwitch(n) => ('-', "switch", n.as_str()),
+        Action::AddSwitch(n) => ('+', "switch", n.as_str()),
+        Action::ChangeSwitch(n) => ('~', "switch", n.as_str()),
+        Action::AddLink(n) => ('+', "link", n.as_str()),
+        Action::ShapeLink { link, .. } => ('~', "link", link.as_str()),
+        Action::ResetFlows(n) => ('~', "flows", n.as_str()),
+        Action::Names(n) => ('~', "names", n.as_str()),
+        Action::Options => ('~', "lab", ""),
+        Action::StartRun(n) => ('+', "run", n.as_str()),
+    };
+    (sign, kind, name, step.detail.clone())
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST - 3).chain("...".chars()).collect()
+}
+
+/// `10.0.0.1/8 fd00::1/64, forwards, privileged`
+pub(super) fn node(node: &Node) -> String {
+    let addresses: Vec<_> = node.addresses().map(|a| a.to_string()).collect();
+    let mut words = vec![if addresses.is_empty() { "no address".to_owned() } else { addresses.join(" ") }];
+    if node.forward {
+        words.push("forwards".to_owned());
+    }
+    if node.privileged {
+        words.push("privileged".to_owned());
+    }
+    words.join(", ")
+}
+
+pub(super) fn run(node: &Node) -> String {
+    node.run.join("; ")
+}
+
+pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
+    let mut words = Vec::new();
+    let addresses = |node: &Node, name: &str| {
+        let list =
+            node.interface(name).map(|i| i.addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        list.unwrap_or_default().join(" ")
+    };
+    words.extend(delta.added.iter().map(|i| format!("+{i} {}", addresses(new, i))));
+    words.extend(delta.removed.iter().map(|i| format!("-{i}")));
+    for name in &delta.changed {
+        if let (Some(a), Some(b)) = (old.interface(name), new.interface(name)) {
+            let mut change = |what: &str, from: String, to: String| {
+                if from != to {
+                    words.push(format!("{name} {what}{from} -> {to}"));
+                }
+            };
+            change("", addresses(old, name), addresses(new, name));
+            change("mtu ", a.mtu.to_string(), b.mtu.to_string());
+            change("mac ", a.mac.to_string(), b.mac.to_string());
+        }
+    }
+    let count = |words: &mut Vec<String>, sign: char, n: usize| {
+        if n > 0 {
+            words.push(format!("{sign}{n} route{}", if n == 1 { "" } else { "s" }));
+        }
+    };
+    count(&mut words, '+', delta.routes_added.len());
+    count(&mut words, '-', delta.routes_removed.len());
+    if old.forward != new.forward {
+        words.push(if new.forward { "forwards" } else { "forwards no more" }.to_owned());
+    }
+    if old.sysctl != new.sysctl {
+        words.push("sysctl".to_owned());
+    }
+    if delta.files {
+        words.push("files".to_owned());
+    }
+    if old.privileged != new.privileged {
+        words.push(if new.privileged { "privileged" } else { "privileged no more" }.to_owned());
+    }
+    if old.env != new.env {
+        words.push("environment".to_owned());
+    }
+    if delta.netns {
+        words.push(format!("netns {}", new.netns.as_deref().unwrap_or("without a name")));
+    }
+    words.join(", ")
+}
+
+pub(super) fn switch(switch: &Switch) -> String {
+    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut words = vec![plural(switch.ports.len(), "port")];
+    if !switch.flows.is_empty() {
+        words.push(plural(switch.flows.len(), "flow"));
+    }
+    if switch.fail_mode == FailMode::Secure {
+        words.push("secure".to_owned());
+    }
+    words.join(", ")
+}
+
+/// What changes about a switch; empty if nothing does.
+pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
+    let mut out = String::new();
+    let mut add = |text: String| {
+        let comma = if out.is_empty() { "" } else { ", " };
+        let _ = write!(out, "{comma}{text}");
+    };
+    let ports = |switch: &Switch| -> BTreeSet<String> { switch.ports.iter().map(port).collect() };
+    let (a, b) = (ports(old), ports(new));
+    b.difference(&a).for_each(|p| add(format!("+port {p}")));
+    a.difference(&b).for_each(|p| add(format!("-port {p}")));
+    let flows = |switch: &Switch| -> Vec<String> { switch.flows.iter().map(|f| f.text.clone()).collect() };
+    let (a, b) = (flows(old), flows(new));
+    if a != b {
+        let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.into_iter().collect(), b.into_iter().collect());
+        b.difference(&a).for_each(|f| add(format!("+flow {f}")));
+        a.difference(&b).for_each(|f| add(format!("-flow {f}")));
+        if a == b {
+            add("order of flows".to_owned());
+        }
+    }
+    if old.fail_mode != new.fail_mode {
+        add(format!("fail_mode {:?}", new.fail_mode).to_lowercase());
+    }
+    out
+}
+
+/// A port with all that the switch is told about it.
+fn port(port: &SwitchPort) -> String {
+    let tenant = port.tenant.as_deref().map(|t| format!(" {t}")).unwrap_or_default();
+    let vlan = match &port.vlan {
+        crate::lab::Vlan::Any => String::new(),
+        crate::lab::Vlan::Access(vlan) => format!(" vlan {vlan}"),
+        crate::lab::Vlan::Trunk { vlans, native } => {
+            let list: Vec<_> = vlans.iter().map(ToString::to_string).collect();
+            let native = native.map(|n| format!(" native {n}")).unwrap_or_default();
+            format!(" trunk {}{native}", list.join(","))
+        }
+    };
+    format!("{} {} to {}{tenant}{vlan}", port.number, port.name, end(&port.peer))
+}
+
+/// `red/web:eth0 -- s1:1`
+pub(super) fn ends(link: &Link) -> String {
+    format!("{} -- {}", end(&link.a), end(&link.b))
+}
+
+pub(super) fn link(link: &Link) -> String {
+    match both(&link.forth, &link.back) {
+        plain if plain == "plain" => ends(link),
+        settings => format!("{}  {settings}", ends(link)),
+    }
+}
+
+pub(super) fn options(from: &Options, to: &Options) -> String {
+    let mut words = Vec::new();
+    let mut change = |what: &str, from: String, to: String| {
+        if from != to {
+            words.push(format!("{what} {} -> {}", from.to_lowercase(), to.to_lowercase()));
+        }
+    };
+    change("loops", format!("{:?}", from.loops), format!("{:?}", to.loops));
+    change("arp", format!("{:?}", from.arp), format!("{:?}", to.arp));
+    change("workers", from.workers.to_string(), to.workers.to_string());
+    change("filesystem", format!("{:?}", from.filesystem), format!("{:?}", to.filesystem));
+    words.join(", ")
+}

@@ -1,0 +1,237 @@
+//! Plans: what an edit of a file makes to be done, in which order, and that nothing else is touched.
+
+use std::path::Path;
+
+use netloom_flow::{LinkSettings, Nanos, PortId};
+use netloom_lab::apply::{ApplyError, Executor, Labs, Silent, apply, tear_down};
+use netloom_lab::lab::Lab;
+use netloom_lab::plan::{Action, Drifted, Phase, Plan, Present, PresentLink, Step, plan};
+use netloom_lab::{config, load, resolve_after};
+
+const BASE: &str = "
+netloom: 1
+tenants: { red: {}, blue: {} }
+nodes:
+  red/web: { run: httpd, privileged: true }
+  red/db: {}
+  blue/h1..2: {}
+  gw: { forward: true, ip: { eth0: 192.0.2.1/24, eth1: 198.51.100.1/24 } }
+switches:
+  s1: {}
+  s2: { flows: ['priority=5,tcp,actions=drop', 'actions=normal'] }
+links:
+  - red/web -- s1
+  - { link: red/db -- s2, vlan: 10 }
+  - blue/h1..2 -- s1
+  - { link: s1 -- s2, name: core, delay: 20ms, back: { rate: 50Mbit } }
+  - gw -- s1
+  - gw -- s2
+";
+
+fn lab(source: &str, running: Option<&Lab>) -> Lab {
+    let file =
+        load(source, Path::new("dir/shop.loom.yml"), &[]).unwrap_or_else(|e| panic!("{}", e.render(source)));
+    resolve_after(&file, running).unwrap_or_else(|e| panic!("{}", e.render(source)))
+}
+
+fn planned(from: Option<&Lab>, to: &Lab) -> Plan {
+    plan(from, to, &Present::default(), Drifted::Keep)
+}
+
+#[test]
+fn a_first_plan_makes_everything() {
+    insta::assert_snapshot!(planned(None, &lab(BASE, None)).to_string());
+}
+
+#[test]
+fn an_end_is_the_plan_for_an_empty_lab() {
+    let lab = lab(BASE, None);
+    insta::assert_snapshot!(planned(Some(&lab), &Lab::empty("shop")).to_string());
+}
+
+#[test]
+fn nothing_changed_is_nothing_to_do() {
+    let before = lab(BASE, None);
+    // Comments, order of expectations and moved lines are nothing to do.
+    let after =
+        lab(&format!("# a comment\n{BASE}\nexpect: [red/web can reach red/db]\nsettle: 3s\n"), Some(&before));
+    assert_ne!(before, after);
+    let plan = planned(Some(&before), &after);
+    assert!(plan.is_empty(), "{plan}");
+    assert_eq!(plan.to_string(), "nothing to do: 14 nodes, switches and links stay as they are\n");
+}
+
+#[test]
+fn an_edit_touches_only_what_it_changes() {
+    let before = lab(BASE, None);
+    let edited = BASE
+        .replace("run: httpd, privileged: true", "run: httpd -v")
+        .replace("blue/h1..2: {}", "blue/h1..3: {}")
+        .replace("  - blue/h1..2 -- s1\n", "  - blue/h2..3 -- s1\n  - blue/h1 -- s2\n")
+        .replace("delay: 20ms", "delay: 40ms")
+        .replace("'actions=normal'", "'priority=1,actions=normal'");
+    let after = lab(&edited, Some(&before));
+    let plan = planned(Some(&before), &after);
+    insta::assert_snapshot!(plan.to_string());
+    let touched: Vec<_> =
+        plan.steps.iter().filter(|s| s.label().contains("red/db") || s.label().contains("gw")).collect();
+    assert!(touched.is_empty(), "{touched:?}");
+    assert_eq!(lab(&edited, Some(&before)), after);
+    let order: Vec<_> = plan.phases().map(|(phase, _)| phase).collect();
+    assert!(order.is_sorted(), "{order:?}");
+}
+
+#[test]
+fn drift_is_kept_unless_the_file_changes_it_or_it_is_reset() {
+    let before = lab(BASE, None);
+    let core = &before.links_named("core")[0];
+    let by_hand = LinkSettings { delay: Nanos::from_millis(99), rate: Some(1_000_000), ..core.forth.clone() };
+    let present = Present {
+        links: vec![PresentLink { link: "core".into(), forth: by_hand.clone(), back: core.back.clone() }],
+        flows: vec![("s2".into(), "+flow actions=drop".into())],
+    };
+    let kept = plan(Some(&before), &before, &present, Drifted::Keep);
+    assert!(kept.is_empty());
+    assert_eq!(kept.drift.len(), 2);
+    let after = lab(&BASE.replace("delay: 20ms", "delay: 40ms"), Some(&before));
+    let changed = plan(Some(&before), &after, &present, Drifted::Keep);
+    let [Step { action: Action::ShapeLink { to, .. }, .. }] = changed.steps.as_slice() else {
+        panic!("{changed}")
+    };
+    assert_eq!(
+        to.forth,
+        LinkSettings { delay: Nanos::from_millis(40), ..by_hand },
+        "the rate set by hand stays"
+    );
+    assert_eq!(to.back.delay, Nanos::from_millis(40));
+    insta::assert_snapshot!(plan(Some(&before), &before, &present, Drifted::Reset).to_string());
+}
+
+#[test]
+fn a_link_that_moves_is_detached_and_attached() {
+    let before = lab(BASE, None);
+    let after = lab(&BASE.replace("{ link: red/db -- s2, vlan: 10 }", "red/db -- s1"), Some(&before));
+    let labels: Vec<_> = planned(Some(&before), &after).steps.iter().map(Step::label).collect();
+    for label in ["detach link red/db--s2", "attach link red/db--s1", "change switch s1", "change switch s2"]
+    {
+        assert!(labels.contains(&label.to_owned()), "{labels:?}");
+    }
+}
+
+#[test]
+fn every_step_but_a_reset_has_its_undo_and_plans_survive_json() {
+    let plan = planned(None, &lab(BASE, None));
+    for step in &plan.steps {
+        let undo = step.action.undo().expect("a way back");
+        assert_eq!(undo.undo().as_ref(), Some(&step.action));
+    }
+    let text = serde_json::to_string(&plan).expect("plain data");
+    assert_eq!(serde_json::from_str::<Plan>(&text).expect("read back"), plan);
+}
+
+/// Keeps what was done, and fails at a label.
+#[derive(Default)]
+struct Recorder {
+    log: Vec<String>,
+    fail: Option<&'static str>,
+    obstacle: Option<&'static str>,
+}
+
+impl Executor for Recorder {
+    fn validate(&mut self, _: &Plan, _: Labs<'_>) -> Vec<String> {
+        self.obstacle.iter().map(ToString::to_string).collect()
+    }
+
+    fn run(
+        &mut self,
+        _: Phase,
+        steps: &[Step],
+        labs: Labs<'_>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Vec<Result<(), String>> {
+        let mut out = Vec::new();
+        for step in steps {
+            let label = step.label();
+            // What is added is in the lab that is gone to.
+            if let Action::AddNode(name) = &step.action {
+                assert!(labs.to.node(name).is_some(), "{name}");
+            }
+            if self.fail.is_some_and(|fail| label == fail) {
+                out.push(Err("no space left".to_owned()));
+            } else {
+                self.log.push(label);
+                out.push(Ok(()));
+            }
+            progress(out.len());
+        }
+        out
+    }
+}
+
+#[test]
+fn a_failure_is_undone_in_reverse() {
+    let wanted =
+        lab("netloom: 1\nnodes: { a: {}, b: {} }\nswitches: { s1: {} }\nlinks: [a -- s1, b -- s1]\n", None);
+    let from = Lab::empty("shop");
+    let plan = planned(None, &wanted);
+    let mut recorder = Recorder { fail: Some("attach link b--s1"), ..Recorder::default() };
+    let error = apply(&plan, &from, &wanted, &mut recorder, &mut Silent).expect_err("fails");
+    assert_eq!(error.to_string(), "Could not attach link b--s1: no space left; 4 steps were undone");
+    assert_eq!(
+        recorder.log,
+        [
+            "make node a",
+            "make node b",
+            "make switch s1",
+            "attach link a--s1",
+            "detach link a--s1",
+            "remove switch s1",
+            "remove node b",
+            "remove node a"
+        ]
+    );
+    let mut recorder = Recorder { obstacle: Some("/dev/net/tun is closed"), ..Recorder::default() };
+    let error = apply(&plan, &from, &wanted, &mut recorder, &mut Silent).expect_err("cannot");
+    assert_eq!(error, ApplyError::Invalid(vec!["/dev/net/tun is closed".into()]));
+    assert_eq!(recorder.log, [""; 0]);
+}
+
+#[test]
+fn tearing_down_goes_on_after_a_failure() {
+    let lab = lab("netloom: 1\nnodes: { a: {}, b: {} }\nlinks: [a -- b]\n", None);
+    let empty = Lab::empty("shop");
+    let plan = planned(Some(&lab), &empty);
+    let mut recorder = Recorder { fail: Some("remove node a"), ..Recorder::default() };
+    let left = tear_down(&plan, &lab, &empty, &mut recorder, &mut Silent);
+    assert_eq!(left.iter().map(|f| f.step.as_str()).collect::<Vec<_>>(), ["remove node a"]);
+    assert_eq!(recorder.log, ["detach link a--b", "remove node b"]);
+}
+
+#[test]
+fn switches_are_configured_as_the_lab_says() {
+    let lab = lab(BASE, None);
+    let index = |id: &str| lab.links.iter().position(|l| l.id == id).and_then(|i| u32::try_from(i).ok());
+    let ids = |id: &str, left: bool| index(id).map(|i| PortId(2 * i + u32::from(!left)));
+    let config = config::config(&lab, &ids);
+    assert_eq!(config.bridges.len(), 2);
+    let s2 = &config.bridges[1];
+    assert_eq!(
+        s2.ports.iter().map(|p| p.interfaces[0].ofport_request).collect::<Vec<_>>(),
+        [Some(1), Some(2), Some(3)]
+    );
+    assert_eq!((s2.ports[0].tag, s2.ports[0].tenant.map(|t| t.0)), (Some(10), Some(1)));
+    assert_eq!(s2.ports[1].tenant, None);
+    let (near, far) = (s2.ports[1].interfaces[0].dp_port, s2.ports[1].interfaces[0].peer);
+    assert_eq!(
+        config.bridges[0]
+            .ports
+            .iter()
+            .find(|p| p.interfaces[0].peer == Some(near))
+            .map(|p| p.interfaces[0].dp_port),
+        far
+    );
+    assert_eq!(s2.flows[0].origin.to_string(), "dir/shop.loom.yml:11");
+    let owners = config::owners(&lab, &ids);
+    assert_eq!(owners.owners.len(), 6);
+    assert!(owners.owners.iter().all(|o| !o.addresses.is_empty()));
+}

@@ -1,0 +1,204 @@
+//! The lab: a switch and a datapath, with or without a cache, with or without path fusion.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use netloom_flow::{Epoch, Nanos, PacketKey, PortId, TenantId, Translation, Upcall};
+use netloom_switch::config::{Config, Origin};
+use netloom_switch::{Changes, Crossed, HitsDelta, LinkState, MacRow, Matching, Settings, Switch};
+
+use super::Packet;
+use super::random::Step;
+
+/// Everything there is to count, and what was learned.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ledger {
+    pub(crate) ports: BTreeMap<String, Crossed>,
+    pub(crate) macs: BTreeMap<String, Vec<MacRow>>,
+    pub(crate) flows: BTreeMap<String, Vec<String>>,
+    pub(crate) tables: BTreeMap<String, Vec<String>>,
+    pub(crate) drops: Vec<String>,
+}
+
+pub(crate) struct Net {
+    pub(crate) switch: Switch,
+    pub(crate) epoch: Epoch,
+    pub(crate) now: Nanos,
+    peers: BTreeMap<PortId, Option<PortId>>,
+    tenants: BTreeMap<PortId, Option<TenantId>>,
+    counted: BTreeMap<PortId, Crossed>,
+    /// What is remembered of earlier translations: key under the mask, and the translation.
+    cache: Option<Vec<(PacketKey, Translation)>>,
+    pub(crate) hits: usize,
+    pub(crate) misses: usize,
+}
+
+impl Net {
+    pub(crate) fn new(config: &Config, fusion: bool) -> Self {
+        let epoch = Epoch::new();
+        let mut net = Self {
+            switch: Switch::new(Settings { seed: 42, fusion }, epoch.clone()),
+            epoch,
+            now: Nanos::from_secs(1),
+            peers: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            counted: BTreeMap::new(),
+            cache: None,
+            hits: 0,
+            misses: 0,
+        };
+        net.reconfigure(config);
+        net
+    }
+
+    pub(crate) fn with_cache(mut self) -> Self {
+        self.cache = Some(Vec::new());
+        self
+    }
+
+    pub(crate) fn reconfigure(&mut self, config: &Config) -> Changes {
+        let (changes, _) = self.switch.reconfigure(config, self.now).expect("a good configuration");
+        for port in changes.added.iter().chain(&changes.changed) {
+            self.peers.insert(port.port, port.peer);
+            self.tenants.insert(port.port, port.tenant);
+        }
+        for port in &changes.removed {
+            self.peers.remove(port);
+            self.tenants.remove(port);
+        }
+        changes
+    }
+
+    /// A host sends a packet; returns what arrives at hosts, in order.
+    pub(crate) fn send(&mut self, port: PortId, packet: &Packet) -> Vec<(PortId, Packet)> {
+        let tenant = self.tenants.get(&port).copied().flatten().unwrap_or_default();
+        let mut in_flight = VecDeque::from([(port, packet.clone())]);
+        let mut arrived = Vec::new();
+        let mut steps = 0;
+        while let Some((port, packet)) = in_flight.pop_front() {
+            steps += 1;
+            assert!(steps < 10_000, "a packet storm");
+            self.count(port, packet.bytes(), true);
+            for (port, packet) in self.pass(&packet.key(port, tenant), packet) {
+                self.count(port, packet.bytes(), false);
+                match self.peers.get(&port) {
+                    Some(Some(peer)) => in_flight.push_back((*peer, packet)),
+                    Some(None) => arrived.push((port, packet)),
+                    None => panic!("output to {port}, which does not exist"),
+                }
+            }
+        }
+        arrived
+    }
+
+    /// The ports at which something arrived, sorted.
+    pub(crate) fn ports(&mut self, port: PortId, packet: &Packet) -> Vec<PortId> {
+        let mut ports: Vec<_> = self.send(port, packet).into_iter().map(|(port, _)| port).collect();
+        ports.sort();
+        ports
+    }
+
+    /// Does one thing; a packet's copies are returned sorted.
+    pub(crate) fn step(&mut self, step: &Step) -> Vec<(PortId, Packet)> {
+        let name = |bridge: &usize| format!("s{}", bridge + 1);
+        match step {
+            Step::Send(port, packet) => {
+                let mut sent = self.send(*port, packet);
+                sent.sort();
+                return sent;
+            }
+            Step::AddFlow(bridge, text) => {
+                self.switch.add_flow(&name(bridge), text, Origin::Command, self.now).expect("a good flow");
+            }
+            Step::DelFlows(bridge, text) => {
+                self.switch.del_flows(&name(bridge), text, Matching::Loose).expect("a good match");
+            }
+            Step::Link(port, state) => {
+                let state = LinkState { up: *state != 1, plain: *state != 2, captured: *state == 3 };
+                self.switch.set_link(*port, state, self.now);
+            }
+            Step::Wait(seconds) => {
+                self.now += Nanos::from_secs(*seconds);
+                self.switch.tick(self.now);
+            }
+        }
+        Vec::new()
+    }
+
+    pub(crate) fn translate(&self, key: &PacketKey) -> Translation {
+        self.switch.translate(&Upcall { key, packet: &[], now: self.now })
+    }
+
+    fn pass(&mut self, key: &PacketKey, packet: Packet) -> Vec<(PortId, Packet)> {
+        let bytes = packet.bytes();
+        let delta = HitsDelta { packets: 1, bytes, used: self.now, tcp_flags: 0 };
+        let mut cache = self.cache.take();
+        if let Some(cache) = &mut cache {
+            cache.retain(|(known, translation)| self.switch.still_valid(known, translation));
+            let found = cache.iter().find(|(known, t)| covers(t, known, key));
+            if let Some((_, translation)) = found {
+                self.hits += 1;
+                let sent = packet.execute(&translation.actions);
+                self.switch.credit(translation, delta);
+                self.cache = Some(std::mem::take(cache));
+                return sent;
+            }
+        }
+        self.misses += 1;
+        let translation = self.translate(key);
+        self.switch.credit(&translation, delta);
+        let sent = packet.execute(&translation.actions);
+        if let Some(cache) = &mut cache {
+            cache.push((*key, translation));
+        }
+        self.cache = cache;
+        sent
+    }
+
+    fn count(&mut self, port: PortId, bytes: u64, is_received: bool) {
+        let counted = self.counted.entry(port).or_default();
+        if is_received {
+            counted.rx_packets += 1;
+            counted.rx_bytes += bytes;
+        } else {
+            counted.tx_packets += 1;
+            counted.tx_bytes += bytes;
+        }
+    }
+
+    /// All counters and MAC tables, those of switch and datapath together.
+    pub(crate) fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (_, bridge) in self.switch.bridges() {
+            for port in self.switch.ports(bridge) {
+                let mut sum = self.counted.get(&port.dp_port).copied().unwrap_or_default();
+                sum.rx_packets += port.crossed.rx_packets;
+                sum.rx_bytes += port.crossed.rx_bytes;
+                sum.tx_packets += port.crossed.tx_packets;
+                sum.tx_bytes += port.crossed.tx_bytes;
+                ledger.ports.insert(port.name, sum);
+            }
+            ledger.macs.insert(bridge.to_owned(), self.switch.macs(bridge));
+            let flows = self.switch.flows(bridge, "").expect("a bridge");
+            ledger.flows.insert(bridge.to_owned(), flows.iter().map(|flow| flow.line(self.now)).collect());
+            let tables = self.switch.tables(bridge);
+            ledger
+                .tables
+                .insert(bridge.to_owned(), tables.iter().map(|table| format!("{table:?}")).collect());
+        }
+        let line = |drop: &netloom_switch::DropEntry| {
+            format!("{} {} {}: {}", drop.bridge, drop.port, drop.reason, drop.packets)
+        };
+        ledger.drops = self.switch.drops().iter().map(line).collect();
+        ledger
+    }
+
+    /// Where a bridge has learned a host, per port number.
+    pub(crate) fn learned(&self, bridge: &str, mac: [u8; 6]) -> Option<u32> {
+        self.switch.macs(bridge).into_iter().find(|row| row.mac == mac).map(|row| row.port.0)
+    }
+}
+
+/// Whether a key shares a translation that was made for `known`.
+pub(crate) fn covers(translation: &Translation, known: &PacketKey, key: &PacketKey) -> bool {
+    known.0.iter().zip(&key.0).zip(&translation.mask.0).all(|((a, b), mask)| (a ^ b) & mask == 0)
+}

@@ -1,0 +1,157 @@
+//! Packets as keys: headers as words, VLAN headers as a list.
+
+use netloom_flow::{DpAction, FlowKey, PacketKey, PortId, TenantId, WordSet, word};
+
+/// A packet: what of it a key can say, whatever the number of its VLAN headers.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Packet {
+    /// The words of the headers; those of VLANs are 0.
+    words: [u64; word::PACKET_WORDS],
+    /// TPID and TCI, outermost first.
+    pub(crate) tags: Vec<(u16, u16)>,
+    /// L2 bytes without VLAN headers.
+    len: u64,
+}
+
+impl std::fmt::Debug for Packet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {:?}", self.tags, PacketKey(self.words))
+    }
+}
+
+/// The address of a host.
+pub(crate) fn mac(host: u8) -> [u8; 6] {
+    [2, 0, 0, 0, 0, host]
+}
+
+fn word_of(mac: [u8; 6]) -> u64 {
+    let [a, b, c, d, e, f] = mac;
+    u64::from_be_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+impl Packet {
+    /// A frame of an unknown protocol.
+    pub(crate) fn eth(src: [u8; 6], dst: [u8; 6]) -> Self {
+        let mut words = [0; word::PACKET_WORDS];
+        words[word::ETH_DST] = word_of(dst) | 0x88b5;
+        words[word::ETH_SRC] = word_of(src);
+        Self { words, tags: Vec::new(), len: 60 }
+    }
+
+    /// TCP over IPv4 between hosts 10.0.0.`src` and 10.0.0.`dst`.
+    pub(crate) fn tcp(src: u8, dst: u8, port: u16) -> Self {
+        let mut packet = Self::eth(mac(src), mac(dst));
+        packet.set_type(0x0800);
+        packet.words[word::IPV4] =
+            u64::from(0x0a00_0000 | u32::from(src)) << 32 | 0x0a00_0000 | u64::from(dst);
+        packet.words[word::IP] = 6 << 56 | 64 << 40;
+        packet.words[word::L4] = 40_000 << 48 | u64::from(port) << 32 | 0x10 << 16;
+        packet.len = 90;
+        packet
+    }
+
+    /// An ARP request for 10.0.0.`target`, or an announcement if that is `src` itself.
+    pub(crate) fn arp(src: u8, target: u8) -> Self {
+        let mut packet = Self::eth(mac(src), [0xff; 6]);
+        packet.set_type(0x0806);
+        packet.words[word::IPV4] =
+            u64::from(0x0a00_0000 | u32::from(src)) << 32 | 0x0a00_0000 | u64::from(target);
+        packet.words[word::IP] = 1 << 56;
+        packet.words[word::ARP_SHA] = word_of(mac(src));
+        packet
+    }
+
+    /// A neighbour solicitation for fd00::`target`.
+    pub(crate) fn solicitation(src: u8, target: u8) -> Self {
+        let mut packet = Self::eth(mac(src), [0x33, 0x33, 0xff, 0, 0, target]);
+        packet.set_type(0x86dd);
+        packet.words[word::IP] = 58 << 56 | 255 << 40;
+        packet.words[word::IPV6_SRC] = 0xfd00 << 48;
+        packet.words[word::IPV6_SRC + 1] = src.into();
+        packet.words[word::IPV6_DST] = 0xff02 << 48;
+        packet.words[word::IPV6_DST + 1] = 0x1_ff00_0000 | u64::from(target);
+        packet.words[word::L4] = 135 << 48;
+        packet.words[word::ND_TARGET] = 0xfd00 << 48;
+        packet.words[word::ND_TARGET + 1] = target.into();
+        packet
+    }
+
+    /// The same with one more VLAN header outside.
+    pub(crate) fn tagged(mut self, tci: u16) -> Self {
+        self.tags.insert(0, (0x8100, tci));
+        self
+    }
+
+    fn set_type(&mut self, eth_type: u64) {
+        self.words[word::ETH_DST] = self.words[word::ETH_DST] & !0xffff | eth_type;
+    }
+
+    /// Writes some bits of a word.
+    pub(crate) fn set_word(&mut self, index: usize, value: u64, mask: u64) {
+        self.words[index] = self.words[index] & !mask | value & mask;
+    }
+
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        self.words[index]
+    }
+
+    /// L2 bytes without FCS.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.len + 4 * self.tags.len() as u64
+    }
+
+    /// The key with which it comes in by a port.
+    pub(crate) fn key(&self, port: PortId, tenant: TenantId) -> PacketKey {
+        let mut key = PacketKey(self.words);
+        key.0[word::IN_PORT] = u64::from(port.0) << 32;
+        key.0[word::TENANT] = u64::from(tenant.0) << 48;
+        let present = |tci: u16| u64::from(tci | 0x1000);
+        if let Some((tpid, tci)) = self.tags.first() {
+            key.0[word::ETH_SRC] |= present(*tci);
+            key.0[word::VLAN] |= u64::from(*tpid) << 48;
+        }
+        if let Some((tpid, tci)) = self.tags.get(1) {
+            key.0[word::VLAN] |= u64::from(*tpid) << 32 | present(*tci) << 16;
+        }
+        if let Some((tpid, _)) = self.tags.get(2) {
+            key.0[word::ETH_DST] = key.0[word::ETH_DST] & !0xffff | u64::from(*tpid);
+        }
+        key
+    }
+
+    /// Takes over what was written to a key of this packet; its first two VLAN headers included.
+    pub(crate) fn absorb(&mut self, key: &FlowKey) {
+        let vlan = key.0[word::VLAN];
+        let header = |tpid: u64, tci: u64| {
+            let tpid = if tpid & 0xffff == 0 { 0x8100 } else { tpid as u16 };
+            (tci & 0x1000 != 0).then_some((tpid, tci as u16 & !0x1000))
+        };
+        let outer = header(vlan >> 48, key.0[word::ETH_SRC]);
+        let inner = header(vlan >> 32, vlan >> 16);
+        let known = self.tags.len().min(2);
+        self.tags.splice(..known, outer.into_iter().chain(inner));
+        self.words.copy_from_slice(&key.0[..word::PACKET_WORDS]);
+        self.words[..word::ETH_DST].fill(0);
+        self.words[word::ETH_SRC] &= !0xffff;
+        self.words[word::VLAN] = 0;
+    }
+
+    /// Carries out actions as a datapath does; returns what leaves by which port.
+    pub(crate) fn execute(mut self, actions: &[DpAction]) -> Vec<(PortId, Self)> {
+        let mut sent = Vec::new();
+        for action in actions {
+            match action {
+                DpAction::Output(port) => sent.push((*port, self.clone())),
+                DpAction::Set(WordSet { word, value, mask }) => {
+                    self.set_word(usize::from(*word), *value, *mask)
+                }
+                DpAction::PushVlan { tpid, tci } => self.tags.insert(0, (*tpid, *tci)),
+                DpAction::PopVlan => _ = self.tags.remove(0),
+                DpAction::Clone(inner) => sent.extend(self.clone().execute(inner)),
+                DpAction::Recirculate(_) => panic!("nothing recirculates yet"),
+                DpAction::Drop(_) => break,
+            }
+        }
+        sent
+    }
+}

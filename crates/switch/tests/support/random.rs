@@ -1,0 +1,200 @@
+//! Random labs: topologies that are trees, flows, packets, changes.
+
+use netloom_flow::PortId;
+use netloom_switch::config::VlanMode;
+use proptest::prelude::*;
+
+use super::{Packet, Plan, dp, mac};
+
+/// Something that happens in a lab.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Send(PortId, Packet),
+    AddFlow(usize, String),
+    DelFlows(usize, String),
+    /// The link at a port is plain, or shaped, captured or down.
+    Link(PortId, u8),
+    /// Seconds pass.
+    Wait(u64),
+}
+
+fn action() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (1_u16..6).prop_map(|port| format!("output:{port}")),
+        4 => Just("normal".to_owned()),
+        1 => Just("flood".to_owned()),
+        1 => Just("all".to_owned()),
+        1 => Just("in_port".to_owned()),
+        2 => (1_u8..3).prop_map(|table| format!("resubmit(,{table})")),
+        1 => (3_u16..6, 1_u8..3).prop_map(|(port, table)| format!("resubmit({port},{table})")),
+        1 => Just("dec_ttl".to_owned()),
+        1 => (1_u8..5).prop_map(|host| format!("mod_dl_dst:02:00:00:00:00:0{host}")),
+        1 => (1_u8..5).prop_map(|host| format!("mod_dl_src:02:00:00:00:00:0{host}")),
+        1 => (1_u8..5).prop_map(|host| format!("mod_nw_dst:10.0.0.{host}")),
+        1 => (80_u16..83).prop_map(|port| format!("mod_tp_dst:{port}")),
+        1 => prop_oneof![Just(10), Just(20)].prop_map(|vlan| format!("mod_vlan_vid:{vlan}")),
+        1 => Just("strip_vlan".to_owned()),
+        1 => Just("push_vlan:0x8100".to_owned()),
+        1 => Just("load:0->NXM_OF_VLAN_TCI[]".to_owned()),
+        1 => Just("load:0x100a->NXM_OF_VLAN_TCI[]".to_owned()),
+        1 => Just("exit".to_owned()),
+        1 => (0_u8..4).prop_map(|value| format!("load:{value}->NXM_NX_REG0[]")),
+        1 => Just("move:NXM_OF_TCP_DST[]->NXM_NX_REG0[0..15]".to_owned()),
+        1 => Just("move:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]".to_owned()),
+        1 => Just("output:NXM_NX_REG0[]".to_owned()),
+        1 => Just("write_metadata:1".to_owned()),
+    ]
+}
+
+fn demand() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (1_u16..5).prop_map(|port| format!("in_port={port}")),
+        (1_u8..5).prop_map(|host| format!("dl_src=02:00:00:00:00:0{host}")),
+        (1_u8..5).prop_map(|host| format!("dl_dst=02:00:00:00:00:0{host}")),
+        Just("dl_dst=01:00:00:00:00:00/01:00:00:00:00:00".to_owned()),
+        Just("tcp".to_owned()),
+        Just("arp".to_owned()),
+        (80_u16..83).prop_map(|port| format!("tcp,tp_dst={port}")),
+        (0_u8..5, 28_u8..33).prop_map(|(host, length)| {
+            format!("ip,nw_dst=10.0.0.{}/{length}", host & !((1_u16 << (32 - length)) - 1) as u8)
+        }),
+        prop_oneof![Just("10"), Just("20"), Just("0xffff")].prop_map(|vlan| format!("dl_vlan={vlan}")),
+        (0_u8..4).prop_map(|value| format!("reg0={value}")),
+        (1_u8..4).prop_map(|value| format!("reg1={value}")),
+        Just("metadata=1".to_owned()),
+    ]
+}
+
+fn is_flow(matches: &[String], actions: &[String]) -> bool {
+    netloom_flow::parse_flow(&format!("{} actions={}", matches.join(","), actions.join(","))).is_ok()
+}
+
+/// Back to a host; back over a link, packets would run in circles.
+fn is_circle(demands: &[String], action: &str) -> bool {
+    action == "in_port" && !demands.iter().any(|demand| demand == "in_port=1" || demand == "in_port=2")
+}
+
+/// Demands that a flow may have together: one that contradicts those before it is left out.
+fn demands() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec(demand(), 0..3).prop_map(|demands| {
+        demands.into_iter().fold(Vec::new(), |mut kept, demand| {
+            kept.push(demand);
+            if !is_flow(&kept, &["drop".to_owned()]) {
+                kept.pop();
+            }
+            kept
+        })
+    })
+}
+
+/// A flow whose priority is its own, so that no two tie. Actions that its match does not allow are left out.
+pub(crate) fn flow() -> impl Strategy<Value = String> {
+    let actions = proptest::collection::vec(action(), 0..4);
+    (0_u8..3, 1_u16..60_000, demands(), actions, any::<bool>()).prop_map(
+        |(table, priority, demands, actions, goes_on)| {
+            let mut kept = actions.into_iter().fold(Vec::new(), |mut kept, action| {
+                let is_circle = is_circle(&demands, &action);
+                kept.push(action);
+                if is_circle || !is_flow(&demands, &kept) {
+                    kept.pop();
+                }
+                kept
+            });
+            if goes_on && table < 2 {
+                kept.push(format!("goto_table:{}", table + 1));
+            }
+            let list = if kept.is_empty() { "drop".to_owned() } else { kept.join(",") };
+            format!("table={table},priority={priority},{} actions={list}", demands.join(","))
+        },
+    )
+}
+
+fn host_or_group() -> impl Strategy<Value = [u8; 6]> {
+    prop_oneof![5 => (1_u8..5).prop_map(mac), 2 => Just([0xff; 6]), 1 => Just([1, 0x80, 0xc2, 0, 0, 0])]
+}
+
+/// A packet between four hosts.
+pub(crate) fn packet() -> impl Strategy<Value = Packet> {
+    let kind = prop_oneof![
+        4 => (1_u8..5, 1_u8..5, 80_u16..83).prop_map(|(src, dst, port)| Packet::tcp(src, dst, port)),
+        1 => (1_u8..5, host_or_group()).prop_map(|(src, dst)| Packet::eth(mac(src), dst)),
+        1 => (1_u8..5, 1_u8..6).prop_map(|(src, target)| Packet::arp(src, target)),
+        1 => (1_u8..5, 1_u8..6).prop_map(|(src, target)| Packet::solicitation(src, target)),
+    ];
+    let tags = prop_oneof![
+        4 => Just(vec![]),
+        1 => Just(vec![10]),
+        1 => Just(vec![20]),
+        1 => Just(vec![0x6000]),
+        1 => Just(vec![10, 20]),
+        1 => Just(vec![20, 10, 30]),
+    ];
+    (kind, tags).prop_map(|(packet, tags)| tags.into_iter().rev().fold(packet, Packet::tagged))
+}
+
+fn host(plan: Plan, bridge: usize, port: u16, kind: u8) -> Plan {
+    match kind {
+        0 => plan.access(bridge, port, 10),
+        1 => plan.trunk(bridge, port, VlanMode::NativeUntagged, Some(10), &[20]),
+        2 => plan.trunk(bridge, port, VlanMode::Trunk, None, &[]),
+        3 => plan.host(bridge, port, 1),
+        _ => plan.host(bridge, port, 0),
+    }
+}
+
+/// One bridge with five hosts.
+pub(crate) fn bridge() -> impl Strategy<Value = Plan> {
+    let hosts = proptest::collection::vec(0_u8..6, 5);
+    let flows = proptest::collection::vec(flow(), 0..10);
+    (hosts, flows).prop_map(|(hosts, flows)| {
+        let plan = hosts.iter().zip(1..).fold(Plan::new(1), |plan, (kind, port)| host(plan, 0, port, *kind));
+        flows.iter().fold(plan, |plan, flow| plan.flow(0, flow))
+    })
+}
+
+/// Ports 1 and 2 of each bridge are hosts' in different tenants and VLANs; from 3 on links. The bridges form a tree.
+pub(crate) fn plan() -> impl Strategy<Value = Plan> {
+    (1_usize..=6).prop_flat_map(|bridges| {
+        let parents = (1..bridges).map(|bridge| 0..bridge).collect::<Vec<_>>();
+        let hosts = proptest::collection::vec(0_u8..6, 2 * bridges);
+        let flows = proptest::collection::vec(proptest::collection::vec(flow(), 0..6), bridges);
+        let learning = proptest::collection::vec(any::<bool>(), bridges);
+        (parents, hosts, flows, learning, any::<bool>()).prop_map(
+            move |(parents, hosts, flows, learning, local)| {
+                let mut plan = Plan::new(bridges);
+                for (n, kind) in hosts.iter().enumerate() {
+                    let (bridge, port) = (n / 2, 1 + u16::try_from(n % 2).unwrap());
+                    plan = host(plan, bridge, port, *kind);
+                }
+                let mut next = vec![3; bridges];
+                for (child, parent) in (1..bridges).zip(parents) {
+                    plan = plan.link((parent, next[parent]), (child, next[child]));
+                    next[parent] += 1;
+                    next[child] += 1;
+                }
+                for (bridge, (flows, learns)) in flows.iter().zip(learning).enumerate() {
+                    plan = flows.iter().fold(plan, |plan, flow| plan.flow(bridge, flow));
+                    if learns {
+                        plan = plan.flow(bridge, "priority=0,actions=normal");
+                    }
+                }
+                if local { plan.arp_local() } else { plan }
+            },
+        )
+    })
+}
+
+/// What happens in a lab of so many bridges.
+pub(crate) fn steps(bridges: usize, changes: bool) -> impl Strategy<Value = Vec<Step>> {
+    let send = (0..bridges, 1_u16..3, packet())
+        .prop_map(|(bridge, port, packet)| Step::Send(dp(bridge, port), packet));
+    let rare = u32::from(changes);
+    let step = prop_oneof![
+        20 => send,
+        4 * rare => (0..bridges, flow()).prop_map(|(bridge, flow)| Step::AddFlow(bridge, flow)),
+        2 * rare => (0..bridges, demands()).prop_map(|(bridge, demands)| Step::DelFlows(bridge, demands.join(","))),
+        2 * rare => (0..bridges, 3_u16..6, 0_u8..4).prop_map(|(bridge, port, state)| Step::Link(dp(bridge, port), state)),
+        rare => (1_u64..400).prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 1..25)
+}
