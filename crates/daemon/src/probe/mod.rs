@@ -2,8 +2,10 @@
 //!
 //! A probe carries a token, so that what arrives is known to be *this* probe.
 
+mod bulk;
 mod echo;
 mod frame;
+mod loops;
 mod matrix;
 mod neighbours;
 mod ping;
@@ -13,6 +15,8 @@ mod station;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use bulk::{Bulk, BulkError, Flow, bulk};
+pub(crate) use loops::loops;
 pub(crate) use ping::{PairResult, PingJob, ping};
 pub(crate) use reach::{ReachJob, Reached, reach};
 pub(crate) use silence::{Silence, SilenceJob, silence};

@@ -82,6 +82,7 @@ pub(super) fn settle(stations: &[Station], (a, b): (usize, usize)) {
         kinds: vec![ProbeKind::Icmp],
         over: None,
         packets: 1,
+        gap: 20_000_000,
         wait: 100_000_000,
         forwarders: Vec::new(),
         clear: false,

@@ -40,6 +40,8 @@ pub(crate) struct ReachJob {
     pub(crate) over: Option<Family>,
     /// Counted packets for each pair, kind and family. With more than one, another goes before that is not counted.
     pub(crate) packets: u32,
+    /// Nanoseconds between two of them.
+    pub(crate) gap: u64,
     /// Nanoseconds to wait for the last one.
     pub(crate) wait: u64,
     /// Nodes that forward: what did not arrive may have been seen there.
@@ -48,7 +50,17 @@ pub(crate) struct ReachJob {
     pub(crate) clear: bool,
 }
 
+/// Between two packets of an entry at most, and all of them take about [`SPREAD`].
+const LONGEST_GAP: u64 = 20_000_000;
+const SHORTEST_GAP: u64 = 1_000_000;
+const SPREAD: u64 = 2_000_000_000;
+
 impl ReachJob {
+    /// Nanoseconds between `packets` packets if nothing else is wanted.
+    pub(crate) fn gap(packets: u32) -> u64 {
+        (SPREAD / u64::from(packets.max(1))).clamp(SHORTEST_GAP, LONGEST_GAP)
+    }
+
     /// The families that two stations are probed over.
     pub(super) fn families(&self, from: &Station, to: &Station) -> impl Iterator<Item = bool> {
         let over = self.over;

@@ -19,10 +19,6 @@ use crate::probe::frame::token_in;
 use crate::probe::run_number;
 use crate::probe::station::Station;
 
-/// Between two packets of an entry at most, and all of them take about [`SPREAD`].
-const LONGEST_GAP: u64 = 20_000_000;
-const SHORTEST_GAP: u64 = 1_000_000;
-const SPREAD: u64 = 2_000_000_000;
 /// What is read from one socket before others have their turn.
 const AT_ONCE: usize = 256;
 
@@ -80,12 +76,11 @@ impl<'a> Rounds<'a> {
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
         let (rounds, skip) = (self.job.packets.max(1) + self.skip(), self.skip());
-        let gap = (SPREAD / u64::from(self.job.packets.max(1))).clamp(SHORTEST_GAP, LONGEST_GAP);
         for round in 0..rounds {
             let begin = clock::now();
             self.send(entries, round)?;
             let patient = round < skip || round + 1 == rounds;
-            let until = begin + if patient { self.job.wait } else { gap };
+            let until = begin + if patient { self.job.wait } else { self.job.gap };
             self.gather(until, patient)?;
             if !goes_on() {
                 break;

@@ -10,6 +10,7 @@ fn job(pairs: &[(usize, usize)], kinds: &[ProbeKind]) -> ReachJob {
         kinds: kinds.to_vec(),
         over: None,
         packets: 1,
+        gap: 20_000_000,
         wait: 500_000_000,
         forwarders: Vec::new(),
         clear: false,
