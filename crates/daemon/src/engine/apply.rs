@@ -49,7 +49,7 @@ impl Running {
             ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e)
         })?;
         let mut state = self.state();
-        let target = self.target(&state, lab, &wanted.path);
+        let target = self.target(&state, lab);
         if core.workers() != usize::from(target.lab.options.workers.max(1)) {
             return Err(ApiError::new(ErrorKind::Unsupported, "The number of workers cannot change while the lab runs.")
                 .hint("netloom down, then netloom up"));
@@ -93,14 +93,15 @@ impl Running {
         Ok(count)
     }
 
-    fn target(&self, state: &State, lab: Lab, path: &str) -> Target {
+    fn target(&self, state: &State, lab: Lab) -> Target {
         let mut ports = state.ports.clone();
         ports.update(&lab);
         let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
         let net = |node| wiring::host_net(&lab, node, &ports, self.auto);
         let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
-        let config = wiring::config(&lab, &ports, path);
-        let owners = wiring::owners(&lab, &ports);
+        let id = |link: &str, left: bool| ports.link(link).map(|[a, b]| if left { a } else { b });
+        let config = netloom_lab::config::config(&lab, &id);
+        let owners = netloom_lab::config::owners(&lab, &id);
         Target { lab: Arc::new(lab), ports, specs, nets, config, owners }
     }
 

@@ -11,7 +11,7 @@ use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 
 use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
-use crate::worker::{Device, Mail, WorkerHandle};
+use crate::worker::{Caller, Device, Mail, WorkerHandle};
 
 /// Packet memory of a lab: what waits in queues and on links.
 const POOL_BYTES: usize = 1 << 30;
@@ -57,7 +57,8 @@ impl Core {
             threads.push((worker, misses));
         }
         let threads = WorkerHandle::start_all(threads)?;
-        let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone())?;
+        let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
+        let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone(), callers)?;
         Ok(Self { switch, tracked, workers: threads, counters, keeper })
     }
 
@@ -170,6 +171,7 @@ impl Keeper {
         switch: SharedSwitch,
         tracked: Arc<Tracked>,
         counters: Vec<Arc<Counters>>,
+        callers: Vec<Caller>,
     ) -> Result<Self, HostError> {
         let bell = Arc::new(EventFd::new()?);
         let mut epoll = netloom_sys::epoll::Epoll::new(1)?;
@@ -184,6 +186,7 @@ impl Keeper {
                 seen = received;
                 if moved {
                     tracked.credit(&switch);
+                    callers.iter().for_each(|caller| caller.send(Mail::Judge));
                 }
                 let now = slowpath::now();
                 let due = slowpath::read(&switch).deadline();

@@ -38,12 +38,12 @@ impl Programs {
         let lab = &state.lab;
         let place = node.name.replace('/', ".");
         let mut spec = HostSpec::new(&node.name, self.folder.join("nodes").join(place));
-        spec.lab_dir = Some(lab.dir.clone()).filter(|dir| dir.is_absolute());
+        spec.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
         spec.hosts_file = Some(self.hosts_file(&node.tenant));
         spec.files = node
             .files
             .iter()
-            .map(|(target, source)| BoundFile { target: target.into(), source: lab.dir.join(source) })
+            .map(|(target, source)| BoundFile { target: target.into(), source: lab.dir().join(source) })
             .collect();
         if lab.options.filesystem == Filesystem::Shared {
             spec = spec.shared();

@@ -202,7 +202,7 @@ pub(super) fn settings(all: &[(String, String)]) -> Result<(), HostError> {
 }
 
 /// The link-local address made of a MAC address (RFC 4291 appendix A).
-pub(crate) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+pub(super) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
     let [a, b, c, d, e, f] = mac;
     let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
     Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))

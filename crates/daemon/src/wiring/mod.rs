@@ -2,11 +2,9 @@
 
 mod hosts;
 mod ports;
-mod switches;
 
 pub(crate) use hosts::host_net;
 pub(crate) use ports::{PortMap, port_specs};
-pub(crate) use switches::{config, owners};
 
 use netloom_flow::TenantId;
 use netloom_lab::Lab;

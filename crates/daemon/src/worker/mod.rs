@@ -10,4 +10,4 @@
 mod spin;
 mod thread;
 
-pub(crate) use thread::{Device, Mail, WorkerHandle};
+pub(crate) use thread::{Caller, Device, Mail, WorkerHandle};

@@ -24,7 +24,7 @@ pub(crate) enum Mail {
     Change(Change),
     /// Add a port with its device.
     Attach(PortSpec, Box<dyn Device>),
-    /// Judge the timing of all links up to now.
+    /// Judge the timing of all links up to now, and let idle flows go.
     Judge,
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
@@ -87,6 +87,11 @@ impl WorkerHandle {
         Ok(handles)
     }
 
+    /// Somebody else who may send mail. It must be dropped before the handle is.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        Some(Caller { mail: self.mail.clone()?, bell: Arc::clone(&self.bell) })
+    }
+
     /// Sends one piece of mail; the worker reads it within microseconds.
     pub(crate) fn send(&self, mail: Mail) {
         self.send_all([mail]);
@@ -111,6 +116,22 @@ impl WorkerHandle {
     }
 }
 
+/// A second way to send mail to a worker.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    mail: mpsc::Sender<Mail>,
+    bell: Arc<EventFd>,
+}
+
+impl Caller {
+    /// Sends one piece of mail.
+    pub(crate) fn send(&self, mail: Mail) {
+        // A worker that has ended has nothing left to be told.
+        let _ = self.mail.send(mail);
+        self.bell.signal();
+    }
+}
+
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.mail = None;
@@ -125,6 +146,8 @@ impl Drop for WorkerHandle {
 const EVENTS: usize = 256;
 /// Packets on their way from one worker to another.
 const RING: usize = 4096;
+/// Cached flows that carried nothing for this long are let go.
+const IDLE: Nanos = Nanos::from_secs(10);
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 
@@ -170,7 +193,11 @@ impl<S: Slowpath> Runner<S> {
             match self.inbox.try_recv() {
                 Ok(Mail::Change(change)) => self.worker.apply(change, Nanos(clock::now())),
                 Ok(Mail::Attach(spec, device)) => self.attach(spec, device),
-                Ok(Mail::Judge) => self.worker.judge(Nanos(clock::now())),
+                Ok(Mail::Judge) => {
+                    let now = Nanos(clock::now());
+                    self.worker.judge(now);
+                    self.worker.expire(now.since(IDLE));
+                }
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }
