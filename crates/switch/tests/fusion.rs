@@ -5,7 +5,7 @@ mod support;
 use std::net::IpAddr;
 
 use netloom_flow::{DpAction, DropReason, Effect, PortId, TenantId};
-use netloom_switch::config::Loops;
+use netloom_switch::config::{Loops, Origin};
 use netloom_switch::{Cut, Event, LinkState, Owner, Owners, Recorder, Role, Subnet};
 use support::{Net, Packet, Plan, dp, mac};
 
@@ -133,6 +133,30 @@ fn each_copy_crosses_with_its_own_edits() {
     assert_eq!(fused, arrived(false));
     let addresses: Vec<u64> = fused.iter().map(|(_, p)| p.word(netloom_flow::word::IPV4) & 0xff).collect();
     assert_eq!(addresses, [8, 9], "ports 4 of s1 and 1 of s2");
+}
+
+#[test]
+fn registers_end_at_the_bridge() {
+    let plan = chain(2)
+        .flow(0, "actions=load:1->NXM_NX_REG0[],write_metadata:1,output:3")
+        .flow(1, "priority=2,reg0=1,actions=drop")
+        .flow(1, "priority=2,metadata=1,actions=drop")
+        .flow(1, "priority=1,actions=output:1");
+    for fusion in [true, false] {
+        let mut net = Net::new(&plan.config, fusion);
+        assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(1, 1)]);
+    }
+}
+
+#[test]
+fn a_change_further_down_concerns_what_a_packet_has_become() {
+    let plan =
+        chain(2).flow(0, "ip,actions=mod_nw_dst:10.0.0.9,output:3").flow(1, "priority=1,actions=output:1");
+    let mut net = Net::new(&plan.config, true).with_cache();
+    let packet = Packet::tcp(1, 2, 80);
+    assert_eq!(net.ports(dp(0, 1), &packet), [dp(1, 1)]);
+    net.switch.add_flow("s2", "ip,nw_dst=10.0.0.9,actions=drop", Origin::Command, net.now).unwrap();
+    assert!(net.ports(dp(0, 1), &packet).is_empty());
 }
 
 #[test]
