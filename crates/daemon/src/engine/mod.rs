@@ -9,6 +9,7 @@
 mod apply;
 mod boot;
 mod core;
+mod execute;
 mod handle;
 mod journal;
 mod names;
@@ -17,6 +18,7 @@ mod programs;
 mod recover;
 mod running;
 
+pub use handle::plan_from_nothing;
 pub(crate) use running::Running;
 
 use crate::Boot;

@@ -1,6 +1,7 @@
 //! The programs of nodes: what they see of the machine's files, and the spawner that starts them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_api::{ApiError, ErrorKind};
@@ -8,12 +9,14 @@ use netloom_container::{BoundFile, HostSpec, Spawner};
 use netloom_lab::Lab;
 use netloom_lab::lab::{Filesystem, Node};
 
+use super::journal::Ledger;
 use super::running::State;
 
 /// The programs of a lab's nodes.
 pub(crate) struct Programs {
     spawner: Spawner,
     folder: PathBuf,
+    ledger: Arc<Ledger>,
 }
 
 impl std::fmt::Debug for Programs {
@@ -24,8 +27,8 @@ impl std::fmt::Debug for Programs {
 
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
-    pub(super) fn new(spawner: Spawner, folder: &Path) -> Self {
-        Self { spawner, folder: folder.to_owned() }
+    pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
+        Self { spawner, folder: folder.to_owned(), ledger }
     }
 
     /// The spawner.
@@ -68,7 +71,7 @@ impl Programs {
             if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
                 continue;
             }
-            std::fs::write(&path, text)?;
+            self.ledger.write(&path, &text)?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
 use super::core::Core;
+use super::journal::Ledger;
 use super::programs::Programs;
 use crate::Home;
 use crate::host::{Fabric, HostNet, PortKind};
@@ -28,6 +29,8 @@ pub(crate) struct Running {
     /// Nanoseconds on the lab's clock when the daemon started.
     pub(super) started: u64,
     pub(super) programs: Programs,
+    /// What can outlive the daemon.
+    pub(super) ledger: Arc<Ledger>,
     core: OnceLock<Core>,
     fabric: Mutex<Option<Arc<Fabric>>>,
     state: Mutex<State>,
@@ -67,7 +70,13 @@ pub(crate) struct NodeState {
 
 impl Running {
     /// An empty lab.
-    pub(super) fn new(home: Home, spawner: Spawner, rootless: bool, auto: PortKind) -> Self {
+    pub(super) fn new(
+        home: Home,
+        spawner: Spawner,
+        ledger: Arc<Ledger>,
+        rootless: bool,
+        auto: PortKind,
+    ) -> Self {
         let state = State {
             lab: Arc::new(Lab::empty(home.lab())),
             wanted: Wanted::default(),
@@ -80,7 +89,8 @@ impl Running {
             rootless,
             auto,
             started: netloom_sys::clock::now(),
-            programs: Programs::new(spawner, home.dir()),
+            programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
+            ledger,
             home,
             core: OnceLock::new(),
             fabric: Mutex::default(),

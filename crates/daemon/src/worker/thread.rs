@@ -62,7 +62,9 @@ impl WorkerHandle {
         }
         let mut handles = Vec::new();
         for (index, ((worker, slow), ring)) in workers.into_iter().zip(rings).enumerate() {
-            let others = neighbours.iter().map(|(ring, bell)| Neighbour { ring: ring.clone(), bell: Arc::clone(bell) });
+            let others = neighbours
+                .iter()
+                .map(|(ring, bell)| Neighbour { ring: ring.clone(), bell: Arc::clone(bell) });
             let bell = neighbours.get(index).map(|(_, bell)| Arc::clone(bell));
             let Some(bell) = bell else { break };
             let epoll = Epoll::new(EVENTS)?;
@@ -80,8 +82,10 @@ impl WorkerHandle {
                 ready: Vec::new(),
                 looked: 0,
             };
-            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
-            let thread = thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
+            let thread =
+                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
+            let thread =
+                thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
             handles.push(Self { mail: Some(mail), bell, thread: Some(thread) });
         }
         Ok(handles)

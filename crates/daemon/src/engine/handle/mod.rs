@@ -1,12 +1,15 @@
 //! What each command does: a file per noun.
 
 mod exec;
+mod flow;
 mod lab;
 mod link;
 mod ping;
 mod plan;
-mod flow;
 mod rows;
+
+pub use plan::plan_from_nothing;
+pub(super) use rows::directions;
 
 use netloom_api::{ApiError, Command, ErrorKind, Listing, Reply};
 
