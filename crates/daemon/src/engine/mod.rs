@@ -9,6 +9,7 @@
 mod apply;
 mod boot;
 mod core;
+mod events;
 mod handle;
 mod journal;
 mod names;
@@ -16,6 +17,7 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
+mod trial;
 
 pub(crate) use running::Running;
 

@@ -3,10 +3,14 @@
 mod exec;
 mod lab;
 mod link;
+mod measure;
 mod ping;
 mod plan;
 mod flow;
 mod rows;
+mod test;
+
+pub(super) use rows::directions;
 
 use netloom_api::{ApiError, Command, ErrorKind, Listing, Reply};
 
@@ -43,6 +47,11 @@ impl Engine for Running {
                 self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
             }
             Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
+            Command::Measure { from, to, what, seconds } => {
+                self.measure(&from, &to, &what, seconds, sink).map(Reply::Measured)
+            }
+            Command::Test { sentences } => self.test(sentences.as_deref(), sink).map(Reply::Tested),
+            Command::Play => self.play(sink).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),
         }
     }

@@ -208,7 +208,7 @@ impl Running {
         state.lab.tenants.iter().map(row).filter(|row| row.nodes > 0).collect()
     }
 
-    pub(super) fn drop_rows(&self, state: &State) -> Vec<DropRow> {
+    pub(in crate::engine) fn drop_rows(&self, state: &State) -> Vec<DropRow> {
         let Some(core) = self.core() else { return Vec::new() };
         let mut rows = Vec::new();
         for entry in core.fresh().drops() {
@@ -232,7 +232,7 @@ fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
 }
 
 /// For each direction of a link: at which port, and on which of its sides, the direction is emulated.
-pub(super) fn directions(link: &Link, a: PortId, b: PortId) -> ((PortId, Direction), (PortId, Direction)) {
+pub(in crate::engine) fn directions(link: &Link, a: PortId, b: PortId) -> ((PortId, Direction), (PortId, Direction)) {
     match (link.a.is_switch(), link.b.is_switch()) {
         (true, true) => ((a, Direction::FromSwitch), (b, Direction::FromSwitch)),
         (false, false) => ((a, Direction::ToSwitch), (b, Direction::ToSwitch)),

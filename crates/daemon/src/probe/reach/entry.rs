@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) seen_at: Option<usize>,
     /// Whether the prober itself listens at the target.
     pub(super) ours: bool,
+    /// An attempt came to an end by an answer or a refusal.
+    pub(super) settled: bool,
 }
 
 /// One packet or connection.
@@ -60,7 +62,7 @@ pub(crate) struct Reached {
 
 impl Entry {
     pub(super) fn new(from: usize, to: usize, kind: ProbeKind, address: IpAddr) -> Self {
-        Self { from, to, kind, address, attempts: Vec::new(), error: None, seen_at: None, ours: false }
+        Self { from, to, kind, address, attempts: Vec::new(), error: None, seen_at: None, ours: false, settled: false }
     }
 
     pub(super) fn attempt(&mut self, number: u32) -> Option<&mut Attempt> {

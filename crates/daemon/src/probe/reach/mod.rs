@@ -39,6 +39,7 @@ pub(crate) struct ReachJob {
     /// Over which family; `None`: all that both ends have.
     pub(crate) over: Option<Family>,
     /// Counted packets for each pair, kind and family. With more than one, another goes before that is not counted.
+    /// One alone is repeated until something comes of it, so that the moment at which a network heals is found.
     pub(crate) packets: u32,
     /// Nanoseconds between two of them.
     pub(crate) gap: u64,
@@ -54,6 +55,8 @@ pub(crate) struct ReachJob {
 const LONGEST_GAP: u64 = 20_000_000;
 const SHORTEST_GAP: u64 = 1_000_000;
 const SPREAD: u64 = 2_000_000_000;
+/// Between two tries of a packet that is repeated.
+const RETRY: u64 = 50_000_000;
 
 impl ReachJob {
     /// Nanoseconds between `packets` packets if nothing else is wanted.

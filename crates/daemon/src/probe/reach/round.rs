@@ -13,7 +13,7 @@ use netloom_sys::{Errno, HostError, clock};
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
-use super::ReachJob;
+use super::{RETRY, ReachJob};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
 use crate::probe::frame::token_in;
 use crate::probe::run_number;
@@ -46,6 +46,8 @@ pub(super) struct Rounds<'a> {
     connected: BTreeMap<(usize, u32), TcpStream>,
     /// Attempts not over.
     open: usize,
+    /// Entries of the block that are not settled.
+    waiting: usize,
 }
 
 impl<'a> Rounds<'a> {
@@ -62,6 +64,7 @@ impl<'a> Rounds<'a> {
             listening: BTreeMap::new(),
             connected: BTreeMap::new(),
             open: 0,
+            waiting: 0,
         })
     }
 
@@ -75,30 +78,50 @@ impl<'a> Rounds<'a> {
     /// Tries the entries of a block.
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
-        let (rounds, skip) = (self.job.packets.max(1) + self.skip(), self.skip());
-        for round in 0..rounds {
-            let begin = clock::now();
-            self.send(entries, round)?;
-            let patient = round < skip || round + 1 == rounds;
-            let until = begin + if patient { self.job.wait } else { self.job.gap };
-            self.gather(until, patient)?;
-            if !goes_on() {
-                break;
-            }
+        self.waiting = entries.iter().filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none())).count();
+        if self.job.packets > 1 {
+            self.count(entries, goes_on)?;
+        } else {
+            self.insist(entries, goes_on)?;
         }
         self.close(entries);
         Ok(())
     }
 
-    /// What came of all entries.
-    pub(super) fn finish(self) -> Vec<Reached> {
-        let skip = if self.skip() == 1 { 1 } else { 0 };
-        self.entries.iter().map(|entry| entry.reached(self.stations, skip)).collect()
+    /// A packet that finds the neighbours, then those that count, evenly.
+    fn count(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
+        for round in 0..=self.job.packets {
+            let begin = clock::now();
+            self.send(entries, round)?;
+            let patient = round == 0 || round == self.job.packets;
+            let until = begin + if patient { self.job.wait } else { self.job.gap };
+            self.gather(until, |rounds| patient && rounds.open == 0)?;
+            if !goes_on() {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    /// Packets in front that are not counted: they find the neighbours.
-    fn skip(&self) -> u32 {
-        u32::from(self.job.packets > 1)
+    /// One packet, again and again until it is answered.
+    fn insist(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
+        let end = clock::now() + self.job.wait;
+        for round in 0.. {
+            let now = clock::now();
+            if now >= end || self.waiting == 0 || (round > 0 && !goes_on()) {
+                break;
+            }
+            self.send(entries, round)?;
+            self.gather((now + RETRY).min(end), |rounds| rounds.waiting == 0)?;
+        }
+        Ok(())
+    }
+
+    /// What came of all entries.
+    pub(super) fn finish(self) -> Vec<Reached> {
+        // The first finds the neighbours.
+        let skip = usize::from(self.job.packets > 1);
+        self.entries.iter().map(|entry| entry.reached(self.stations, skip)).collect()
     }
 
     /// Opens what the entries need to send and to listen.
@@ -177,6 +200,9 @@ impl<'a> Rounds<'a> {
         let mut connections: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
         for &index in entries {
             let Some(entry) = self.entries.get_mut(index) else { continue };
+            if entry.settled && self.job.packets <= 1 {
+                continue;
+            }
             entry.attempts.push(Attempt { over: true, ..Attempt::default() });
             if self.stations.get(entry.from).is_none_or(|s| s.down.is_some())
                 || self.stations.get(entry.to).is_none_or(|s| s.down.is_some())
@@ -244,12 +270,12 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Reads what comes until a moment, or, if `patient`, until nothing more is expected.
-    fn gather(&mut self, until: u64, patient: bool) -> Result<(), HostError> {
+    /// Reads what comes until a moment, or until it is enough.
+    fn gather(&mut self, until: u64, enough: impl Fn(&Self) -> bool) -> Result<(), HostError> {
         let mut ready = Vec::new();
         loop {
             let now = clock::now();
-            if now >= until || (patient && self.open == 0) {
+            if now >= until || enough(self) {
                 return Ok(());
             }
             self.epoll.wait(Some(until - now), |event| ready.push(event.token))?;
@@ -382,10 +408,21 @@ impl<'a> Rounds<'a> {
         let Some(attempt) = entry.attempt(token.attempt) else { return };
         attempt.arrived = true;
         // Without an echo there is nothing to wait for; a connection's round trip was known before.
-        let over = !echoes || attempt.round_trip.is_some();
-        if over && !attempt.over {
+        if !echoes || attempt.round_trip.is_some() {
+            self.over(token.probe as usize, token.attempt);
+        }
+    }
+
+    /// Nothing more is expected of an attempt.
+    fn over(&mut self, index: usize, number: u32) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if !entry.settled {
+            entry.settled = true;
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        if let Some(attempt) = entry.attempt(number).filter(|attempt| !attempt.over) {
             attempt.over = true;
-            self.open -= 1;
+            self.open = self.open.saturating_sub(1);
         }
     }
 
@@ -398,10 +435,7 @@ impl<'a> Rounds<'a> {
         let Some(attempt) = entry.attempt(token.attempt) else { return };
         attempt.arrived = true;
         attempt.round_trip = attempt.sent.map(|sent| now.saturating_sub(sent));
-        if !attempt.over {
-            attempt.over = true;
-            self.open -= 1;
-        }
+        self.over(token.probe as usize, token.attempt);
     }
 
     /// A connection was made, or refused.
@@ -426,10 +460,7 @@ impl<'a> Rounds<'a> {
             return;
         }
         attempt.arrived |= failed.is_none();
-        if !attempt.over {
-            attempt.over = true;
-            self.open -= 1;
-        }
+        self.over(index, number);
     }
 
     /// Gives up what is still open, and stops listening: the next block has other targets.
@@ -445,5 +476,6 @@ impl<'a> Rounds<'a> {
             entry.attempts.iter_mut().for_each(|attempt| attempt.over = true);
         }
         self.open = 0;
+        self.waiting = 0;
     }
 }

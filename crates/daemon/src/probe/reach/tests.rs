@@ -78,7 +78,7 @@ fn what_a_router_drops_was_last_seen_there() {
     assert!(results.iter().all(|r| r.arrived == 1 && r.seen_at.is_none()), "{results:?}");
     forward(&stations[1].netns, false);
     for result in run(&stations, &job) {
-        assert_eq!((result.sent, result.arrived), (1, 0), "{result:?}");
+        assert!(result.sent > 1 && result.arrived == 0, "sent again and again: {result:?}");
         assert_eq!(result.seen_at.as_deref(), Some("r"), "{result:?}");
     }
 }
@@ -103,7 +103,7 @@ fn a_request_that_is_not_answered_has_arrived_all_the_same() {
     batch(&stations[1].netns, &[Request::DropIngress { index: eth0 }]);
     let v4 = ReachJob { over: Some(Family::Ipv4), wait: 100_000_000, ..job(&[(0, 1)], &[Icmp]) };
     let results = run(&stations, &v4);
-    assert_eq!((results[0].sent, results[0].arrived), (1, 1));
+    assert!(results[0].sent >= 1 && results[0].arrived == results[0].sent, "{results:?}");
     assert_eq!(results[0].median(), None);
 }
 
