@@ -8,6 +8,7 @@
 
 mod apply;
 mod boot;
+mod captures;
 mod core;
 mod handle;
 mod journal;
@@ -16,6 +17,7 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
+mod runs;
 
 pub(crate) use running::Running;
 
