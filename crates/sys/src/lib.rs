@@ -13,6 +13,7 @@ pub mod eventfd;
 pub mod icmp;
 pub mod memory;
 pub mod mount_tree;
+pub mod load;
 pub mod namespaces;
 pub mod netlink;
 pub mod netns;

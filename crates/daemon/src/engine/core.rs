@@ -107,7 +107,11 @@ impl Core {
 
     /// Says to the switch model how the link behind a port is.
     pub(super) fn set_state(&self, spec: &PortSpec) {
-        let state = LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured: false };
+        let state = LinkState {
+            up: spec.up && spec.from_switch.up,
+            plain: spec.from_switch.is_plain(),
+            captured: false,
+        };
         slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
     }
 

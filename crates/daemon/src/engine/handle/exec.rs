@@ -28,7 +28,8 @@ impl Running {
             (self.programs.host(&state, known), Arc::clone(&made.netns), known.env.clone())
         };
         let shell = argv.is_empty();
-        let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned(), "-l".to_owned()] } else { argv });
+        let mut process =
+            ProcessSpec::new(if shell { vec![SHELL.to_owned(), "-l".to_owned()] } else { argv });
         let hostname = &host.hostname;
         for (name, value) in [("HOME", "/root"), ("HOSTNAME", hostname.as_str()), ("SHELL", SHELL)] {
             process.env.push((name.to_owned(), value.to_owned()));
@@ -63,10 +64,14 @@ impl Running {
         let pipe = || std::io::pipe().map_err(|e| no_pipe(&e));
         let ((in_read, in_write), (out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?, pipe()?);
         let streams = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd()];
-        let spawned = self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
+        let spawned =
+            self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
         drop((in_read, out_write, err_write));
-        let stdio =
-            Stdio { stdin: Some(in_write.into()), stdout: Some(out_read.into()), stderr: Some(err_read.into()) };
+        let stdio = Stdio {
+            stdin: Some(in_write.into()),
+            stdout: Some(out_read.into()),
+            stderr: Some(err_read.into()),
+        };
         self.pump(spawned, None, stdio, conn)
     }
 
@@ -148,7 +153,10 @@ fn find_user(wanted: &str) -> Result<User, ApiError> {
         (Some(found), _) => found,
         (None, Ok(number)) => (number, number),
         (None, Err(_)) => {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("There is no user {wanted} on this machine.")));
+            return Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("There is no user {wanted} on this machine."),
+            ));
         }
     };
     Ok(User { uid, gid, groups: Vec::new() })

@@ -1,11 +1,11 @@
 //! What each command does: a file per noun.
 
 mod exec;
+mod flow;
 mod lab;
 mod link;
 mod ping;
 mod plan;
-mod flow;
 mod rows;
 
 use netloom_api::{ApiError, Command, ErrorKind, Listing, Reply};
