@@ -123,6 +123,13 @@ impl ApiError {
         self
     }
 
+    /// With what was done and is undone again.
+    #[must_use]
+    pub fn undone(mut self, what: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.detail.undone.extend(what.into_iter().map(Into::into));
+        self
+    }
+
     /// With findings.
     #[must_use]
     pub fn findings(mut self, findings: Vec<Finding>) -> Self {

@@ -1,6 +1,7 @@
 //! The verbs and what all of them take.
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cmd;
 use crate::exit::Outcome;
@@ -9,10 +10,10 @@ use crate::exit::Outcome;
 #[derive(Debug, Parser)]
 #[command(name = "netloom", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(after_help = "\
-Start with:  netloom run examples/quickstart.loom.yml
-             netloom up examples/campus.loom.yml;  netloom ls;  netloom exec h1 -- ip addr;  netloom down
-Exit codes:  0 done, 1 the answer is no, 2 usage or invalid file, 3 could not be done (undone again),
-             4 the machine lacks something, 5 not faithful, 124 timeout, 130 interrupted")]
+Start with  netloom run examples/quickstart.loom.yml
+or          netloom up examples/campus.loom.yml, then ls, exec h1 -- ip addr, cli, down
+Exit codes  0 done; 1 the answer is no; 2 usage or invalid file; 3 could not be done, undone again;
+            4 the machine lacks something; 5 not faithful; 124 timeout; 130 interrupted")]
 pub(crate) struct Args {
     /// The lab meant [default: that of the *.loom.yml here, else the only one up]
     #[arg(short, long, global = true, env = "NETLOOM_LAB", hide_env_values = true)]
@@ -72,6 +73,8 @@ pub(crate) enum Verb {
     Graph(cmd::graph::GraphCmd),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
+    /// Print the JSON Schema of lab files, for an editor
+    Schema(cmd::schema::Schema),
     /// Print completions for a shell
     Completion(cmd::completion::Completion),
     /// Understand Mininet's flags
@@ -84,6 +87,33 @@ pub(crate) enum Verb {
     /// Run the daemon of a lab
     #[command(hide = true)]
     Daemon(cmd::daemon::Daemon),
+}
+
+/// Verbs for which `-l` means nothing: they take a file, or no lab at all.
+const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man"];
+
+impl Args {
+    /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.
+    ///
+    /// # Errors
+    /// What is wrong, or the help that was asked for.
+    pub(crate) fn parse_checked() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        if let Some((verb, inner)) = matches.subcommand()
+            && WITHOUT_LAB.contains(&verb)
+            && [&matches, inner].iter().any(|m| m.value_source("lab") == Some(ValueSource::CommandLine))
+        {
+            let hint = if matches!(verb, "up" | "plan" | "run" | "lint") {
+                ": the file says which lab; `--name` changes it"
+            } else {
+                ""
+            };
+            return Err(command
+                .error(clap::error::ErrorKind::ArgumentConflict, format!("`{verb}` takes no --lab{hint}")));
+        }
+        Self::from_arg_matches(&matches)
+    }
 }
 
 impl Verb {
@@ -123,6 +153,7 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Check(verb) => verb.run(),
+            Verb::Schema(verb) => verb.run(),
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),
             Verb::Cli(verb) => verb.run(lab),

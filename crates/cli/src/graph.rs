@@ -24,7 +24,7 @@ fn label(link: &LinkRow) -> String {
         parts.push(forth);
     } else {
         parts.push(
-            [("there ", forth), ("back ", back)]
+            [("forth ", forth), ("back ", back)]
                 .map(|(word, text)| if text.is_empty() { text } else { format!("{word}{text}") })
                 .join(" "),
         );

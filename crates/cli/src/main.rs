@@ -18,10 +18,8 @@ mod which;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = match args::Args::try_parse() {
+    let args = match args::Args::parse_checked() {
         Ok(args) => args,
         Err(error) => {
             // Help and version are data, the rest is a usage error: clap knows which stream, we know the code.

@@ -12,6 +12,9 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use crate::client::Patience;
 use crate::interrupt::{Signals, is_end, is_resize};
 
+/// Bytes of input that may wait for the lab to take them.
+const AHEAD: usize = 256 << 10;
+
 /// The size of the terminal on standard output.
 pub(crate) fn size() -> Option<TermSize> {
     let size = tcgetwinsize(io::stdout()).ok()?;
@@ -53,17 +56,23 @@ pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
         if let Some(end) = frames(&mut conn)? {
             return Ok(end);
         }
-        let ready = wait(&conn, &signals, input).map_err(|error| broken(&error))?;
+        // What the program does not take yet waits here, and then nothing more is read for it.
+        let ready = wait(&conn, &signals, input && conn.queued() < AHEAD).map_err(|error| broken(&error))?;
         for number in signals.take() {
             let frame = match size() {
                 Some(size) if is_resize(number) => Frame::Resize(size),
                 _ if is_end(number) => Frame::Signal(u8::try_from(number).unwrap_or(15)),
                 _ => continue,
             };
-            conn.send(&frame).map_err(|error| broken(&error))?;
+            conn.queue(&frame);
         }
         if ready.input {
-            input = forward(&mut conn)?;
+            input = forward(&mut conn);
+        }
+        // Who does not listen any more may still have something to say: how the program ended.
+        if conn.flush().is_err() {
+            conn.forget();
+            input = false;
         }
         if ready.conn
             && conn.fill().map_err(|error| broken(&error))? == Some(0)
@@ -116,7 +125,8 @@ struct Ready {
 
 fn wait(conn: &Conn, signals: &Signals, input: bool) -> io::Result<Ready> {
     let stdin = io::stdin();
-    let mut fds = vec![PollFd::from_borrowed_fd(conn.as_fd(), PollFlags::IN)];
+    let room = if conn.queued() > 0 { PollFlags::OUT } else { PollFlags::empty() };
+    let mut fds = vec![PollFd::from_borrowed_fd(conn.as_fd(), PollFlags::IN | room)];
     fds.extend(signals.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
     if input {
         fds.push(PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
@@ -126,21 +136,24 @@ fn wait(conn: &Conn, signals: &Signals, input: bool) -> io::Result<Ready> {
         Err(rustix::io::Errno::INTR) => return Ok(Ready { conn: false, input: false }),
         Err(errno) => return Err(errno.into()),
     }
-    let ready = |fd: Option<&PollFd<'_>>| fd.is_some_and(|fd| !fd.revents().is_empty());
-    Ok(Ready { conn: ready(fds.first()), input: input && ready(fds.last()) })
+    let ready = |fd: Option<&PollFd<'_>>, but| fd.is_some_and(|fd| !fd.revents().difference(but).is_empty());
+    Ok(Ready {
+        conn: ready(fds.first(), PollFlags::OUT),
+        input: input && ready(fds.last(), PollFlags::empty()),
+    })
 }
 
 /// Sends what was typed; false: there is no more.
-fn forward(conn: &mut Conn) -> Result<bool, ApiError> {
+fn forward(conn: &mut Conn) -> bool {
     let mut bytes = [0; 32 << 10];
     // Not through `io::stdin()`: its buffer would hide bytes from poll.
     let length = match rustix::io::read(io::stdin(), &mut bytes) {
         Ok(length) => length,
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(true),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return true,
         Err(_) => 0,
     };
-    conn.send_bytes(0, bytes.get(..length).unwrap_or_default()).map_err(|error| broken(&error))?;
-    Ok(length > 0)
+    conn.queue_bytes(0, bytes.get(..length).unwrap_or_default());
+    length > 0
 }
 
 /// Takes what was received; the status if the program ended.

@@ -42,6 +42,6 @@ pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use prerequisite::Prerequisite;
 pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
 pub use time::Nanos;
-pub use translation::{Dependency, Effect, PortCounter, Translation};
+pub use translation::{Dependency, Effect, Translation};
 pub use upcall::Upcall;
 pub use word::{FLOW_WORDS, FlowKey, FlowMask, PACKET_WORDS, PacketKey, PacketMask};

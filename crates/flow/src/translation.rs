@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use crate::{BridgeId, DpAction, DropReason, Hits, OfPort, PacketMask, PortId, RuleId, TableId, TenantId};
+use crate::{BridgeId, DpAction, DropReason, Hits, OfPort, PacketMask, RuleId, TableId, TenantId};
 
 /// What to do with every packet that looks like the one translated.
 ///
@@ -65,15 +65,6 @@ pub enum Dependency {
     },
 }
 
-/// Which counter of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PortCounter {
-    /// Received by the switch.
-    Rx,
-    /// Sent by the switch.
-    Tx,
-}
-
 /// What hits mean to the switch, beyond moving packets.
 ///
 /// `extra` is what each wire packet is longer (or shorter) there than it was at ingress, in bytes.
@@ -92,32 +83,23 @@ pub enum Effect {
         /// Where it lives.
         port: OfPort,
     },
-    /// Credit a rule.
-    Rule {
+    /// Credit a rule, and the lookup that found it.
+    Match {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The table.
+        table: TableId,
         /// The rule.
         rule: RuleId,
         /// Bytes more per packet than at ingress.
         extra: i32,
     },
-    /// Credit a table lookup, matched or not.
-    Table {
+    /// Credit a lookup that found nothing.
+    Miss {
         /// The bridge.
         bridge: BridgeId,
         /// The table.
         table: TableId,
-        /// A rule other than the miss matched.
-        matched: bool,
-    },
-    /// Credit a port that is crossed inside the switch, without a device or link queue of its own.
-    Port {
-        /// The bridge.
-        bridge: BridgeId,
-        /// The port.
-        port: OfPort,
-        /// Which counter.
-        counter: PortCounter,
-        /// Bytes more per packet than at ingress.
-        extra: i32,
     },
     /// A copy of the packet ended here.
     Drop {
@@ -128,9 +110,18 @@ pub enum Effect {
         /// The port it came in by, or was to leave by.
         port: OfPort,
     },
-    /// The packet crossed to another switch without a lookup of its own (path fusion).
+    /// Credit the ports at both ends of a link that the packet crossed to another switch without a lookup of its
+    /// own (path fusion). No datapath has seen it there.
     Hop {
-        /// The datapath port whose link was crossed, at the sending side.
-        port: PortId,
+        /// The bridge it left.
+        from: BridgeId,
+        /// By this port.
+        out_port: OfPort,
+        /// The bridge it came to.
+        to: BridgeId,
+        /// By this port.
+        in_port: OfPort,
+        /// Bytes more per packet than at ingress.
+        extra: i32,
     },
 }

@@ -522,6 +522,19 @@ impl Lab {
         self.links.iter().filter(|link| between(link)).collect()
     }
 
+    /// The permanent neighbour entries of a node under `arp: static`: interface, address, MAC.
+    #[must_use]
+    pub fn neighbours(&self, node: &Node) -> Vec<(String, IpAddr, Mac)> {
+        let mut out = Vec::new();
+        for own in &node.interfaces {
+            let others = self.nodes.iter().filter(|n| n.name != node.name).flat_map(|n| &n.interfaces);
+            for other in others.filter(|i| i.domain == own.domain) {
+                out.extend(other.addresses.iter().map(|a| (own.name.clone(), a.ip, other.mac)));
+            }
+        }
+        out
+    }
+
     /// The lab's part of /etc/hosts for nodes of a tenant: `10.0.0.2 db db.red`, a line per address.
     #[must_use]
     pub fn hosts_file(&self, tenant: &str) -> String {

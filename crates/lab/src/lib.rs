@@ -1,7 +1,29 @@
 //! From a lab file to a running lab.
 //!
-//! One straight line: [`load`] reads the file, [`resolve`] leaves nothing to guess. Nothing here opens a file or
-//! a socket, reads a clock or starts a thread; whoever does so implements small traits.
+//! One straight line: [`load`] reads the file, [`resolve`] leaves nothing to guess, [`plan::plan`] says what is to
+//! be done, [`apply::apply`] has it done, [`expect::Run`] finds out whether what must hold holds.
+//!
+//! ```text
+//! text ──load──► LabFile ──resolve──► Lab ──plan──► Plan ──apply──► Executor (the daemon)
+//!                                      └─────► Run ──► Order::Probe ──► Prober (the daemon)
+//! ```
+//!
+//! Nothing here opens a file or a socket, reads a clock or starts a thread: whoever does so implements small
+//! traits. What a file says wrong is reported all at once, with its place:
+//!
+//! ```
+//! use netloom_lab::{load, resolve};
+//!
+//! let source = "netloom: 1\nnodes: { h1..2: {} }\nswitches: { s1: {} }\nlinks: [h1..2 -- s1]\n";
+//! let file = load(source, "two.loom.yml".as_ref(), &[])?;
+//! let lab = resolve(&file)?;
+//! assert_eq!(lab.summary(), "2 hosts  1 switch  2 links");
+//! assert_eq!(lab.nodes[1].interfaces[0].addresses[0].to_string(), "10.0.0.2/8");
+//!
+//! let wrong = load("netloom: 1\nlink: []\n", "two.loom.yml".as_ref(), &[]).unwrap_err();
+//! assert_eq!(wrong.errors[0].hint.as_deref(), Some("did you mean `links`?"));
+//! # Ok::<(), netloom_lab::Errors>(())
+//! ```
 
 pub mod address;
 pub mod apply;
@@ -22,7 +44,7 @@ pub mod settings;
 pub mod topology;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
-pub use file::{LabFile, MAX_FILE, check_files, load, name_of};
+pub use file::{LabFile, MAX_FILE, Naming, check_files, load, name_of};
 pub use lab::Lab;
 pub use resolve::{resolve, resolve_after};
 pub use schema::schema;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use netloom_lab::{Errors, Lab, load, quantity, resolve};
+use netloom_lab::plan::{Drifted, Present, Step, plan};
+use netloom_lab::{Errors, Lab, load, quantity, resolve, resolve_after};
 use proptest::prelude::*;
 
 fn try_resolve(source: &str) -> Result<Lab, Errors> {
@@ -127,6 +128,21 @@ proptest! {
         }
         source.push_str("  - h0 -- s0\n");
         let lab = try_resolve(&source).map_err(|e| TestCaseError::fail(e.render(&source)))?;
+        // The same file again is nothing to do.
+        let file = load(&source, Path::new("a.loom.yml"), &[]).expect("resolved before");
+        let again = resolve_after(&file, Some(&lab)).expect("resolved before");
+        prop_assert_eq!(&again, &lab);
+        // A host more, first in the file, touches no other host of a lab with one domain.
+        if lab.domains.len() == 1 {
+            let edited = source.replace("nodes:\n", "nodes:\n  new: {}\n").replace("links:\n", "links:\n  - new -- s0\n");
+            let file = load(&edited, Path::new("a.loom.yml"), &[]).expect("an edit");
+            let edited = resolve_after(&file, Some(&lab)).expect("an edit");
+            let plan = plan(Some(&lab), &edited, &Present::default(), Drifted::Keep);
+            let touched: Vec<_> = plan.steps.iter().map(Step::label).filter(|l| l.contains("node ")).collect();
+            if !forward[..hosts as usize].contains(&true) {
+                prop_assert_eq!(touched, ["make node new"]);
+            }
+        }
         let mut seen = std::collections::BTreeSet::new();
         for node in &lab.nodes {
             for interface in &node.interfaces {

@@ -131,6 +131,25 @@ fn a_flow_list_torn_at_its_commas_is_explained() {
 }
 
 #[test]
+fn sentences_torn_at_their_commas_are_explained() {
+    let source = "netloom: 1\nexpect: [at 5s, a can reach b]\n";
+    assert!(errors(source).contains("YAML has split these sentences"), "{}", errors(source));
+}
+
+#[test]
+fn files_that_are_not_there_are_found_with_their_place() {
+    let source = "netloom: 1\nnodes: { a: { files: { /etc/x: x.conf, /etc/y: y.conf } } }\n";
+    let file = try_load(source).expect("good");
+    let errors =
+        netloom_lab::check_files(&file, &|path| path == Path::new("dir/x.conf")).expect_err("y is missing");
+    assert!(
+        errors.render(source).starts_with("dir/shop.loom.yml:2:48: there is no file `y.conf`"),
+        "{}",
+        errors.render(source)
+    );
+}
+
+#[test]
 fn sets_override_variables_and_only_those() {
     let source = "netloom: 1\nvars: { d: 5ms }\nsettle: $d\n";
     let sets = |name: &str, value: &str| load(source, Path::new("a.yml"), &[(name.into(), value.into())]);

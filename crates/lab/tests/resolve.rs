@@ -250,6 +250,25 @@ links: [{ link: red/a -- red/lan, delay: 5ms }]
 }
 
 #[test]
+fn under_mininet_interfaces_are_called_as_its_users_know_them() {
+    let source = "netloom: 1\nnodes: { h1: {}, averylonghost: {} }\nswitches: { s1: {} }\nlinks: [h1 -- s1, averylonghost -- s1]\n";
+    let mut file = load(source, Path::new("a.yml"), &[]).expect("good");
+    file.naming = netloom_lab::Naming::Mininet;
+    let errors = resolve(&file).expect_err("one name is too long").render(source);
+    assert!(errors.contains("`averylonghost-eth0` is not the name of an interface"), "{errors}");
+    let short = source.replace("averylonghost", "h2");
+    let mut file = load(&short, Path::new("a.yml"), &[]).expect("good");
+    file.naming = netloom_lab::Naming::Mininet;
+    let lab = resolve(&file).expect("good");
+    assert_eq!(lab.nodes[1].interfaces[0].name, "h2-eth0");
+    let (dev, ip, mac) = &lab.neighbours(&lab.nodes[0])[0];
+    assert_eq!(
+        (dev.as_str(), ip.to_string(), *mac),
+        ("h1-eth0", "10.0.0.2".into(), lab.nodes[1].interfaces[0].mac)
+    );
+}
+
+#[test]
 fn equal_files_make_equal_labs_and_macs_differ() {
     let source = "
 seed: 7

@@ -1,8 +1,6 @@
 //! What packets mean to the switch once they have passed.
 
-use netloom_flow::{
-    BridgeId, DropReason, Effect, HitsRead, Nanos, OfPort, PortCounter, RuleId, TableId, Translation,
-};
+use netloom_flow::{BridgeId, DropReason, Effect, HitsRead, Nanos, OfPort, RuleId, TableId, Translation};
 
 use crate::model::{Learned, MacKey, Role};
 use crate::switch::Switch;
@@ -52,15 +50,23 @@ impl Switch {
                 Effect::Learn { bridge, tenant, vlan, mac, port } => {
                     is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, delta.used);
                 }
-                Effect::Rule { rule, extra } => self.credit_rule(rule, extra, delta),
-                Effect::Table { bridge, table, matched } => self.credit_table(bridge, table, matched, delta),
-                Effect::Port { bridge, port, counter, extra } => {
-                    self.credit_port(bridge, port, counter, delta.packets, delta.bytes_with(extra));
+                Effect::Match { bridge, table, rule, extra } => {
+                    self.credit_table(bridge, table, true, delta);
+                    self.credit_rule(rule, extra, delta);
+                }
+                Effect::Miss { bridge, table } => self.credit_table(bridge, table, false, delta),
+                Effect::Hop { from, out_port, to, in_port, extra } => {
+                    let (packets, bytes) = (delta.packets, delta.bytes_with(extra));
+                    if let Some(port) = self.port_mut(from, out_port) {
+                        port.crossed.sent(packets, bytes);
+                    }
+                    if let Some(port) = self.port_mut(to, in_port) {
+                        port.crossed.received(packets, bytes);
+                    }
                 }
                 Effect::Drop { reason, bridge, port } => {
                     self.credit_drop(bridge, reason, port, delta.packets)
                 }
-                Effect::Hop { .. } => {}
             }
         }
         if is_changed {
@@ -102,24 +108,6 @@ impl Switch {
         if matched {
             table.matches = table.matches.wrapping_add(delta.packets);
         }
-    }
-
-    fn credit_port(
-        &mut self,
-        bridge: BridgeId,
-        port: OfPort,
-        counter: PortCounter,
-        packets: u64,
-        bytes: u64,
-    ) {
-        let Some(port) = self.port_mut(bridge, port) else { return };
-        let crossed = &mut port.crossed;
-        let (packet_count, byte_count) = match counter {
-            PortCounter::Rx => (&mut crossed.rx_packets, &mut crossed.rx_bytes),
-            PortCounter::Tx => (&mut crossed.tx_packets, &mut crossed.tx_bytes),
-        };
-        *packet_count = packet_count.wrapping_add(packets);
-        *byte_count = byte_count.wrapping_add(bytes);
     }
 
     fn credit_drop(&mut self, bridge: BridgeId, reason: DropReason, port: OfPort, packets: u64) {

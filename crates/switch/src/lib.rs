@@ -14,9 +14,14 @@
 //! A drop is an [`Effect::Drop`](netloom_flow::Effect::Drop): the switch counts it, by reason, bridge and port. The
 //! only [`DpAction::Drop`](netloom_flow::DpAction::Drop) is for packets of ports that no bridge has.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod config;
 mod credit;
 mod dump;
+mod flow_changes;
 mod flow_mod;
 mod loops;
 mod model;

@@ -4,14 +4,12 @@
 //! bridges that differ are brought to what is wanted. Flows that others added or changed are left alone: only the
 //! difference between the two configurations is carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use netloom_flow::{
-    Action, BridgeId, FLOW_WORDS, FlowText, Nanos, OfPort, PortId, RuleId, TableId, parse_flow_with,
-};
+use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, RuleId};
 
-use crate::config::{self, BadFlow, Config, ConfigError, FailMode, Numbers, Origin};
-use crate::flow_mod::check_actions;
+use crate::config::{self, Config, ConfigError, Numbers};
+use crate::flow_changes::FlowChanges;
 use crate::model::{Bridge, Peer, Port};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 use crate::switch::Switch;
@@ -281,80 +279,4 @@ fn wanted_port(bridge: &config::Bridge, port: &config::Port, interface: &config:
         tenant: port.tenant,
         peer: interface.peer,
     }
-}
-
-/// What to do about the flows of a bridge.
-#[derive(Default)]
-struct FlowChanges {
-    added: Vec<(FlowText, Origin)>,
-    removed: Vec<FlowText>,
-    /// The same flows, written elsewhere.
-    moved: Vec<(FlowText, Origin)>,
-}
-
-impl FlowChanges {
-    fn new(
-        present: Option<&Bridge>,
-        wanted: &config::Bridge,
-        numbers: &Numbers,
-    ) -> Result<Self, ConfigError> {
-        let new = configured_flows(wanted, &|name| numbers.of(name))?;
-        let old = match present {
-            Some(bridge) => configured_flows(&bridge.config, &|name| bridge.port_named(name))?,
-            None => Vec::new(),
-        };
-        let (old_ids, new_ids) = (by_id(&old), by_id(&new));
-        let mut changes = Self::default();
-        for (flow, origin) in new_ids.values() {
-            match old_ids.get(&id_of(flow)) {
-                Some((old, from)) if old == flow && from == origin => {}
-                Some((old, _)) if old == flow => changes.moved.push((flow.clone(), origin.clone())),
-                _ => changes.added.push((flow.clone(), origin.clone())),
-            }
-        }
-        let gone = old_ids.values().filter(|(flow, _)| !new_ids.contains_key(&id_of(flow)));
-        changes.removed.extend(gone.map(|(flow, _)| flow.clone()));
-        Ok(changes)
-    }
-}
-
-/// The flows a configuration asks for, as they were written; a bridge that is to learn by itself has one.
-fn configured_flows(
-    bridge: &config::Bridge,
-    names: netloom_flow::text::PortNames<'_>,
-) -> Result<Vec<(FlowText, Origin)>, ConfigError> {
-    let is_learning = bridge.fail_mode == FailMode::Standalone && bridge.controller.is_empty();
-    if bridge.flows.is_empty() && is_learning {
-        let actions = vec![Action::Output(OfPort::NORMAL)];
-        return Ok(vec![(FlowText { priority: 0, actions, ..FlowText::default() }, Origin::Default)]);
-    }
-    let read = |flow: &config::Flow| {
-        let bad = |span, message, hint| {
-            ConfigError::Flow(Box::new(BadFlow {
-                bridge: bridge.name.clone(),
-                origin: flow.origin.clone(),
-                text: flow.text.clone(),
-                span,
-                message,
-                hint,
-            }))
-        };
-        let read =
-            parse_flow_with(&flow.text, names).map_err(|error| bad(error.span, error.message, error.hint))?;
-        check_actions(&read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
-        Ok((read, flow.origin.clone()))
-    };
-    bridge.flows.iter().map(read).collect()
-}
-
-/// The flows by table, priority and match: of two alike the later one counts, as with `ovs-ofctl add-flows`.
-fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText, Origin)> {
-    flows.iter().map(|flow| (id_of(&flow.0), flow)).collect()
-}
-
-/// What identifies a flow, in the order in which flows are added.
-type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
-
-fn id_of(flow: &FlowText) -> FlowId {
-    (flow.table, flow.priority, flow.matches.key().0, flow.matches.mask().0)
 }

@@ -252,7 +252,7 @@ fn lab() -> impl Strategy<Value = (Plan, Vec<Step>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn translated_is_interpreted((plan, steps) in lab()) {

@@ -38,6 +38,28 @@ fn tables_follow_each_other_and_registers_carry_over() {
 }
 
 #[test]
+fn another_ingress_port_is_for_the_lookup_only() {
+    let mut net = Net::new(
+        &plan(&[
+            "actions=resubmit(4,1)",
+            "table=1,in_port=4,actions=goto_table:2",
+            "table=2,priority=2,in_port=4,actions=output:2",
+            "table=2,priority=1,in_port=1,actions=output:3",
+        ])
+        .config,
+        true,
+    );
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 3)]);
+}
+
+#[test]
+fn exit_ends_everything() {
+    let flows = ["actions=resubmit(,1),output:2", "table=1,actions=output:3,exit,output:4"];
+    let mut net = Net::new(&plan(&flows).config, true);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 3)]);
+}
+
+#[test]
 fn edits_stay_for_what_follows_and_go_with_each_copy() {
     let net = Net::new(
         &plan(&[

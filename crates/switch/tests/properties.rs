@@ -15,7 +15,7 @@ fn lab(changes: bool) -> impl Strategy<Value = (Plan, Vec<Step>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Crossing plain links in one translation is not to be told from crossing them one by one.
     #[test]

@@ -24,18 +24,38 @@ impl Sniffer {
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW` in the namespace's user namespace, or no fd left.
     pub fn open() -> Result<Self, HostError> {
-        let what = || "a packet socket";
-        let flags = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: socket(2) takes integers only.
-        let raw = unsafe { libc::socket(libc::AF_PACKET, flags, i32::from(ALL.to_be())) };
-        if raw < 0 {
-            return Err(last_errno()).because("open", what);
-        }
-        // SAFETY: `raw` was just opened and belongs to nobody else.
-        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-        set_int(&fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1).because("configure", what)?;
+        let fd = packet_socket(ALL)?;
+        set_int(&fd, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, 1).because("configure", || SOCKET)?;
         let _ = set_int(&fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20);
         Ok(Self { fd })
+    }
+
+    /// Opens a socket that only sends: it hears nothing, and costs the namespace's traffic nothing.
+    ///
+    /// # Errors
+    /// As [`Sniffer::open`].
+    pub fn deaf() -> Result<Self, HostError> {
+        packet_socket(0).map(|fd| Self { fd })
+    }
+
+    /// Frames that were to be heard and were not, for want of room in the socket, since the last call.
+    ///
+    /// # Errors
+    /// Not met in practice.
+    pub fn missed(&self) -> Result<u32, Errno> {
+        let mut statistics = [0_u32; 2]; // struct tpacket_stats: all, and those of them that were dropped
+        let mut size = libc::socklen_t::try_from(size_of_val(&statistics)).map_err(|_| Errno::INVAL)?;
+        // SAFETY: `statistics` is writable for `size` bytes, and the kernel writes at most that many.
+        let got = unsafe {
+            libc::getsockopt(
+                self.fd.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                statistics.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        };
+        if got < 0 { Err(last_errno()) } else { Ok(statistics[1]) }
     }
 
     /// Takes the next frame, cut to `buffer`: Ethernet first. Super-packets come whole, checksums may be unfinished.
@@ -82,6 +102,19 @@ impl AsFd for Sniffer {
     }
 }
 
+fn packet_socket(protocol: u16) -> Result<OwnedFd, HostError> {
+    let flags = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: socket(2) takes integers only.
+    let raw = unsafe { libc::socket(libc::AF_PACKET, flags, i32::from(protocol.to_be())) };
+    if raw < 0 {
+        return Err(last_errno()).because("open", || SOCKET);
+    }
+    // SAFETY: `raw` was just opened and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// What is opened, for errors.
+const SOCKET: &str = "a packet socket";
 /// `AF_PACKET`, in the width of a socket address.
 const FAMILY: libc::sa_family_t = 17;
 /// `ETH_P_ALL`: frames of every type.
@@ -111,15 +144,35 @@ mod tests {
                 .batch(&[index, other].map(|index| Request::SetLink { index, change: LinkChange::up() }))
                 .unwrap();
             let sniffer = Sniffer::open().unwrap();
+            let sender = Sniffer::deaf().unwrap();
             let mut frame = [0x5a; 60];
             frame[..14].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
             let mut buffer = [0; 128];
             // The kernel takes a moment to activate a new pair, and its own IPv6 chatter may come first.
             (0..100_000).any(|_| {
-                let _ = sniffer.send(index, &frame);
+                let _ = sender.send(index, &frame);
                 matches!(sniffer.receive(&mut buffer), Ok(60) if buffer[..60] == frame)
             })
         });
         assert!(seen.unwrap());
+    }
+
+    #[test]
+    fn what_did_not_fit_is_counted() {
+        if !can_make_namespaces() {
+            return;
+        }
+        let missed = NetNs::create().unwrap().run(|| {
+            let up = Request::SetLink { index: 1, change: LinkChange::up() };
+            NetlinkSocket::open().unwrap().batch(&[up]).unwrap();
+            let (sniffer, sender) = (Sniffer::open().unwrap(), Sniffer::deaf().unwrap());
+            assert_eq!(sniffer.missed(), Ok(0));
+            let frame = [0x5a; 1_500];
+            (0..10_000).for_each(|_| {
+                let _ = sender.send(1, &frame);
+            });
+            sniffer.missed()
+        });
+        assert!(missed.unwrap().unwrap() > 0, "15 MB do not fit into 4 MB");
     }
 }

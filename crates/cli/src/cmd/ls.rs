@@ -12,7 +12,7 @@ use crate::which;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ls {
     /// What to list [default: nodes; labs if it is not clear which lab is meant]
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "KIND")]
     what: Option<What>,
     #[command(flatten)]
     format: Format,

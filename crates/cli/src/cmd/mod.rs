@@ -19,6 +19,7 @@ pub(crate) mod ping;
 pub(crate) mod plan;
 pub(crate) mod play;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod test;
 pub(crate) mod top;

@@ -19,6 +19,7 @@ use netloom_daemon::launch::{self, State};
 
 use crate::client::{Patience, now};
 use crate::exit::{DONE, Failure, INTERRUPTED, NO, Outcome};
+use crate::interrupt::Signals;
 use crate::labfile::LabText;
 use crate::output::{self, progress::Phases};
 use crate::prompt::Prompt;
@@ -29,7 +30,7 @@ use crate::{lifecycle, which};
 #[command(after_help = "\
 Example:  netloom mn --topo tree,depth=2,fanout=3 --link tc,bw=10,delay=5ms --test pingall
 What is not done is refused by name: --custom, --nat, --cluster, --placement, --innamespace, --listenport, --pin,
---host cfs|rt, --controller remote|ryu|nox.")]
+--host cfs|rt, --controller remote|ryu|nox, protocols=.")]
 pub(crate) struct Mn {
     /// linear|minimal|reversed|single|torus|tree[,param=value...]
     #[arg(long, default_value = "minimal")]
@@ -132,6 +133,8 @@ impl Mn {
             }
         };
         say(screen::creating(&lab));
+        // Ctrl-C between two commands must not leave the lab up.
+        let _signals = Signals::ends().map_err(|error| Failure::failed("Cannot catch signals.", &error))?;
         let limit = self.twait.map(|seconds| Duration::from_secs(seconds.into()));
         let mut phases = Phases::new();
         let up =
@@ -331,7 +334,7 @@ mod tests {
             "",
             "--topo tree,depth=2,fanout=3 --link tc,bw=10,delay=5ms,loss=1,max_queue_size=100 --mac --arp",
             "--topo linear,3,2 --controller none --ipbase 192.168.0.0/16",
-            "--topo reversed,3 --switch ovsk,protocols=OpenFlow13,stp=1",
+            "--topo reversed,3 --switch ovsk,stp=1,failMode=standalone --controller none",
             "--topo torus,3,3 --switch lxbr --controller=none --link tc,bw=0.5,jitter=100",
         ];
         let files: Vec<_> = flags.iter().map(|flags| format!("# mn {flags}\n{}", file(flags))).collect();
@@ -352,6 +355,7 @@ mod tests {
             ("--controller remote,ip=127.0.0.1", "--controller remote"),
             ("--controller dance", "--controller dance"),
             ("--switch p4", "--switch p4"),
+            ("--switch ovsk,protocols=OpenFlow13", "protocols=OpenFlow13"),
             ("--switch ovsk,dance=1", "dance"),
             ("--link tc,speed=3", "speed"),
             ("--link tc,bw=fast", "bw=fast"),

@@ -27,7 +27,13 @@ impl Switches {
             }
         };
         if let Some(protocols) = spec.take("protocols") {
-            out.keys.push(("openflow", format!("[{}]", protocols.split(';').collect::<Vec<_>>().join(", "))));
+            let error = netloom_api::ApiError::new(
+                netloom_api::ErrorKind::Unsupported,
+                format!(
+                    "protocols={protocols} is not done: our switches do not speak OpenFlow to a controller yet."
+                ),
+            );
+            return Err(Failure::from(error).hint("leave it out"));
         }
         // Loops are cut in any case; where the packets are switched is ours to say.
         let _ = (spec.take("stp"), spec.take("datapath"), spec.take("batch"), spec.take("prio"));
@@ -38,7 +44,7 @@ impl Switches {
             Some("secure") => standalone = false,
             Some(mode) => return Err(Failure::usage(format!("failMode={mode}: standalone or secure."))),
         }
-        spec.end("protocols, failMode, stp, datapath, batch, prio")?;
+        spec.end("failMode, stp, datapath, batch, prio")?;
         for controller in controllers {
             out.controller(controller)?;
         }

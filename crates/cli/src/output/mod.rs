@@ -29,13 +29,11 @@ pub(crate) struct Format {
     pub(crate) no_headers: bool,
 }
 
-/// The forms of output.
+/// The forms of output: for people, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// For people.
     #[default]
     Table,
-    /// For programs.
     Json,
 }
 

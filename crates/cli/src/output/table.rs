@@ -200,6 +200,9 @@ impl Painter {
 
     fn plan(&self, plan: &PlanReply) -> String {
         let mut out = String::new();
+        if self.format.quiet {
+            return plan.steps.iter().map(|step| step.name.clone() + "\n").collect();
+        }
         for step in &plan.steps {
             let tint = match step.sign {
                 '+' => Tint::Good,

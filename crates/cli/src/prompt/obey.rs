@@ -148,21 +148,28 @@ impl Prompt {
                 there
             }
         };
+        let named = nodes.is_some();
         if let Some(nodes) = nodes {
             report.nodes = nodes;
         }
-        output::put(&if full { render::pingfull(&report) } else { render::pingall(&report, &self.graph) });
+        output::put(&if full {
+            render::pingfull(&report)
+        } else {
+            render::pingall(&report, &self.graph, named)
+        });
         Ok(report.answered == report.pairs)
     }
 
-    /// The first host and the second (`which` 1), or the last (`which` 0).
+    /// The first host and the second (`which` 1), or the last (`which` 0), of its tenant.
     fn pair(&self, which: usize) -> Result<(String, String), Failure> {
-        let mut hosts = render::hosts(&self.graph);
-        let first = hosts.next();
-        let other = if which == 0 { hosts.next_back() } else { hosts.next() };
+        let first = render::hosts(&self.graph).next();
+        let mut others = render::hosts(&self.graph)
+            .skip(1)
+            .filter(|node| first.is_some_and(|first| first.tenant == node.tenant));
+        let other = if which == 0 { others.next_back() } else { others.next() };
         match (first, other) {
             (Some(a), Some(b)) => Ok((a.name.clone(), b.name.clone())),
-            _ => Err(Failure::usage("Two hosts are wanted, and the lab has fewer.")),
+            _ => Err(Failure::usage("Two hosts of one tenant are wanted, and the lab has fewer.")),
         }
     }
 

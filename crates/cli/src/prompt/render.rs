@@ -112,7 +112,9 @@ pub(super) fn dump(graph: &Graph, controller: bool) -> String {
 }
 
 /// `pingall` and `pingpair`: a row per host, `X` for a pair that lost something.
-pub(super) fn pingall(report: &PingReport, graph: &Graph) -> String {
+///
+/// `pair`: the nodes were named, so they are shown even if they are of different tenants.
+pub(super) fn pingall(report: &PingReport, graph: &Graph, pair: bool) -> String {
     let mut out = String::from("*** Ping: testing ping reachability\n");
     let lost: BTreeSet<_> = report
         .rows
@@ -123,7 +125,7 @@ pub(super) fn pingall(report: &PingReport, graph: &Graph) -> String {
     let tenant = |name: &str| graph.nodes.iter().find(|node| node.name == name).map(|node| &node.tenant);
     for from in &report.nodes {
         out.push_str(&format!("{from} -> "));
-        for to in report.nodes.iter().filter(|to| *to != from && tenant(to) == tenant(from)) {
+        for to in report.nodes.iter().filter(|to| *to != from && (pair || tenant(to) == tenant(from))) {
             let failed = lost.contains(&(from.as_str(), to.as_str()));
             out.push_str(if failed { "X" } else { to });
             out.push(' ');
@@ -182,8 +184,8 @@ fn iperf_rate(bps: f64) -> String {
 }
 
 /// Hosts in file order: what `pingpair` and `iperf` take their ends from.
-pub(super) fn hosts(graph: &Graph) -> impl DoubleEndedIterator<Item = &NodeRow> {
-    graph.nodes.iter().filter(|node| node.kind != "controller")
+pub(super) fn hosts(graph: &Graph) -> std::vec::IntoIter<&NodeRow> {
+    graph.nodes.iter().filter(|node| node.kind != "controller").collect::<Vec<_>>().into_iter()
 }
 
 fn last(end: &str) -> &str {
@@ -276,7 +278,7 @@ pub(super) mod tests {
         };
         let full = PingReport { rows: vec![row("h1", "h2", 1)], ..report.clone() };
         let none = PingReport::default();
-        let all = [pingall(&report, &lab()), pingfull(&full), pingall(&none, &lab())];
+        let all = [pingall(&report, &lab(), false), pingfull(&full), pingall(&none, &lab(), true)];
         insta::assert_snapshot!(all.join("----\n"));
     }
 

@@ -22,16 +22,35 @@ pub(super) struct Token {
     pub(super) attempt: u32,
 }
 
+/// Bytes of a token on the wire.
+pub(super) const TOKEN_LEN: usize = 16;
+
+impl Token {
+    /// As it travels: magic and three numbers.
+    pub(super) fn bytes(self) -> [u8; TOKEN_LEN] {
+        let mut bytes = [0; TOKEN_LEN];
+        bytes[..4].copy_from_slice(&MAGIC);
+        bytes[4..8].copy_from_slice(&self.run.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.probe.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.attempt.to_be_bytes());
+        bytes
+    }
+
+    /// The token at the front of `bytes`, if there is one.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let ours = bytes.get(..4)? == MAGIC;
+        ours.then_some(Self { run: word(4)?, probe: word(8)?, attempt: word(12)? })
+    }
+}
+
 /// Writes an echo request; the checksum is complete for ICMP and left to the kernel for ICMPv6.
 pub(super) fn request(v6: bool, token: Token) -> [u8; LEN] {
     let mut message = [0; LEN];
     message[0] = if v6 { kind::REQUEST_V6 } else { kind::REQUEST };
     message[4..6].copy_from_slice(&token.run.to_be_bytes()[2..]);
     message[6..8].copy_from_slice(&token.attempt.to_be_bytes()[2..]);
-    message[8..12].copy_from_slice(&MAGIC);
-    message[12..16].copy_from_slice(&token.run.to_be_bytes());
-    message[16..20].copy_from_slice(&token.probe.to_be_bytes());
-    message[20..24].copy_from_slice(&token.attempt.to_be_bytes());
+    message[8..8 + TOKEN_LEN].copy_from_slice(&token.bytes());
     if !v6 {
         let sum = netloom_packet::checksum::checksum(&message);
         message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -42,9 +61,8 @@ pub(super) fn request(v6: bool, token: Token) -> [u8; LEN] {
 /// The token of an echo reply, if it is one of ours.
 pub(super) fn reply(v6: bool, message: &[u8]) -> Option<Token> {
     let wanted = if v6 { kind::REPLY_V6 } else { kind::REPLY };
-    let word = |at: usize| message.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
-    let ours = *message.first()? == wanted && message.get(8..12)? == MAGIC;
-    ours.then_some(Token { run: word(12)?, probe: word(16)?, attempt: word(20)? })
+    let ours = *message.first()? == wanted;
+    message.get(8..).filter(|_| ours).and_then(Token::read)
 }
 
 #[cfg(test)]

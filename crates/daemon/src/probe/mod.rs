@@ -2,14 +2,29 @@
 //!
 //! A probe carries a token, so that what arrives is known to be *this* probe.
 
+mod bulk;
 mod echo;
+mod frame;
+mod loops;
 mod matrix;
+mod neighbours;
 mod ping;
+mod reach;
+mod silence;
+mod station;
+#[cfg(test)]
+mod testing;
 
+pub(crate) use bulk::{Bulk, BulkError, Flow, bulk};
+pub(crate) use loops::loops;
 pub(crate) use ping::{PairResult, PingJob, ping};
+pub(crate) use reach::{ReachJob, Reached, reach};
+pub(crate) use silence::{Silence, SilenceJob, silence};
+pub(crate) use station::Station;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use netloom_sys::netns::NetNs;
 
@@ -33,4 +48,11 @@ impl Probed {
     pub(crate) fn address(&self, v6: bool) -> Option<IpAddr> {
         if v6 { self.v6.map(IpAddr::V6) } else { self.v4.map(IpAddr::V4) }
     }
+}
+
+/// A number for a job: no two jobs at once have the same, and hardly one that a lost packet of an earlier one bears.
+fn run_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let clock = u32::try_from((netloom_sys::clock::now() >> 10) & u64::from(u32::MAX)).unwrap_or(0);
+    clock.wrapping_shl(8) | (NEXT.fetch_add(1, Ordering::Relaxed) & 0xff)
 }

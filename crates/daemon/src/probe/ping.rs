@@ -111,9 +111,12 @@ impl<'a> Pinger<'a> {
         for &pair in block {
             self.ask(pair);
         }
-        while !self.under_way.is_empty() {
+        loop {
             let now = clock::now();
             self.give_up(now);
+            if self.under_way.is_empty() {
+                break;
+            }
             let wait = self.deadlines.front().map(|(due, ..)| due.saturating_sub(now));
             let mut ready = Vec::new();
             self.epoll.wait(wait, |event| ready.push(event.token))?;

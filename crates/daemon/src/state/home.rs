@@ -182,10 +182,21 @@ impl Home {
     /// # Errors
     /// [`HomeError::Foreign`] and [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
-        if let Some(base) = self.dir.parent() {
-            self.create_one(base)?;
+        let mut tries = 0;
+        loop {
+            if let Some(base) = self.dir.parent() {
+                self.create_one(base)?;
+            }
+            match self.create_one(&self.dir) {
+                // The last lab of this user ended meanwhile and took the directory above along.
+                Err(HomeError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && tries < 8 =>
+                {
+                    tries += 1;
+                }
+                other => return other,
+            }
         }
-        self.create_one(&self.dir)
     }
 
     fn create_one(&self, dir: &Path) -> Result<(), HomeError> {
@@ -228,7 +239,8 @@ impl Home {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 left.push(format!("{}: {error}", self.dir.display()));
             }
-            _ => {}
+            // Where it was the last lab, the directory above goes too; with others in it, it stays.
+            _ => drop(self.dir.parent().map(fs::remove_dir)),
         }
         left
     }
@@ -295,6 +307,9 @@ mod tests {
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(!home.log_file().exists() && home.dir().join("nodes").exists());
         fs::remove_dir(home.dir().join("nodes")).unwrap();
-        assert!(home.remove().is_empty() && !home.exists());
+        let other = Homes::at(place.path().join("base")).home("other").unwrap();
+        other.create().unwrap();
+        assert!(home.remove().is_empty() && !home.exists() && other.exists());
+        assert!(other.remove().is_empty() && !place.path().join("base").exists());
     }
 }

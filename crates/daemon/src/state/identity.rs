@@ -25,7 +25,14 @@ impl Identity {
     /// # Errors
     /// If /proc is not mounted.
     pub fn mine() -> io::Result<Self> {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// The process that has this number now.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn of(pid: u32) -> io::Result<Self> {
         Ok(Self { pid, start: start_of(pid)?, boot: boot_id()? })
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use netloom_api::stream::{BadFrame, Decoder, Frame, emit_bytes};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 /// One end of a framed stream. Writing blocks while the other side is slow; reading blocks only in
 /// [`Self::receive`].
@@ -14,6 +14,8 @@ pub struct Conn {
     socket: UnixStream,
     decoder: Decoder,
     out: Vec<u8>,
+    /// What [`Self::queue_bytes`] took and the socket did not yet.
+    queue: Vec<u8>,
 }
 
 /// Why a stream ended early.
@@ -36,7 +38,7 @@ impl Conn {
         socket.set_nonblocking(false)?;
         let mut decoder = Decoder::new();
         decoder.push(read);
-        Ok(Self { socket, decoder, out: Vec::new() })
+        Ok(Self { socket, decoder, out: Vec::new(), queue: Vec::new() })
     }
 
     /// Sends a frame.
@@ -57,6 +59,44 @@ impl Conn {
         self.out.clear();
         emit_bytes(kind, bytes, &mut self.out);
         self.socket.write_all(&self.out)
+    }
+
+    /// Takes bytes of a kind (0 for `stdin`) to be sent by [`Self::flush`]: an end that must go on reading while the
+    /// other one is slow to read, or both would wait for each other.
+    pub fn queue_bytes(&mut self, kind: u8, bytes: &[u8]) {
+        emit_bytes(kind, bytes, &mut self.queue);
+    }
+
+    /// Takes a frame to be sent by [`Self::flush`].
+    pub fn queue(&mut self, frame: &Frame) {
+        frame.emit(&mut self.queue);
+    }
+
+    /// How many bytes wait for [`Self::flush`].
+    #[must_use]
+    pub const fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Sends of what waits as much as goes without waiting.
+    ///
+    /// # Errors
+    /// If the other side is gone.
+    pub fn flush(&mut self) -> io::Result<()> {
+        while !self.queue.is_empty() {
+            match send(&self.socket, &self.queue, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(length) => drop(self.queue.drain(..length)),
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what waits for [`Self::flush`].
+    pub fn forget(&mut self) {
+        self.queue.clear();
     }
 
     /// The next frame that was read already.
@@ -125,6 +165,27 @@ mod tests {
         assert_eq!(near.receive().unwrap(), Some(Frame::Exit(3)));
         drop(far);
         assert_eq!(near.receive().unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_other_side_does_not_read_waits() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (mut near, mut far) = (Conn::new(near, &[]).unwrap(), Conn::new(far, &[]).unwrap());
+        near.queue_bytes(0, &vec![7; 2 << 20]);
+        near.flush().unwrap();
+        assert!(near.queued() > 1 << 20, "more than a socket holds");
+        let reader = std::thread::spawn(move || {
+            let mut got = 0;
+            while let Some(Frame::Stdin(bytes)) = far.receive().unwrap() {
+                got += bytes.len();
+            }
+            got
+        });
+        while near.queued() > 0 {
+            near.flush().unwrap();
+        }
+        drop(near);
+        assert_eq!(reader.join().unwrap(), 2 << 20);
     }
 
     #[test]

@@ -9,6 +9,21 @@ use crate::quantity;
 
 /// Reads `expect:`.
 pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<Spanned<Sentence>> {
+    if let Value::Seq { items, flow: true } = &node.value {
+        let torn = |item: &Node| {
+            item.text().is_some_and(|text| {
+                let mut words = text.split_whitespace();
+                matches!(words.next(), Some("at" | "from"))
+                    && !text.contains(',')
+                    && words.all(|w| w != "reach")
+            })
+        };
+        if items.iter().any(torn) {
+            let hint = "write one sentence a line, each behind `- `, or put each in quotes";
+            reader.error(node.span, "YAML has split these sentences at the commas within them", Some(hint));
+            return Vec::new();
+        }
+    }
     reader.list(node).iter().filter_map(|item| read(reader, item)).collect()
 }
 

@@ -61,8 +61,20 @@ pub struct LabFile {
     pub(crate) fidelity: Fidelity,
     pub(crate) filesystem: Filesystem,
     pub(crate) subnet: Vec<Spanned<Cidr>>,
+    /// How interfaces without a name are called.
+    pub naming: Naming,
     /// Byte at which each line of the file starts.
     pub(crate) lines: Vec<usize>,
+}
+
+/// How the interfaces of nodes are called that no link names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// `eth0`
+    #[default]
+    Plain,
+    /// `h1-eth0`, as users of Mininet know it.
+    Mininet,
 }
 
 impl LabFile {
@@ -183,6 +195,7 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
             &[Filesystem::Private, Filesystem::Shared],
         ),
         subnet: fields.take("subnet").map(|node| network::subnets(reader, node)).unwrap_or_default(),
+        naming: Naming::default(),
         lines: Vec::new(),
     }
 }

@@ -57,7 +57,8 @@ pub enum Action {
     },
     /// Puts the flows of a switch back to those of the file.
     ResetFlows(String),
-    /// Writes the names of a tenant's nodes for its hosts, [`Lab::hosts_file`].
+    /// Writes the names of a tenant's nodes for its hosts, [`Lab::hosts_file`]; tells the switches who owns which
+    /// address, and under `arp: static` the nodes, [`Lab::neighbours`].
     Names(String),
     /// Loops, ARP, workers, file system.
     Options,

@@ -9,10 +9,10 @@ use netloom_flow::LinkSettings;
 
 use super::{Draft, DraftEnd, DraftInterface, DraftLink, DraftPort, Thing};
 use crate::error::{Span, Spanned, TextError, did_you_mean};
-use crate::file::{BothWays, EndPattern, LinkEntry};
+use crate::file::{BothWays, EndPattern, LinkEntry, Naming};
 use crate::lab::Vlan;
 use crate::mac::Mac;
-use crate::names::{MAX_NAMES, full_name, pair};
+use crate::names::{MAX_NAMES, check_interface, full_name, pair, split_full};
 
 /// MTU of an interface unless the file says.
 const MTU: u32 = 1_500;
@@ -272,19 +272,28 @@ fn interfaces(draft: &mut Draft<'_>) {
         for side in 0..2 {
             let Some(end) = draft.links.get(index).and_then(|l| l.ends.get(side)) else { continue };
             let Thing::Node(node) = end.thing else { continue };
+            let stem = match draft.file.naming {
+                Naming::Plain => "eth".to_owned(),
+                Naming::Mininet => format!("{}-eth", split_full(draft.thing_name(end.thing)).1),
+            };
+            let named = end.name.is_some();
             let name = end.name.clone().unwrap_or_else(|| match (next.get_mut(node), taken.get(node)) {
-                (Some(next), Some(taken)) => free_name(next, taken),
+                (Some(next), Some(taken)) => free_name(&stem, next, taken),
                 _ => String::new(),
             });
+            if let (false, Err(error)) = (named, check_interface(&name)) {
+                let span = draft.nodes.get(node).map(|n| n.span).unwrap_or_default();
+                draft.error(span, error.message, Some("give the node a shorter name"));
+            }
             add_interface(draft, node, index, side, name);
         }
     }
 }
 
-/// The next of eth0, eth1 ... that no link names.
-fn free_name(next: &mut u32, taken: &BTreeSet<String>) -> String {
+/// The next of eth0, eth1 ... that no link names; `stem` is all but the number.
+fn free_name(stem: &str, next: &mut u32, taken: &BTreeSet<String>) -> String {
     loop {
-        let name = format!("eth{next}");
+        let name = format!("{stem}{next}");
         *next += 1;
         if !taken.contains(&name) {
             return name;

@@ -56,6 +56,18 @@ pub struct Crossed {
     pub tx_bytes: u64,
 }
 
+impl Crossed {
+    pub(crate) const fn received(&mut self, packets: u64, bytes: u64) {
+        self.rx_packets = self.rx_packets.wrapping_add(packets);
+        self.rx_bytes = self.rx_bytes.wrapping_add(bytes);
+    }
+
+    pub(crate) const fn sent(&mut self, packets: u64, bytes: u64) {
+        self.tx_packets = self.tx_packets.wrapping_add(packets);
+        self.tx_bytes = self.tx_bytes.wrapping_add(bytes);
+    }
+}
+
 /// A port: in OVS's words, a port with its one interface.
 #[derive(Debug)]
 pub(crate) struct Port {

@@ -4,7 +4,7 @@
 //! counted and learned becomes effects. Where the packet itself has to be somewhere, fusion is *cut*: the packet
 //! is handed to the link and looked up again at its other end. It is never dropped for being long under way.
 
-use netloom_flow::{BridgeId, Effect, PortCounter, word};
+use netloom_flow::{BridgeId, Effect, word};
 
 use super::flow::Flow;
 use super::{Translator, Visiting};
@@ -70,14 +70,15 @@ impl<'a> Translator<'a> {
 
     /// The packet crosses the link behind `port`.
     pub(super) fn cross(&mut self, visiting: &Visiting<'a>, port: &'a Port, peer: Peer) {
-        let (bridge, extra) = (visiting.bridge.id, self.extra(&visiting.flow));
+        let extra = self.extra(&visiting.flow);
         self.recorder.record(Event::Cross { port: &port.name });
-        let counted = |bridge, port, counter| Effect::Port { bridge, port, counter, extra };
-        self.effects.extend([
-            counted(bridge, port.number, PortCounter::Tx),
-            Effect::Hop { port: port.dp_port },
-            counted(peer.bridge, peer.port, PortCounter::Rx),
-        ]);
+        self.effects.push(Effect::Hop {
+            from: visiting.bridge.id,
+            out_port: port.number,
+            to: peer.bridge,
+            in_port: peer.port,
+            extra,
+        });
         self.trail.go(peer.bridge);
         let flow = visiting.flow.crossed(peer.port);
         self.waiting.push_back(Visit { bridge: peer.bridge, flow });

@@ -53,13 +53,13 @@ impl<'a> Translator<'a> {
         self.look_at(&visiting.flow, &seen);
         let rewritten = visiting.flow.rewritten();
         self.depend(Dependency::Table { bridge: bridge.id, table, in_port, rewritten });
-        self.effects.push(Effect::Table { bridge: bridge.id, table, matched: rule.is_some() });
+        let (bridge, extra) = (bridge.id, self.extra(&visiting.flow));
+        self.effects.push(match rule {
+            Some(rule) => Effect::Match { bridge, table, rule: rule.id, extra },
+            None => Effect::Miss { bridge, table },
+        });
         self.recorder.record(Event::Table { table, rule: rule.map(Arc::as_ref) });
         visiting.missed = rule.is_none();
-        if let Some(rule) = rule {
-            let extra = self.extra(&visiting.flow);
-            self.effects.push(Effect::Rule { rule: rule.id, extra });
-        }
         rule
     }
 

@@ -17,7 +17,7 @@ impl<'a> Translator<'a> {
     pub(super) fn edit(&mut self, visiting: &mut Visiting<'a>, action: &Action) {
         match action {
             Action::SetField { field, value, mask, .. } => {
-                let old = self.read(visiting, Subfield::whole(*field));
+                let old = Subfield::whole(*field).read(&visiting.flow.key);
                 self.write(visiting, Subfield::whole(*field), (old & !mask) | (value & mask));
             }
             Action::Load { value, target } => self.write(visiting, *target, *value),

@@ -37,6 +37,7 @@ fn action() -> impl Strategy<Value = String> {
         1 => Just("push_vlan:0x8100".to_owned()),
         1 => Just("load:0->NXM_OF_VLAN_TCI[]".to_owned()),
         1 => Just("load:0x100a->NXM_OF_VLAN_TCI[]".to_owned()),
+        1 => (0_u8..5).prop_map(|host| format!("load:{host}->NXM_OF_ETH_DST[0..7]")),
         1 => Just("exit".to_owned()),
         1 => (0_u8..4).prop_map(|value| format!("load:{value}->NXM_NX_REG0[]")),
         1 => Just("move:NXM_OF_TCP_DST[]->NXM_NX_REG0[0..15]".to_owned()),

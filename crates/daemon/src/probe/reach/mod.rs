@@ -1,0 +1,135 @@
+//! Whether many nodes reach many others: echo requests, connections and datagrams, each with a token.
+//!
+//! ```text
+//! entries (pair, kind, family) ──block──► round 0 (finds neighbours) ──► round 1.. ──► answers, sightings
+//!                                          one thread, one epoll set: no thread and no fd per pair that is idle
+//! ```
+//! "Arrived" means inside the target: a token read by the prober's own socket there, an accepted connection, an echo
+//! reply (its kernel answered), or a sniffer of the target that saw it. Sniffers stand in the targets, and in the nodes
+//! that forward, as long as they are few: what did not arrive was last seen there.
+
+mod connect;
+mod entry;
+mod round;
+mod source;
+
+pub(crate) use entry::Reached;
+
+use std::collections::BTreeSet;
+
+use netloom_lab::address::Family;
+use netloom_lab::expect::ProbeKind;
+use netloom_sys::HostError;
+
+use super::station::Station;
+use super::{matrix, neighbours::Neighbours};
+use entry::Entry;
+use round::Rounds;
+
+/// More sniffers than this are not opened: closing one takes the kernel milliseconds.
+const MOST_SNIFFERS: usize = 64;
+
+/// Who is to reach whom.
+#[derive(Debug, Clone)]
+pub(crate) struct ReachJob {
+    /// Sender and target, as indexes into the stations.
+    pub(crate) pairs: Vec<(usize, usize)>,
+    /// With what; broadcast is left to [`super::silence`].
+    pub(crate) kinds: Vec<ProbeKind>,
+    /// Over which family; `None`: all that both ends have.
+    pub(crate) over: Option<Family>,
+    /// Counted packets for each pair, kind and family. With more than one, another goes before that is not counted.
+    pub(crate) packets: u32,
+    /// Nanoseconds between two of them.
+    pub(crate) gap: u64,
+    /// Nanoseconds to wait for the last one.
+    pub(crate) wait: u64,
+    /// Nodes that forward: what did not arrive may have been seen there.
+    pub(crate) forwarders: Vec<usize>,
+    /// Whether to clear the neighbour entries that a block of pairs left; wrong where entries are permanent.
+    pub(crate) clear: bool,
+}
+
+/// Between two packets of an entry at most, and all of them take about [`SPREAD`].
+const LONGEST_GAP: u64 = 20_000_000;
+const SHORTEST_GAP: u64 = 1_000_000;
+const SPREAD: u64 = 2_000_000_000;
+
+impl ReachJob {
+    /// Nanoseconds between `packets` packets if nothing else is wanted.
+    pub(crate) fn gap(packets: u32) -> u64 {
+        (SPREAD / u64::from(packets.max(1))).clamp(SHORTEST_GAP, LONGEST_GAP)
+    }
+
+    /// The families that two stations are probed over.
+    pub(super) fn families(&self, from: &Station, to: &Station) -> impl Iterator<Item = bool> {
+        let over = self.over;
+        let both = |v6: bool| from.address(v6).is_some() && to.address(v6).is_some();
+        let able = [both(false), both(true)];
+        [false, true].into_iter().zip(able).filter(move |(v6, able)| {
+            *able && over.is_none_or(|family| (family == Family::Ipv6) == *v6)
+        }).map(|(v6, _)| v6)
+    }
+}
+
+/// Tries all pairs, and returns an entry per pair, kind and family. `goes_on` is asked now and then.
+///
+/// # Errors
+/// When sockets cannot be opened. Whatever does not arrive is a result.
+pub(crate) fn reach(
+    stations: &[Station],
+    job: &ReachJob,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Vec<Reached>, HostError> {
+    let (entries, of_pair) = entries(stations, job);
+    let watched = watched(job, &entries);
+    let mut rounds = Rounds::new(stations, job, entries)?;
+    if watched.len() <= MOST_SNIFFERS {
+        for at in watched {
+            rounds.watch(at)?;
+        }
+    }
+    let mut neighbours = Neighbours::default();
+    for block in matrix::blocks(&job.pairs) {
+        let indexes: Vec<usize> = block.iter().filter_map(|&pair| of_pair.get(pair)).cloned().flatten().collect();
+        rounds.block(&indexes, goes_on)?;
+        if job.clear {
+            let pairs: Vec<_> = block.iter().filter_map(|&pair| job.pairs.get(pair)).copied().collect();
+            neighbours.clear(stations, &pairs)?;
+        }
+        if !goes_on() {
+            break;
+        }
+    }
+    Ok(rounds.finish())
+}
+
+/// An entry per pair, kind and family, and which of them belong to each pair.
+fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::Range<usize>>) {
+    let mut entries = Vec::new();
+    let mut of_pair = Vec::with_capacity(job.pairs.len());
+    for &(from, to) in &job.pairs {
+        let begin = entries.len();
+        if let (Some(a), Some(b)) = (stations.get(from), stations.get(to)) {
+            for v6 in job.families(a, b) {
+                let Some(address) = b.address(v6) else { continue };
+                let kinds = job.kinds.iter().filter(|kind| **kind != ProbeKind::Broadcast);
+                entries.extend(kinds.map(|&kind| {
+                    let mut entry = Entry::new(from, to, kind, address);
+                    entry.error = a.down.clone().or_else(|| b.down.clone());
+                    entry
+                }));
+            }
+        }
+        of_pair.push(begin..entries.len());
+    }
+    (entries, of_pair)
+}
+
+/// Where tokens are looked out for.
+fn watched(job: &ReachJob, entries: &[Entry]) -> BTreeSet<usize> {
+    entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;

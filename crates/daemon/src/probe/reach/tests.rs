@@ -1,0 +1,129 @@
+use netloom_lab::expect::ProbeKind::{Icmp, Tcp, Udp};
+use netloom_sys::netlink::{LinkChange, Request};
+
+use super::*;
+use crate::probe::testing::{batch, forward, index, routed, wire};
+
+fn job(pairs: &[(usize, usize)], kinds: &[ProbeKind]) -> ReachJob {
+    ReachJob {
+        pairs: pairs.to_vec(),
+        kinds: kinds.to_vec(),
+        over: None,
+        packets: 1,
+        gap: 20_000_000,
+        wait: 500_000_000,
+        forwarders: Vec::new(),
+        clear: false,
+    }
+}
+
+fn run(stations: &[Station], job: &ReachJob) -> Vec<Reached> {
+    reach(stations, job, &|| true).unwrap()
+}
+
+#[test]
+fn every_kind_arrives_both_ways_in_both_families() {
+    let Some(stations) = wire() else { return };
+    let results = run(&stations, &job(&[(0, 1), (1, 0)], &[Icmp, Tcp(5432), Udp(53)]));
+    assert_eq!(results.len(), 12);
+    for result in results {
+        assert_eq!((result.sent, result.arrived), (1, 1), "{result:?}");
+        assert_eq!(result.round_trips.len(), 1, "{result:?}");
+        assert_eq!(result.error, None);
+    }
+}
+
+#[test]
+fn a_service_is_used_where_there_is_one() {
+    let Some(stations) = wire() else { return };
+    let open = || {
+        let tcp = std::net::TcpListener::bind("10.0.0.2:5432").unwrap();
+        let udp = std::net::UdpSocket::bind("0.0.0.0:53").unwrap();
+        (tcp, udp)
+    };
+    let (service, _udp) = stations[1].netns.run(open).unwrap();
+    let v4 = ReachJob { over: Some(Family::Ipv4), ..job(&[(0, 1)], &[Tcp(5432), Udp(53)]) };
+    let results = run(&stations, &v4);
+    assert_eq!(results.iter().map(|r| r.arrived).collect::<Vec<_>>(), [1, 1], "{results:?}");
+    service.set_nonblocking(true).unwrap();
+    assert!(service.accept().is_ok(), "the connection was the service's");
+}
+
+#[test]
+fn a_closed_port_is_told_from_one_that_is_listened_at() {
+    let Some(mut stations) = wire() else { return };
+    stations[1].may_listen = false;
+    let results = run(&stations, &ReachJob { over: Some(Family::Ipv4), ..job(&[(0, 1)], &[Tcp(80), Udp(80)]) });
+    assert_eq!((results[0].sent, results[0].arrived), (1, 0));
+    assert!(results[0].error.as_ref().unwrap().starts_with("refused"), "{results:?}");
+    assert_eq!((results[1].sent, results[1].arrived), (1, 1), "a datagram arrives without a listener");
+}
+
+#[test]
+fn several_packets_have_a_round_trip_each_and_the_first_is_not_counted() {
+    let Some(stations) = wire() else { return };
+    let begin = netloom_sys::clock::now();
+    for result in run(&stations, &ReachJob { packets: 5, ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) }) {
+        assert_eq!((result.sent, result.arrived, result.round_trips.len()), (5, 5, 5), "{result:?}");
+        assert!(result.median().unwrap() < 5_000_000, "{result:?}");
+    }
+    assert!(netloom_sys::clock::now() - begin < 1_000_000_000, "nobody waited in vain");
+}
+
+#[test]
+fn what_a_router_drops_was_last_seen_there() {
+    let Some(stations) = routed() else { return };
+    let job = ReachJob { forwarders: vec![1], wait: 200_000_000, ..job(&[(0, 2)], &[Icmp, Udp(7)]) };
+    let results = run(&stations, &job);
+    assert!(results.iter().all(|r| r.arrived == 1 && r.seen_at.is_none()), "{results:?}");
+    forward(&stations[1].netns, false);
+    for result in run(&stations, &job) {
+        assert_eq!((result.sent, result.arrived), (1, 0), "{result:?}");
+        assert_eq!(result.seen_at.as_deref(), Some("r"), "{result:?}");
+    }
+}
+
+#[test]
+fn without_a_route_nothing_is_sent_and_it_says_so() {
+    let Some(mut stations) = wire() else { return };
+    stations[1].v4 = "192.0.2.1".parse().ok();
+    let v4 = ReachJob { over: Some(Family::Ipv4), ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) };
+    for result in run(&stations, &v4) {
+        assert_eq!((result.sent, result.arrived), (0, 0));
+        assert_eq!(result.error.as_deref(), Some("the sender has no route to it"));
+    }
+}
+
+#[test]
+fn a_request_that_is_not_answered_has_arrived_all_the_same() {
+    let Some(stations) = wire() else { return };
+    let eth0 = index(&stations[1].netns, "eth0");
+    // The neighbour must be known before.
+    run(&stations, &job(&[(0, 1)], &[Icmp]));
+    batch(&stations[1].netns, &[Request::DropIngress { index: eth0 }]);
+    let v4 = ReachJob { over: Some(Family::Ipv4), wait: 100_000_000, ..job(&[(0, 1)], &[Icmp]) };
+    let results = run(&stations, &v4);
+    assert_eq!((results[0].sent, results[0].arrived), (1, 1));
+    assert_eq!(results[0].median(), None);
+}
+
+#[test]
+fn an_interface_that_is_down_is_named() {
+    let Some(stations) = wire() else { return };
+    let eth0 = index(&stations[0].netns, "eth0");
+    batch(&stations[0].netns, &[Request::SetLink { index: eth0, change: LinkChange { up: Some(false), ..LinkChange::default() } }]);
+    let results = run(&stations, &job(&[(0, 1)], &[Icmp]));
+    assert!(results.iter().all(|r| r.sent == 0 && r.error.is_some()), "{results:?}");
+}
+
+#[test]
+fn neighbours_of_many_pairs_are_cleared() {
+    let Some(stations) = wire() else { return };
+    run(&stations, &ReachJob { clear: true, ..job(&[(0, 1)], &[Icmp]) });
+    let known = stations[0].netns.run(|| {
+        use netloom_sys::netlink::Netlink as _;
+        netloom_sys::netlink::NetlinkSocket::open().unwrap().neighbours().unwrap()
+    });
+    let left: Vec<_> = known.unwrap().into_iter().filter(|n| Some(n.address) == stations[1].address(false)).collect();
+    assert!(left.iter().all(|n| n.mac.is_none()), "{left:?}");
+}

@@ -1,0 +1,86 @@
+//! The difference between the flows two configurations of a bridge ask for.
+
+use std::collections::BTreeMap;
+
+use netloom_flow::text::PortNames;
+use netloom_flow::{Action, FLOW_WORDS, FlowText, OfPort, TableId, parse_flow_with};
+
+use crate::config::{self, BadFlow, ConfigError, FailMode, Numbers, Origin};
+use crate::flow_mod::check_actions;
+use crate::model::Bridge;
+
+/// What to do about the flows of a bridge.
+#[derive(Default)]
+pub(crate) struct FlowChanges {
+    pub(crate) added: Vec<(FlowText, Origin)>,
+    pub(crate) removed: Vec<FlowText>,
+    /// The same flows, written elsewhere.
+    pub(crate) moved: Vec<(FlowText, Origin)>,
+}
+
+impl FlowChanges {
+    pub(crate) fn new(
+        present: Option<&Bridge>,
+        wanted: &config::Bridge,
+        numbers: &Numbers,
+    ) -> Result<Self, ConfigError> {
+        let new = configured_flows(wanted, &|name| numbers.of(name))?;
+        let old = match present {
+            Some(bridge) => configured_flows(&bridge.config, &|name| bridge.port_named(name))?,
+            None => Vec::new(),
+        };
+        let (old_ids, new_ids) = (by_id(&old), by_id(&new));
+        let mut changes = Self::default();
+        for (flow, origin) in new_ids.values() {
+            match old_ids.get(&id_of(flow)) {
+                Some((old, from)) if old == flow && from == origin => {}
+                Some((old, _)) if old == flow => changes.moved.push((flow.clone(), origin.clone())),
+                _ => changes.added.push((flow.clone(), origin.clone())),
+            }
+        }
+        let gone = old_ids.values().filter(|(flow, _)| !new_ids.contains_key(&id_of(flow)));
+        changes.removed.extend(gone.map(|(flow, _)| flow.clone()));
+        Ok(changes)
+    }
+}
+
+/// The flows a configuration asks for, as they were written; a bridge that is to learn by itself has one.
+fn configured_flows(
+    bridge: &config::Bridge,
+    names: PortNames<'_>,
+) -> Result<Vec<(FlowText, Origin)>, ConfigError> {
+    let is_learning = bridge.fail_mode == FailMode::Standalone && bridge.controller.is_empty();
+    if bridge.flows.is_empty() && is_learning {
+        let actions = vec![Action::Output(OfPort::NORMAL)];
+        return Ok(vec![(FlowText { priority: 0, actions, ..FlowText::default() }, Origin::Default)]);
+    }
+    let read = |flow: &config::Flow| {
+        let bad = |span, message, hint| {
+            ConfigError::Flow(Box::new(BadFlow {
+                bridge: bridge.name.clone(),
+                origin: flow.origin.clone(),
+                text: flow.text.clone(),
+                span,
+                message,
+                hint,
+            }))
+        };
+        let read =
+            parse_flow_with(&flow.text, names).map_err(|error| bad(error.span, error.message, error.hint))?;
+        check_actions(&read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
+        Ok((read, flow.origin.clone()))
+    };
+    bridge.flows.iter().map(read).collect()
+}
+
+/// The flows by table, priority and match: of two alike the later one counts, as with `ovs-ofctl add-flows`.
+fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText, Origin)> {
+    flows.iter().map(|flow| (id_of(&flow.0), flow)).collect()
+}
+
+/// What identifies a flow, in the order in which flows are added.
+type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
+
+fn id_of(flow: &FlowText) -> FlowId {
+    (flow.table, flow.priority, flow.matches.key().0, flow.matches.mask().0)
+}
