@@ -10,10 +10,10 @@ use netloom_sys::icmp::{IcmpSocket, kind};
 use netloom_sys::sniffer::Sniffer;
 use netloom_sys::{Errno, HostError, clock};
 
+use super::ReachJob;
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
-use super::ReachJob;
 use crate::probe::echo::{self, TOKEN_LEN, Token};
 use crate::probe::frame::token_in;
 use crate::probe::run_number;
@@ -49,7 +49,11 @@ pub(super) struct Rounds<'a> {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(stations: &'a [Station], job: &'a ReachJob, entries: Vec<Entry>) -> Result<Self, HostError> {
+    pub(super) fn new(
+        stations: &'a [Station],
+        job: &'a ReachJob,
+        entries: Vec<Entry>,
+    ) -> Result<Self, HostError> {
         Ok(Self {
             stations,
             job,
@@ -124,7 +128,8 @@ impl<'a> Rounds<'a> {
             ProbeKind::Udp(_) => false,
             ProbeKind::Tcp(_) | ProbeKind::Broadcast => return Ok(()),
         };
-        let Some(station) = self.stations.get(at).filter(|_| !self.outlets.contains_key(&(icmp, at, v6))) else {
+        let Some(station) = self.stations.get(at).filter(|_| !self.outlets.contains_key(&(icmp, at, v6)))
+        else {
             return Ok(());
         };
         let source = if icmp {
@@ -149,7 +154,9 @@ impl<'a> Rounds<'a> {
         if let Some(ours) = self.listening.get(&key) {
             return Ok(*ours);
         }
-        let Some(station) = self.stations.get(at).filter(|station| station.may_listen) else { return Ok(false) };
+        let Some(station) = self.stations.get(at).filter(|station| station.may_listen) else {
+            return Ok(false);
+        };
         let source = match key.1 {
             Port::Tcp(port) => source::listen(station, SocketAddr::new(address, port))?
                 .map(|socket| Source::Listener { station: at, socket }),
@@ -267,7 +274,9 @@ impl<'a> Rounds<'a> {
             Source::Sender { station, socket } => self.echoes(*station, socket),
             Source::Server { station, socket } => self.datagrams(*station, socket),
             Source::Listener { station, socket } => self.accept(*station, socket)?,
-            Source::Accepted { station, stream, bytes, filled } => self.read_token(*station, stream, bytes, filled),
+            Source::Accepted { station, stream, bytes, filled } => {
+                self.read_token(*station, stream, bytes, filled)
+            }
             Source::Sniffer { station, socket } => self.sightings(*station, socket),
             Source::Connecting { .. } => false,
         };
@@ -310,7 +319,8 @@ impl<'a> Rounds<'a> {
         let mut buffer = [0; 64];
         for _ in 0..AT_ONCE {
             let Ok((len, from)) = socket.recv_from(&mut buffer) else { break };
-            let Some(token) = buffer.get(..len).and_then(Token::read).filter(|token| token.run == self.run) else {
+            let Some(token) = buffer.get(..len).and_then(Token::read).filter(|token| token.run == self.run)
+            else {
                 continue;
             };
             self.arrived(token, station);
