@@ -31,7 +31,14 @@ pub(super) fn probe(kind: ProbeKind, token: Token, from: Place, to: Place) -> Op
         ProbeKind::Icmp => ip.echo(id, u16::try_from(token.attempt & 0xffff).unwrap_or(0), &bytes),
         ProbeKind::Udp(port) => ip.udp(SOURCE_PORT, port, &bytes),
         ProbeKind::Tcp(port) => {
-            let syn = Tcp { src: SOURCE_PORT, dst: port, seq: token.probe, flags: flag::SYN, window: 65_535, ..Tcp::default() };
+            let syn = Tcp {
+                src: SOURCE_PORT,
+                dst: port,
+                seq: token.probe,
+                flags: flag::SYN,
+                window: 65_535,
+                ..Tcp::default()
+            };
             ip.tcp(Tcp { data: &bytes, ..syn })
         }
         ProbeKind::Broadcast => return broadcast(from.mac, token),
@@ -64,7 +71,11 @@ mod tests {
     const TOKEN: Token = Token { run: 0x0102_0304, probe: 7, attempt: 3 };
 
     fn place(last: u8, v6: bool) -> Place {
-        let ip = if v6 { IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)]) } else { IpAddr::from([10, 0, 0, last]) };
+        let ip = if v6 {
+            IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)])
+        } else {
+            IpAddr::from([10, 0, 0, last])
+        };
         Place { mac: [2, 0, 0, 0, 0, last], ip }
     }
 

@@ -71,7 +71,9 @@ impl Interface {
     /// Whether an address is on this interface's link.
     pub(super) fn reaches(&self, ip: IpAddr) -> bool {
         self.addresses.iter().any(|&(own, prefix)| match (own, ip) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same(u128::from(u32::from(a)) << 96, u128::from(u32::from(b)) << 96, prefix),
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                same(u128::from(u32::from(a)) << 96, u128::from(u32::from(b)) << 96, prefix)
+            }
             (IpAddr::V6(a), IpAddr::V6(b)) => same(u128::from(a), u128::from(b), prefix),
             _ => false,
         })

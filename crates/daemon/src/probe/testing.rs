@@ -34,7 +34,11 @@ pub(super) fn station(name: &str, netns: &Arc<NetNs>, net: u8, host: u8) -> Stat
 }
 
 /// Joins two namespaces: `(namespace, interface, host number)` at each end, in network `net`.
-pub(super) fn join(net: u8, (a, a_name, a_host): (&NetNs, &str, u8), (b, b_name, b_host): (&NetNs, &str, u8)) {
+pub(super) fn join(
+    net: u8,
+    (a, a_name, a_host): (&NetNs, &str, u8),
+    (b, b_name, b_host): (&NetNs, &str, u8),
+) {
     let end = |name: &str, netns| NewLink { name: name.into(), netns, ..NewLink::default() };
     let veth = Request::AddVeth { end: end(a_name, None), peer: end(b_name, Some(b.raw())) };
     batch(a, &[veth]);
@@ -42,12 +46,15 @@ pub(super) fn join(net: u8, (a, a_name, a_host): (&NetNs, &str, u8), (b, b_name,
         let index = index(netns, name);
         let change = LinkChange { no_ipv6_autoconf: true, ..LinkChange::up() };
         let v6 = [0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)];
-        batch(netns, &[
-            Request::SetLink { index: 1, change: LinkChange::up() },
-            Request::SetLink { index, change },
-            Request::AddAddress { index, address: [10, net, 0, host].into(), prefix: 24 },
-            Request::AddAddress { index, address: v6.into(), prefix: 64 },
-        ]);
+        batch(
+            netns,
+            &[
+                Request::SetLink { index: 1, change: LinkChange::up() },
+                Request::SetLink { index, change },
+                Request::AddAddress { index, address: [10, net, 0, host].into(), prefix: 24 },
+                Request::AddAddress { index, address: v6.into(), prefix: 64 },
+            ],
+        );
     }
 }
 

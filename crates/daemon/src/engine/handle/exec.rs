@@ -66,10 +66,14 @@ impl Running {
         let pipe = || std::io::pipe().map_err(|e| no_pipe(&e));
         let ((in_read, in_write), (out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?, pipe()?);
         let streams = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd()];
-        let spawned = self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
+        let spawned =
+            self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
         drop((in_read, out_write, err_write));
-        let stdio =
-            Stdio { stdin: Some(in_write.into()), stdout: Some(out_read.into()), stderr: Some(err_read.into()) };
+        let stdio = Stdio {
+            stdin: Some(in_write.into()),
+            stdout: Some(out_read.into()),
+            stderr: Some(err_read.into()),
+        };
         self.pump(spawned, None, stdio, conn)
     }
 
@@ -150,7 +154,10 @@ fn find_user(wanted: &str) -> Result<User, ApiError> {
         (Some(found), _) => found,
         (None, Ok(number)) => (number, number),
         (None, Err(_)) => {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("There is no user {wanted} on this machine.")));
+            return Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("There is no user {wanted} on this machine."),
+            ));
         }
     };
     Ok(User { uid, gid, groups: Vec::new() })

@@ -170,7 +170,10 @@ impl Running {
     }
 
     fn direction_row(&self, at: (PortId, Direction), settings: &LinkSettings) -> DirectionRow {
-        let mut row = DirectionRow { settings: netloom_lab::setting_words::words(&settings.into()), ..DirectionRow::default() };
+        let mut row = DirectionRow {
+            settings: netloom_lab::setting_words::words(&settings.into()),
+            ..DirectionRow::default()
+        };
         let (rx, tx) = self.traffic(at.0);
         let passed = if at.1 == Direction::ToSwitch { rx } else { tx };
         (row.packets, row.bytes) = (passed.packets, passed.bytes);
@@ -228,7 +231,10 @@ impl Running {
 }
 
 fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
-    let intended = matches!(reason, DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked);
+    let intended = matches!(
+        reason,
+        DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked
+    );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
 }
 
@@ -293,7 +299,8 @@ fn vlan_words(vlan: &Vlan) -> String {
 }
 
 fn route_words(route: &netloom_lab::lab::Route) -> String {
-    let mut words = if route.to.len == 0 { "default".to_owned() } else { format!("{}/{}", route.to.ip, route.to.len) };
+    let mut words =
+        if route.to.len == 0 { "default".to_owned() } else { format!("{}/{}", route.to.ip, route.to.len) };
     if let Some(via) = route.via {
         words += &format!(" via {via}");
     }

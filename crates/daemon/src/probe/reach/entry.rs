@@ -72,7 +72,8 @@ impl Entry {
     /// What it came to, without the first `skip` attempts.
     pub(super) fn reached(&self, stations: &[Station], skip: usize) -> Reached {
         let counted = || self.attempts.iter().skip(skip);
-        let count = |which: fn(&&Attempt) -> bool| u32::try_from(counted().filter(which).count()).unwrap_or(u32::MAX);
+        let count =
+            |which: fn(&&Attempt) -> bool| u32::try_from(counted().filter(which).count()).unwrap_or(u32::MAX);
         let (sent, arrived) = (count(|a| a.sent.is_some()), count(|a| a.arrived));
         let lost = arrived < sent;
         let seen = self.seen_at.filter(|_| lost).and_then(|at| stations.get(at));

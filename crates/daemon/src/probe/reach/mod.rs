@@ -69,9 +69,11 @@ impl ReachJob {
         let over = self.over;
         let both = |v6: bool| from.address(v6).is_some() && to.address(v6).is_some();
         let able = [both(false), both(true)];
-        [false, true].into_iter().zip(able).filter(move |(v6, able)| {
-            *able && over.is_none_or(|family| (family == Family::Ipv6) == *v6)
-        }).map(|(v6, _)| v6)
+        [false, true]
+            .into_iter()
+            .zip(able)
+            .filter(move |(v6, able)| *able && over.is_none_or(|family| (family == Family::Ipv6) == *v6))
+            .map(|(v6, _)| v6)
     }
 }
 
@@ -94,7 +96,8 @@ pub(crate) fn reach(
     }
     let mut neighbours = Neighbours::default();
     for block in matrix::blocks(&job.pairs) {
-        let indexes: Vec<usize> = block.iter().filter_map(|&pair| of_pair.get(pair)).cloned().flatten().collect();
+        let indexes: Vec<usize> =
+            block.iter().filter_map(|&pair| of_pair.get(pair)).cloned().flatten().collect();
         rounds.block(&indexes, goes_on)?;
         if job.clear {
             let pairs: Vec<_> = block.iter().filter_map(|&pair| job.pairs.get(pair)).copied().collect();

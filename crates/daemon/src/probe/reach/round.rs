@@ -51,7 +51,11 @@ pub(super) struct Rounds<'a> {
 }
 
 impl<'a> Rounds<'a> {
-    pub(super) fn new(stations: &'a [Station], job: &'a ReachJob, entries: Vec<Entry>) -> Result<Self, HostError> {
+    pub(super) fn new(
+        stations: &'a [Station],
+        job: &'a ReachJob,
+        entries: Vec<Entry>,
+    ) -> Result<Self, HostError> {
         Ok(Self {
             stations,
             job,
@@ -147,7 +151,8 @@ impl<'a> Rounds<'a> {
             ProbeKind::Udp(_) => false,
             ProbeKind::Tcp(_) | ProbeKind::Broadcast => return Ok(()),
         };
-        let Some(station) = self.stations.get(at).filter(|_| !self.outlets.contains_key(&(icmp, at, v6))) else {
+        let Some(station) = self.stations.get(at).filter(|_| !self.outlets.contains_key(&(icmp, at, v6)))
+        else {
             return Ok(());
         };
         let source = if icmp {
@@ -172,7 +177,9 @@ impl<'a> Rounds<'a> {
         if let Some(ours) = self.listening.get(&key) {
             return Ok(*ours);
         }
-        let Some(station) = self.stations.get(at).filter(|station| station.may_listen) else { return Ok(false) };
+        let Some(station) = self.stations.get(at).filter(|station| station.may_listen) else {
+            return Ok(false);
+        };
         let source = match key.1 {
             Port::Tcp(port) => source::listen(station, SocketAddr::new(address, port))?
                 .map(|socket| Source::Listener { station: at, socket }),
@@ -293,7 +300,9 @@ impl<'a> Rounds<'a> {
             Source::Sender { station, socket } => self.echoes(*station, socket),
             Source::Server { station, socket } => self.datagrams(*station, socket),
             Source::Listener { station, socket } => self.accept(*station, socket)?,
-            Source::Accepted { station, stream, bytes, filled } => self.read_token(*station, stream, bytes, filled),
+            Source::Accepted { station, stream, bytes, filled } => {
+                self.read_token(*station, stream, bytes, filled)
+            }
             Source::Sniffer { station, socket } => self.sightings(*station, socket),
             Source::Connecting { .. } => false,
         };
@@ -336,7 +345,8 @@ impl<'a> Rounds<'a> {
         let mut buffer = [0; 64];
         for _ in 0..AT_ONCE {
             let Ok((len, from)) = socket.recv_from(&mut buffer) else { break };
-            let Some(token) = buffer.get(..len).and_then(Token::read).filter(|token| token.run == self.run) else {
+            let Some(token) = buffer.get(..len).and_then(Token::read).filter(|token| token.run == self.run)
+            else {
                 continue;
             };
             self.arrived(token, station);

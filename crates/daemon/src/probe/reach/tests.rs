@@ -53,7 +53,8 @@ fn a_service_is_used_where_there_is_one() {
 fn a_closed_port_is_told_from_one_that_is_listened_at() {
     let Some(mut stations) = wire() else { return };
     stations[1].may_listen = false;
-    let results = run(&stations, &ReachJob { over: Some(Family::Ipv4), ..job(&[(0, 1)], &[Tcp(80), Udp(80)]) });
+    let results =
+        run(&stations, &ReachJob { over: Some(Family::Ipv4), ..job(&[(0, 1)], &[Tcp(80), Udp(80)]) });
     assert_eq!((results[0].sent, results[0].arrived), (1, 0));
     assert!(results[0].error.as_ref().unwrap().starts_with("refused"), "{results:?}");
     assert_eq!((results[1].sent, results[1].arrived), (1, 1), "a datagram arrives without a listener");
@@ -111,7 +112,10 @@ fn a_request_that_is_not_answered_has_arrived_all_the_same() {
 fn an_interface_that_is_down_is_named() {
     let Some(stations) = wire() else { return };
     let eth0 = index(&stations[0].netns, "eth0");
-    batch(&stations[0].netns, &[Request::SetLink { index: eth0, change: LinkChange { up: Some(false), ..LinkChange::default() } }]);
+    batch(
+        &stations[0].netns,
+        &[Request::SetLink { index: eth0, change: LinkChange { up: Some(false), ..LinkChange::default() } }],
+    );
     let results = run(&stations, &job(&[(0, 1)], &[Icmp]));
     assert!(results.iter().all(|r| r.sent == 0 && r.error.is_some()), "{results:?}");
 }
@@ -124,6 +128,7 @@ fn neighbours_of_many_pairs_are_cleared() {
         use netloom_sys::netlink::Netlink as _;
         netloom_sys::netlink::NetlinkSocket::open().unwrap().neighbours().unwrap()
     });
-    let left: Vec<_> = known.unwrap().into_iter().filter(|n| Some(n.address) == stations[1].address(false)).collect();
+    let left: Vec<_> =
+        known.unwrap().into_iter().filter(|n| Some(n.address) == stations[1].address(false)).collect();
     assert!(left.iter().all(|n| n.mac.is_none()), "{left:?}");
 }
