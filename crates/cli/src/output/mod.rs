@@ -29,6 +29,13 @@ pub(crate) struct Format {
     pub(crate) no_headers: bool,
 }
 
+impl Format {
+    /// Whether only rows are wanted, no sentence in place of none.
+    pub(crate) const fn is_bare(self) -> bool {
+        self.quiet || self.no_headers
+    }
+}
+
 /// The forms of output: for people, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Kind {
