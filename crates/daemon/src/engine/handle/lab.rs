@@ -143,9 +143,17 @@ fn tenants(lab: &Lab) -> u64 {
     lab.tenants.iter().filter(|tenant| used(&tenant.name)).count() as u64
 }
 
+/// Who runs the daemon, by name if the machine knows one.
 fn owner() -> String {
     let uid = std::os::unix::fs::MetadataExt::uid;
-    std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |me| uid(&me).to_string())
+    let Ok(uid) = std::fs::metadata("/proc/self").map(|me| uid(&me).to_string()) else { return String::new() };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    });
+    name.unwrap_or(uid)
 }
 
 /// All errors of a file, with their places.

@@ -39,7 +39,7 @@ impl Engine for Running {
                 Listing::Drops => Reply::Drops(self.drop_rows(&self.state())),
             }),
             Command::Show { name } => self.show(name.as_deref()).map(|shown| Reply::Shown(Box::new(shown))),
-            Command::Graph => Ok(Reply::Shown(Box::new(netloom_api::Shown::Lab(self.graph())))),
+            Command::Graph => Ok(Reply::Graph(Box::new(self.graph()))),
             Command::Link { link, direction, settings, up } => {
                 self.link(&link, direction, &settings, up).map(|row| Reply::Links(vec![row]))
             }
