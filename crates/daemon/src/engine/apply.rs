@@ -87,7 +87,7 @@ impl Running {
         let before = std::mem::replace(&mut state.lab, Arc::clone(&target.lab));
         state.wanted = wanted;
         state.ports = target.ports;
-        self.programs.update(&before, &state)?;
+        count.notes.extend(self.programs.update(&before, &state)?);
         count.lab = self.lab_row(&state);
         count.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
         Ok(count)
@@ -196,6 +196,8 @@ fn wire(core: &Core, state: &mut State, target: &Target, devices: Devices, reset
         let mut spec = wanted.clone();
         let before = old.get(port);
         if let Some(before) = before {
+            // A port that is down is that of a stopped node, and stays so.
+            spec.up = before.up;
             keep_drift(state, target, before, &mut spec);
         }
         match before {

@@ -8,6 +8,7 @@
 
 mod apply;
 mod boot;
+mod captures;
 mod core;
 mod events;
 mod handle;
@@ -18,6 +19,7 @@ mod programs;
 mod recover;
 mod running;
 mod trial;
+mod runs;
 
 pub(crate) use running::Running;
 

@@ -9,5 +9,6 @@ use crate::Home;
 /// # Errors
 /// When the journal cannot be read.
 pub(super) fn recover(home: &Home) -> Result<DownReport, ApiError> {
+    super::programs::clean(home.dir());
     Ok(DownReport { lab: home.lab().to_owned(), ..DownReport::default() })
 }

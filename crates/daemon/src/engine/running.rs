@@ -12,6 +12,7 @@ use netloom_lab::Lab;
 use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
+use super::captures::Captures;
 use super::core::Core;
 use super::programs::Programs;
 use crate::Home;
@@ -28,6 +29,7 @@ pub(crate) struct Running {
     /// Nanoseconds on the lab's clock when the daemon started.
     pub(super) started: u64,
     pub(super) programs: Programs,
+    pub(super) captures: Captures,
     core: OnceLock<Core>,
     fabric: Mutex<Option<Arc<Fabric>>>,
     state: Mutex<State>,
@@ -81,6 +83,7 @@ impl Running {
             auto,
             started: netloom_sys::clock::now(),
             programs: Programs::new(spawner, home.dir()),
+            captures: Captures::default(),
             home,
             core: OnceLock::new(),
             fabric: Mutex::default(),

@@ -41,9 +41,8 @@ impl Running {
         let begin = netloom_sys::clock::now();
         let mut state = self.state();
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
-        if let Err(error) = self.programs.spawner().stop_all(std::time::Duration::ZERO) {
-            tracing::warn!(%error, "programs were not ended by the spawner");
-        }
+        self.captures.end_all();
+        self.programs.end_all();
         if let Some(core) = self.core() {
             for port in state.specs.keys() {
                 core.remove_port(*port);

@@ -26,6 +26,7 @@ impl Running {
             None => "missing",
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
+            Some(_) if self.programs.has_failed(&node.name) => "failed",
             Some(_) => "up",
         };
         let interface = |interface: &netloom_lab::lab::Interface| {
