@@ -3,6 +3,7 @@
 //! The run itself is a state machine of `netloom-lab`; here are its clock, a thread for every probe under way, and what
 //! was seen of the links meanwhile.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{PoisonError, RwLock};
@@ -12,6 +13,7 @@ use netloom_api::{ApiError, ErrorKind, Progress, TestReport, TestRow, Verdict};
 use netloom_flow::Nanos;
 use netloom_lab::Lab;
 use netloom_lab::expect::{self, Expectation, Order, Outcome, Probe, ProbeResult, Run, Timing};
+use netloom_lab::lab::Happening;
 
 use crate::Sink;
 use crate::engine::Running;
@@ -33,15 +35,17 @@ impl Running {
             None => lab.expect.clone(),
         };
         let mut run = Run::new(&lab, &expectations, sentences.is_none(), begin).map_err(wrong)?;
-        let trial = Trial {
+        let mut trial = Trial {
             running: self,
             lab: &lab,
             places: expectations.iter().map(|e| self.place(e.line)).collect(),
             before: self.fidelity(),
+            since: BTreeMap::new(),
+            rows: vec![None; expectations.len()],
             sink,
         };
         trial.drive(&mut run)?;
-        let mut report = trial.report(&run);
+        let mut report = trial.report();
         report.ms = now().since(begin).as_secs_f64() * 1e3;
         Ok(report)
     }
@@ -50,8 +54,8 @@ impl Running {
     pub(super) fn play(&self, sink: &Sink) -> Result<(), ApiError> {
         let lab = self.state().lab.clone();
         let mut run = Run::new(&lab, &[], true, now()).map_err(wrong)?;
-        let trial = Trial { running: self, lab: &lab, places: Vec::new(), before: Fidelity::default(), sink };
-        trial.drive(&mut run)
+        let (places, before, since, rows) = Default::default();
+        Trial { running: self, lab: &lab, places, before, since, rows, sink }.drive(&mut run)
     }
 
     /// Where a line of the lab file is.
@@ -92,31 +96,39 @@ struct Trial<'a> {
     places: Vec<String>,
     /// What the links had counted when it began.
     before: Fidelity,
+    /// What they had counted when a sentence that measures began.
+    since: BTreeMap<usize, Fidelity>,
+    /// Of every expectation that is decided, its outcome.
+    rows: Vec<Option<TestRow>>,
     sink: &'a Sink,
+}
+
+/// Carries out probes, a thread each.
+struct Carrier<'a> {
+    running: &'a Running,
+    sink: &'a Sink,
+    /// What must not arrive is told by what was dropped meanwhile: nothing else may be under way then.
+    alone: RwLock<()>,
 }
 
 impl Trial<'_> {
     /// Does what the run orders until it is finished, and reports outcomes as they come.
-    fn drive(&self, run: &mut Run) -> Result<(), ApiError> {
-        // What must not arrive is told by what was dropped meanwhile: nothing else may be under way then.
-        let alone = RwLock::new(());
+    fn drive(&mut self, run: &mut Run) -> Result<(), ApiError> {
+        let carrier = Carrier { running: self.running, sink: self.sink, alone: RwLock::new(()) };
         let (answer, answers) = mpsc::channel();
-        let mut told = vec![false; self.places.len()];
         std::thread::scope(|scope| {
             loop {
                 for order in run.poll(now()) {
                     match order {
-                        Order::Event(what) => {
-                            if let Err(text) = self.running.happen(&what) {
-                                self.sink.send(Progress::Note { text });
-                            }
-                        }
+                        Order::Event(what) => self.happen(&what),
                         Order::Probe(number, probe) => {
-                            let (answer, alone) = (answer.clone(), &alone);
+                            if run.measures(number) {
+                                self.since.entry(number).or_insert_with(|| self.running.fidelity());
+                            }
+                            let (answer, carrier) = (answer.clone(), &carrier);
                             let work = move || {
-                                let result = self.carry_out(&probe, alone);
                                 // Nobody listens any more if the run was given up.
-                                let _ = answer.send((number, result, now()));
+                                let _ = answer.send((number, carrier.carry_out(&probe), now()));
                             };
                             let thread = std::thread::Builder::new().name(format!("probe-{number}"));
                             if let Err(error) = thread.spawn_scoped(scope, work) {
@@ -125,44 +137,44 @@ impl Trial<'_> {
                         }
                     }
                 }
-                self.tell(run, &mut told);
+                self.tell(run);
                 if self.sink.is_cancelled() {
                     return Err(ApiError::new(ErrorKind::Cancelled, "The test was given up."));
                 }
                 if run.finished() {
                     return Ok(());
                 }
-                let wait = run.deadline().map_or(LOOK, |due| Duration::from_nanos(due.since(now()).0).clamp(TICK, LOOK));
-                if let Ok((number, result, at)) = answers.recv_timeout(wait) {
+                let due = run.deadline().map_or(LOOK, |due| Duration::from_nanos(due.since(now()).0));
+                if let Ok((number, result, at)) = answers.recv_timeout(due.clamp(TICK, LOOK)) {
                     run.result(number, &result, at);
                 }
             }
         })
     }
 
-    fn carry_out(&self, probe: &Probe, alone: &RwLock<()>) -> ProbeResult {
-        let goes_on = || !self.sink.is_cancelled();
-        if matches!(probe, Probe::Reach(reach) if reach.every_address) {
-            let _alone = alone.write().unwrap_or_else(PoisonError::into_inner);
-            self.running.carry_out(probe, &goes_on)
-        } else {
-            let _together = alone.read().unwrap_or_else(PoisonError::into_inner);
-            self.running.carry_out(probe, &goes_on)
+    fn happen(&self, what: &Happening) {
+        if let Err(text) = self.running.happen(what) {
+            self.sink.send(Progress::Note { text });
         }
     }
 
-    /// Reports what was decided since the last time.
-    fn tell(&self, run: &Run, told: &mut [bool]) {
-        for (number, ((text, outcome), told)) in run.outcomes().zip(told).enumerate() {
-            let Some(outcome) = outcome.filter(|_| !*told) else { continue };
-            *told = true;
+    /// Reports what was decided since the last time. What measures is held against the links while it did.
+    fn tell(&mut self, run: &Run) {
+        for (number, (text, outcome)) in run.outcomes().enumerate() {
+            let Some(outcome) = outcome.filter(|_| self.rows.get(number).is_some_and(Option::is_none)) else {
+                continue;
+            };
             let mut judged = [(run.measures(number), outcome.clone())];
-            if judged[0].0 {
-                let records = self.running.link_records(&self.before);
+            if let Some(since) = self.since.get(&number) {
+                let records = self.running.link_records(since);
                 expect::conclude(self.lab.options.fidelity, &mut judged, &records);
             }
             let [(_, outcome)] = judged;
-            self.sink.send(Progress::Tested { row: self.row(number, text, &outcome) });
+            let row = self.row(number, text, &outcome);
+            self.sink.send(Progress::Tested { row: row.clone() });
+            if let Some(slot) = self.rows.get_mut(number) {
+                *slot = Some(row);
+            }
         }
     }
 
@@ -181,17 +193,24 @@ impl Trial<'_> {
         }
     }
 
-    /// All outcomes, with what the links have to say to them.
-    fn report(&self, run: &Run) -> TestReport {
+    /// All outcomes, with what the links have to say to the run as a whole.
+    fn report(self) -> TestReport {
         let records = self.running.link_records(&self.before);
-        let mode = self.lab.options.fidelity;
-        let decided = run.outcomes().enumerate().filter_map(|(n, (text, outcome))| Some((n, text, outcome?.clone())));
-        let decided: Vec<(usize, &str, Outcome)> = decided.collect();
-        let mut judged: Vec<(bool, Outcome)> =
-            decided.iter().map(|(n, _, outcome)| (run.measures(*n), outcome.clone())).collect();
-        expect::conclude(mode, &mut judged, &records);
-        let rows = decided.iter().zip(&judged).map(|((n, text, _), (_, outcome))| self.row(*n, text, outcome));
-        TestReport { items: rows.collect(), fidelity: Some(fidelity::report(mode, &records)), ms: 0.0 }
+        let fidelity = fidelity::report(self.lab.options.fidelity, &records);
+        TestReport { items: self.rows.into_iter().flatten().collect(), fidelity: Some(fidelity), ms: 0.0 }
+    }
+}
+
+impl Carrier<'_> {
+    fn carry_out(&self, probe: &Probe) -> ProbeResult {
+        let goes_on = || !self.sink.is_cancelled();
+        if matches!(probe, Probe::Reach(reach) if reach.every_address) {
+            let _alone = self.alone.write().unwrap_or_else(PoisonError::into_inner);
+            self.running.carry_out(probe, &goes_on)
+        } else {
+            let _together = self.alone.read().unwrap_or_else(PoisonError::into_inner);
+            self.running.carry_out(probe, &goes_on)
+        }
     }
 }
 

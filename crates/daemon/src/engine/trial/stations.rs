@@ -70,6 +70,7 @@ fn station(state: &State, node: &Node, settled: bool) -> Option<Station> {
         netns: Arc::clone(&made.netns),
         v4,
         v6,
+        addresses: node.addresses().map(|address| address.ip).collect(),
         down: made.stopped.then(|| "it is stopped".to_owned()),
         may_listen: settled || node.run.is_empty(),
     })

@@ -15,7 +15,7 @@ use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
 use super::{RETRY, ReachJob};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
-use crate::probe::frame::token_in;
+use crate::probe::frame::{call_in, token_in};
 use crate::probe::run_number;
 use crate::probe::station::Station;
 
@@ -44,6 +44,8 @@ pub(super) struct Rounds<'a> {
     listening: BTreeMap<(usize, Port, bool), bool>,
     /// Connections that are made and whose token has not been read.
     connected: BTreeMap<(usize, u32), TcpStream>,
+    /// Connections to addresses that several nodes have, by their ends: entries and attempts.
+    calls: BTreeMap<(SocketAddr, SocketAddr), Vec<(usize, u32)>>,
     /// Attempts not over.
     open: usize,
     /// Entries of the block that are not settled.
@@ -67,6 +69,7 @@ impl<'a> Rounds<'a> {
             outlets: BTreeMap::new(),
             listening: BTreeMap::new(),
             connected: BTreeMap::new(),
+            calls: BTreeMap::new(),
             open: 0,
             waiting: 0,
         })
@@ -256,6 +259,9 @@ impl<'a> Rounds<'a> {
         let to = SocketAddr::new(entry.address, port);
         let sent = clock::now();
         let begun = connect::begin(socket, to, entry.ours);
+        if let Some(from) = begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok()) {
+            self.calls.entry((from, to)).or_default().push((index, round));
+        }
         self.begun(index, round, sent, begun.as_ref().map(drop).map_err(|errno| *errno));
         if let Ok(stream) = begun {
             self.add(Source::Connecting { entry: index, attempt: round, stream }, Interest::Write)?;
@@ -397,12 +403,25 @@ impl<'a> Rounds<'a> {
         let mut buffer = [0; 256];
         for _ in 0..AT_ONCE {
             let Ok(len) = socket.receive(&mut buffer) else { break };
-            let token = buffer.get(..len).and_then(token_in).filter(|token| token.run == self.run);
-            if let Some(token) = token {
+            let Some(frame) = buffer.get(..len) else { continue };
+            if let Some(token) = token_in(frame).filter(|token| token.run == self.run) {
                 self.arrived(token, station);
+            } else if let Some(ends) = call_in(frame).filter(|_| !self.calls.is_empty()) {
+                self.called(ends, station);
             }
         }
         true
+    }
+
+    /// The begin of a connection was seen in a station.
+    fn called(&mut self, ends: (SocketAddr, SocketAddr), station: usize) {
+        for (index, attempt) in self.calls.get(&ends).cloned().unwrap_or_default() {
+            // One that the prober accepts itself is proven by its token.
+            if self.entries.get(index).is_some_and(|entry| !entry.ours) {
+                let probe = u32::try_from(index).unwrap_or(u32::MAX);
+                self.arrived(Token { run: self.run, probe, attempt }, station);
+            }
+        }
     }
 
     /// A token was seen in a station.
@@ -414,7 +433,7 @@ impl<'a> Rounds<'a> {
             }
             return;
         }
-        let echoes = entry.ours || entry.kind == ProbeKind::Icmp;
+        let echoes = entry.ours || matches!(entry.kind, ProbeKind::Icmp | ProbeKind::Tcp(_));
         let Some(attempt) = entry.attempt(token.attempt) else { return };
         attempt.arrived = true;
         // Without an echo there is nothing to wait for; a connection's round trip was known before.
@@ -442,10 +461,13 @@ impl<'a> Rounds<'a> {
         if token.run != self.run || entry.from != station || entry.address != from {
             return;
         }
+        let shared = entry.shared;
         let Some(attempt) = entry.attempt(token.attempt) else { return };
-        attempt.arrived = true;
         attempt.round_trip = attempt.sent.map(|sent| now.saturating_sub(sent));
-        self.over(token.probe as usize, token.attempt);
+        attempt.arrived |= !shared;
+        if attempt.arrived {
+            self.over(token.probe as usize, token.attempt);
+        }
     }
 
     /// A connection was made, or refused.
@@ -460,6 +482,7 @@ impl<'a> Rounds<'a> {
             entry.error = Some(connect::reason(Errno::from_io_error(error).unwrap_or(Errno::IO)));
         }
         let ours = entry.ours && failed.is_none();
+        let shared = entry.shared;
         let Some(attempt) = entry.attempt(number) else { return };
         if failed.is_none() {
             attempt.round_trip = attempt.sent.map(|sent| now.saturating_sub(sent));
@@ -469,8 +492,10 @@ impl<'a> Rounds<'a> {
             self.connected.insert((index, number), stream);
             return;
         }
-        attempt.arrived |= failed.is_none();
-        self.over(index, number);
+        attempt.arrived |= failed.is_none() && !shared;
+        if attempt.arrived || failed.is_some() {
+            self.over(index, number);
+        }
     }
 
     /// Gives up what is still open, and stops listening: the next block has other targets.
@@ -479,6 +504,7 @@ impl<'a> Rounds<'a> {
             matches!(source, Source::Icmp { .. } | Source::Sender { .. } | Source::Sniffer { .. })
         });
         self.connected.clear();
+        self.calls.clear();
         self.listening.clear();
         let blocks: BTreeSet<usize> = entries.iter().copied().collect();
         for index in blocks {
