@@ -141,13 +141,6 @@ impl Core {
         }
     }
 
-    /// Sends a change to the worker that has a port.
-    pub(super) fn tell_owner(&self, spec: &PortSpec, change: Change) {
-        if let Some(worker) = self.workers.get(usize::from(spec.worker)) {
-            worker.send(Mail::Change(change));
-        }
-    }
-
     /// Has the timing of all links judged up to now.
     pub(super) fn judge(&self) {
         self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
@@ -159,10 +152,6 @@ impl Core {
         self.workers.iter().for_each(WorkerHandle::barrier);
     }
 
-    /// Packets dropped so far for a reason, wherever.
-    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
-        self.counters.iter().map(|c| c.drops.read(reason)).sum()
-    }
 }
 
 impl Drop for Core {
