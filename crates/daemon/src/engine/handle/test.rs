@@ -73,7 +73,8 @@ impl Running {
 fn by_hand(text: &str) -> Result<Expectation, ApiError> {
     let sentence = expect::parse_sentence(text).map_err(wrong)?;
     if sentence.timing != Timing::Untimed {
-        let error = format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
+        let error =
+            format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
         return Err(ApiError::new(ErrorKind::Usage, error)
             .hint("put it into `expect:` of the lab file, or leave the time out"));
     }
@@ -169,7 +170,10 @@ impl Trial<'_> {
                 let records = self.running.link_records(since);
                 expect::conclude(self.lab.options.fidelity, &mut judged, &records);
             }
-            let [(_, outcome)] = judged;
+            let [(_, mut outcome)] = judged;
+            if outcome.verdict == expect::Verdict::NotTrusted {
+                outcome.explain = fidelity::first_of(outcome.explain);
+            }
             let row = self.row(number, text, &outcome);
             self.sink.send(Progress::Tested { row: row.clone() });
             if let Some(slot) = self.rows.get_mut(number) {
