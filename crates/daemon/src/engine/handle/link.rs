@@ -39,8 +39,8 @@ impl Running {
             self.patch_link(&mut state, &id, forth, back);
         }
         let link = state.lab.links.iter().find(|link| link.id == id);
-        let blocked = self.blocked(&state);
-        link.and_then(|link| self.link_row(&state, link, &blocked)).ok_or_else(|| super::not_found("link", name, &[]))
+        let model = self.modelled(&state);
+        link.and_then(|link| self.link_row(&state, link, &model)).ok_or_else(|| super::not_found("link", name, &[]))
     }
 
     /// Changes both directions of a link; what is queued stays queued. It is drift from now on, unless it is as the
