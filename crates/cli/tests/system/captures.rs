@@ -83,7 +83,7 @@ fn a_wrong_name_is_told_with_the_right_one() {
     once(|place| {
         place.up(LAB);
         let done = place.run("capture cor -w x.pcapng");
-        assert_eq!(done.code, 3, "{done:?}");
+        assert_eq!(done.code, 2, "{done:?}");
         assert!(done.err.contains("did you mean") && done.err.contains("core"), "{done:?}");
     });
 }

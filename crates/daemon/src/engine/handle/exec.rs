@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use netloom_api::stream::Frame;
 use netloom_api::{ApiError, Command, ErrorKind, TermSize};
 use netloom_container::{Ending, ProcessSpec, SpawnError, Spawned, Spawner, TerminalSize, User};
 
@@ -42,7 +43,10 @@ impl Running {
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
         if tty.is_some() {
             let spawned = self.programs.spawner().spawn(&host, &process, netns.as_fd(), None);
-            spawned.map_err(|e| refused(&e)).and_then(|spawned| self.with_terminal(spawned, conn))
+            match spawned {
+                Ok(spawned) => self.with_terminal(spawned, conn),
+                Err(error) => refused(&error, conn),
+            }
         } else {
             self.with_pipes(&host, &process, netns.as_fd(), conn)
         }
@@ -66,7 +70,10 @@ impl Running {
         let pipe = || std::io::pipe().map_err(|e| no_pipe(&e));
         let ((in_read, in_write), (out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?, pipe()?);
         let streams = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd()];
-        let spawned = self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
+        let spawned = match self.programs.spawner().spawn(host, process, netns, Some(streams)) {
+            Ok(spawned) => spawned,
+            Err(error) => return refused(&error, conn),
+        };
         drop((in_read, out_write, err_write));
         let stdio =
             Stdio { stdin: Some(in_write.into()), stdout: Some(out_read.into()), stderr: Some(err_read.into()) };
@@ -125,13 +132,17 @@ impl Program for Inside<'_> {
 
 const SIGHUP: u8 = 1;
 
-fn refused(error: &SpawnError) -> ApiError {
-    let kind = match error.shell_code() {
-        127 => ErrorKind::NotFound,
-        126 => ErrorKind::Denied,
-        _ => ErrorKind::Failed,
-    };
-    ApiError::new(kind, format!("{error}."))
+/// A program that is not there or cannot be run is told as a shell would tell it, by text and status; everything else is
+/// our failure.
+fn refused(error: &SpawnError, conn: &mut Conn) -> Result<(), ApiError> {
+    let code = error.shell_code();
+    if !matches!(code, 126 | 127) {
+        return Err(ApiError::new(ErrorKind::Failed, format!("{error}.")));
+    }
+    // Who left does not want to know.
+    let _ = conn.send_bytes(2, format!("netloom: {error}\n").as_bytes());
+    let _ = conn.send(&Frame::Exit(code));
+    Ok(())
 }
 
 fn no_pipe(error: &std::io::Error) -> ApiError {
