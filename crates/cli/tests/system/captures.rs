@@ -18,7 +18,18 @@ links:
 
 /// The packets of a file that match, one a line; `None`, said aloud, without tshark.
 fn read(file: &Path, filter: &str) -> Option<Vec<String>> {
-    let fields = ["-T", "fields", "-e", "frame.interface_name", "-e", "frame.cap_len", "-e", "frame.len", "-e", "icmp.type"];
+    let fields = [
+        "-T",
+        "fields",
+        "-e",
+        "frame.interface_name",
+        "-e",
+        "frame.cap_len",
+        "-e",
+        "frame.len",
+        "-e",
+        "icmp.type",
+    ];
     let tshark = Command::new("tshark").arg("-r").arg(file).args(["-Y", filter]).args(fields).output();
     let Ok(tshark) = tshark else {
         eprintln!("skipped: there is no tshark to read {}", file.display());
@@ -37,9 +48,11 @@ fn a_capture_holds_every_packet_that_passes() {
         let all = [("h1", "h1.pcapng"), ("h1:eth0", "eth0.pcapng"), ("core", "core.pcapng")];
         let running: Vec<_> =
             all.iter().map(|(name, file)| place.start(&format!("capture {name} -w {file}"))).collect();
-        eventually("the files", || all.iter().all(|(_, file)| {
-            std::fs::metadata(place.path(file)).is_ok_and(|meta| meta.len() > 0)
-        }).then_some(()));
+        eventually("the files", || {
+            all.iter()
+                .all(|(_, file)| std::fs::metadata(place.path(file)).is_ok_and(|meta| meta.len() > 0))
+                .then_some(())
+        });
         place.ok("ping h1 h2 -4 -c 5");
         std::thread::sleep(std::time::Duration::from_millis(200));
         for child in running {
@@ -64,7 +77,9 @@ fn a_capture_ends_after_so_many_packets_and_keeps_so_many_bytes() {
         place.up(LAB);
         place.ok("ping h1 h2 -4");
         let child = place.start("capture s1 -c 4 -s 40 -w few.pcapng");
-        eventually("the file", || std::fs::metadata(place.path("few.pcapng")).ok().filter(|meta| meta.len() > 0));
+        eventually("the file", || {
+            std::fs::metadata(place.path("few.pcapng")).ok().filter(|meta| meta.len() > 0)
+        });
         place.ok("ping h1 h2 -4 -c 5");
         let end = child.wait_with_output().unwrap();
         assert!(end.status.success(), "{end:?}");
@@ -73,7 +88,11 @@ fn a_capture_ends_after_so_many_packets_and_keeps_so_many_bytes() {
         for packet in &packets {
             let fields: Vec<&str> = packet.split('\t').collect();
             let length: u32 = fields[2].parse().unwrap();
-            assert_eq!((fields[0].starts_with("s1-eth"), fields[1], length > 40), (true, "40", true), "{packet}");
+            assert_eq!(
+                (fields[0].starts_with("s1-eth"), fields[1], length > 40),
+                (true, "40", true),
+                "{packet}"
+            );
         }
     });
 }

@@ -15,7 +15,8 @@ links: [red/h1..2 -- s1, blue/h1..2 -- s1]
 fn tenants_with_equal_addresses_do_not_meet() {
     for_each(|place| {
         place.up(TENANTS);
-        let address = |node: &str| place.sh_ok(node, "ip -4 -o address show eth0 | tr -s ' ' | cut -d ' ' -f 4");
+        let address =
+            |node: &str| place.sh_ok(node, "ip -4 -o address show eth0 | tr -s ' ' | cut -d ' ' -f 4");
         assert_eq!(address("red/h1"), address("blue/h1"));
         place.ok("ping red/h1 red/h2");
         place.ok("ping blue/h1 blue/h2");
@@ -63,12 +64,19 @@ fn a_host_cannot_harm_the_machine() {
         crate::place::eventually("the other host's program", || {
             (place.sh("h2", "grep -l 54321 /proc/[0-9]*/cmdline | grep -v self").code == 0).then_some(())
         });
-        refused(place, "h1", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep '^sleep 5432[1]\\|[ ]sleep 5432[1]'");
+        refused(
+            place,
+            "h1",
+            "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep '^sleep 5432[1]\\|[ ]sleep 5432[1]'",
+        );
         assert!(other.try_wait().unwrap().is_none(), "the other host's program goes on");
         other.kill().unwrap();
         other.wait().unwrap();
         // What is its own works.
-        place.sh_ok("h1", "sysctl -q -w net.ipv4.ip_forward=1 && touch /tmp/mine && ip link add d0 type bridge");
+        place.sh_ok(
+            "h1",
+            "sysctl -q -w net.ipv4.ip_forward=1 && touch /tmp/mine && ip link add d0 type bridge",
+        );
         assert!(!std::path::Path::new("/tmp/mine").exists(), "its /tmp is its own");
     });
 }

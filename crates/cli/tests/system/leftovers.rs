@@ -33,12 +33,19 @@ fn traces(place: &Place) -> BTreeSet<String> {
     all.extend(mounts.lines().filter(|line| line.contains(&mine)).map(|line| format!("mount {line}")));
     for dir in [place.run_dir(), Path::new("/sys/class/net").to_owned()] {
         let names = std::fs::read_dir(&dir).into_iter().flatten().flatten();
-        let alias = |entry: &std::fs::DirEntry| std::fs::read_to_string(entry.path().join("ifalias")).unwrap_or_default();
-        let names = names.filter(|entry| dir != Path::new("/sys/class/net") || alias(entry).contains("netloom:left"));
+        let alias = |entry: &std::fs::DirEntry| {
+            std::fs::read_to_string(entry.path().join("ifalias")).unwrap_or_default()
+        };
+        let names =
+            names.filter(|entry| dir != Path::new("/sys/class/net") || alias(entry).contains("netloom:left"));
         all.extend(names.map(|entry| format!("file {}", entry.path().display())));
     }
     let named = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    all.extend(named.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| name.contains("nl-left")));
+    all.extend(
+        named
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.contains("nl-left")),
+    );
     all
 }
 
@@ -48,7 +55,8 @@ fn down_leaves_nothing() {
         place.write("motd", "hello\n");
         let before = traces(place);
         let root = rustix::process::geteuid().is_root() && place.who == crate::place::Who::Me;
-        let lab = if root { LAB.replace("port: packet", "port: packet, netns: nl-left") } else { LAB.to_owned() };
+        let lab =
+            if root { LAB.replace("port: packet", "port: packet, netns: nl-left") } else { LAB.to_owned() };
         place.up(&lab);
         assert_eq!(place.sh_ok("h2", "cat /etc/motd"), "hello");
         place.ok("ping h1 h3");

@@ -43,7 +43,8 @@ fn a_link_between_switches_counts_what_crosses_it() {
         place.up(LAB);
         place.ok("ping h1 h2 -4 -c 20");
         let json: serde_json::Value = serde_json::from_str(&place.ok("ls links -o json")).unwrap();
-        let core = json["links"].as_array().unwrap().iter().find(|row| row["name"] == "core").unwrap().clone();
+        let core =
+            json["links"].as_array().unwrap().iter().find(|row| row["name"] == "core").unwrap().clone();
         for way in ["forth", "back"] {
             assert!(core[way]["packets"].as_u64().unwrap() >= 20, "{core}");
         }
@@ -61,7 +62,8 @@ fn load_is_shown_while_it_lasts() {
         flood.wait().unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         let rows = json["top"].as_array().unwrap();
-        let core = rows.iter().find(|row| row["name"].as_str().unwrap().starts_with("s1:s1-eth2 ->")).unwrap();
+        let core =
+            rows.iter().find(|row| row["name"].as_str().unwrap().starts_with("s1:s1-eth2 ->")).unwrap();
         assert!(core["pps"].as_f64().unwrap() > 50.0, "{core}");
         let load = core["load"].as_f64().unwrap();
         assert!(load > 0.01 && load < 1.2, "{core}");

@@ -31,7 +31,9 @@ fn a_stopped_node_is_off_the_network_and_comes_back_whole() {
         place.ok("start h1");
         place.ok("ping h2 h1");
         assert_eq!(place.sh_ok("h1", "readlink /proc/self/ns/net; ip route"), netns);
-        let lives = || place.ok("logs h1").lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>().len();
+        let lives = || {
+            place.ok("logs h1").lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>().len()
+        };
         eventually("its program runs again", || (lives() == 2).then_some(()));
         place.ok("restart h1..2");
         place.ok("ping h2 h1");

@@ -157,7 +157,9 @@ impl Place {
     pub(crate) fn rtt(&self, from: &str, to: &str) -> f64 {
         let text = self.ok(&format!("ping {from} {to} -4 -c 3 -o json"));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        json.pointer("/pings/rows/0/min_ms").and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{text}"))
+        json.pointer("/pings/rows/0/min_ms")
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or_else(|| panic!("{text}"))
     }
 }
 

@@ -58,15 +58,17 @@ fn a_log_can_be_followed() {
 #[test]
 fn an_edited_program_is_exchanged_and_the_others_go_on() {
     once(|place| {
-        place.up(&RUNS.replace("done: {", "other: { run: \"exec sleep 1000\" }\n  done: {").replace("[steady", "[other -- s1, steady"));
+        place.up(&RUNS
+            .replace("done: {", "other: { run: \"exec sleep 1000\" }\n  done: {")
+            .replace("[steady", "[other -- s1, steady"));
         let (steady, other) = (field(place, "steady", "pid"), field(place, "other", "pid"));
-        place.up(
-            &RUNS
-                .replace("hello from", "now from")
-                .replace("done: {", "other: { run: \"exec sleep 1000\" }\n  done: {")
-                .replace("[steady", "[other -- s1, steady"),
-        );
-        eventually("the new program", || place.ok("logs steady").ends_with("now from steady\n").then_some(()));
+        place.up(&RUNS
+            .replace("hello from", "now from")
+            .replace("done: {", "other: { run: \"exec sleep 1000\" }\n  done: {")
+            .replace("[steady", "[other -- s1, steady"));
+        eventually("the new program", || {
+            place.ok("logs steady").ends_with("now from steady\n").then_some(())
+        });
         assert_ne!(field(place, "steady", "pid"), steady);
         assert_eq!(field(place, "other", "pid"), other, "it was not touched");
         assert!(!std::path::Path::new(&format!("/proc/{steady}")).exists(), "the old one has ended");

@@ -18,7 +18,9 @@ fn untouched_nodes_stay_the_same_and_lose_nothing() {
         let before = [netns("h1"), netns("h2")];
         place.sh_ok("h1", "ip link add keep type bridge");
         let ping = place.start("exec -T h1 -- ping -q -i 0.002 -c 500 10.0.0.2");
-        place.up(&LAB.replace("h1..3: {}", "h1..2: {}, h4..6: {}").replace("h1..3 --", "h1..2 -- s1, h4..6 --"));
+        place.up(&LAB
+            .replace("h1..3: {}", "h1..2: {}, h4..6: {}")
+            .replace("h1..3 --", "h1..2 -- s1, h4..6 --"));
         let ping = ping.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&ping.stdout);
         assert!(text.contains(" 0% packet loss"), "{text}");

@@ -45,14 +45,17 @@ impl Running {
         sink: &Sink,
     ) -> Result<Applied, ApiError> {
         let begin = netloom_sys::clock::now();
-        let core = self.core_for(&lab).map_err(|e| {
-            ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e)
-        })?;
+        let core = self
+            .core_for(&lab)
+            .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
         let mut state = self.state();
         let target = self.target(&state, lab);
         if core.workers() != usize::from(target.lab.options.workers.max(1)) {
-            return Err(ApiError::new(ErrorKind::Unsupported, "The number of workers cannot change while the lab runs.")
-                .hint("netloom down, then netloom up"));
+            return Err(ApiError::new(
+                ErrorKind::Unsupported,
+                "The number of workers cannot change while the lab runs.",
+            )
+            .hint("netloom down, then netloom up"));
         }
         let mut count = Applied::default();
         let removed: Vec<String> =
@@ -64,11 +67,17 @@ impl Running {
         let reconfigured = slowpath::write(core.switch()).reconfigure(&target.config, slowpath::now());
         if let Err(error) = reconfigured {
             self.put_back(&state, &changed);
-            return Err(ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error));
+            return Err(ApiError::caused(
+                ErrorKind::InvalidFile,
+                "The switches cannot be set up so.",
+                &error,
+            ));
         }
         sink.send(Progress::Phase { phase: "links".into(), total: target.specs.len() as u64 });
-        count.created += target.lab.switches.iter().filter(|s| state.lab.switch(&s.name).is_none()).count() as u64;
-        count.removed += state.lab.switches.iter().filter(|s| target.lab.switch(&s.name).is_none()).count() as u64;
+        count.created +=
+            target.lab.switches.iter().filter(|s| state.lab.switch(&s.name).is_none()).count() as u64;
+        count.removed +=
+            state.lab.switches.iter().filter(|s| target.lab.switch(&s.name).is_none()).count() as u64;
         slowpath::write(core.switch()).set_owners(&target.owners);
         wire(core, &mut state, &target, devices, reset, &mut count);
         for (name, node) in made {
@@ -114,8 +123,9 @@ impl Running {
     ) -> Result<(BTreeMap<String, NodeState>, Devices), ApiError> {
         // In file order, so that progress reads as the file does.
         let fresh = target.lab.nodes.iter().filter(|node| !state.nodes.contains_key(&node.name));
-        let wanted: Vec<(String, HostNet)> =
-            fresh.filter_map(|node| Some((node.name.clone(), target.nets.get(&node.name)?.clone()))).collect();
+        let wanted: Vec<(String, HostNet)> = fresh
+            .filter_map(|node| Some((node.name.clone(), target.nets.get(&node.name)?.clone())))
+            .collect();
         sink.send(Progress::Phase { phase: "nodes".into(), total: wanted.len() as u64 });
         let made = self.make_nodes(&wanted, sink).map_err(|e| node_failed(&e))?;
         let mut nodes = BTreeMap::new();
@@ -138,8 +148,12 @@ impl Running {
             let path = self.journal_name(name)?;
             let named = nodes::name_netns(&node.netns, name);
             named.map_err(|e| {
-                ApiError::caused(ErrorKind::Failed, format!("Cannot name the namespace of {}.", wanted.name), &e)
-                    .hint("`netns:` needs root, and a name that nobody uses: `ip netns list`")
+                ApiError::caused(
+                    ErrorKind::Failed,
+                    format!("Cannot name the namespace of {}.", wanted.name),
+                    &e,
+                )
+                .hint("`netns:` needs root, and a name that nobody uses: `ip netns list`")
             })?;
             node.named = Some(path);
         }
@@ -218,7 +232,8 @@ fn wire(core: &Core, state: &mut State, target: &Target, devices: Devices, reset
 
 /// A link that was changed by hand stays as it is, unless the file changed it, too.
 fn keep_drift(state: &State, target: &Target, before: &PortSpec, spec: &mut PortSpec) {
-    let drifted = state.drift.keys().filter_map(|link| target.ports.link(link)).any(|ports| ports.contains(&spec.id));
+    let drifted =
+        state.drift.keys().filter_map(|link| target.ports.link(link)).any(|ports| ports.contains(&spec.id));
     if drifted {
         spec.to_switch = before.to_switch.clone();
         spec.from_switch = before.from_switch.clone();

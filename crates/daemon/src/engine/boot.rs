@@ -24,8 +24,9 @@ impl Boot for Launch {
         let _ = rlimit::raise_open_files();
         let rootless = enter_user_namespace()?;
         let scratch = home.dir().join("nodes");
-        std::fs::create_dir_all(&scratch)
-            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot make the lab's private directory.", &e))?;
+        std::fs::create_dir_all(&scratch).map_err(|e| {
+            ApiError::caused(ErrorKind::Failed, "Cannot make the lab's private directory.", &e)
+        })?;
         let config = SpawnerConfig { scratch: Some(scratch), ..SpawnerConfig::default() };
         let seed = Spawner::fork(&config)
             .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
@@ -43,7 +44,8 @@ struct Forked {
 
 impl Prepared for Forked {
     fn start(self: Box<Self>) -> Result<Arc<dyn Engine>, ApiError> {
-        let gone = |event| tracing::error!(?event, "the spawner has ended, and every program of the lab with it");
+        let gone =
+            |event| tracing::error!(?event, "the spawner has ended, and every program of the lab with it");
         let spawner = self
             .seed
             .connect(gone)
@@ -66,6 +68,7 @@ fn enter_user_namespace() -> Result<bool, ApiError> {
 
 /// Whether TAP devices can be had, tried on one that nobody sees.
 fn tap_works() -> bool {
-    let tried = netloom_sys::netns::NetNs::create().and_then(|netns| netns.run(|| tap::Tap::create("probe").map(drop)));
+    let tried = netloom_sys::netns::NetNs::create()
+        .and_then(|netns| netns.run(|| tap::Tap::create("probe").map(drop)));
     matches!(tried, Ok(Ok(())))
 }

@@ -1,7 +1,7 @@
 //! The switch model and the threads that move packets.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -111,7 +111,8 @@ impl Core {
     /// Says to the switch model how the link behind a port is.
     pub(super) fn set_state(&self, spec: &PortSpec) {
         let captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&spec.id);
-        let state = LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
+        let state =
+            LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
         slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
     }
 
@@ -141,13 +142,6 @@ impl Core {
         }
     }
 
-    /// Sends a change to the worker that has a port.
-    pub(super) fn tell_owner(&self, spec: &PortSpec, change: Change) {
-        if let Some(worker) = self.workers.get(usize::from(spec.worker)) {
-            worker.send(Mail::Change(change));
-        }
-    }
-
     /// Has the timing of all links judged up to now.
     pub(super) fn judge(&self) {
         self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
@@ -157,11 +151,6 @@ impl Core {
     /// Waits until every worker has done what it was told.
     pub(super) fn settle(&self) {
         self.workers.iter().for_each(WorkerHandle::barrier);
-    }
-
-    /// Packets dropped so far for a reason, wherever.
-    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
-        self.counters.iter().map(|c| c.drops.read(reason)).sum()
     }
 }
 

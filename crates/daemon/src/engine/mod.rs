@@ -10,6 +10,7 @@ mod apply;
 mod boot;
 mod captures;
 mod core;
+mod events;
 mod handle;
 mod journal;
 mod names;
@@ -18,6 +19,7 @@ mod programs;
 mod recover;
 mod running;
 mod runs;
+mod trial;
 
 pub(crate) use running::Running;
 

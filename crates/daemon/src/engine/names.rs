@@ -11,7 +11,8 @@ impl Running {
     /// Where a name will stand; noted in the journal before it is made.
     pub(super) fn journal_name(&self, name: &str) -> Result<PathBuf, ApiError> {
         let path = PathBuf::from("/run/netns").join(name);
-        self.journal(&path).map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the lab's journal.", &e))?;
+        self.journal(&path)
+            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the lab's journal.", &e))?;
         Ok(path)
     }
 

@@ -64,7 +64,9 @@ impl Running {
         let mut made = Vec::with_capacity(nets.len());
         for ((name, net), pending) in nets.iter().zip(pending) {
             let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
-            let devices = furnished.and_then(|f| devices(&net.interfaces, f, fabric.as_deref())).map_err(failed(name))?;
+            let devices = furnished
+                .and_then(|f| devices(&net.interfaces, f, fabric.as_deref()))
+                .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices });
             sink.send(Progress::Item { phase: "nodes".into(), done: made.len() as u64, item: name.clone() });
         }
@@ -85,7 +87,8 @@ impl Running {
         let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
         let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
         let raw = fabric.as_ref().map(|f| f.netns().raw());
-        let furnished = netns.run(|| host::change(old, new, raw)).map_err(|e| failed(e.into()))?.map_err(failed)?;
+        let furnished =
+            netns.run(|| host::change(old, new, raw)).map_err(|e| failed(e.into()))?.map_err(failed)?;
         let fresh = |i: &&HostInterface| !old.interfaces.iter().any(|o| host::same_device(o, i));
         let interfaces: Vec<HostInterface> = new.interfaces.iter().filter(fresh).cloned().collect();
         // `change` has a place for every interface; only the fresh ones have devices to be opened.
@@ -111,7 +114,9 @@ fn devices(
     let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
         let device: Box<dyn Device> = match (tap, fabric) {
             (Some(tap), _) => Box::new(TapPort::new(tap)),
-            (None, Some(fabric)) => Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??)),
+            (None, Some(fabric)) => {
+                Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??))
+            }
             (None, None) => return Err(no_fabric(interface).into()),
         };
         Ok((interface.port, device))

@@ -88,10 +88,15 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
             }
             (node_left, _) => {
                 let left = !node_left;
-                let (to_switch, from_switch) = if left { (&link.forth, &link.back) } else { (&link.back, &link.forth) };
+                let (to_switch, from_switch) =
+                    if left { (&link.forth, &link.back) } else { (&link.back, &link.forth) };
                 let end = if left { &link.a } else { &link.b };
                 let base = spec(a, end, Attach::Switch);
-                specs.push(PortSpec { to_switch: to_switch.clone(), from_switch: from_switch.clone(), ..base });
+                specs.push(PortSpec {
+                    to_switch: to_switch.clone(),
+                    from_switch: from_switch.clone(),
+                    ..base
+                });
             }
         }
     }

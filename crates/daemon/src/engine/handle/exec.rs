@@ -36,16 +36,15 @@ impl Running {
             (host, Arc::clone(&made.netns), env)
         };
         let shell = argv.is_empty();
-        let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned(), "-l".to_owned()] } else { argv });
+        let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned()] } else { argv });
         process.env.extend(base.into_iter().chain(env));
         process.cwd = cwd.map(PathBuf::from);
         process.user = user.as_deref().map(find_user).transpose()?;
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
         if tty.is_some() {
-            let spawned = self.programs.spawner().spawn(&host, &process, netns.as_fd(), None);
-            match spawned {
+            match self.programs.spawner().spawn(&host, &process, netns.as_fd(), None) {
                 Ok(spawned) => self.with_terminal(spawned, conn),
-                Err(error) => refused(&error, conn),
+                Err(error) => unable(&error, "\r\n", conn),
             }
         } else {
             self.with_pipes(&host, &process, netns.as_fd(), conn)
@@ -72,11 +71,14 @@ impl Running {
         let streams = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd()];
         let spawned = match self.programs.spawner().spawn(host, process, netns, Some(streams)) {
             Ok(spawned) => spawned,
-            Err(error) => return refused(&error, conn),
+            Err(error) => return unable(&error, "\n", conn),
         };
         drop((in_read, out_write, err_write));
-        let stdio =
-            Stdio { stdin: Some(in_write.into()), stdout: Some(out_read.into()), stderr: Some(err_read.into()) };
+        let stdio = Stdio {
+            stdin: Some(in_write.into()),
+            stdout: Some(out_read.into()),
+            stderr: Some(err_read.into()),
+        };
         self.pump(spawned, None, stdio, conn)
     }
 
@@ -132,15 +134,14 @@ impl Program for Inside<'_> {
 
 const SIGHUP: u8 = 1;
 
-/// A program that is not there or cannot be run is told as a shell would tell it, by text and status; everything else is
-/// our failure.
-fn refused(error: &SpawnError, conn: &mut Conn) -> Result<(), ApiError> {
+/// A program that is not there or cannot be run is an answer, as in a shell: a line and 127 or 126.
+fn unable(error: &SpawnError, newline: &str, conn: &mut Conn) -> Result<(), ApiError> {
     let code = error.shell_code();
     if !matches!(code, 126 | 127) {
         return Err(ApiError::new(ErrorKind::Failed, format!("{error}.")));
     }
-    // Who left does not want to know.
-    let _ = conn.send_bytes(2, format!("netloom: {error}\n").as_bytes());
+    // Nobody there to hear it is no fault.
+    let _ = conn.send_bytes(2, format!("netloom: {error}{newline}").as_bytes());
     let _ = conn.send(&Frame::Exit(code));
     Ok(())
 }
@@ -161,7 +162,10 @@ fn find_user(wanted: &str) -> Result<User, ApiError> {
         (Some(found), _) => found,
         (None, Ok(number)) => (number, number),
         (None, Err(_)) => {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("There is no user {wanted} on this machine.")));
+            return Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("There is no user {wanted} on this machine."),
+            ));
         }
     };
     Ok(User { uid, gid, groups: Vec::new() })

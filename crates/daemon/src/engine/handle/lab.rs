@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use netloom_api::{ApiError, Applied, DownReport, ErrorKind, Finding, Graph, LabRow, Place, PlanReply, Shown, Wanted};
+use netloom_api::{
+    ApiError, Applied, DownReport, ErrorKind, Finding, Graph, LabRow, Place, PlanReply, Shown, Wanted,
+};
 use netloom_lab::{Errors, Lab, line_column};
 
 use crate::Sink;
@@ -31,7 +33,8 @@ impl Running {
             .map_err(|errors| invalid(&errors, wanted))?;
         let before = self.state().lab.clone();
         let running = (!before.nodes.is_empty() || !before.switches.is_empty()).then_some(&*before);
-        let mut lab = netloom_lab::resolve_after(&file, running).map_err(|errors| invalid(&errors, wanted))?;
+        let mut lab =
+            netloom_lab::resolve_after(&file, running).map_err(|errors| invalid(&errors, wanted))?;
         self.home.lab().clone_into(&mut lab.name);
         Ok(lab)
     }
@@ -54,8 +57,7 @@ impl Running {
                 report.left.push(format!("the name of {name}'s namespace: {error}"));
             }
         }
-        report.removed =
-            (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
+        report.removed = (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
         self.programs.remove_files(&state.lab);
         state.specs.clear();
         report.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
@@ -141,9 +143,19 @@ fn tenants(lab: &Lab) -> u64 {
     lab.tenants.iter().filter(|tenant| used(&tenant.name)).count() as u64
 }
 
+/// Who runs the daemon, by name if the machine knows one.
 fn owner() -> String {
     let uid = std::os::unix::fs::MetadataExt::uid;
-    std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |me| uid(&me).to_string())
+    let Ok(uid) = std::fs::metadata("/proc/self").map(|me| uid(&me).to_string()) else {
+        return String::new();
+    };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    });
+    name.unwrap_or(uid)
 }
 
 /// All errors of a file, with their places.

@@ -6,11 +6,15 @@ mod flow;
 mod lab;
 mod link;
 mod logs;
+mod measure;
 mod node;
 mod ping;
 mod plan;
 mod rows;
+mod test;
 mod top;
+
+pub(super) use rows::directions;
 
 use std::time::Duration;
 
@@ -35,7 +39,7 @@ impl Engine for Running {
                 Listing::Drops => Reply::Drops(self.drop_rows(&self.state())),
             }),
             Command::Show { name } => self.show(name.as_deref()).map(|shown| Reply::Shown(Box::new(shown))),
-            Command::Graph => Ok(Reply::Shown(Box::new(netloom_api::Shown::Lab(self.graph())))),
+            Command::Graph => Ok(Reply::Graph(Box::new(self.graph()))),
             Command::Link { link, direction, settings, up } => {
                 self.link(&link, direction, &settings, up).map(|row| Reply::Links(vec![row]))
             }
@@ -50,6 +54,11 @@ impl Engine for Running {
                 self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
             }
             Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
+            Command::Measure { from, to, what, seconds } => {
+                self.measure(&from, &to, &what, seconds, sink).map(Reply::Measured)
+            }
+            Command::Test { sentences } => self.test(sentences.as_deref(), sink).map(Reply::Tested),
+            Command::Play => self.play(sink).map(|()| Reply::Done {}),
             Command::Node { nodes, action } => self.nodes(&nodes, action).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),
         }
