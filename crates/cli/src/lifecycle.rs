@@ -46,7 +46,7 @@ pub(crate) fn up(
         Ok(other) => Err(unexpected(&other).into()),
         Err(mut error) => {
             if fresh {
-                match end(&client, false) {
+                match end(&client) {
                     Ok(report) => error.detail.left.extend(report.left),
                     Err(failure) => error.detail.left.push(failure.error.message),
                 }
@@ -57,11 +57,11 @@ pub(crate) fn up(
 }
 
 /// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.
-pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure> {
+pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
         let outcome = match launch::state(client.home()) {
-            State::Alive(who) => ask_down(client, volumes, &who),
+            State::Alive(who) => ask_down(client, &who),
             State::Dead => {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
             }
@@ -81,12 +81,12 @@ pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure>
     }
 }
 
-fn ask_down(client: &Client, volumes: bool, who: &Identity) -> Result<DownReport, Failure> {
+fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
     let daemon = i32::try_from(who.pid)
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let report = match client.ask(&Command::Down { volumes })? {
+    let report = match client.ask(&Command::Down { volumes: false })? {
         Reply::Down(report) => report,
         other => return Err(unexpected(&other).into()),
     };
