@@ -38,8 +38,8 @@ pub mod names;
 pub mod plan;
 pub mod quantity;
 mod resolve;
-pub mod setting_words;
 mod schema;
+pub mod setting_words;
 pub mod settings;
 pub mod topology;
 

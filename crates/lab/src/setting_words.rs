@@ -10,7 +10,17 @@ use crate::settings::SettingsPatch;
 
 /// The keys, in the order of the documentation.
 const KEYS: [&str; 11] = [
-    "rate", "delay", "jitter", "distribution", "loss", "duplicate", "reorder", "corrupt", "queue", "mtu", "state",
+    "rate",
+    "delay",
+    "jitter",
+    "distribution",
+    "loss",
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "queue",
+    "mtu",
+    "state",
 ];
 
 /// Reads settings such as `delay` to `20ms`. `none` takes a rate away.
@@ -62,7 +72,9 @@ fn distribution(value: &str) -> Result<Distribution, TextError> {
 
 fn mtu(value: &str) -> Result<u32, TextError> {
     let bytes = value.parse().ok().filter(|mtu| (68..=65_535).contains(mtu));
-    bytes.ok_or_else(|| TextError::new(format!("`{value}` is no MTU")).hint("bytes without a unit, 68 to 65535"))
+    bytes.ok_or_else(|| {
+        TextError::new(format!("`{value}` is no MTU")).hint("bytes without a unit, 68 to 65535")
+    })
 }
 
 fn state(value: &str) -> Result<bool, TextError> {
@@ -134,7 +146,8 @@ mod tests {
     fn what_is_wrong_is_named_with_a_hint() {
         let wrong = parse(&map(&[("dely", "20ms")])).unwrap_err();
         assert_eq!(wrong.hint.as_deref(), Some("did you mean `delay`?"));
-        for (key, value) in [("delay", "20"), ("loss", "1"), ("mtu", "3"), ("state", "on"), ("rate", "fast")] {
+        for (key, value) in [("delay", "20"), ("loss", "1"), ("mtu", "3"), ("state", "on"), ("rate", "fast")]
+        {
             assert!(parse(&map(&[(key, value)])).is_err(), "{key} {value}");
         }
     }

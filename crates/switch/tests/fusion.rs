@@ -215,16 +215,19 @@ fn loops_are_left_alone_where_a_controller_is_set_or_the_file_says_so() {
     }
 }
 
-#[test]
-fn shortest_paths_use_all_links_and_floods_only_the_tree() {
-    // s1 and s4 are joined over s2 and over s3.
-    let plan = (0..4)
+/// s1 and s4, joined over s2 and over s3; a host at each.
+fn square() -> Plan {
+    (0..4)
         .fold(Plan::new(4), |plan, bridge| plan.host(bridge, 1, 0))
         .link((0, 2), (1, 2))
         .link((0, 3), (2, 2))
         .link((1, 3), (3, 2))
         .link((2, 3), (3, 3))
-        .loops(Loops::Ecmp);
+}
+
+#[test]
+fn shortest_paths_use_all_links_and_floods_only_the_tree() {
+    let plan = square().loops(Loops::Ecmp);
     let mut net = Net::new(&plan.config, true);
     net.switch.set_owners(&owners(4));
     let mut over = [0, 0];
@@ -243,6 +246,18 @@ fn shortest_paths_use_all_links_and_floods_only_the_tree() {
     // An address the lab does not know takes the tree.
     assert_eq!(net.ports(dp(3, 1), &Packet::tcp(77, 99, 80)), [dp(0, 1), dp(1, 1), dp(2, 1)]);
     assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 77, 80)), [dp(3, 1)]);
+}
+
+#[test]
+fn requests_take_shortest_paths_to_the_owner_too() {
+    // Half of all requests go by the link outside the tree, where a flood would end.
+    let plan = square().loops(Loops::Ecmp).arp_local();
+    let mut net = Net::new(&plan.config, true);
+    net.switch.set_owners(&owners(4));
+    for (from, to) in [(1_u8, 4_u8), (4, 1), (2, 3), (3, 2), (1, 2), (1, 3)] {
+        let [asker, owner] = [from, to].map(|host| dp(usize::from(host) - 1, 1));
+        assert_eq!(net.ports(asker, &Packet::arp(from, to)), [owner], "{from} asks for {to}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod epoll;
 mod error;
 pub mod eventfd;
 pub mod icmp;
+pub mod load;
 pub mod memory;
 pub mod mount_tree;
 pub mod namespaces;

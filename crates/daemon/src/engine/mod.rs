@@ -8,7 +8,10 @@
 
 mod apply;
 mod boot;
+mod captures;
 mod core;
+mod events;
+mod execute;
 mod handle;
 mod journal;
 mod names;
@@ -16,7 +19,10 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
+mod trial;
+mod runs;
 
+pub use handle::plan_from_nothing;
 pub(crate) use running::Running;
 
 use crate::Boot;

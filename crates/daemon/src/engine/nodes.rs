@@ -1,9 +1,9 @@
 //! Making, changing and removing nodes.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netloom_api::Progress;
+use netloom_lab::plan::Phase;
 use netloom_netdev::{PacketPort, TapPort};
 use netloom_sys::HostError;
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request};
@@ -64,9 +64,15 @@ impl Running {
         let mut made = Vec::with_capacity(nets.len());
         for ((name, net), pending) in nets.iter().zip(pending) {
             let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
-            let devices = furnished.and_then(|f| devices(&net.interfaces, f, fabric.as_deref())).map_err(failed(name))?;
+            let devices = furnished
+                .and_then(|f| devices(&net.interfaces, f, fabric.as_deref()))
+                .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices });
-            sink.send(Progress::Item { phase: "nodes".into(), done: made.len() as u64, item: name.clone() });
+            sink.send(Progress::Item {
+                phase: Phase::AddNodes.label().to_owned(),
+                done: made.len() as u64,
+                item: name.clone(),
+            });
         }
         Ok(made)
     }
@@ -85,7 +91,8 @@ impl Running {
         let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
         let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
         let raw = fabric.as_ref().map(|f| f.netns().raw());
-        let furnished = netns.run(|| host::change(old, new, raw)).map_err(|e| failed(e.into()))?.map_err(failed)?;
+        let furnished =
+            netns.run(|| host::change(old, new, raw)).map_err(|e| failed(e.into()))?.map_err(failed)?;
         let fresh = |i: &&HostInterface| !old.interfaces.iter().any(|o| host::same_device(o, i));
         let interfaces: Vec<HostInterface> = new.interfaces.iter().filter(fresh).cloned().collect();
         // `change` has a place for every interface; only the fresh ones have devices to be opened.
@@ -111,7 +118,9 @@ fn devices(
     let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
         let device: Box<dyn Device> = match (tap, fabric) {
             (Some(tap), _) => Box::new(TapPort::new(tap)),
-            (None, Some(fabric)) => Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??)),
+            (None, Some(fabric)) => {
+                Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??))
+            }
             (None, None) => return Err(no_fabric(interface).into()),
         };
         Ok((interface.port, device))
@@ -130,14 +139,4 @@ fn open_packet(interface: &HostInterface) -> Result<PacketSocket, FurnishError> 
 
 fn no_fabric(interface: &HostInterface) -> HostError {
     HostError::new("find the other end of", interface.name.clone(), netloom_sys::Errno::NODEV)
-}
-
-/// Gives a namespace a name in /run/netns, for `ip netns` and other tools.
-///
-/// # Errors
-/// `EEXIST` if somebody has a namespace of that name.
-pub(super) fn name_netns(netns: &NetNs, name: &str) -> Result<PathBuf, HostError> {
-    let path = Path::new("/run/netns").join(name);
-    netloom_sys::netns_name::give(netns, &path)?;
-    Ok(path)
 }

@@ -245,6 +245,9 @@ mod tests {
         let all = requests(&net, &[7]);
         assert!(matches!(all.first(), Some(Request::SetLink { index: 1, .. })));
         let last = all.last();
-        assert!(matches!(last, Some(Request::SetRoute(RouteSpec { index: Some(7), prefix: 0, .. }))), "{last:?}");
+        assert!(
+            matches!(last, Some(Request::SetRoute(RouteSpec { index: Some(7), prefix: 0, .. }))),
+            "{last:?}"
+        );
     }
 }

@@ -70,7 +70,9 @@ pub(crate) fn loops(
         }
         epoll.wait(Some((until - now).min(100_000_000)), |event| ready.push(event.token))?;
         for hearer in ready.drain(..) {
-            let Some(crier) = usize::try_from(hearer).ok().and_then(|hearer| criers.get(hearer)) else { continue };
+            let Some(crier) = usize::try_from(hearer).ok().and_then(|hearer| criers.get(hearer)) else {
+                continue;
+            };
             while let Ok(len) = crier.sniffer.receive(&mut buffer) {
                 frames += 1;
                 let token = buffer.get(..len).and_then(frame::token_in).filter(|token| token.run == run);

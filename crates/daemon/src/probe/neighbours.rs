@@ -24,7 +24,10 @@ impl Neighbours {
         for &(from, to) in pairs {
             for (at, other) in [(from, to), (to, from)] {
                 let Some(other) = stations.get(other) else { continue };
-                entries.entry(at).or_default().extend([false, true].into_iter().filter_map(|v6| other.address(v6)));
+                entries
+                    .entry(at)
+                    .or_default()
+                    .extend([false, true].into_iter().filter_map(|v6| other.address(v6)));
             }
         }
         for (at, addresses) in entries {
@@ -35,8 +38,9 @@ impl Neighbours {
             };
             let known = netlink.neighbours()?;
             let ours = known.iter().filter(|entry| addresses.contains(&entry.address));
-            let requests: Vec<Request> =
-                ours.map(|entry| Request::DeleteNeighbour { index: entry.index, address: entry.address }).collect();
+            let requests: Vec<Request> = ours
+                .map(|entry| Request::DeleteNeighbour { index: entry.index, address: entry.address })
+                .collect();
             // An entry that is gone already is as good as deleted.
             let _ = netlink.batch(&requests);
         }

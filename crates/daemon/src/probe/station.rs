@@ -18,6 +18,8 @@ pub(crate) struct Station {
     pub(crate) v4: Option<Ipv4Addr>,
     /// The IPv6 address it is asked at.
     pub(crate) v6: Option<Ipv6Addr>,
+    /// All its addresses. One that another station has, too, proves nothing by an answer.
+    pub(crate) addresses: Vec<IpAddr>,
     /// Why it cannot take part, if that is known beforehand.
     pub(crate) down: Option<String>,
     /// Whether the prober may take a port on which nothing listens: a service that is about to start must not find
@@ -71,7 +73,9 @@ impl Interface {
     /// Whether an address is on this interface's link.
     pub(super) fn reaches(&self, ip: IpAddr) -> bool {
         self.addresses.iter().any(|&(own, prefix)| match (own, ip) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same(u128::from(u32::from(a)) << 96, u128::from(u32::from(b)) << 96, prefix),
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                same(u128::from(u32::from(a)) << 96, u128::from(u32::from(b)) << 96, prefix)
+            }
             (IpAddr::V6(a), IpAddr::V6(b)) => same(u128::from(a), u128::from(b), prefix),
             _ => false,
         })

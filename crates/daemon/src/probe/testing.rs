@@ -23,18 +23,25 @@ pub(super) fn namespaces<const N: usize>() -> Option<[Arc<NetNs>; N]> {
 
 /// A station called `name`, asked at 10.`net`.0.`host` and fd00:`net`::`host`.
 pub(super) fn station(name: &str, netns: &Arc<NetNs>, net: u8, host: u8) -> Station {
+    let v4 = std::net::Ipv4Addr::from([10, net, 0, host]);
+    let v6 = std::net::Ipv6Addr::from([0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)]);
     Station {
         name: name.to_owned(),
         netns: Arc::clone(netns),
-        v4: Some([10, net, 0, host].into()),
-        v6: Some([0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)].into()),
+        v4: Some(v4),
+        v6: Some(v6),
+        addresses: vec![v4.into(), v6.into()],
         down: None,
         may_listen: true,
     }
 }
 
 /// Joins two namespaces: `(namespace, interface, host number)` at each end, in network `net`.
-pub(super) fn join(net: u8, (a, a_name, a_host): (&NetNs, &str, u8), (b, b_name, b_host): (&NetNs, &str, u8)) {
+pub(super) fn join(
+    net: u8,
+    (a, a_name, a_host): (&NetNs, &str, u8),
+    (b, b_name, b_host): (&NetNs, &str, u8),
+) {
     let end = |name: &str, netns| NewLink { name: name.into(), netns, ..NewLink::default() };
     let veth = Request::AddVeth { end: end(a_name, None), peer: end(b_name, Some(b.raw())) };
     batch(a, &[veth]);
@@ -42,12 +49,15 @@ pub(super) fn join(net: u8, (a, a_name, a_host): (&NetNs, &str, u8), (b, b_name,
         let index = index(netns, name);
         let change = LinkChange { no_ipv6_autoconf: true, ..LinkChange::up() };
         let v6 = [0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)];
-        batch(netns, &[
-            Request::SetLink { index: 1, change: LinkChange::up() },
-            Request::SetLink { index, change },
-            Request::AddAddress { index, address: [10, net, 0, host].into(), prefix: 24 },
-            Request::AddAddress { index, address: v6.into(), prefix: 64 },
-        ]);
+        batch(
+            netns,
+            &[
+                Request::SetLink { index: 1, change: LinkChange::up() },
+                Request::SetLink { index, change },
+                Request::AddAddress { index, address: [10, net, 0, host].into(), prefix: 24 },
+                Request::AddAddress { index, address: v6.into(), prefix: 64 },
+            ],
+        );
     }
 }
 

@@ -9,9 +9,10 @@ use netloom_datapath::{Change, Handoff, Port, PortSpec, Slowpath, Worker};
 use netloom_flow::{Nanos, PortId};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
+use netloom_sys::load::Runnable;
 use netloom_sys::{HostError, affinity, clock};
 
-use super::spin::Spin;
+use super::spin::{Machine, Spin};
 
 /// A driver with a file descriptor to wait for.
 pub(crate) trait Device: Port + AsFd {}
@@ -62,7 +63,9 @@ impl WorkerHandle {
         }
         let mut handles = Vec::new();
         for (index, ((worker, slow), ring)) in workers.into_iter().zip(rings).enumerate() {
-            let others = neighbours.iter().map(|(ring, bell)| Neighbour { ring: ring.clone(), bell: Arc::clone(bell) });
+            let others = neighbours
+                .iter()
+                .map(|(ring, bell)| Neighbour { ring: ring.clone(), bell: Arc::clone(bell) });
             let bell = neighbours.get(index).map(|(_, bell)| Arc::clone(bell));
             let Some(bell) = bell else { break };
             let epoll = Epoll::new(EVENTS)?;
@@ -79,9 +82,14 @@ impl WorkerHandle {
                 spin: Spin::new(of),
                 ready: Vec::new(),
                 looked: 0,
+                served: false,
+                // Without the file it looks as if nobody else wanted to run.
+                machine: Host(Runnable::open().ok()),
             };
-            let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
-            let thread = thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
+            let thread =
+                std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
+            let thread =
+                thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
             handles.push(Self { mail: Some(mail), bell, thread: Some(thread) });
         }
         Ok(handles)
@@ -163,6 +171,22 @@ struct Runner<S> {
     ready: Vec<PortId>,
     /// When the ports were last looked at.
     looked: u64,
+    /// Whether the last round brought anything.
+    served: bool,
+    machine: Host,
+}
+
+/// The machine, as far as [`Spin`] asks.
+struct Host(Option<Runnable>);
+
+impl Machine for Host {
+    fn processors(&self) -> usize {
+        affinity::count()
+    }
+
+    fn runnable(&self) -> usize {
+        self.0.as_ref().and_then(Runnable::count).unwrap_or(0)
+    }
 }
 
 impl<S: Slowpath> Runner<S> {
@@ -179,6 +203,9 @@ impl<S: Slowpath> Runner<S> {
                 self.take_over();
             }
             let now = clock::now();
+            if std::mem::take(&mut self.served) {
+                self.spin.traffic(now, &self.machine);
+            }
             self.worker.poll(Nanos(now), &mut self.slow);
             self.hand_over();
             let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
@@ -269,14 +296,12 @@ impl<S: Slowpath> Runner<S> {
         self.worker.begin_round(Nanos(woken), Nanos(quiet));
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
-            let now = clock::now();
+            let now = if index == 0 { woken } else { clock::now() };
             if self.worker.deadline().is_some_and(|due| due.0 <= now) {
                 self.worker.poll(Nanos(now), &mut self.slow);
             }
             let served = self.worker.service(port, Nanos(now), &mut self.slow);
-            if served.packets > 0 {
-                self.spin.traffic(now, affinity::count);
-            }
+            self.served |= served.packets > 0;
             if let Some(errno) = served.error {
                 // Its device is gone or broken: waiting for it any longer would only spin.
                 tracing::warn!(port = port.0, errno, "a port's device failed and is let go");

@@ -76,14 +76,17 @@ impl<'a> Translator<'a> {
 
     fn way(&mut self, visiting: &mut Visiting<'a>, in_port: &Port, vlan: u16) -> Way {
         let dst = visiting.flow.eth_dst();
-        if in_port.role == Role::Shortcut && (is_multicast(dst) || !self.is_known(dst)) {
-            return Way::Nowhere(DropReason::Blocked);
-        }
         if is_multicast(dst) {
-            return match visiting.bridge.config.arp {
+            let way = match visiting.bridge.config.arp {
                 Arp::Local => self.solicit(visiting, vlan),
                 Arp::Flood | Arp::Static => Way::Flood,
             };
+            // A request on its way to the owner takes shortest paths as every packet does; floods keep to the tree.
+            let strays = in_port.role == Role::Shortcut && matches!(way, Way::Flood);
+            return if strays { Way::Nowhere(DropReason::Blocked) } else { way };
+        }
+        if in_port.role == Role::Shortcut && !self.is_known(dst) {
+            return Way::Nowhere(DropReason::Blocked);
         }
         if dst == visiting.flow.eth_src() {
             return Way::Nowhere(DropReason::Hairpin);

@@ -9,13 +9,14 @@ use netloom_api::{ApiError, Command, ErrorKind, TermSize};
 use netloom_container::{Ending, ProcessSpec, SpawnError, Spawned, Spawner, TerminalSize, User};
 
 use crate::engine::Running;
+use crate::engine::programs::{Programs, SHELL};
 use crate::stream::{Conn, End, Program, Stdio, pump};
 
 impl Running {
     /// Runs a program in a node; its streams are the connection's.
     pub(super) fn exec(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         let Command::Exec { node, argv, env, cwd, user, tty } = command else { return Ok(()) };
-        let (host, netns, own_env) = {
+        let (host, netns, base) = {
             let state = self.state();
             let known = state.lab.node(&node);
             let (Some(known), Some(made)) = (known, state.nodes.get(&node)) else {
@@ -26,15 +27,17 @@ impl Running {
                 return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is stopped."))
                     .hint(format!("netloom start {node}")));
             }
-            (self.programs.host(&state, known), Arc::clone(&made.netns), known.env.clone())
+            if made.paused {
+                return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is paused."))
+                    .hint(format!("netloom resume {node}")));
+            }
+            let host = self.programs.host(&state, known);
+            let env = Programs::env(&host, known);
+            (host, Arc::clone(&made.netns), env)
         };
         let shell = argv.is_empty();
         let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned()] } else { argv });
-        let hostname = &host.hostname;
-        for (name, value) in [("HOME", "/root"), ("HOSTNAME", hostname.as_str()), ("SHELL", SHELL)] {
-            process.env.push((name.to_owned(), value.to_owned()));
-        }
-        process.env.extend(own_env.into_iter().chain(env));
+        process.env.extend(base.into_iter().chain(env));
         process.cwd = cwd.map(PathBuf::from);
         process.user = user.as_deref().map(find_user).transpose()?;
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
@@ -71,8 +74,11 @@ impl Running {
             Err(error) => return unable(&error, "\n", conn),
         };
         drop((in_read, out_write, err_write));
-        let stdio =
-            Stdio { stdin: Some(in_write.into()), stdout: Some(out_read.into()), stderr: Some(err_read.into()) };
+        let stdio = Stdio {
+            stdin: Some(in_write.into()),
+            stdout: Some(out_read.into()),
+            stderr: Some(err_read.into()),
+        };
         self.pump(spawned, None, stdio, conn)
     }
 
@@ -126,7 +132,6 @@ impl Program for Inside<'_> {
     }
 }
 
-const SHELL: &str = "/bin/bash";
 const SIGHUP: u8 = 1;
 
 /// A program that is not there or cannot be run is an answer, as in a shell: a line and 127 or 126.
@@ -157,7 +162,10 @@ fn find_user(wanted: &str) -> Result<User, ApiError> {
         (Some(found), _) => found,
         (None, Ok(number)) => (number, number),
         (None, Err(_)) => {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("There is no user {wanted} on this machine.")));
+            return Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("There is no user {wanted} on this machine."),
+            ));
         }
     };
     Ok(User { uid, gid, groups: Vec::new() })

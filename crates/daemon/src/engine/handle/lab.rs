@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use netloom_api::{ApiError, Applied, DownReport, ErrorKind, Finding, Graph, LabRow, Place, PlanReply, Shown, Wanted};
+use netloom_api::{
+    ApiError, Applied, DownReport, ErrorKind, Finding, Graph, LabRow, Place, PlanReply, Shown, Wanted,
+};
 use netloom_lab::{Errors, Lab, line_column};
 
 use crate::Sink;
@@ -31,7 +33,8 @@ impl Running {
             .map_err(|errors| invalid(&errors, wanted))?;
         let before = self.state().lab.clone();
         let running = (!before.nodes.is_empty() || !before.switches.is_empty()).then_some(&*before);
-        let mut lab = netloom_lab::resolve_after(&file, running).map_err(|errors| invalid(&errors, wanted))?;
+        let mut lab =
+            netloom_lab::resolve_after(&file, running).map_err(|errors| invalid(&errors, wanted))?;
         self.home.lab().clone_into(&mut lab.name);
         Ok(lab)
     }
@@ -41,9 +44,8 @@ impl Running {
         let begin = netloom_sys::clock::now();
         let mut state = self.state();
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
-        if let Err(error) = self.programs.spawner().stop_all(std::time::Duration::ZERO) {
-            tracing::warn!(%error, "programs were not ended by the spawner");
-        }
+        self.captures.end_all();
+        self.programs.end_all();
         if let Some(core) = self.core() {
             for port in state.specs.keys() {
                 core.remove_port(*port);
@@ -55,8 +57,7 @@ impl Running {
                 report.left.push(format!("the name of {name}'s namespace: {error}"));
             }
         }
-        report.removed =
-            (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
+        report.removed = (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
         self.programs.remove_files(&state.lab);
         state.specs.clear();
         report.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
@@ -77,10 +78,10 @@ impl Running {
         if let Some(switch) = self.switch_rows(&state).into_iter().find(|row| row.name == name) {
             return Ok(Shown::Switch { links: touching(name), switch });
         }
-        if let [link] = state.lab.links_named(name)[..] {
-            if let Some(row) = links.iter().find(|row| row.name == link.id) {
-                return Ok(Shown::Link(row.clone()));
-            }
+        if let [link] = state.lab.links_named(name)[..]
+            && let Some(row) = links.iter().find(|row| row.name == link.id)
+        {
+            return Ok(Shown::Link(row.clone()));
         }
         if let Some(tenant) = self.tenant_rows(&state).into_iter().find(|row| row.name == name) {
             let nodes = self.node_rows(&state).into_iter().filter(|row| row.tenant == name).collect();

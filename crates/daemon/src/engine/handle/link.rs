@@ -7,7 +7,7 @@ use netloom_datapath::Direction;
 use netloom_lab::settings::SettingsPatch;
 
 use crate::engine::Running;
-use crate::engine::apply::set_links;
+use crate::engine::execute::set_links;
 use crate::engine::running::State;
 
 impl Running {
@@ -40,7 +40,8 @@ impl Running {
         }
         let link = state.lab.links.iter().find(|link| link.id == id);
         let blocked = self.blocked(&state);
-        link.and_then(|link| self.link_row(&state, link, &blocked)).ok_or_else(|| super::not_found("link", name, &[]))
+        link.and_then(|link| self.link_row(&state, link, &blocked))
+            .ok_or_else(|| super::not_found("link", name, &[]))
     }
 
     /// Changes both directions of a link; what is queued stays queued. It is drift from now on, unless it is as the
@@ -61,7 +62,8 @@ impl Running {
         for (((port, direction), patch), settings) in [(out, forth), (home, back)].into_iter().zip(&mut now) {
             let Some(spec) = state.specs.get_mut(&port) else { continue };
             let before = spec.clone();
-            let side = if direction == Direction::ToSwitch { &mut spec.to_switch } else { &mut spec.from_switch };
+            let side =
+                if direction == Direction::ToSwitch { &mut spec.to_switch } else { &mut spec.from_switch };
             patch.apply(side);
             settings.clone_from(side);
             set_links(core, &before, spec);

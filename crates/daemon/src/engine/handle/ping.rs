@@ -26,7 +26,8 @@ impl Running {
             let state = self.state();
             (self.probed(&state), tenants(&state), state.lab.options.arp == ArpMode::Static)
         };
-        let index: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
+        let index: BTreeMap<&str, usize> =
+            nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
         let subject = |text: &str| self.subject(text, &index);
         let pairs: Vec<(usize, usize)> = match pair {
             Some((from, to)) => {
@@ -36,10 +37,14 @@ impl Running {
             None => {
                 let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b);
                 let all = 0..nodes.len();
-                all.clone().flat_map(|a| all.clone().map(move |b| (a, b))).filter(|(a, b)| same(*a, *b)).collect()
+                all.clone()
+                    .flat_map(|a| all.clone().map(move |b| (a, b)))
+                    .filter(|(a, b)| same(*a, *b))
+                    .collect()
             }
         };
-        let mut report = PingReport { nodes: nodes.iter().map(|n| n.name.clone()).collect(), ..PingReport::default() };
+        let mut report =
+            PingReport { nodes: nodes.iter().map(|n| n.name.clone()).collect(), ..PingReport::default() };
         for v6 in [false, true] {
             let wanted = match family {
                 Family::Any => true,
@@ -73,8 +78,12 @@ impl Running {
     pub(in crate::engine) fn probed(&self, state: &State) -> Vec<Probed> {
         let probed = |node: &Node| {
             let made = state.nodes.get(&node.name).filter(|made| !made.stopped)?;
-            let v4 = node.address(AddressFamily::Ipv4).and_then(|ip| if let std::net::IpAddr::V4(ip) = ip { Some(ip) } else { None });
-            let v6 = node.address(AddressFamily::Ipv6).and_then(|ip| if let std::net::IpAddr::V6(ip) = ip { Some(ip) } else { None });
+            let v4 = node
+                .address(AddressFamily::Ipv4)
+                .and_then(|ip| if let std::net::IpAddr::V4(ip) = ip { Some(ip) } else { None });
+            let v6 = node
+                .address(AddressFamily::Ipv6)
+                .and_then(|ip| if let std::net::IpAddr::V6(ip) = ip { Some(ip) } else { None });
             // TAPs and veth ends are numbered from 2 in the order they were made.
             Some(Probed { name: node.name.clone(), netns: Arc::clone(&made.netns), interface: 2, v4, v6 })
         };
@@ -123,9 +132,11 @@ fn add(
     if whole && !every {
         return;
     }
-    let ms: Vec<f64> = result.round_trips.iter().map(|ns| netloom_flow::Nanos(*ns).as_secs_f64() * 1e3).collect();
+    let ms: Vec<f64> =
+        result.round_trips.iter().map(|ns| netloom_flow::Nanos(*ns).as_secs_f64() * 1e3).collect();
     #[expect(clippy::cast_precision_loss, reason = "a mean of at most thousands")]
-    let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let mean =
+        |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
     let avg = mean(&ms);
     let deviations: Vec<f64> = ms.iter().map(|value| (value - avg.unwrap_or(0.0)).abs()).collect();
     report.rows.push(PingRow {

@@ -26,6 +26,7 @@ impl Running {
             None => "missing",
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
+            Some(_) if self.programs.has_failed(&node.name) => "failed",
             Some(_) => "up",
         };
         let interface = |interface: &netloom_lab::lab::Interface| {
@@ -169,7 +170,10 @@ impl Running {
     }
 
     fn direction_row(&self, at: (PortId, Direction), settings: &LinkSettings) -> DirectionRow {
-        let mut row = DirectionRow { settings: netloom_lab::setting_words::words(&settings.into()), ..DirectionRow::default() };
+        let mut row = DirectionRow {
+            settings: netloom_lab::setting_words::words(&settings.into()),
+            ..DirectionRow::default()
+        };
         let (rx, tx) = self.traffic(at.0);
         let passed = if at.1 == Direction::ToSwitch { rx } else { tx };
         (row.packets, row.bytes) = (passed.packets, passed.bytes);
@@ -208,7 +212,7 @@ impl Running {
         state.lab.tenants.iter().map(row).filter(|row| row.nodes > 0).collect()
     }
 
-    pub(super) fn drop_rows(&self, state: &State) -> Vec<DropRow> {
+    pub(in crate::engine) fn drop_rows(&self, state: &State) -> Vec<DropRow> {
         let Some(core) = self.core() else { return Vec::new() };
         let mut rows = Vec::new();
         for entry in core.fresh().drops() {
@@ -227,12 +231,19 @@ impl Running {
 }
 
 fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
-    let intended = matches!(reason, DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked);
+    let intended = matches!(
+        reason,
+        DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked
+    );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
 }
 
 /// For each direction of a link: at which port, and on which of its sides, the direction is emulated.
-pub(super) fn directions(link: &Link, a: PortId, b: PortId) -> ((PortId, Direction), (PortId, Direction)) {
+pub(in crate::engine) fn directions(
+    link: &Link,
+    a: PortId,
+    b: PortId,
+) -> ((PortId, Direction), (PortId, Direction)) {
     match (link.a.is_switch(), link.b.is_switch()) {
         (true, true) => ((a, Direction::FromSwitch), (b, Direction::FromSwitch)),
         (false, false) => ((a, Direction::ToSwitch), (b, Direction::ToSwitch)),
@@ -292,7 +303,8 @@ fn vlan_words(vlan: &Vlan) -> String {
 }
 
 fn route_words(route: &netloom_lab::lab::Route) -> String {
-    let mut words = if route.to.len == 0 { "default".to_owned() } else { format!("{}/{}", route.to.ip, route.to.len) };
+    let mut words =
+        if route.to.len == 0 { "default".to_owned() } else { format!("{}/{}", route.to.ip, route.to.len) };
     if let Some(via) = route.via {
         words += &format!(" via {via}");
     }

@@ -49,7 +49,8 @@ fn connect(from: &Station, to: &Station, address: IpAddr) -> Result<(TcpStream, 
         why: e.to_string(),
     };
     let sender = sender.map_err(unreachable)?;
-    let receiver = accept(&listener, &sender)?.ok_or_else(|| unreachable(std::io::ErrorKind::TimedOut.into()))?;
+    let receiver =
+        accept(&listener, &sender)?.ok_or_else(|| unreachable(std::io::ErrorKind::TimedOut.into()))?;
     for stream in [&sender, &receiver] {
         // Without them a thread would notice later that it is over.
         let _ = stream.set_read_timeout(Some(TURN));

@@ -157,7 +157,9 @@ impl<'a> Attempt<'a> {
         let known = |at: &usize| stations.get(*at).and_then(|station| station.down.clone());
         let why = |of: &dyn Fn(&usize) -> Option<String>| {
             let found = self.interfaces.keys().find_map(|at| Some((stations.get(*at)?, of(at)?)));
-            found.map(|(station, why)| format!("{}: {why}, so that nothing can be told about it", station.name))
+            found.map(|(station, why)| {
+                format!("{}: {why}, so that nothing can be told about it", station.name)
+            })
         };
         why(&known).or_else(|| why(&deaf))
     }
@@ -200,7 +202,15 @@ impl<'a> Attempt<'a> {
         if first {
             shots.extend(self.of(from).iter().filter(|i| i.running).map(shot));
         }
-        self.entries.push(Entry { from, to, kind: ProbeKind::Broadcast, v6: false, made: 0, sent: 0, error: None });
+        self.entries.push(Entry {
+            from,
+            to,
+            kind: ProbeKind::Broadcast,
+            v6: false,
+            made: 0,
+            sent: 0,
+            error: None,
+        });
     }
 
     /// To every address of the target, out of every interface of the sender.
@@ -228,7 +238,9 @@ impl<'a> Attempt<'a> {
             return;
         }
         for &to in &targets {
-            shots.extend(senders.iter().map(|&(index, from)| Shot { entry, way: Way::Frame { index, from, to } }));
+            shots.extend(
+                senders.iter().map(|&(index, from)| Shot { entry, way: Way::Frame { index, from, to } }),
+            );
             let mine = |i: &Interface| i.reaches(to.ip) || i.addresses.iter().any(|(ip, _)| *ip == to.ip);
             if !self.of(from).iter().any(mine) {
                 shots.push(Shot { entry, way: Way::Routed { to: to.ip } });
@@ -259,10 +271,12 @@ impl<'a> Attempt<'a> {
         let mut done = Err(Errno::NOBUFS);
         for _ in 0..PATIENCE {
             done = match shot.way {
-                Way::Frame { index, from, to } => match (self.senders.get(&at), frame::probe(kind, token, from, to)) {
-                    (Some(socket), Some(frame)) => socket.send(index, &frame),
-                    _ => Err(Errno::INVAL),
-                },
+                Way::Frame { index, from, to } => {
+                    match (self.senders.get(&at), frame::probe(kind, token, from, to)) {
+                        (Some(socket), Some(frame)) => socket.send(index, &frame),
+                        _ => Err(Errno::INVAL),
+                    }
+                }
                 Way::Routed { to } => match self.stations.get(at) {
                     Some(station) => self.routed.entry(at).or_default().send(station, kind, token, to)?,
                     None => Err(Errno::INVAL),
@@ -302,7 +316,8 @@ impl<'a> Attempt<'a> {
     /// Of every sender that sent broadcasts: the entry that did, and how many it sent.
     fn cries(&self) -> BTreeMap<usize, (usize, u32)> {
         let mut cries = BTreeMap::new();
-        for (index, entry) in self.entries.iter().enumerate().filter(|(_, e)| e.kind == ProbeKind::Broadcast) {
+        for (index, entry) in self.entries.iter().enumerate().filter(|(_, e)| e.kind == ProbeKind::Broadcast)
+        {
             cries.entry(entry.from).or_insert((index, entry.sent));
         }
         cries

@@ -48,7 +48,8 @@ fn two_networks_that_do_not_meet_are_silent_even_with_equal_addresses() {
     let Some([a, b, c, d]) = namespaces() else { return };
     join(0, (&a, "eth0", 1), (&b, "eth0", 2));
     join(0, (&c, "eth0", 1), (&d, "eth0", 2));
-    let stations = [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
+    let stations =
+        [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
     settle(&stations, (0, 1));
     settle(&stations, (2, 3));
     let results = told(&stations, &job(&[(0, 2), (0, 3), (1, 2), (1, 3)]));
