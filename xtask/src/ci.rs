@@ -30,8 +30,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     quickstart()
 }
 
-/// The first command of the README, as a new user types it.
+/// How often the quickstart may find the machine too busy to emulate links faithfully.
+const TRIES: usize = 3;
+/// netloom's exit code for "nothing failed, but a measurement is not to be trusted".
+const NOT_FAITHFUL: i32 = 5;
+
+/// The first command of the README, as a new user types it. A machine shared with others may be too busy for
+/// exact timing now and then: that is tried again, and said aloud if it stays so; a failed expectation fails.
 fn quickstart() -> Result<(), Failed> {
     let first = ["run", "--release", "--locked", "--", "run", "examples/quickstart.loom.yml"];
-    run::step("quickstart", &mut run::cargo(&first))
+    for _ in 0..TRIES {
+        match run::step("quickstart", &mut run::cargo(&first)) {
+            Err(Failed::Status { status, .. }) if status.code() == Some(NOT_FAITHFUL) => {}
+            outcome => return outcome,
+        }
+    }
+    println!(
+        "quickstart: nothing failed, but this machine was too busy to trust its measurements, {TRIES} times"
+    );
+    Ok(())
 }

@@ -41,6 +41,11 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map_or(here.clone(), PathBuf::from)
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// A command that runs in the workspace's folder without standard input.
 pub(crate) fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -51,6 +56,12 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
 /// Cargo, the one that runs this task.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     command(option_env!("CARGO").unwrap_or("cargo"), args)
+}
+
+/// What a short command prints, empty if it cannot be run.
+pub(crate) fn told(program: &str, args: &[&str]) -> String {
+    let out = command(program, args).output();
+    out.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default()
 }
 
 /// Runs `command` to its end, saying `what` first.

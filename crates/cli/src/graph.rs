@@ -19,16 +19,7 @@ fn label(link: &LinkRow) -> String {
     if !link.name.contains("--") {
         parts.push(link.name.clone());
     }
-    let (forth, back) = (link.forth.words(), link.back.words());
-    if forth == back {
-        parts.push(forth);
-    } else {
-        parts.push(
-            [("forth ", forth), ("back ", back)]
-                .map(|(word, text)| if text.is_empty() { text } else { format!("{word}{text}") })
-                .join(" "),
-        );
-    }
+    parts.push(super::output::table::settings(link));
     if !link.up {
         parts.push("down".into());
     } else if link.blocked {

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
@@ -17,6 +18,23 @@ impl Signals {
     /// Catches SIGINT, SIGTERM and SIGHUP.
     pub(crate) fn ends() -> io::Result<Self> {
         Self::catch(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    /// Catches SIGTERM and SIGHUP: what ends a program that keeps Ctrl-C to itself.
+    pub(crate) fn kills() -> io::Result<Self> {
+        Self::catch(&[SIGTERM, SIGHUP])
+    }
+
+    /// Waits until one comes.
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
+        while self.take().is_empty() {
+            let mut fds: Vec<_> = self.fds().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            match poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Catches SIGWINCH as well.

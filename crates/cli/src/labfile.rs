@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use netloom_api::{ApiError, ErrorKind, Finding, Place, PlanReply, Set, Wanted};
-use netloom_lab::{Errors, Lab, check_files, line_column, load, name_of, resolve};
+use netloom_lab::{Errors, Lab, line_column, name_of};
 
 use crate::exit::Failure;
 use crate::output::words::many;
@@ -57,11 +57,7 @@ impl LabText {
     pub(crate) fn check(&self) -> Result<Lab, Failure> {
         let sets: Vec<_> = self.wanted.sets.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
         let path = Path::new(&self.wanted.path);
-        load(&self.wanted.source, path, &sets)
-            .and_then(|file| {
-                check_files(&file, &|path| path.exists())?;
-                resolve(&file)
-            })
+        netloom_lab::check(&self.wanted.source, path, &sets, &|path| path.exists())
             .map_err(|errors| self.failure(&errors))
     }
 

@@ -95,11 +95,6 @@ impl Tracked {
         busy
     }
 
-    /// How many translations are tracked.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Flow>> {
         self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -65,6 +65,7 @@ impl Slowpath for Fixed {
             dependencies: Box::default(),
             effects: Box::default(),
             cacheable: true,
+            stamp: 0.into(),
             hits: Hits::default(),
         })
     }

@@ -39,12 +39,15 @@ pub struct Budget {
     pub packets: u32,
     /// Bytes; the frame that crosses the limit is still read.
     pub bytes: u32,
+    /// Whether to make sure that nothing is left, if that takes a further system call. A device that brings one frame
+    /// now and then is better asked again when it is ready.
+    pub exhaust: bool,
 }
 
 impl Default for Budget {
     /// 32 frames or 128 KiB: what one port may take of a round.
     fn default() -> Self {
-        Self { packets: 32, bytes: 128 << 10 }
+        Self { packets: 32, bytes: 128 << 10, exhaust: true }
     }
 }
 
@@ -55,6 +58,8 @@ pub struct Received {
     pub packets: u32,
     /// The budget ended the reading: more may be waiting.
     pub more: bool,
+    /// It ended before that, but it was not made sure that nothing is left ([`Budget::exhaust`]).
+    pub unsure: bool,
     /// Frames the driver threw away itself: too long for its buffer, or with metadata that makes no sense.
     pub malformed: u32,
     /// The device failed with this error number; it is not to be read again before the caller has seen to it.

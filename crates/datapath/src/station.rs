@@ -49,6 +49,8 @@ pub(crate) struct Watch {
     pub(crate) empty_at: Nanos,
     /// The last reading left something behind.
     pub(crate) left: bool,
+    /// The last reading did not look whether it left something behind.
+    pub(crate) unsure: bool,
     /// The round of the last reading; 0: never read.
     pub(crate) round: u64,
 }
@@ -57,9 +59,18 @@ impl Watch {
     /// When the port was last known to be empty. `quiet`: see [`crate::Worker::begin_round`]. `None` if the edge tells
     /// nothing about rounds.
     pub(crate) fn since(self, round: u64, quiet: Nanos) -> Option<Nanos> {
-        let consecutive = self.round > 0 && self.round + 1 >= round;
-        let by_itself = consecutive || self.left;
+        let by_itself = self.read_before(round) || self.left;
         (round > 0).then(|| if by_itself { self.empty_at } else { self.empty_at.max(quiet) })
+    }
+
+    /// Whether the reading of `round` is to look whether something is left. Once in two rounds is enough to know
+    /// since when packets lie there; a port that was idle a round ago is read with one system call.
+    pub(crate) fn must_exhaust(self, round: u64) -> bool {
+        round == 0 || self.left || (self.unsure && self.read_before(round))
+    }
+
+    fn read_before(self, round: u64) -> bool {
+        self.round > 0 && self.round + 1 >= round
     }
 }
 

@@ -22,7 +22,7 @@ use crate::handoff::Handoff;
 use crate::link::Load;
 use crate::pass::{Place, WORK};
 use crate::pool::PoolLimit;
-use crate::port::{Budget, Change, Direction, Port, PortSpec, Serviced, Slowpath};
+use crate::port::{Budget, Change, Direction, Port, PortSpec, Received, Serviced, Slowpath};
 use crate::station::{Station, Watch};
 use crate::wiring::Wiring;
 
@@ -154,15 +154,17 @@ impl Worker {
         let since = station.watch.since(rounds, quiet).unwrap_or(now);
         let unread = u32::try_from(now.since(since).0).unwrap_or(u32::MAX);
         let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant };
-        let received = driver.receive(Budget::default(), &mut |frame| {
+        let budget = Budget { exhaust: station.watch.must_exhaust(rounds), ..Budget::default() };
+        let received = driver.receive(budget, &mut |frame| {
             frame.meta = meta;
             self.accept_frame(port, frame, slow);
         });
         if let Some(station) = self.wiring.station(port) {
             station.driver = Some(driver);
             station.reading = false;
-            let empty_at = if received.more { since } else { now };
-            station.watch = Watch { empty_at, left: received.more, round: rounds };
+            let Received { more: left, unsure, .. } = received;
+            let empty_at = if left || unsure { since } else { now };
+            station.watch = Watch { empty_at, left, unsure, round: rounds };
         }
         if received.malformed > 0 {
             self.wiring.drop(port, DropReason::Malformed, received.malformed);

@@ -10,6 +10,9 @@ use crate::error::TextError;
 /// The lowest rate a link can have, in bits per second.
 pub const MIN_RATE: u64 = 1_000;
 
+/// The highest rate a link can be limited to, in bits per second: no machine reaches it, so that more is a slip.
+pub const MAX_RATE: u64 = 1_000_000_000_000;
+
 const DURATIONS: &[(&str, u128)] = &[
     ("ns", 1),
     ("us", 1_000),
@@ -45,12 +48,16 @@ pub fn duration(text: &str) -> Result<Nanos, TextError> {
 /// Bits per second.
 ///
 /// # Errors
-/// As [`duration`]; also under 1 kbit, which no link can be.
+/// As [`duration`]; also under [`MIN_RATE`] or above [`MAX_RATE`].
 pub fn rate(text: &str) -> Result<u64, TextError> {
     let rate = quantity(text, RATES, "a rate", "100Mbit, 1Gbit or 64kbit")?;
     if rate < MIN_RATE {
         return Err(TextError::new(format!("a link cannot have a rate of {text}"))
             .hint("the least is 1kbit; to stop all traffic use `state: down`"));
+    }
+    if rate > MAX_RATE {
+        return Err(TextError::new(format!("a link cannot have a rate of {text}"))
+            .hint("the most is 1Tbit; without `rate`, or with `rate: none`, nothing limits it"));
     }
     Ok(rate)
 }

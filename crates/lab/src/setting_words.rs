@@ -30,7 +30,9 @@ const KEYS: [&str; 11] = [
 pub fn parse(words: &BTreeMap<String, String>) -> Result<SettingsPatch, TextError> {
     let mut patch = SettingsPatch::default();
     for (key, value) in words {
-        set(&mut patch, key, value)?;
+        // Without a file there is no place that shows which of the values is meant.
+        set(&mut patch, key, value)
+            .map_err(|e| TextError { message: format!("{key}: {}", e.message), ..e })?;
     }
     Ok(patch)
 }
@@ -50,7 +52,7 @@ fn set(patch: &mut SettingsPatch, key: &str, value: &str) -> Result<(), TextErro
         "mtu" => patch.mtu = Some(mtu(value)?),
         "state" => patch.up = Some(state(value)?),
         _ => {
-            let error = TextError::new(format!("a link has no setting `{key}`"));
+            let error = TextError::new("a link has no such setting");
             return Err(match did_you_mean(key, KEYS) {
                 Some(hint) => error.hint(hint),
                 None => error.hint(format!("there are {}", KEYS.join(", "))),

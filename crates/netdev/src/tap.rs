@@ -62,6 +62,10 @@ impl Port for TapPort {
                     }
                     None => received.malformed += 1,
                 }
+                if !budget.exhaust {
+                    received.unsure = true;
+                    return received;
+                }
             }
             received.more = true;
             received

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: netloom beside its peers in one run, interleaved, as medians with their spread.
 
 pub(crate) mod agent;
+mod chain;
+mod links;
 mod pair;
 mod peer;
 mod report;
@@ -40,7 +42,13 @@ pub(crate) struct Args {
     /// Leave netloom out: the peers alone.
     #[arg(long)]
     peers_only: bool,
-    /// Only these groups: pair, scale
+    /// Measure this binary of netloom instead of building one
+    #[arg(long)]
+    program: Option<std::path::PathBuf>,
+    /// Also write the tables to this file, with the machine and the date
+    #[arg(long, value_name = "FILE")]
+    write: Option<std::path::PathBuf>,
+    /// Only these groups: pair, chain, links, scale
     groups: Vec<String>,
 }
 
@@ -56,7 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if !missing.is_empty() {
         return Err(Failed::Check(format!("Peers are missing: {}", missing.join(", "))));
     }
-    if !args.peers_only {
+    if let Some(program) = &args.program {
+        peer::measure(program.clone());
+    } else if !args.peers_only {
         run::step("release build", &mut run::cargo(&["build", "--release", "--locked", "--bin", "netloom"]))?;
     }
     let peers: Vec<Peer> =
@@ -67,8 +77,33 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if wanted("pair") {
         pair::run(&peers, rounds, seconds)?;
     }
+    if !args.peers_only && wanted("chain") {
+        chain::run(rounds, seconds)?;
+    }
+    if !args.peers_only && wanted("links") {
+        links::run(args.quick)?;
+    }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;
     }
-    Ok(())
+    match &args.write {
+        Some(path) => report::write(path, &words()),
+        None => Ok(()),
+    }
+}
+
+/// The command line as a user types it.
+fn words() -> String {
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo xtask {}", all.join(" "))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the bench measures time")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "settling is waiting")]
+fn wait(seconds: f64) {
+    std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
 }

@@ -1,8 +1,87 @@
-//! Medians of interleaved rounds, their spread, and ratios taken within each round.
+//! Medians of interleaved rounds, their spread, ratios taken within each round, and the page they are written to.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
 
 use super::peer::Peer;
+use crate::run::{self, Failed};
+
+/// All that was printed, for the page.
+static PAGE: Mutex<String> = Mutex::new(String::new());
+
+/// Prints a line and keeps it for the page.
+pub(super) fn line(text: &str) {
+    println!("{text}");
+    let mut page = PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    page.push_str(text);
+    page.push('\n');
+}
+
+/// Begins a section with a table of these columns.
+pub(super) fn table(title: &str, columns: &[&str]) {
+    line(&format!("\n### {title}\n\n| {} |", columns.join(" | ")));
+    line(&format!("|{}", "---|".repeat(columns.len())));
+}
+
+/// A row of the table begun last.
+pub(super) fn row(cells: &[&str]) {
+    line(&format!("| {} |", cells.join(" | ")));
+}
+
+/// Writes the page: what was run, where and when, and every table.
+///
+/// # Errors
+/// [`Failed::File`].
+pub(super) fn write(path: &Path, command: &str) -> Result<(), Failed> {
+    let mut page = String::from("# Benchmarks\n\n");
+    let date = run::told("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
+    let kernel = run::told("uname", &["-sr"]);
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = |key: &str| processor.lines().filter(|l| l.starts_with(key)).count();
+    let model = processor.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let _ = write!(
+        page,
+        "Written by `{command}`, never by hand. Peers run in the same rounds, one after the other; every table gives \
+         medians and their spread, every ratio is the median of the ratios within a round. A row marked **missed** \
+         does not reach what was asked.\n\n{} x {}, {}, {}; load average at the end {}.\n",
+        named("processor"),
+        model.trim_start_matches([':', ' ', '\t']),
+        kernel.trim(),
+        date.trim(),
+        load.split_whitespace().next().unwrap_or("unknown"),
+    );
+    page.push_str(&PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    std::fs::write(path, page).map_err(|source| Failed::File { path: path.display().to_string(), source })
+}
+
+/// What is asked of a number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// At least the first, better the second.
+    AtLeast(f64, f64),
+    /// At most the first, better the second.
+    AtMost(f64, f64),
+}
+
+impl Asked {
+    /// What to write beside `value`.
+    pub(super) fn verdict(self, value: f64) -> String {
+        let (must, aim, held, reached, word) = match self {
+            Self::AtLeast(must, aim) => (must, aim, value >= must, value >= aim, "at least"),
+            Self::AtMost(must, aim) => (must, aim, value <= must, value <= aim, "at most"),
+        };
+        let asked =
+            if (must - aim).abs() < f64::EPSILON { format!("{must}") } else { format!("{must}, aim {aim}") };
+        match (held, reached) {
+            (false, _) => format!("**missed**: {word} {asked}"),
+            (true, false) => format!("holds: {word} {asked}"),
+            (true, true) => format!("reached: {word} {asked}"),
+        }
+    }
+}
 
 /// The values of one measurement: by peer, by round.
 #[derive(Debug, Default)]
@@ -21,7 +100,7 @@ impl Series {
     }
 
     /// The median of netloom's value over `peer`'s, each pair from the same round.
-    pub(super) fn ratio(&self, peer: Peer) -> Option<f64> {
+    fn ratio(&self, peer: Peer) -> Option<f64> {
         let ratios: Vec<f64> = self
             .of(Peer::Netloom)
             .iter()
@@ -32,20 +111,29 @@ impl Series {
         median(&ratios)
     }
 
-    /// Prints a Markdown table.
-    pub(super) fn print(&self, title: &str, unit: &str) {
-        println!(
-            "\n### {title}\n\n| peer | median {unit} | min .. max | netloom / peer |\n|---|---|---|---|"
+    /// Prints a table, with what is asked of the ratio to a peer.
+    pub(super) fn print(&self, title: &str, unit: &str, asked: &[(Peer, Asked)]) {
+        table(
+            title,
+            &["peer", &format!("median {unit}"), "min .. max", "netloom / peer", "asked of the ratio"],
         );
         for peer in Peer::ALL {
             let values = self.of(peer);
             let Some(middle) = median(values) else { continue };
-            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = values.iter().copied().fold(0.0, f64::max);
-            let ratio = self.ratio(peer).map_or_else(String::new, |r| format!("{r:.2}x"));
-            println!("| {} | {} | {} .. {} | {ratio} |", peer.name(), short(middle), short(low), short(high));
+            let ratio = self.ratio(peer).filter(|_| peer != Peer::Netloom);
+            let wanted = asked.iter().find(|(of, _)| *of == peer).map(|(_, asked)| *asked);
+            let verdict = wanted.zip(ratio).map_or_else(String::new, |(asked, ratio)| asked.verdict(ratio));
+            let ratio = ratio.map_or_else(String::new, |r| format!("{r:.2}x"));
+            row(&[peer.name(), &short(middle), &spread(values), &ratio, &verdict]);
         }
     }
+}
+
+/// The least and the greatest of `values`.
+pub(super) fn spread(values: &[f64]) -> String {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{} .. {}", short(low), short(high))
 }
 
 /// The middle of `values`.
@@ -60,10 +148,10 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// Three significant digits or so.
-fn short(value: f64) -> String {
-    match value {
-        v if v >= 1000.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
+pub(super) fn short(value: f64) -> String {
+    match value.abs() {
+        v if v >= 1000.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
     }
 }

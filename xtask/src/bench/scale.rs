@@ -1,11 +1,11 @@
 //! Many hosts: coming up, going down, what they cost while idle, and everybody pinging everybody.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use super::peer::{Lab, ovs};
+use super::report::{self, Asked};
 use super::shell;
+use super::{now, wait};
 use crate::run::Failed;
 
 /// Runs the group.
@@ -14,39 +14,55 @@ use crate::run::Failed;
 /// [`Failed`] if a lab or a peer cannot be brought up.
 pub(super) fn run(quick: bool, peers_only: bool) -> Result<(), Failed> {
     let hosts = if quick { 64 } else { 256 };
-    println!(
-        "\n### Coming up: {hosts} hosts\n\n| topology | who | up, s | down, s | Mininet / netloom |\n|---|---|---|---|---|"
+    report::table(
+        &format!("Coming up: {hosts} hosts"),
+        &["topology", "who", "up, s", "down, s", "Mininet / netloom", "asked of the ratio"],
     );
     for topology in ["single", "linear"] {
+        let name = format!("{topology},{hosts}");
         let ours = if peers_only { None } else { Some(up_down(topology, hosts)?) };
         if let Some((up, down)) = ours {
-            println!(
-                "| {topology},{hosts} | netloom, every address answers, then quiet | {up:.3} | {down:.3} | |"
-            );
+            let (up, down) = (format!("{up:.3}"), format!("{down:.3}"));
+            report::row(&[&name, "netloom, every address answers, then quiet", &up, &down, "", ""]);
         }
         for switch in ["lxbr", "user"] {
             let theirs = mininet(topology, hosts, switch, 0)?;
             let (up, down) = (number(&theirs, "up"), number(&theirs, "down"));
-            let ratio = ours.map_or_else(String::new, |(mine, _)| format!("{:.0}x", up / mine));
-            println!("| {topology},{hosts} | Mininet, {switch} | {up:.2} | {down:.2} | {ratio} |");
+            let ratio = ours.map(|(mine, _)| up / mine);
+            let verdict = ratio.map_or_else(String::new, |ratio| Asked::AtLeast(20.0, 100.0).verdict(ratio));
+            let ratio = ratio.map_or_else(String::new, |ratio| format!("{ratio:.0}x"));
+            let (up, down) = (format!("{up:.2}"), format!("{down:.2}"));
+            report::row(&[&name, &format!("Mininet, {switch}"), &up, &down, &ratio, &verdict]);
         }
     }
     if !peers_only {
-        for many in if quick { vec![1000] } else { vec![1000, 4000] } {
-            let (up, down) = up_down("single", many)?;
-            println!("| single,{many} | netloom | {up:.2} | {down:.2} | |");
-        }
+        many(if quick { &[1000] } else { &[1000, 4000] })?;
         idle(if quick { 200 } else { 1000 }, if quick { 5 } else { 30 })?;
         commands(1000)?;
     }
     pingall(hosts, if quick { 100 } else { 2000 }, peers_only)
 }
 
+/// Large labs.
+fn many(sizes: &[usize]) -> Result<(), Failed> {
+    report::table("Large labs, one switch", &["hosts", "up, s", "asked", "down, s", "asked"]);
+    for &hosts in sizes {
+        let (up, down) = up_down("single", hosts)?;
+        let asked = if hosts <= 1000 { Asked::AtMost(3.0, 3.0) } else { Asked::AtMost(5.0, 5.0) };
+        let cells = [hosts.to_string(), format!("{up:.2}"), asked.verdict(up), format!("{down:.2}")];
+        let [hosts, up_s, up_verdict, down_s] = cells.each_ref().map(String::as_str);
+        report::row(&[hosts, up_s, up_verdict, down_s, &asked.verdict(down)]);
+    }
+    Ok(())
+}
+
 /// Seconds until a lab is up, answers and is quiet; seconds until it is gone.
 fn up_down(topology: &str, hosts: usize) -> Result<(f64, f64), Failed> {
+    eprintln!("scale: {topology},{hosts}");
     let start = now();
     let lab = topology_lab(topology, hosts)?;
-    lab.verb(&["ping", "--quiet", "h1", "all"])?;
+    // Its hosts are addressed in order, so that the first pings every one of them.
+    lab.verb(&["ping", "h1", "all"])?;
     let up = start.elapsed().as_secs_f64();
     let pid = lab.pid()?;
     let before = cpu_of(pid);
@@ -88,11 +104,15 @@ fn idle(hosts: usize, settle: u64) -> Result<(), Failed> {
     wait(2.0);
     let theirs = each(before - available());
     drop(bare);
-    println!("\n### {hosts} idle hosts\n\n| what | value |\n|---|---|");
-    println!("| memory per host, daemon included | {ours:.0} KiB |");
-    println!("| memory of a bare namespace with a TAP | {theirs:.0} KiB |");
-    println!("| ratio | {:.2}x |", ours / theirs);
-    println!("| processor time of the daemon | {:.3} % of a core |", busy * 100.0);
+    report::table(&format!("{hosts} idle hosts"), &["what", "value", "asked"]);
+    let memory = Asked::AtMost(400.0, 150.0).verdict(ours);
+    report::row(&["memory per host, daemon included", &format!("{ours:.0} KiB"), &memory]);
+    report::row(&["memory of a bare namespace with a TAP", &format!("{theirs:.0} KiB"), ""]);
+    let ratio = ours / theirs;
+    report::row(&["ratio", &format!("{ratio:.2}x"), &Asked::AtMost(1.5, 1.5).verdict(ratio)]);
+    let percent = busy * 100.0;
+    let verdict = Asked::AtMost(0.5, 0.1).verdict(percent);
+    report::row(&["processor time of the daemon", &format!("{percent:.3} % of a core"), &verdict]);
     Ok(())
 }
 
@@ -107,41 +127,56 @@ fn bare_host(n: usize) -> Result<shell::Netns, Failed> {
 /// How long short commands take in a large lab.
 fn commands(nodes: usize) -> Result<(), Failed> {
     let lab = topology_lab("single", nodes)?;
-    println!("\n### Commands, {nodes} nodes\n\n| command | median ms |\n|---|---|");
-    for words in [&["exec", "h1", "--", "true"][..], &["show", "--output", "json"], &["ls", "nodes"]] {
+    report::table(&format!("Commands, {nodes} nodes"), &["command", "median ms", "min .. max", "asked"]);
+    let asked = [
+        (&["exec", "h1", "--", "true"][..], Asked::AtMost(10.0, 5.0)),
+        (&["show", "--output", "json"], Asked::AtMost(50.0, 20.0)),
+        (&["ls", "nodes"], Asked::AtMost(50.0, 20.0)),
+    ];
+    for (words, asked) in asked {
         let mut times = Vec::new();
         for _ in 0..21 {
             let start = now();
             lab.verb(words)?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        println!("| `netloom {}` | {:.2} |", words.join(" "), super::report::median(&times).unwrap_or(0.0));
+        let middle = report::median(&times).unwrap_or(0.0);
+        let name = format!("`netloom {}`", words.join(" "));
+        report::row(&[&name, &format!("{middle:.2}"), &report::spread(&times), &asked.verdict(middle)]);
     }
     Ok(())
 }
 
 fn pingall(hosts: usize, sample: usize, peers_only: bool) -> Result<(), Failed> {
     let pairs = hosts * (hosts - 1);
-    println!(
-        "\n### Everybody pings everybody: {hosts} hosts, {pairs} pairs\n\n| who | s | lost |\n|---|---|---|"
+    report::table(
+        &format!("Everybody pings everybody: {hosts} hosts, {pairs} pairs"),
+        &["who", "s", "lost", "Mininet / netloom", "asked of the ratio"],
     );
-    let mut ours = None;
+    let mut ours = Vec::new();
     if !peers_only {
         let lab = topology_lab("single", hosts)?;
-        for family in ["ipv4", "ipv6"] {
+        for (family, flag) in [("IPv4", "-4"), ("IPv6", "-6")] {
             let start = now();
-            let text = lab.verb(&["ping", "--over", family, "--output", "json"])?;
+            let answer = lab.json(&["ping", flag])?;
             let seconds = start.elapsed().as_secs_f64();
-            let answer: Value = serde_json::from_str(&text).unwrap_or_default();
-            println!("| netloom, {family} | {seconds:.2} | {} |", answer["lost"]);
-            ours = ours.or(Some(seconds));
+            let [asked, answered] = ["pairs", "answered"].map(|key| number(&answer["pings"], key));
+            ours.push((family, seconds, asked - answered));
         }
     }
     let theirs = mininet("single", hosts, "lxbr", sample)?;
     #[expect(clippy::cast_precision_loss, reason = "display")]
     let scaled = number(&theirs, "ping_seconds") * pairs as f64 / sample as f64;
-    let ratio = ours.map_or_else(String::new, |mine| format!(" ({:.0}x netloom)", scaled / mine));
-    println!("| Mininet, lxbr: {sample} pairs measured, scaled to all | {scaled:.0}{ratio} | |");
+    for (family, seconds, lost) in ours {
+        let ratio = scaled / seconds;
+        let verdict = Asked::AtLeast(100.0, 300.0).verdict(ratio);
+        let cells =
+            [format!("netloom, {family}"), format!("{seconds:.2}"), lost.to_string(), format!("{ratio:.0}x")];
+        let [who, seconds, lost, ratio] = cells.each_ref().map(String::as_str);
+        report::row(&[who, seconds, lost, ratio, &verdict]);
+    }
+    let who = format!("Mininet, lxbr: {sample} pairs measured, scaled to all");
+    report::row(&[&who, &format!("{scaled:.0}"), "", "", ""]);
     Ok(())
 }
 
@@ -178,14 +213,4 @@ fn cpu_of(pid: u32) -> f64 {
 
 fn number(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or(0.0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the bench measures time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::disallowed_methods, reason = "settling is waiting")]
-fn wait(seconds: f64) {
-    std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
 }

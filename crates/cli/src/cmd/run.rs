@@ -21,6 +21,9 @@ pub(crate) struct Run {
     file: FileArgs,
     #[command(flatten)]
     testing: Testing,
+    /// Leave the lab up if something does not hold
+    #[arg(long)]
+    keep: bool,
 }
 
 /// What `run` and `test` share.
@@ -32,9 +35,6 @@ pub(crate) struct Testing {
     /// Give up after TIME, such as 90s or 5min; exits 124
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
-    /// Leave the lab up if something does not hold
-    #[arg(long)]
-    keep: bool,
     /// Print the screen, or JSON
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
     output: Kind,
@@ -48,6 +48,7 @@ impl Run {
         text.instance(&tag());
         let mut patience = self.testing.patience();
         let mut phases = Phases::new();
+        let _must_end = output::MustEnd::new();
         let up = lifecycle::up(&text, false, None, &mut patience, &mut |event| phases.show(&event))?;
         phases.clear();
         let table = self.testing.output == Kind::Table;
@@ -63,8 +64,8 @@ impl Run {
         }
         let tested = self.testing.test(&up, None, &mut patience);
         let failed = !matches!(&tested, Ok(report) if verdict(report) == DONE);
-        let kept = self.testing.keep && failed;
-        let ended = if kept { Ok(DownReport::default()) } else { lifecycle::end(&up.client, false) };
+        let kept = self.keep && failed;
+        let ended = if kept { Ok(DownReport::default()) } else { lifecycle::end(&up.client) };
         let report = tested?;
         if table {
             match &ended {

@@ -11,13 +11,16 @@ mod topo;
 mod translate;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use netloom_api::Wanted;
+use netloom_api::{DownReport, Wanted};
 use netloom_daemon::Homes;
 use netloom_daemon::launch::{self, State};
 
-use crate::client::{Patience, now};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+
+use crate::client::{Client, Patience, now};
 use crate::exit::{DONE, Failure, INTERRUPTED, NO, Outcome};
 use crate::interrupt::Signals;
 use crate::labfile::LabText;
@@ -127,6 +130,8 @@ impl Mn {
         let here = std::env::current_dir().unwrap_or_default();
         let path = here.join("mn.loom.yml").to_string_lossy().into_owned();
         let text = LabText::made(lab.name.clone(), Wanted { source, path, ..Wanted::default() });
+        // A wrong address base is seen here: nothing was started then.
+        text.check()?;
         let say = |text: String| {
             if matches!(self.verbosity.as_str(), "info" | "debug") {
                 output::put(&text);
@@ -134,16 +139,19 @@ impl Mn {
         };
         say(screen::creating(&lab));
         // Ctrl-C between two commands must not leave the lab up.
+        // Nor must a reader who leaves, as in `mn --test pingall | head`.
+        let _must_end = output::MustEnd::new();
         let _signals = Signals::ends().map_err(|error| Failure::failed("Cannot catch signals.", &error))?;
         let limit = self.twait.map(|seconds| Duration::from_secs(seconds.into()));
         let mut phases = Phases::new();
         let up =
             lifecycle::up(&text, false, None, &mut Patience::new(limit), &mut |event| phases.show(&event))?;
         phases.clear();
+        let takedown = Takedown::watch(up.client.clone())?;
         say(screen::started(&lab));
         let outcome = self.work(&lab, &tests, &up.client);
         say(screen::stopping(&lab));
-        let ended = lifecycle::end(&up.client, false);
+        let ended = takedown.end();
         say(screen::done(now().duration_since(begun).as_secs_f64()));
         let code = outcome?;
         for left in ended?.left {
@@ -153,7 +161,7 @@ impl Mn {
     }
 
     /// Scripts, tests, or the prompt.
-    fn work(&self, lab: &translate::Lab, tests: &[Test], client: &crate::client::Client) -> Outcome {
+    fn work(&self, lab: &translate::Lab, tests: &[Test], client: &Client) -> Outcome {
         let mut prompt = Prompt::open(client.clone())?.like_mininet(lab.controller);
         if self.xterms {
             prompt.obey("xterm *");
@@ -162,18 +170,19 @@ impl Mn {
         if let Some(path) = &self.pre {
             code = code.max(prompt.script(path)?);
         }
-        for test in tests {
-            for line in test.lines() {
-                if !prompt.obey(line) {
-                    code = NO;
-                }
+        for line in tests.iter().flat_map(|test| test.lines()) {
+            if prompt.was_interrupted() {
+                break;
+            }
+            if !prompt.obey(line) {
+                code = NO;
             }
         }
-        if self.test.is_empty() {
+        if self.test.is_empty() && !prompt.was_interrupted() {
             say_prompt(self);
             code = code.max(prompt.talk()?);
         }
-        if let Some(path) = &self.post {
+        if let (Some(path), false) = (&self.post, prompt.was_interrupted()) {
             code = code.max(prompt.script(path)?);
         }
         Ok(if prompt.was_interrupted() { INTERRUPTED } else { code })
@@ -234,6 +243,44 @@ impl Mn {
                 .hint("debug, info, output, warning, error or critical"));
         }
         Ok(())
+    }
+}
+
+/// Takes the lab down, once: at the end, or when the terminal is closed or somebody kills us at the prompt.
+struct Takedown {
+    client: Client,
+    done: Mutex<bool>,
+}
+
+impl Takedown {
+    /// Also does it when SIGTERM or SIGHUP comes, and then ends the program.
+    fn watch(client: Client) -> Result<Arc<Self>, Failure> {
+        let failed = |error: std::io::Error| Failure::failed("Cannot catch signals.", &error);
+        let takedown = Arc::new(Self { client, done: Mutex::new(false) });
+        let mut signals = Signals::kills().map_err(failed)?;
+        let (own, terminal) = (Arc::clone(&takedown), tcgetattr(std::io::stdin()).ok());
+        let watcher = std::thread::Builder::new().name("takedown".into());
+        let watch = move || {
+            if signals.wait().is_ok() {
+                // Nobody is left to be told.
+                let _ = own.end();
+                if let Some(before) = terminal {
+                    let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
+                }
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        };
+        // Ends with the process.
+        watcher.spawn(watch).map_err(failed)?;
+        Ok(takedown)
+    }
+
+    fn end(&self) -> Result<DownReport, Failure> {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *done, true) {
+            return Ok(DownReport::default());
+        }
+        lifecycle::end(&self.client)
     }
 }
 
@@ -299,7 +346,7 @@ fn clean() -> Outcome {
         "*** Ending the labs of netloom; bridges, interfaces and processes of others are left alone\n",
     );
     for name in homes.list() {
-        let report = lifecycle::end(&which::of(&homes, &name)?, false)?;
+        let report = lifecycle::end(&which::of(&homes, &name)?)?;
         output::line(&format!("{name}: {}", crate::output::screen::down(&report)));
     }
     output::put("*** Cleanup complete.\n");
@@ -357,6 +404,10 @@ mod tests {
             ("--switch p4", "--switch p4"),
             ("--switch ovsk,protocols=OpenFlow13", "protocols=OpenFlow13"),
             ("--switch ovsk,dance=1", "dance"),
+            ("--switch ovsk,stp=maybe", "stp=maybe"),
+            ("--switch ovsk,datapath=kernel", "datapath=kernel"),
+            ("--switch ovsk,batch=1", "batch=1"),
+            ("--switch lxbr,prio=5", "prio=5"),
             ("--link tc,speed=3", "speed"),
             ("--link tc,bw=fast", "bw=fast"),
             ("--link tc,enable_red=1", "enable_red"),

@@ -6,8 +6,7 @@ use crate::prompt::natural;
 /// Before the lab is up.
 pub(super) fn creating(lab: &Lab) -> String {
     let controller = if lab.controller { "*** Adding controller\n" } else { "" };
-    let mut links: Vec<_> =
-        lab.topo.links.iter().map(|(a, b)| if a <= b { (a, b) } else { (b, a) }).collect();
+    let mut links: Vec<_> = lab.topo.links.iter().collect();
     links.sort_by_key(|(a, b)| (natural(a), natural(b)));
     let shown = if lab.settings.shown.is_empty() {
         String::new()

@@ -10,13 +10,21 @@ pub(super) struct Switches {
     pub(super) keys: Vec<(&'static str, String)>,
     /// Whether Mininet would show a controller `c0`.
     pub(super) controller: bool,
+    /// What is done about loops, as a lab file has it.
+    pub(super) loops: &'static str,
+}
+
+fn refused(what: String, why: &str) -> Failure {
+    let message = format!("--switch {what} is not done: {why}.");
+    Failure::from(netloom_api::ApiError::new(netloom_api::ErrorKind::Unsupported, message))
+        .hint("leave it out")
 }
 
 impl Switches {
     /// What `--switch` and `--controller` say.
     pub(super) fn of(switch: &str, controllers: &[String]) -> Result<Self, Failure> {
         let mut spec = Spec::parse(switch)?;
-        let mut out = Self { controller: true, ..Self::default() };
+        let mut out = Self { controller: true, loops: "tree", ..Self::default() };
         // Bridges learn by themselves; the others stand still without a controller, as failMode=secure says.
         let alone = match spec.name {
             "default" | "ovs" | "ovsk" | "ovsl" | "user" | "ivs" => false,
@@ -27,16 +35,33 @@ impl Switches {
             }
         };
         if let Some(protocols) = spec.take("protocols") {
-            let error = netloom_api::ApiError::new(
-                netloom_api::ErrorKind::Unsupported,
-                format!(
-                    "protocols={protocols} is not done: our switches do not speak OpenFlow to a controller yet."
-                ),
-            );
-            return Err(Failure::from(error).hint("leave it out"));
+            return Err(refused(
+                format!("protocols={protocols}"),
+                "our switches do not speak OpenFlow to a controller yet",
+            ));
         }
-        // Loops are cut in any case; where the packets are switched is ours to say.
-        let _ = (spec.take("stp"), spec.take("datapath"), spec.take("batch"), spec.take("prio"));
+        match spec.take("stp") {
+            // Loops are cut unless somebody asks for them.
+            None | Some("1" | "True" | "true") => {}
+            Some("0" | "False" | "false") => out.loops = "allow",
+            Some(stp) => return Err(Failure::usage(format!("stp={stp}: 1 or 0."))),
+        }
+        match spec.take("datapath") {
+            None | Some("user") => {}
+            Some(datapath) => {
+                return Err(refused(format!("datapath={datapath}"), "packets are switched in user space"));
+            }
+        }
+        for (key, why) in [
+            ("batch", "there is no ovs-vsctl to be spared"),
+            ("prio", "the root of the spanning tree is netloom's to choose"),
+            ("inband", "our switches do not speak OpenFlow to a controller yet"),
+            ("dpid", "our switches do not speak OpenFlow to a controller yet"),
+        ] {
+            if let Some(value) = spec.take(key) {
+                return Err(refused(format!("{key}={value}"), why));
+            }
+        }
         let mut standalone = alone;
         match spec.take("failMode") {
             None => {}
@@ -44,7 +69,7 @@ impl Switches {
             Some("secure") => standalone = false,
             Some(mode) => return Err(Failure::usage(format!("failMode={mode}: standalone or secure."))),
         }
-        spec.end("failMode, stp, datapath, batch, prio")?;
+        spec.end("failMode, stp, datapath=user")?;
         for controller in controllers {
             out.controller(controller)?;
         }

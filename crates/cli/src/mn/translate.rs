@@ -16,6 +16,7 @@ pub(super) struct Lab {
     pub(super) topo: Topo,
     pub(super) settings: Settings,
     pub(super) controller: bool,
+    loops: &'static str,
     switch_keys: Vec<(&'static str, String)>,
     subnet: String,
     mac: bool,
@@ -31,6 +32,7 @@ impl Lab {
             topo: Topo::of(&mn.topo)?,
             settings: Settings::of(&mn.link)?,
             controller: switches.controller,
+            loops: switches.loops,
             switch_keys: switches.keys,
             subnet: mn.ipbase.clone(),
             mac: mn.mac,
@@ -41,10 +43,11 @@ impl Lab {
     /// The lab file.
     pub(super) fn file(&self) -> String {
         let mut out = format!(
-            "netloom: 1\nname: {}\nsubnet: {}\narp: {}\nfilesystem: shared\nnodes:\n",
+            "netloom: 1\nname: {}\nsubnet: {}\narp: {}\nfilesystem: shared\n{}nodes:\n",
             self.name,
             quote(&self.subnet),
-            if self.arp { "static" } else { "flood" }
+            if self.arp { "static" } else { "flood" },
+            if self.loops == "tree" { String::new() } else { format!("loops: {}\n", self.loops) }
         );
         for (n, host) in self.topo.hosts.iter().enumerate() {
             let keys = if self.mac { format!("mac: \"{}\"", mac(n + 1)) } else { String::new() };

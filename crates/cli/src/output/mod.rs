@@ -8,6 +8,7 @@ pub(crate) mod table;
 pub(crate) mod words;
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use netloom_api::{Document, Reply};
 
@@ -29,6 +30,13 @@ pub(crate) struct Format {
     pub(crate) no_headers: bool,
 }
 
+impl Format {
+    /// Whether only rows are wanted, no sentence in place of none.
+    pub(crate) const fn is_bare(self) -> bool {
+        self.quiet || self.no_headers
+    }
+}
+
 /// The forms of output: for people, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Kind {
@@ -37,10 +45,31 @@ pub(crate) enum Kind {
     Json,
 }
 
-/// Writes to standard output. A reader who left (`| head`) ends the program silently.
+/// How many tasks must be brought to their end even if nobody reads on.
+static MUST_END: AtomicUsize = AtomicUsize::new(0);
+
+/// While this lives, a reader who left does not end the program: there is a lab to be taken down.
+#[derive(Debug)]
+pub(crate) struct MustEnd(());
+
+impl MustEnd {
+    pub(crate) fn new() -> Self {
+        MUST_END.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for MustEnd {
+    fn drop(&mut self) {
+        MUST_END.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Writes to standard output. A reader who left (`| head`) ends the program silently, unless [`MustEnd`] lives.
 pub(crate) fn put(text: &str) {
     let mut out = io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if written.is_err() && MUST_END.load(Ordering::Relaxed) == 0 {
         std::process::exit(i32::from(DONE));
     }
 }

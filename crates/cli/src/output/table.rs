@@ -87,11 +87,11 @@ impl Painter {
     }
 
     fn labs(&self, rows: &[LabRow]) -> String {
-        if rows.is_empty() && !self.format.quiet {
+        if rows.is_empty() && !self.format.is_bare() {
             return "No lab is up. `netloom up [FILE]` starts one.\n".into();
         }
         let row = |row: &LabRow| {
-            let known = row.state != "private";
+            let known = !matches!(row.state.as_str(), "private" | "dead");
             let number = |n: u64| if known { n.to_string() } else { String::new() };
             vec![
                 row.name.clone(),
@@ -122,7 +122,7 @@ impl Painter {
                     break;
                 }
                 let left = if index == 0 { first.clone() } else { vec![String::new(); 3] };
-                let peer = interface.peer.clone().unwrap_or_default();
+                let peer = interface.peer.as_deref().map(end).unwrap_or_default();
                 let right = vec![interface.name.clone(), interface.addresses.join("  "), peer];
                 lines.push([left, right].concat());
             }
@@ -149,18 +149,15 @@ impl Painter {
 
     fn links(&self, rows: &[LinkRow]) -> String {
         self.table(
-            &["LINK", "ENDS", "STATE", "FORTH", "BACK", "PACKETS>", "LOST>"],
+            &["LINK", "ENDS", "STATE", "PACKETS>", "LOST>", "SETTINGS"],
             rows.iter().map(|row| {
-                let (forth, back) = (row.forth.words(), row.back.words());
-                let back = if back == forth && !back.is_empty() { "the same".into() } else { back };
                 vec![
                     row.name.clone(),
-                    format!("{} -- {}", row.a, row.b),
+                    format!("{} -- {}", end(&row.a.to_string()), end(&row.b.to_string())),
                     state(row),
-                    forth,
-                    back,
                     count(row.forth.packets.saturating_add(row.back.packets)),
                     count(gone(&row.forth).saturating_add(gone(&row.back))),
+                    settings(row),
                 ]
             }),
         )
@@ -176,7 +173,7 @@ impl Painter {
     }
 
     fn drops(&self, rows: &[DropRow]) -> String {
-        if rows.is_empty() && !self.format.quiet {
+        if rows.is_empty() && !self.format.is_bare() {
             return "Nothing was dropped.\n".into();
         }
         self.table(
@@ -192,9 +189,12 @@ impl Painter {
         if self.format.quiet {
             return rows.iter().map(|row| row.text.clone() + "\n").collect();
         }
+        if rows.is_empty() && !self.format.no_headers {
+            return "No flows but netloom's own, which `-a` shows.\n".into();
+        }
         self.table(
-            &["SWITCH", "FLOW", "FROM"],
-            rows.iter().map(|row| vec![row.switch.clone(), row.text.clone(), row.origin.clone()]),
+            &["SWITCH", "FROM", "FLOW"],
+            rows.iter().map(|row| vec![row.switch.clone(), row.origin.clone(), row.text.clone()]),
         )
     }
 
@@ -252,7 +252,7 @@ impl Painter {
                 vec![
                     port.number.to_string(),
                     port.name.clone(),
-                    port.peer.clone().unwrap_or_default(),
+                    port.peer.as_deref().map(end).unwrap_or_default(),
                     port.state.clone(),
                     port.vlan.clone(),
                     port.tenant.clone(),
@@ -308,6 +308,24 @@ impl Painter {
         }
         out
     }
+}
+
+/// `s1:s1-eth2` is `s1-eth2`: the name of the port says already whose it is.
+fn end(end: &str) -> String {
+    let (thing, interface) = end.split_once(':').unwrap_or(("", end));
+    let own = interface.strip_prefix(thing).is_some_and(|rest| rest.starts_with('-'));
+    if own { interface.to_owned() } else { end.to_owned() }
+}
+
+/// What both directions have, then what the one to the second end has, then what the one back has.
+pub(crate) fn settings(link: &LinkRow) -> String {
+    let [both, forth, back] = link.forth.words_with(&link.back);
+    let side = |arrow: &str, words: String| match words.as_str() {
+        "" => String::new(),
+        words => format!("{arrow} {words}"),
+    };
+    let all = [both, side("->", forth), side("<-", back)];
+    all.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 fn state(link: &LinkRow) -> String {
@@ -379,14 +397,17 @@ fn switch_text(switch: &SwitchRow) -> String {
 }
 
 fn link_text(link: &LinkRow) -> String {
-    let direction = |direction: &DirectionRow| {
+    let settings = |direction: &DirectionRow| match direction.words() {
+        words if words.is_empty() => "ideal".to_owned(),
+        words => words,
+    };
+    let passed = |direction: &DirectionRow| {
         let late = direction.late_p99_ms.map(|ms| format!(", late p99 {}", time(ms))).unwrap_or_default();
-        let words = direction.words();
+        format!("{} packets, {} bytes{late}", count(direction.packets), count(direction.bytes))
+    };
+    let lost = |direction: &DirectionRow| {
         format!(
-            "{}; {} packets, {} bytes, {} lost, {} found the queue full, {} wait{late}",
-            if words.is_empty() { "ideal" } else { &words },
-            count(direction.packets),
-            count(direction.bytes),
+            "{} lost, {} found the queue full, {} wait",
             count(direction.lost),
             count(direction.overflowed),
             count(direction.queued)
@@ -396,12 +417,16 @@ fn link_text(link: &LinkRow) -> String {
         ("link", link.name.clone()),
         ("ends", format!("{} -- {}", link.a, link.b)),
         ("state", state(link)),
-        ("forth", direction(&link.forth)),
-        ("back", direction(&link.back)),
         (
             "drift",
             if link.drift { "changed by hand; `up --reset` restores the file".into() } else { String::new() },
         ),
+        ("forth", settings(&link.forth)),
+        ("", passed(&link.forth)),
+        ("", lost(&link.forth)),
+        ("back", settings(&link.back)),
+        ("", passed(&link.back)),
+        ("", lost(&link.back)),
     ])
 }
 

@@ -14,6 +14,26 @@ use crate::lifecycle::unexpected;
 use crate::output::{self, Style, report};
 use crate::terminal;
 
+/// `help`, or `help COMMAND`.
+fn help(about: &str) -> bool {
+    let known = |word: &str| about.is_empty() || word == about;
+    let lines = COMMANDS.iter().filter(|(word, _)| known(word));
+    let mut text: String = lines.map(|(word, what)| format!("  {word:<14}{what}\n")).collect();
+    if text.is_empty() {
+        output::line(&format!("*** No help on {about}"));
+        return false;
+    }
+    if about.is_empty() {
+        text.push_str("  h1 CMD        run CMD in h1; names of nodes in CMD become their addresses\n");
+    }
+    output::put(&text);
+    true
+}
+
+/// What `dpctl` does.
+const DPCTL: &[&str] =
+    &["dump-flows", "add-flow", "mod-flows", "del-flows", "show", "dump-ports", "dump-ports-desc"];
+
 /// How deep `source` may nest.
 const DEEPEST: u32 = 16;
 
@@ -88,14 +108,7 @@ impl Prompt {
             }
             // Switches are connected when the lab is up.
             "wait" => Ok(true),
-            _ => {
-                let lines = COMMANDS.iter().map(|(word, what)| format!("  {word:<14}{what}\n"));
-                output::put(&format!(
-                    "{}  h1 CMD        run CMD in h1; names of nodes in CMD become their addresses\n",
-                    lines.collect::<String>()
-                ));
-                Ok(true)
-            }
+            _ => Ok(help(rest)),
         }
     }
 
@@ -241,6 +254,9 @@ impl Prompt {
     fn dpctl(&mut self, rest: &str) -> Result<bool, Failure> {
         let (verb, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let argument = Some(argument.trim().to_owned()).filter(|argument| !argument.is_empty());
+        if !DPCTL.contains(&verb) {
+            return Err(Failure::usage(format!("dpctl {verb} is not done.")).hint(DPCTL.join(", ")));
+        }
         self.refresh()?;
         for switch in self.graph.switches.clone() {
             let name = switch.name.clone();
@@ -252,7 +268,7 @@ impl Prompt {
                 "add-flow" => Command::FlowAdd { switch: name, flows: vec![flow()?] },
                 "mod-flows" => Command::FlowMod { switch: name, flow: flow()?, strict: false },
                 "del-flows" => Command::FlowRm { switch: name, matches: argument.clone(), strict: false },
-                "show" | "dump-ports" | "dump-ports-desc" => {
+                _ => {
                     for port in &switch.ports {
                         output::line(&format!(
                             " {}({}): {}  rx pkts={}, bytes={}  tx pkts={}, bytes={}  drop={}",
@@ -268,12 +284,12 @@ impl Prompt {
                     }
                     continue;
                 }
-                _ => {
-                    return Err(Failure::usage(format!("dpctl {verb} is not done."))
-                        .hint("dump-flows, add-flow, mod-flows, del-flows, show, dump-ports"));
-                }
             };
-            if let Reply::Flows(rows) = self.client.ask(&command)? {
+            let reply = self.client.ask(&command).map_err(|error| {
+                let failure = Failure::from(error);
+                argument.iter().fold(failure, |failure, text| failure.in_text("flow", text))
+            })?;
+            if let Reply::Flows(rows) = reply {
                 for row in rows {
                     output::line(&format!(" {}", row.text));
                 }
@@ -302,17 +318,24 @@ impl Prompt {
         if word == "x" {
             names = vec![String::new()];
         }
+        let terminal = if word == "gterm" { "gnome-terminal" } else { "xterm" };
+        let lab = self.client.home().lab();
+        if ["DISPLAY", "WAYLAND_DISPLAY"].iter().all(|name| std::env::var_os(name).is_none()) {
+            return Err(Failure::usage(format!("{word}: there is no display, and {terminal} needs one."))
+                .hint(format!(
+                    "`ssh -X` brings one along; without: `netloom -l {lab} shell NODE` in another window"
+                )));
+        }
         // Not /proc/self/exe: in the window that would be the window.
         let netloom =
             std::env::current_exe().map_err(|error| Failure::failed("Cannot find netloom.", &error))?;
-        let terminal = if word == "gterm" { "gnome-terminal" } else { "xterm" };
         for name in names {
             let mut window = Process::new(terminal);
             window.args(match word {
                 "gterm" => vec!["--".to_owned()],
                 _ => vec!["-title".to_owned(), format!("node: {name}"), "-e".to_owned()],
             });
-            window.arg(&netloom).args(["-l", self.client.home().lab()]);
+            window.arg(&netloom).args(["-l", lab]);
             window.args(&program);
             if word != "x" {
                 window.arg(&name);
@@ -320,8 +343,7 @@ impl Prompt {
             // Detached: it outlives the prompt, as there.
             if let Err(error) = window.spawn() {
                 return Err(Failure::failed(format!("Cannot start {terminal}."), &error).hint(format!(
-                    "in another window: `netloom -l {} shell NODE`",
-                    self.client.home().lab()
+                    "`apt install {terminal}`; without: `netloom -l {lab} shell NODE` in another window"
                 )));
             }
         }

@@ -23,15 +23,16 @@ pub(super) fn net(graph: &Graph, controller: bool) -> String {
     for node in &graph.nodes {
         out.push_str(&node.name);
         for interface in &node.interfaces {
-            let peer = interface.peer.as_deref().map_or("", |peer| last(peer));
-            out.push_str(&format!(" {}:{peer}", interface.name));
+            let peer = interface.peer.as_deref().map_or_else(String::new, whole);
+            let own = whole(&format!("{}:{}", node.name, interface.name));
+            out.push_str(&format!(" {own}:{peer}"));
         }
         out.push('\n');
     }
     for switch in &graph.switches {
         out.push_str(&format!("{} lo: ", switch.name));
         for port in &switch.ports {
-            let peer = port.peer.as_deref().map_or("", |peer| last(peer));
+            let peer = port.peer.as_deref().map_or_else(String::new, whole);
             out.push_str(&format!(" {}:{peer}", port.name));
         }
         out.push('\n');
@@ -50,7 +51,8 @@ pub(super) fn links(graph: &Graph) -> String {
         .iter()
         .map(|link| {
             let blocked = if link.blocked { " (blocked by the spanning tree)" } else { "" };
-            format!("{}<->{} ({}){blocked} \n", link.a.interface, link.b.interface, state(link))
+            let (a, b) = (whole(&link.a.to_string()), whole(&link.b.to_string()));
+            format!("{a}<->{b} ({}){blocked} \n", state(link))
         })
         .collect()
 }
@@ -188,8 +190,13 @@ pub(super) fn hosts(graph: &Graph) -> std::vec::IntoIter<&NodeRow> {
     graph.nodes.iter().filter(|node| node.kind != "controller").collect::<Vec<_>>().into_iter()
 }
 
-fn last(end: &str) -> &str {
-    end.rsplit(':').next().unwrap_or(end)
+/// `h1:h1-eth0` is `h1-eth0` here, and so is `h1:eth0`: without the host, every interface would be called alike.
+fn whole(end: &str) -> String {
+    let (node, interface) = end.split_once(':').unwrap_or(("", end));
+    match interface.strip_prefix(node) {
+        Some(rest) if rest.starts_with('-') => interface.to_owned(),
+        _ => format!("{node}-{interface}"),
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Running {
         }
         execution.commit();
         state.wanted = wanted;
-        self.programs.update(&from, &state)?;
+        let notes = self.programs.update(&from, &state)?;
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
         Ok(Applied {
             created: count('+'),
@@ -51,6 +51,7 @@ impl Running {
             drift: if reset { Vec::new() } else { drift(&plan) },
             lab: self.lab_row(&state),
             ms: milliseconds(begin),
+            notes,
             ..Applied::default()
         })
     }

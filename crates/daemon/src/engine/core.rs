@@ -1,11 +1,12 @@
 //! The switch model and the threads that move packets.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use netloom_datapath::{Change, Counters, Direction, PoolLimit, PortSpec, Worker, WorkerConfig};
-use netloom_flow::{DropReason, Epoch, LinkSettings, PortId};
+use netloom_datapath::{CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Worker, WorkerConfig};
+use netloom_flow::{Epoch, LinkSettings, PortId};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     tracked: Arc<Tracked>,
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
+    /// Ports where somebody captures: packets must pass them one by one.
+    captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
 }
 
@@ -59,7 +62,7 @@ impl Core {
         let threads = WorkerHandle::start_all(threads)?;
         let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
         let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone(), callers)?;
-        Ok(Self { switch, tracked, workers: threads, counters, keeper })
+        Ok(Self { switch, tracked, workers: threads, counters, captured: Mutex::default(), keeper })
     }
 
     /// The switch model.
@@ -107,25 +110,35 @@ impl Core {
 
     /// Says to the switch model how the link behind a port is.
     pub(super) fn set_state(&self, spec: &PortSpec) {
-        let state = LinkState {
-            up: spec.up && spec.from_switch.up,
-            plain: spec.from_switch.is_plain(),
-            captured: false,
-        };
+        let captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&spec.id);
+        let state =
+            LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
         slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
+    }
+
+    /// Takes a port up or down, as `spec` says.
+    pub(super) fn set_port(&self, spec: &PortSpec) {
+        self.tell(|| Change::SetPort { port: spec.id, up: spec.up });
+        self.set_state(spec);
+    }
+
+    /// Starts a capture at a port, or ends it. Every worker gets a sink: any of them may move packets past the port.
+    pub(super) fn set_capture(&self, spec: &PortSpec, sink: Option<&dyn Fn() -> Box<dyn CaptureSink>>) {
+        let mut captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        if sink.is_some() {
+            captured.insert(spec.id);
+        } else {
+            captured.remove(&spec.id);
+        }
+        drop(captured);
+        self.tell(|| Change::SetCapture { port: spec.id, sink: sink.map(|sink| sink()) });
+        self.set_state(spec);
     }
 
     /// Sends a change to every worker.
     pub(super) fn tell(&self, change: impl Fn() -> Change) {
         for worker in &self.workers {
             worker.send(Mail::Change(change()));
-        }
-    }
-
-    /// Sends a change to the worker that has a port.
-    pub(super) fn tell_owner(&self, spec: &PortSpec, change: Change) {
-        if let Some(worker) = self.workers.get(usize::from(spec.worker)) {
-            worker.send(Mail::Change(change));
         }
     }
 
@@ -138,11 +151,6 @@ impl Core {
     /// Waits until every worker has done what it was told.
     pub(super) fn settle(&self) {
         self.workers.iter().for_each(WorkerHandle::barrier);
-    }
-
-    /// Packets dropped so far for a reason, wherever.
-    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
-        self.counters.iter().map(|c| c.drops.read(reason)).sum()
     }
 }
 

@@ -8,7 +8,9 @@
 
 mod apply;
 mod boot;
+mod captures;
 mod core;
+mod events;
 mod execute;
 mod handle;
 mod journal;
@@ -17,6 +19,8 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
+mod runs;
+mod trial;
 
 pub use handle::plan_from_nothing;
 pub(crate) use running::Running;

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_api::{ApiError, ErrorKind};
-use netloom_container::{BoundFile, HostSpec, Spawner};
+use netloom_container::service::Restart;
+use netloom_container::{BoundFile, HostSpec, SpawnError, Spawner};
 use netloom_lab::Lab;
 use netloom_lab::lab::{Filesystem, Node};
 
 use super::journal::Ledger;
 use super::running::State;
+use super::runs::{self, Runs};
 
 /// The programs of a lab's nodes.
 pub(crate) struct Programs {
     spawner: Spawner,
     folder: PathBuf,
+    runs: Runs,
     ledger: Arc<Ledger>,
 }
 
@@ -28,7 +31,8 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
     pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
-        Self { spawner, folder: folder.to_owned(), ledger }
+        let runs = Runs::new(spawner.clone(), folder.join(LOGS));
+        Self { spawner, folder: folder.to_owned(), runs, ledger }
     }
 
     /// The spawner.
@@ -38,7 +42,10 @@ impl Programs {
 
     /// What a node sees of the machine.
     pub(super) fn host(&self, state: &State, node: &Node) -> HostSpec {
-        let lab = &state.lab;
+        self.host_in(&state.lab, node)
+    }
+
+    fn host_in(&self, lab: &Lab, node: &Node) -> HostSpec {
         let place = node.name.replace('/', ".");
         let mut spec = HostSpec::new(&node.name, self.folder.join("nodes").join(place));
         spec.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
@@ -76,32 +83,119 @@ impl Programs {
         Ok(())
     }
 
-    /// Brings files and `run:` programs to what the lab says now.
+    /// The environment that every program of a node starts with, beside `PATH`.
+    pub(super) fn env(host: &HostSpec, node: &Node) -> Vec<(String, String)> {
+        let base = [("HOME", "/root"), ("HOSTNAME", host.hostname.as_str()), ("SHELL", SHELL)];
+        let base = base.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        base.chain(node.env.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+    }
+
+    /// Brings files and `run:` programs to what the lab says now; returns what could not be started.
     ///
     /// # Errors
-    /// A file that could not be written.
-    pub(super) fn update(&self, _before: &Lab, state: &State) -> Result<(), ApiError> {
+    /// A file that could not be written, or no fd or thread for a program.
+    pub(super) fn update(&self, before: &Lab, state: &State) -> Result<Vec<String>, ApiError> {
         self.write_hosts(&state.lab)
-            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e))
+            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e))?;
+        for node in &state.lab.nodes {
+            let Some(made) = state.nodes.get(&node.name) else { continue };
+            let host = self.host(state, node);
+            let old = before.node(&node.name);
+            if old.is_some_and(|old| self.host_in(before, old) != host) {
+                // What a node's programs see of the machine is settled when the first of them starts.
+                self.end(&node.name);
+            }
+            if node.run.is_empty() {
+                self.runs.remove(&node.name);
+                continue;
+            }
+            let wanted = runs::Wanted {
+                env: Self::env(&host, node),
+                host,
+                commands: node.run.clone(),
+                restart: restart(node.restart),
+                netns: Arc::clone(&made.netns),
+            };
+            self.runs.set(&node.name, wanted, !made.stopped).map_err(|e| {
+                ApiError::caused(
+                    ErrorKind::Failed,
+                    format!("Cannot start the programs of {}.", node.name),
+                    &e,
+                )
+            })?;
+            if made.paused {
+                self.runs.pause(&node.name, true);
+            }
+        }
+        Ok(self.runs.first_starts())
+    }
+
+    /// Ends every program of a node, those of `run:` and all others.
+    pub(super) fn end(&self, node: &str) {
+        self.runs.hold(node);
+        if let Err(error) = self.spawner.stop_node(node, runs::GRACE) {
+            tracing::warn!(node, %error, "programs were not ended by the spawner");
+        }
+        self.runs.settle(node);
+    }
+
+    /// Starts the `run:` programs of a node that do not run.
+    pub(super) fn start(&self, node: &str) {
+        self.runs.start(node);
+    }
+
+    /// Freezes every program of a node, or lets them go on.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn pause(&self, node: &str, paused: bool) -> Result<(), SpawnError> {
+        if paused {
+            self.runs.pause(node, true);
+            return self.spawner.signal_node(node, SIGSTOP);
+        }
+        self.spawner.signal_node(node, SIGCONT)?;
+        self.runs.pause(node, false);
+        Ok(())
+    }
+
+    /// Ends every program of the lab.
+    pub(super) fn end_all(&self) {
+        self.runs.hold_all();
+        if let Err(error) = self.spawner.stop_all(Duration::ZERO) {
+            tracing::warn!(%error, "programs were not ended by the spawner");
+        }
     }
 
     /// Ends every program of nodes that are gone.
     pub(super) fn forget(&self, nodes: &[String]) {
         for node in nodes {
+            self.runs.hold(node);
             if let Err(error) = self.spawner.stop_node(node, Duration::ZERO) {
                 tracing::warn!(node, %error, "programs of a node that is gone");
             }
+            self.runs.settle(node);
+            self.runs.remove(node);
         }
     }
 
     /// Process id of a node's `run:` program, as the machine sees it.
-    pub(super) fn pid(&self, _node: &str) -> Option<u32> {
-        None
+    pub(super) fn pid(&self, node: &str) -> Option<u32> {
+        self.runs.pid(node)
     }
 
-    /// How often a node's `run:` program was started again.
-    pub(super) fn restarts(&self, _node: &str) -> u32 {
-        0
+    /// How often a node's `run:` programs were started again.
+    pub(super) fn restarts(&self, node: &str) -> u32 {
+        self.runs.restarts(node)
+    }
+
+    /// Whether a `run:` program of a node has failed for good.
+    pub(super) fn has_failed(&self, node: &str) -> bool {
+        self.runs.has_failed(node)
+    }
+
+    /// Where the output of a node's `run:` programs is kept.
+    pub(super) fn log(&self, node: &str) -> PathBuf {
+        self.runs.log(node)
     }
 
     /// Removes the files that nodes were shown.
@@ -111,5 +205,33 @@ impl Programs {
             let _ = std::fs::remove_file(self.hosts_file(&tenant.name));
         }
         let _ = std::fs::remove_dir(self.folder.join("nodes"));
+        let _ = std::fs::remove_dir_all(self.runs.logs());
+    }
+}
+
+/// The shell of nodes.
+pub(super) const SHELL: &str = "/bin/bash";
+/// The directory of the nodes' logs, in the lab's own.
+const LOGS: &str = "logs";
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
+
+const fn restart(wanted: netloom_lab::lab::Restart) -> Restart {
+    match wanted {
+        netloom_lab::lab::Restart::Never => Restart::No,
+        netloom_lab::lab::Restart::OnFailure => Restart::OnFailure,
+        netloom_lab::lab::Restart::Always => Restart::Always,
+    }
+}
+
+/// Removes what the programs of a dead daemon left in the lab's directory.
+pub(super) fn clean(folder: &Path) {
+    // Missing is as good as removed, and what stays is found by whoever removes the directory.
+    let _ = std::fs::remove_dir(folder.join("nodes"));
+    let _ = std::fs::remove_dir_all(folder.join(LOGS));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("hosts.") {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

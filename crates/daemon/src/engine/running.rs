@@ -12,6 +12,7 @@ use netloom_lab::Lab;
 use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
+use super::captures::Captures;
 use super::core::Core;
 use super::journal::Ledger;
 use super::programs::Programs;
@@ -29,6 +30,7 @@ pub(crate) struct Running {
     /// Nanoseconds on the lab's clock when the daemon started.
     pub(super) started: u64,
     pub(super) programs: Programs,
+    pub(super) captures: Captures,
     /// What can outlive the daemon.
     pub(super) ledger: Arc<Ledger>,
     core: OnceLock<Core>,
@@ -89,6 +91,7 @@ impl Running {
             rootless,
             auto,
             started: netloom_sys::clock::now(),
+            captures: Captures::default(),
             programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
             ledger,
             home,

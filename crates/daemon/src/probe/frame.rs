@@ -1,11 +1,13 @@
 //! Probes as whole frames: built for those who want to send past the sender's own routes and neighbours, and told
 //! apart from everything else that arrives.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use netloom_lab::expect::ProbeKind;
 use netloom_packet::Mac;
 use netloom_packet::build::{Body, Frame, Ip, Tcp};
+use netloom_packet::ipv4::Ipv4;
+use netloom_packet::ipv6::Ipv6;
 use netloom_packet::tcp::flag;
 
 use super::echo::Token;
@@ -64,6 +66,19 @@ pub(super) fn token_in(frame: &[u8]) -> Option<Token> {
     frame.get(usize::from(at)..).and_then(Token::read)
 }
 
+/// From where to where a frame begins a connection, if it does.
+pub(super) fn call_in(frame: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let headers = netloom_packet::parse(frame).ok()?;
+    let tcp = netloom_packet::tcp::Tcp::of(frame, &headers)?;
+    let (src, dst) = match (Ipv4::of(frame, &headers), Ipv6::of(frame, &headers)) {
+        (Some(ip), _) => (IpAddr::from(ip.src()), IpAddr::from(ip.dst())),
+        (None, Some(ip)) => (IpAddr::from(ip.src()), IpAddr::from(ip.dst())),
+        (None, None) => return None,
+    };
+    let begins = tcp.flags() & (flag::SYN | flag::ACK) == flag::SYN;
+    begins.then(|| (SocketAddr::new(src, tcp.src()), SocketAddr::new(dst, tcp.dst())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +105,20 @@ mod tests {
                     assert!(cut.is_none() || cut == Some(TOKEN), "{kind:?} cut at {len}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_begin_of_a_connection_is_known_by_its_ends() {
+        for v6 in [false, true] {
+            let (a, b) = (place(1, v6), place(2, v6));
+            let frame = probe(ProbeKind::Tcp(80), TOKEN, a, b).unwrap();
+            let ends = (SocketAddr::new(a.ip, SOURCE_PORT), SocketAddr::new(b.ip, 80));
+            assert_eq!(call_in(&frame), Some(ends));
+            assert_eq!(call_in(&probe(ProbeKind::Udp(80), TOKEN, a, b).unwrap()), None);
+            let answer = Tcp { flags: flag::SYN | flag::ACK, ..Tcp::default() };
+            let answer = Frame::ip(Mac(a.mac), Mac(b.mac), Ip::between(a.ip, b.ip).unwrap().tcp(answer));
+            assert_eq!(call_in(&answer.to_vec().unwrap()), None);
         }
     }
 

@@ -15,7 +15,7 @@ mod station;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use bulk::{Bulk, BulkError, Flow, bulk};
+pub(crate) use bulk::{Flow, bulk};
 pub(crate) use loops::loops;
 pub(crate) use ping::{PairResult, PingJob, ping};
 pub(crate) use reach::{ReachJob, Reached, reach};

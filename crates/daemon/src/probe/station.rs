@@ -18,6 +18,8 @@ pub(crate) struct Station {
     pub(crate) v4: Option<Ipv4Addr>,
     /// The IPv6 address it is asked at.
     pub(crate) v6: Option<Ipv6Addr>,
+    /// All its addresses. One that another station has, too, proves nothing by an answer.
+    pub(crate) addresses: Vec<IpAddr>,
     /// Why it cannot take part, if that is known beforehand.
     pub(crate) down: Option<String>,
     /// Whether the prober may take a port on which nothing listens: a service that is about to start must not find

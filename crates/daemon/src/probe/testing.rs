@@ -23,11 +23,14 @@ pub(super) fn namespaces<const N: usize>() -> Option<[Arc<NetNs>; N]> {
 
 /// A station called `name`, asked at 10.`net`.0.`host` and fd00:`net`::`host`.
 pub(super) fn station(name: &str, netns: &Arc<NetNs>, net: u8, host: u8) -> Station {
+    let v4 = std::net::Ipv4Addr::from([10, net, 0, host]);
+    let v6 = std::net::Ipv6Addr::from([0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)]);
     Station {
         name: name.to_owned(),
         netns: Arc::clone(netns),
-        v4: Some([10, net, 0, host].into()),
-        v6: Some([0xfd00, u16::from(net), 0, 0, 0, 0, 0, u16::from(host)].into()),
+        v4: Some(v4),
+        v6: Some(v6),
+        addresses: vec![v4.into(), v6.into()],
         down: None,
         may_listen: true,
     }

@@ -1,18 +1,33 @@
 //! Whether to go on looking or to sleep: a sleep costs a wake-up (some 50 us in a virtual machine), looking costs
 //! a processor that somebody else may need.
 
-/// Looks on for this long after the last packet.
-const LINGER_NS: u64 = 50_000;
+/// Looks on for this long after the last packet was dealt with: longer than a sleeping processor takes to wake up and
+/// send the answer to it.
+const LINGER_NS: u64 = 100_000;
 /// Wakes up this much before a link's departure is due, and looks on until it is.
 const EARLY_NS: u64 = 60_000;
 /// How often the processors this thread may use are counted again, while there is traffic.
 const RECOUNT_NS: u64 = 20_000_000;
+/// How often it is seen whether others want them, while there is traffic.
+const LOOK_NS: u64 = 1_000_000;
+
+/// What the machine says of itself.
+pub(super) trait Machine {
+    /// Processors that this thread may use.
+    fn processors(&self) -> usize;
+
+    /// Threads that run or want to, this one included.
+    fn runnable(&self) -> usize;
+}
 
 /// Decides how long to wait.
 #[derive(Debug)]
 pub(super) struct Spin {
     last_traffic: u64,
     counted: u64,
+    processors: usize,
+    looked: u64,
+    /// A processor is there that nobody needs.
     spare: bool,
     threads: usize,
 }
@@ -20,15 +35,20 @@ pub(super) struct Spin {
 impl Spin {
     /// For one of `threads` workers.
     pub(super) fn new(threads: usize) -> Self {
-        Self { last_traffic: 0, counted: 0, spare: false, threads }
+        Self { last_traffic: 0, counted: 0, processors: 0, looked: 0, spare: false, threads }
     }
 
-    /// A packet came at `now`.
-    pub(super) fn traffic(&mut self, now: u64, processors: impl FnOnce() -> usize) {
+    /// A packet was dealt with by `now`.
+    pub(super) fn traffic(&mut self, now: u64, machine: &impl Machine) {
         self.last_traffic = now;
-        if now.saturating_sub(self.counted) >= RECOUNT_NS || self.counted == 0 {
+        if self.processors == 0 || now.saturating_sub(self.counted) >= RECOUNT_NS {
             self.counted = now;
-            self.spare = processors() > self.threads;
+            self.processors = machine.processors();
+            self.spare = self.spare && self.processors > self.threads;
+        }
+        if self.looked == 0 || now.saturating_sub(self.looked) >= LOOK_NS {
+            self.looked = now;
+            self.spare = self.processors > self.threads && machine.runnable() <= self.processors;
         }
     }
 
@@ -38,13 +58,26 @@ impl Spin {
             return Some(0);
         }
         let left = deadline?.saturating_sub(now);
-        Some(if self.spare { left.saturating_sub(EARLY_NS) } else { left })
+        Some(if self.processors > self.threads { left.saturating_sub(EARLY_NS) } else { left })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Processors, and threads that want them.
+    struct Fake(usize, usize);
+
+    impl Machine for Fake {
+        fn processors(&self) -> usize {
+            self.0
+        }
+
+        fn runnable(&self) -> usize {
+            self.1
+        }
+    }
 
     #[test]
     fn an_idle_worker_sleeps_until_it_is_woken() {
@@ -54,9 +87,9 @@ mod tests {
     #[test]
     fn with_a_spare_processor_it_lingers_and_then_sleeps() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, || 2);
-        assert_eq!(spin.timeout(1_010_000, None), Some(0));
-        assert_eq!(spin.timeout(1_050_000, None), None);
+        spin.traffic(1_000_000, &Fake(2, 2));
+        assert_eq!(spin.timeout(1_099_999, None), Some(0));
+        assert_eq!(spin.timeout(1_100_000, None), None);
         assert_eq!(spin.timeout(1_100_000, Some(1_900_000)), Some(740_000));
         assert_eq!(spin.timeout(1_100_000, Some(1_150_000)), Some(0));
     }
@@ -64,17 +97,27 @@ mod tests {
     #[test]
     fn without_one_it_never_lingers() {
         let mut spin = Spin::new(2);
-        spin.traffic(1_000_000, || 2);
+        spin.traffic(1_000_000, &Fake(2, 1));
         assert_eq!(spin.timeout(1_000_001, None), None);
         assert_eq!(spin.timeout(1_000_001, Some(1_000_101)), Some(100));
     }
 
     #[test]
+    fn what_others_want_is_not_spare() {
+        let mut spin = Spin::new(1);
+        spin.traffic(1_000_000, &Fake(2, 3));
+        assert_eq!(spin.timeout(1_000_001, None), None);
+        spin.traffic(1_000_000 + LOOK_NS, &Fake(2, 2));
+        assert_eq!(spin.timeout(1_000_001 + LOOK_NS, None), Some(0));
+    }
+
+    #[test]
     fn processors_are_counted_now_and_then() {
         let mut spin = Spin::new(1);
-        spin.traffic(1, || 2);
-        spin.traffic(2, || unreachable!("counted a moment ago"));
-        spin.traffic(RECOUNT_NS + 2, || 1);
+        spin.traffic(1, &Fake(2, 1));
+        spin.traffic(LOOK_NS, &Fake(1, 1));
+        assert_eq!(spin.timeout(LOOK_NS + 1, None), Some(0), "not counted again yet");
+        spin.traffic(RECOUNT_NS + 2, &Fake(1, 1));
         assert_eq!(spin.timeout(RECOUNT_NS + 3, None), None);
     }
 }

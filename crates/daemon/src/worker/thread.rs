@@ -9,9 +9,11 @@ use netloom_datapath::{Change, Handoff, Port, PortSpec, Slowpath, Worker};
 use netloom_flow::{Nanos, PortId};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
+use netloom_sys::load::Runnable;
 use netloom_sys::{HostError, affinity, clock};
 
-use super::spin::Spin;
+use super::spin::{Machine, Spin};
+use super::standing::Promptness;
 
 /// A driver with a file descriptor to wait for.
 pub(crate) trait Device: Port + AsFd {}
@@ -81,6 +83,10 @@ impl WorkerHandle {
                 spin: Spin::new(of),
                 ready: Vec::new(),
                 looked: 0,
+                served: false,
+                // Without the file it looks as if nobody else wanted to run.
+                machine: Host(Runnable::open().ok()),
+                promptness: Promptness::new(),
             };
             let thread =
                 std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
@@ -152,6 +158,8 @@ const EVENTS: usize = 256;
 const RING: usize = 4096;
 /// Cached flows that carried nothing for this long are let go.
 const IDLE: Nanos = Nanos::from_secs(10);
+/// A wait of at least this long was a rest: nothing was there.
+const REST_NS: u64 = 5_000;
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 
@@ -167,6 +175,23 @@ struct Runner<S> {
     ready: Vec<PortId>,
     /// When the ports were last looked at.
     looked: u64,
+    /// Whether the last round brought anything.
+    served: bool,
+    machine: Host,
+    promptness: Promptness,
+}
+
+/// The machine, as far as [`Spin`] asks.
+struct Host(Option<Runnable>);
+
+impl Machine for Host {
+    fn processors(&self) -> usize {
+        affinity::count()
+    }
+
+    fn runnable(&self) -> usize {
+        self.0.as_ref().and_then(Runnable::count).unwrap_or(0)
+    }
 }
 
 impl<S: Slowpath> Runner<S> {
@@ -183,11 +208,14 @@ impl<S: Slowpath> Runner<S> {
                 self.take_over();
             }
             let now = clock::now();
+            if std::mem::take(&mut self.served) {
+                self.spin.traffic(now, &self.machine);
+            }
             self.worker.poll(Nanos(now), &mut self.slow);
             self.hand_over();
             let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
             rung = self.wait(timeout);
-            self.serve(timeout);
+            self.serve(now, timeout);
         }
     }
 
@@ -262,8 +290,13 @@ impl<S: Slowpath> Runner<S> {
     }
 
     /// One round at every port that is ready, with a look at due links in between.
-    fn serve(&mut self, timeout: Option<u64>) {
+    fn serve(&mut self, waiting: u64, timeout: Option<u64>) {
         let woken = clock::now();
+        if timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS {
+            self.promptness.rested(woken);
+        } else {
+            self.promptness.busy(woken);
+        }
         // Only looked: what is ready may lie there since the last look. Waited for: since the moment of waking.
         let quiet = if timeout == Some(0) { self.looked } else { woken };
         self.looked = woken;
@@ -273,14 +306,12 @@ impl<S: Slowpath> Runner<S> {
         self.worker.begin_round(Nanos(woken), Nanos(quiet));
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
-            let now = clock::now();
+            let now = if index == 0 { woken } else { clock::now() };
             if self.worker.deadline().is_some_and(|due| due.0 <= now) {
                 self.worker.poll(Nanos(now), &mut self.slow);
             }
             let served = self.worker.service(port, Nanos(now), &mut self.slow);
-            if served.packets > 0 {
-                self.spin.traffic(now, affinity::count);
-            }
+            self.served |= served.packets > 0;
             if let Some(errno) = served.error {
                 // Its device is gone or broken: waiting for it any longer would only spin.
                 tracing::warn!(port = port.0, errno, "a port's device failed and is let go");

@@ -95,6 +95,7 @@ impl Slowpath for Naive {
             dependencies: Box::default(),
             effects: Box::default(),
             cacheable,
+            stamp: 0.into(),
             hits: Hits::default(),
         });
         self.given.push(Arc::clone(&translation));

@@ -5,7 +5,7 @@ mod netloom;
 pub(super) mod ovs;
 mod veth;
 
-pub(super) use netloom::Lab;
+pub(super) use netloom::{Lab, measure, program};
 
 use super::shell::Netns;
 use crate::run::Failed;

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
 
 use super::{Bed, Rest};
 use crate::bench::shell::{self, Netns};
@@ -14,9 +17,17 @@ pub(in crate::bench) struct Lab {
     file: PathBuf,
 }
 
-/// The release binary.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Measures this binary instead of the release build.
+pub(in crate::bench) fn measure(program: PathBuf) {
+    // Said once, before anything runs.
+    let _ = PROGRAM.set(program);
+}
+
+/// The binary that is measured.
 pub(in crate::bench) fn program() -> PathBuf {
-    run::root().join("target/release/netloom")
+    PROGRAM.get_or_init(|| run::target().join("release/netloom")).clone()
 }
 
 impl Lab {
@@ -35,6 +46,11 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Its name.
+    pub(in crate::bench) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs a verb on the lab and returns what it printed.
     ///
     /// # Errors
@@ -43,15 +59,25 @@ impl Lab {
         shell::finish(&words.join(" "), Command::new(program()).args(["-l", &self.name]).args(words))
     }
 
+    /// Runs a verb on the lab and reads the JSON that it printed.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what netloom printed.
+    pub(in crate::bench) fn json(&self, words: &[&str]) -> Result<Value, Failed> {
+        let text = self.verb(&[words, &["--output", "json"]].concat())?;
+        serde_json::from_str(&text).map_err(|e| Failed::Check(format!("{}: {e}", words.join(" "))))
+    }
+
     /// The daemon's process id.
     ///
     /// # Errors
     /// [`Failed::Check`] if there is none.
     pub(in crate::bench) fn pid(&self) -> Result<u32, Failed> {
-        let file = PathBuf::from("/run/netloom").join(&self.name).join("pid");
+        let file = PathBuf::from("/run/netloom").join(&self.name).join("daemon.pid");
         let text = std::fs::read_to_string(&file)
             .map_err(|source| Failed::File { path: file.display().to_string(), source })?;
-        text.split_whitespace().next().and_then(|w| w.parse().ok()).ok_or_else(|| Failed::Check(text.clone()))
+        let who: Value = serde_json::from_str(&text).unwrap_or_default();
+        who["pid"].as_u64().and_then(|pid| pid.try_into().ok()).ok_or_else(|| Failed::Check(text.clone()))
     }
 }
 

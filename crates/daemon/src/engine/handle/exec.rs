@@ -4,17 +4,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use netloom_api::stream::Frame;
 use netloom_api::{ApiError, Command, ErrorKind, TermSize};
 use netloom_container::{Ending, ProcessSpec, SpawnError, Spawned, Spawner, TerminalSize, User};
 
 use crate::engine::Running;
+use crate::engine::programs::{Programs, SHELL};
 use crate::stream::{Conn, End, Program, Stdio, pump};
 
 impl Running {
     /// Runs a program in a node; its streams are the connection's.
     pub(super) fn exec(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         let Command::Exec { node, argv, env, cwd, user, tty } = command else { return Ok(()) };
-        let (host, netns, own_env) = {
+        let (host, netns, base) = {
             let state = self.state();
             let known = state.lab.node(&node);
             let (Some(known), Some(made)) = (known, state.nodes.get(&node)) else {
@@ -25,22 +27,25 @@ impl Running {
                 return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is stopped."))
                     .hint(format!("netloom start {node}")));
             }
-            (self.programs.host(&state, known), Arc::clone(&made.netns), known.env.clone())
+            if made.paused {
+                return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is paused."))
+                    .hint(format!("netloom resume {node}")));
+            }
+            let host = self.programs.host(&state, known);
+            let env = Programs::env(&host, known);
+            (host, Arc::clone(&made.netns), env)
         };
         let shell = argv.is_empty();
-        let mut process =
-            ProcessSpec::new(if shell { vec![SHELL.to_owned(), "-l".to_owned()] } else { argv });
-        let hostname = &host.hostname;
-        for (name, value) in [("HOME", "/root"), ("HOSTNAME", hostname.as_str()), ("SHELL", SHELL)] {
-            process.env.push((name.to_owned(), value.to_owned()));
-        }
-        process.env.extend(own_env.into_iter().chain(env));
+        let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned()] } else { argv });
+        process.env.extend(base.into_iter().chain(env));
         process.cwd = cwd.map(PathBuf::from);
         process.user = user.as_deref().map(find_user).transpose()?;
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
         if tty.is_some() {
-            let spawned = self.programs.spawner().spawn(&host, &process, netns.as_fd(), None);
-            spawned.map_err(|e| refused(&e)).and_then(|spawned| self.with_terminal(spawned, conn))
+            match self.programs.spawner().spawn(&host, &process, netns.as_fd(), None) {
+                Ok(spawned) => self.with_terminal(spawned, conn),
+                Err(error) => unable(&error, "\r\n", conn),
+            }
         } else {
             self.with_pipes(&host, &process, netns.as_fd(), conn)
         }
@@ -64,8 +69,10 @@ impl Running {
         let pipe = || std::io::pipe().map_err(|e| no_pipe(&e));
         let ((in_read, in_write), (out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?, pipe()?);
         let streams = [in_read.as_fd(), out_write.as_fd(), err_write.as_fd()];
-        let spawned =
-            self.programs.spawner().spawn(host, process, netns, Some(streams)).map_err(|e| refused(&e))?;
+        let spawned = match self.programs.spawner().spawn(host, process, netns, Some(streams)) {
+            Ok(spawned) => spawned,
+            Err(error) => return unable(&error, "\n", conn),
+        };
         drop((in_read, out_write, err_write));
         let stdio = Stdio {
             stdin: Some(in_write.into()),
@@ -125,16 +132,18 @@ impl Program for Inside<'_> {
     }
 }
 
-const SHELL: &str = "/bin/bash";
 const SIGHUP: u8 = 1;
 
-fn refused(error: &SpawnError) -> ApiError {
-    let kind = match error.shell_code() {
-        127 => ErrorKind::NotFound,
-        126 => ErrorKind::Denied,
-        _ => ErrorKind::Failed,
-    };
-    ApiError::new(kind, format!("{error}."))
+/// A program that is not there or cannot be run is an answer, as in a shell: a line and 127 or 126.
+fn unable(error: &SpawnError, newline: &str, conn: &mut Conn) -> Result<(), ApiError> {
+    let code = error.shell_code();
+    if !matches!(code, 126 | 127) {
+        return Err(ApiError::new(ErrorKind::Failed, format!("{error}.")));
+    }
+    // Nobody there to hear it is no fault.
+    let _ = conn.send_bytes(2, format!("netloom: {error}{newline}").as_bytes());
+    let _ = conn.send(&Frame::Exit(code));
+    Ok(())
 }
 
 fn no_pipe(error: &std::io::Error) -> ApiError {

@@ -44,9 +44,8 @@ impl Running {
         let begin = netloom_sys::clock::now();
         let mut state = self.state();
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
-        if let Err(error) = self.programs.spawner().stop_all(std::time::Duration::ZERO) {
-            tracing::warn!(%error, "programs were not ended by the spawner");
-        }
+        self.captures.end_all();
+        self.programs.end_all();
         if let Some(core) = self.core() {
             for port in state.specs.keys() {
                 core.remove_port(*port);
@@ -79,10 +78,10 @@ impl Running {
         if let Some(switch) = self.switch_rows(&state).into_iter().find(|row| row.name == name) {
             return Ok(Shown::Switch { links: touching(name), switch });
         }
-        if let [link] = state.lab.links_named(name)[..] {
-            if let Some(row) = links.iter().find(|row| row.name == link.id) {
-                return Ok(Shown::Link(row.clone()));
-            }
+        if let [link] = state.lab.links_named(name)[..]
+            && let Some(row) = links.iter().find(|row| row.name == link.id)
+        {
+            return Ok(Shown::Link(row.clone()));
         }
         if let Some(tenant) = self.tenant_rows(&state).into_iter().find(|row| row.name == name) {
             let nodes = self.node_rows(&state).into_iter().filter(|row| row.tenant == name).collect();
@@ -144,9 +143,19 @@ fn tenants(lab: &Lab) -> u64 {
     lab.tenants.iter().filter(|tenant| used(&tenant.name)).count() as u64
 }
 
+/// Who runs the daemon, by name if the machine knows one.
 fn owner() -> String {
     let uid = std::os::unix::fs::MetadataExt::uid;
-    std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |me| uid(&me).to_string())
+    let Ok(uid) = std::fs::metadata("/proc/self").map(|me| uid(&me).to_string()) else {
+        return String::new();
+    };
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    });
+    name.unwrap_or(uid)
 }
 
 /// All errors of a file, with their places.

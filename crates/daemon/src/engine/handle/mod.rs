@@ -1,17 +1,27 @@
 //! What each command does: a file per noun.
 
+mod capture;
 mod exec;
 mod flow;
 mod lab;
 mod link;
+mod logs;
+mod measure;
+mod node;
 mod ping;
 mod plan;
 mod rows;
+mod test;
+mod top;
 
-pub use plan::plan_from_nothing;
 pub(super) use rows::directions;
 
+use std::time::Duration;
+
+pub use plan::plan_from_nothing;
+
 use netloom_api::{ApiError, Command, ErrorKind, Listing, Reply};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Running;
 use crate::{Conn, Engine, Sink};
@@ -31,7 +41,7 @@ impl Engine for Running {
                 Listing::Drops => Reply::Drops(self.drop_rows(&self.state())),
             }),
             Command::Show { name } => self.show(name.as_deref()).map(|shown| Reply::Shown(Box::new(shown))),
-            Command::Graph => Ok(Reply::Shown(Box::new(netloom_api::Shown::Lab(self.graph())))),
+            Command::Graph => Ok(Reply::Graph(Box::new(self.graph()))),
             Command::Link { link, direction, settings, up } => {
                 self.link(&link, direction, &settings, up).map(|row| Reply::Links(vec![row]))
             }
@@ -46,6 +56,12 @@ impl Engine for Running {
                 self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
             }
             Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
+            Command::Measure { from, to, what, seconds } => {
+                self.measure(&from, &to, &what, seconds, sink).map(Reply::Measured)
+            }
+            Command::Test { sentences } => self.test(sentences.as_deref(), sink).map(Reply::Tested),
+            Command::Play => self.play(sink).map(|()| Reply::Done {}),
+            Command::Node { nodes, action } => self.nodes(&nodes, action).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),
         }
     }
@@ -53,6 +69,9 @@ impl Engine for Running {
     fn stream(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         match command {
             Command::Exec { .. } => self.exec(command, conn),
+            Command::Logs { name, follow } => self.logs(name.as_deref(), follow, conn),
+            Command::Capture { target, snap, packets } => self.capture(&target, snap, packets, conn),
+            Command::Top { interval_ms } => self.top(interval_ms, conn),
             other => Err(not_yet(&other)),
         }
     }
@@ -60,6 +79,27 @@ impl Engine for Running {
 
 fn not_yet(command: &Command) -> ApiError {
     ApiError::new(ErrorKind::Unsupported, format!("`{}` is not supported by this version.", command.word()))
+}
+
+/// Waits for `time`, or until the client has left or has enough. Whether it has.
+fn left(conn: &mut Conn, time: Duration) -> bool {
+    let until = netloom_sys::clock::now() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    loop {
+        // A client of such a stream says nothing but that it is to end.
+        if !matches!(conn.poll(), Ok(None)) {
+            return true;
+        }
+        let left = until.saturating_sub(netloom_sys::clock::now());
+        if left == 0 {
+            return false;
+        }
+        let timeout = Timespec::try_from(Duration::from_nanos(left)).ok();
+        let mut fds = [PollFd::new(conn, PollFlags::IN)];
+        let ready = poll(&mut fds, timeout.as_ref());
+        if matches!(ready, Ok(1..)) && matches!(conn.fill(), Ok(Some(0)) | Err(_)) {
+            return true;
+        }
+    }
 }
 
 /// There is no thing of this name.

@@ -20,6 +20,10 @@ pub(super) struct Entry {
     pub(super) seen_at: Option<usize>,
     /// Whether the prober itself listens at the target.
     pub(super) ours: bool,
+    /// Others have this address, too: an answer does not say who gave it, only a sighting in the target does.
+    pub(super) shared: bool,
+    /// An attempt came to an end by an answer or a refusal.
+    pub(super) settled: bool,
 }
 
 /// One packet or connection.
@@ -60,7 +64,18 @@ pub(crate) struct Reached {
 
 impl Entry {
     pub(super) fn new(from: usize, to: usize, kind: ProbeKind, address: IpAddr) -> Self {
-        Self { from, to, kind, address, attempts: Vec::new(), error: None, seen_at: None, ours: false }
+        Self {
+            from,
+            to,
+            kind,
+            address,
+            attempts: Vec::new(),
+            error: None,
+            seen_at: None,
+            ours: false,
+            shared: false,
+            settled: false,
+        }
     }
 
     pub(super) fn attempt(&mut self, number: u32) -> Option<&mut Attempt> {
@@ -74,6 +89,8 @@ impl Entry {
             |which: fn(&&Attempt) -> bool| u32::try_from(counted().filter(which).count()).unwrap_or(u32::MAX);
         let (sent, arrived) = (count(|a| a.sent.is_some()), count(|a| a.arrived));
         let lost = arrived < sent;
+        let stranger = arrived == 0 && self.shared && counted().any(|attempt| attempt.round_trip.is_some());
+        let stranger = stranger.then(|| "another node that has the address answered".to_owned());
         let seen = self.seen_at.filter(|_| lost).and_then(|at| stations.get(at));
         Reached {
             from: self.from,
@@ -82,9 +99,12 @@ impl Entry {
             v6: self.address.is_ipv6(),
             sent,
             arrived,
-            round_trips: counted().filter_map(|attempt| attempt.round_trip).collect(),
+            round_trips: counted()
+                .filter(|attempt| attempt.arrived)
+                .filter_map(|attempt| attempt.round_trip)
+                .collect(),
             seen_at: seen.map(|station| station.name.clone()),
-            error: self.error.clone().filter(|_| arrived == 0),
+            error: stranger.or_else(|| self.error.clone()).filter(|_| arrived == 0),
         }
     }
 }

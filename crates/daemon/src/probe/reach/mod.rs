@@ -5,7 +5,8 @@
 //!                                          one thread, one epoll set: no thread and no fd per pair that is idle
 //! ```
 //! "Arrived" means inside the target: a token read by the prober's own socket there, an accepted connection, an echo
-//! reply (its kernel answered), or a sniffer of the target that saw it. Sniffers stand in the targets, and in the nodes
+//! reply (its kernel answered), or a sniffer of the target that saw it. Where several nodes have the address (tenants
+//! may), an answer is anybody's and only what was seen in the target counts. Sniffers stand in the targets, and in the nodes
 //! that forward, as long as they are few: what did not arrive was last seen there.
 
 mod connect;
@@ -15,7 +16,8 @@ mod source;
 
 pub(crate) use entry::Reached;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use netloom_lab::address::Family;
 use netloom_lab::expect::ProbeKind;
@@ -39,6 +41,7 @@ pub(crate) struct ReachJob {
     /// Over which family; `None`: all that both ends have.
     pub(crate) over: Option<Family>,
     /// Counted packets for each pair, kind and family. With more than one, another goes before that is not counted.
+    /// One alone is repeated until something comes of it, so that the moment at which a network heals is found.
     pub(crate) packets: u32,
     /// Nanoseconds between two of them.
     pub(crate) gap: u64,
@@ -54,6 +57,12 @@ pub(crate) struct ReachJob {
 const LONGEST_GAP: u64 = 20_000_000;
 const SHORTEST_GAP: u64 = 1_000_000;
 const SPREAD: u64 = 2_000_000_000;
+/// Between two tries of a packet that is repeated, of few entries and of many: what loads the machine is not to be
+/// loaded more.
+const RETRY: u64 = 50_000_000;
+const RETRY_MANY: u64 = 250_000_000;
+/// More entries than this are many.
+const FEW: usize = 64;
 
 impl ReachJob {
     /// Nanoseconds between `packets` packets if nothing else is wanted.
@@ -86,10 +95,8 @@ pub(crate) fn reach(
     let (entries, of_pair) = entries(stations, job);
     let watched = watched(job, &entries);
     let mut rounds = Rounds::new(stations, job, entries)?;
-    if watched.len() <= MOST_SNIFFERS {
-        for at in watched {
-            rounds.watch(at)?;
-        }
+    for at in watched {
+        rounds.watch(at)?;
     }
     let mut neighbours = Neighbours::default();
     for block in matrix::blocks(&job.pairs) {
@@ -109,6 +116,10 @@ pub(crate) fn reach(
 
 /// An entry per pair, kind and family, and which of them belong to each pair.
 fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::Range<usize>>) {
+    let mut holders: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for address in stations.iter().flat_map(|station| &station.addresses) {
+        *holders.entry(*address).or_default() += 1;
+    }
     let mut entries = Vec::new();
     let mut of_pair = Vec::with_capacity(job.pairs.len());
     for &(from, to) in &job.pairs {
@@ -119,6 +130,7 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
                 let kinds = job.kinds.iter().filter(|kind| **kind != ProbeKind::Broadcast);
                 entries.extend(kinds.map(|&kind| {
                     let mut entry = Entry::new(from, to, kind, address);
+                    entry.shared = holders.get(&address).is_some_and(|holders| *holders > 1);
                     entry.error = a.down.clone().or_else(|| b.down.clone());
                     entry
                 }));
@@ -129,9 +141,14 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
     (entries, of_pair)
 }
 
-/// Where tokens are looked out for.
+/// Where tokens are looked out for: wherever it must be, and if they are few, in all targets and on the way to them.
 fn watched(job: &ReachJob, entries: &[Entry]) -> BTreeSet<usize> {
-    entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect()
+    let all: BTreeSet<usize> =
+        entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect();
+    if all.len() <= MOST_SNIFFERS {
+        return all;
+    }
+    entries.iter().filter(|entry| entry.shared).map(|entry| entry.to).collect()
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use netloom_sys::icmp::{IcmpSocket, kind};
 use netloom_sys::sniffer::Sniffer;
 use netloom_sys::{Errno, HostError, clock};
 
-use super::ReachJob;
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
+use super::{FEW, RETRY, RETRY_MANY, ReachJob};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
-use crate::probe::frame::token_in;
+use crate::probe::frame::{call_in, token_in};
 use crate::probe::run_number;
 use crate::probe::station::Station;
 
@@ -44,8 +44,12 @@ pub(super) struct Rounds<'a> {
     listening: BTreeMap<(usize, Port, bool), bool>,
     /// Connections that are made and whose token has not been read.
     connected: BTreeMap<(usize, u32), TcpStream>,
+    /// Connections to addresses that several nodes have, by their ends: entries and attempts.
+    calls: BTreeMap<(SocketAddr, SocketAddr), Vec<(usize, u32)>>,
     /// Attempts not over.
     open: usize,
+    /// Entries of the block that are not settled.
+    waiting: usize,
 }
 
 impl<'a> Rounds<'a> {
@@ -65,7 +69,9 @@ impl<'a> Rounds<'a> {
             outlets: BTreeMap::new(),
             listening: BTreeMap::new(),
             connected: BTreeMap::new(),
+            calls: BTreeMap::new(),
             open: 0,
+            waiting: 0,
         })
     }
 
@@ -79,30 +85,54 @@ impl<'a> Rounds<'a> {
     /// Tries the entries of a block.
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
-        let (rounds, skip) = (self.job.packets.max(1) + self.skip(), self.skip());
-        for round in 0..rounds {
-            let begin = clock::now();
-            self.send(entries, round)?;
-            let patient = round < skip || round + 1 == rounds;
-            let until = begin + if patient { self.job.wait } else { self.job.gap };
-            self.gather(until, patient)?;
-            if !goes_on() {
-                break;
-            }
+        self.waiting = entries
+            .iter()
+            .filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none()))
+            .count();
+        if self.job.packets > 1 {
+            self.count(entries, goes_on)?;
+        } else {
+            self.insist(entries, goes_on)?;
         }
         self.close(entries);
         Ok(())
     }
 
-    /// What came of all entries.
-    pub(super) fn finish(self) -> Vec<Reached> {
-        let skip = if self.skip() == 1 { 1 } else { 0 };
-        self.entries.iter().map(|entry| entry.reached(self.stations, skip)).collect()
+    /// A packet that finds the neighbours, then those that count, evenly.
+    fn count(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
+        for round in 0..=self.job.packets {
+            let begin = clock::now();
+            self.send(entries, round)?;
+            let patient = round == 0 || round == self.job.packets;
+            let until = begin + if patient { self.job.wait } else { self.job.gap };
+            self.gather(until, |rounds| patient && rounds.open == 0)?;
+            if !goes_on() {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    /// Packets in front that are not counted: they find the neighbours.
-    fn skip(&self) -> u32 {
-        u32::from(self.job.packets > 1)
+    /// One packet, again and again until it is answered.
+    fn insist(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
+        let end = clock::now() + self.job.wait;
+        for round in 0.. {
+            let now = clock::now();
+            if now >= end || self.waiting == 0 || (round > 0 && !goes_on()) {
+                break;
+            }
+            self.send(entries, round)?;
+            let retry = if self.waiting > FEW { RETRY_MANY } else { RETRY };
+            self.gather((now + retry).min(end), |rounds| rounds.waiting == 0)?;
+        }
+        Ok(())
+    }
+
+    /// What came of all entries.
+    pub(super) fn finish(self) -> Vec<Reached> {
+        // The first finds the neighbours.
+        let skip = usize::from(self.job.packets > 1);
+        self.entries.iter().map(|entry| entry.reached(self.stations, skip)).collect()
     }
 
     /// Opens what the entries need to send and to listen.
@@ -184,6 +214,9 @@ impl<'a> Rounds<'a> {
         let mut connections: BTreeMap<(usize, bool), Vec<usize>> = BTreeMap::new();
         for &index in entries {
             let Some(entry) = self.entries.get_mut(index) else { continue };
+            if entry.settled && self.job.packets <= 1 {
+                continue;
+            }
             entry.attempts.push(Attempt { over: true, ..Attempt::default() });
             if self.stations.get(entry.from).is_none_or(|s| s.down.is_some())
                 || self.stations.get(entry.to).is_none_or(|s| s.down.is_some())
@@ -230,6 +263,11 @@ impl<'a> Rounds<'a> {
         let to = SocketAddr::new(entry.address, port);
         let sent = clock::now();
         let begun = connect::begin(socket, to, entry.ours);
+        if let Some(from) =
+            begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok())
+        {
+            self.calls.entry((from, to)).or_default().push((index, round));
+        }
         self.begun(index, round, sent, begun.as_ref().map(drop).map_err(|errno| *errno));
         if let Ok(stream) = begun {
             self.add(Source::Connecting { entry: index, attempt: round, stream }, Interest::Write)?;
@@ -251,12 +289,12 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Reads what comes until a moment, or, if `patient`, until nothing more is expected.
-    fn gather(&mut self, until: u64, patient: bool) -> Result<(), HostError> {
+    /// Reads what comes until a moment, or until it is enough.
+    fn gather(&mut self, until: u64, enough: impl Fn(&Self) -> bool) -> Result<(), HostError> {
         let mut ready = Vec::new();
         loop {
             let now = clock::now();
-            if now >= until || (patient && self.open == 0) {
+            if now >= until || enough(self) {
                 return Ok(());
             }
             self.epoll.wait(Some(until - now), |event| ready.push(event.token))?;
@@ -371,12 +409,25 @@ impl<'a> Rounds<'a> {
         let mut buffer = [0; 256];
         for _ in 0..AT_ONCE {
             let Ok(len) = socket.receive(&mut buffer) else { break };
-            let token = buffer.get(..len).and_then(token_in).filter(|token| token.run == self.run);
-            if let Some(token) = token {
+            let Some(frame) = buffer.get(..len) else { continue };
+            if let Some(token) = token_in(frame).filter(|token| token.run == self.run) {
                 self.arrived(token, station);
+            } else if let Some(ends) = call_in(frame).filter(|_| !self.calls.is_empty()) {
+                self.called(ends, station);
             }
         }
         true
+    }
+
+    /// The begin of a connection was seen in a station.
+    fn called(&mut self, ends: (SocketAddr, SocketAddr), station: usize) {
+        for (index, attempt) in self.calls.get(&ends).cloned().unwrap_or_default() {
+            // One that the prober accepts itself is proven by its token.
+            if self.entries.get(index).is_some_and(|entry| !entry.ours) {
+                let probe = u32::try_from(index).unwrap_or(u32::MAX);
+                self.arrived(Token { run: self.run, probe, attempt }, station);
+            }
+        }
     }
 
     /// A token was seen in a station.
@@ -388,14 +439,25 @@ impl<'a> Rounds<'a> {
             }
             return;
         }
-        let echoes = entry.ours || entry.kind == ProbeKind::Icmp;
+        let echoes = entry.ours || matches!(entry.kind, ProbeKind::Icmp | ProbeKind::Tcp(_));
         let Some(attempt) = entry.attempt(token.attempt) else { return };
         attempt.arrived = true;
         // Without an echo there is nothing to wait for; a connection's round trip was known before.
-        let over = !echoes || attempt.round_trip.is_some();
-        if over && !attempt.over {
+        if !echoes || attempt.round_trip.is_some() {
+            self.over(token.probe as usize, token.attempt);
+        }
+    }
+
+    /// Nothing more is expected of an attempt.
+    fn over(&mut self, index: usize, number: u32) {
+        let Some(entry) = self.entries.get_mut(index) else { return };
+        if !entry.settled {
+            entry.settled = true;
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        if let Some(attempt) = entry.attempt(number).filter(|attempt| !attempt.over) {
             attempt.over = true;
-            self.open -= 1;
+            self.open = self.open.saturating_sub(1);
         }
     }
 
@@ -405,12 +467,12 @@ impl<'a> Rounds<'a> {
         if token.run != self.run || entry.from != station || entry.address != from {
             return;
         }
+        let shared = entry.shared;
         let Some(attempt) = entry.attempt(token.attempt) else { return };
-        attempt.arrived = true;
         attempt.round_trip = attempt.sent.map(|sent| now.saturating_sub(sent));
-        if !attempt.over {
-            attempt.over = true;
-            self.open -= 1;
+        attempt.arrived |= !shared;
+        if attempt.arrived {
+            self.over(token.probe as usize, token.attempt);
         }
     }
 
@@ -426,6 +488,7 @@ impl<'a> Rounds<'a> {
             entry.error = Some(connect::reason(Errno::from_io_error(error).unwrap_or(Errno::IO)));
         }
         let ours = entry.ours && failed.is_none();
+        let shared = entry.shared;
         let Some(attempt) = entry.attempt(number) else { return };
         if failed.is_none() {
             attempt.round_trip = attempt.sent.map(|sent| now.saturating_sub(sent));
@@ -435,10 +498,9 @@ impl<'a> Rounds<'a> {
             self.connected.insert((index, number), stream);
             return;
         }
-        attempt.arrived |= failed.is_none();
-        if !attempt.over {
-            attempt.over = true;
-            self.open -= 1;
+        attempt.arrived |= failed.is_none() && !shared;
+        if attempt.arrived || failed.is_some() {
+            self.over(index, number);
         }
     }
 
@@ -448,6 +510,7 @@ impl<'a> Rounds<'a> {
             matches!(source, Source::Icmp { .. } | Source::Sender { .. } | Source::Sniffer { .. })
         });
         self.connected.clear();
+        self.calls.clear();
         self.listening.clear();
         let blocks: BTreeSet<usize> = entries.iter().copied().collect();
         for index in blocks {
@@ -455,5 +518,6 @@ impl<'a> Rounds<'a> {
             entry.attempts.iter_mut().for_each(|attempt| attempt.over = true);
         }
         self.open = 0;
+        self.waiting = 0;
     }
 }

@@ -1,0 +1,169 @@
+//! The load, again and again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use netloom_api::stream::Frame;
+use netloom_api::{ApiError, TopRow};
+use netloom_datapath::Direction;
+use netloom_flow::{LinkSettings, PortId};
+use netloom_sys::clock;
+
+use super::rows::directions;
+use crate::engine::Running;
+use crate::stream::Conn;
+
+/// The shortest interval: more often would measure the measuring.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// What was counted at one thing so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Count {
+    packets: u64,
+    bytes: u64,
+    drops: u64,
+    queued: u64,
+    /// Bits a second at most.
+    rate: Option<f64>,
+}
+
+/// Everything at one moment.
+struct Sample {
+    at: u64,
+    cpu: u64,
+    counts: BTreeMap<(&'static str, String), Count>,
+}
+
+impl Running {
+    /// Sends a frame of rows per interval until the client leaves.
+    pub(super) fn top(&self, interval_ms: u32, conn: &mut Conn) -> Result<(), ApiError> {
+        let interval = Duration::from_millis(interval_ms.into()).max(SHORTEST);
+        let mut before = self.sample();
+        while !super::left(conn, interval) {
+            let now = self.sample();
+            let rows = rows(&before, &now, self.home.lab());
+            let text = serde_json::to_string(&rows).unwrap_or_default();
+            if conn.send(&Frame::Event(text)).is_err() {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
+    }
+
+    fn sample(&self) -> Sample {
+        let state = self.state();
+        let mut counts = BTreeMap::new();
+        let links = self.link_rows(&state);
+        for row in &links {
+            let link = state.lab.links.iter().find(|link| link.id == row.name);
+            let ends = link.and_then(|link| Some((link, state.ports.link(&link.id)?)));
+            let settings = |(port, way): (PortId, Direction)| -> Option<&LinkSettings> {
+                let spec = state.specs.get(&port)?;
+                Some(if way == Direction::ToSwitch { &spec.to_switch } else { &spec.from_switch })
+            };
+            let (forth, back) = ends.map_or((None, None), |(link, [a, b])| {
+                let (forth, back) = directions(link, a, b);
+                (settings(forth), settings(back))
+            });
+            for (from, to, way, settings) in
+                [(&row.a, &row.b, &row.forth, forth), (&row.b, &row.a, &row.back, back)]
+            {
+                let count = Count {
+                    packets: way.packets,
+                    bytes: way.bytes,
+                    drops: way.lost + way.overflowed,
+                    queued: way.queued,
+                    rate: settings.and_then(rate),
+                };
+                counts.insert(("link", format!("{from} -> {to}")), count);
+            }
+        }
+        for row in self.switch_rows(&state) {
+            let mut count = Count { drops: row.drops, ..Count::default() };
+            for port in &row.ports {
+                count.packets += port.rx_packets;
+                count.bytes += port.rx_bytes;
+            }
+            counts.insert(("switch", row.name), count);
+        }
+        for row in self.node_rows(&state) {
+            let mut count = Count::default();
+            for interface in &row.interfaces {
+                count.packets += interface.rx_packets + interface.tx_packets;
+                count.bytes += interface.rx_bytes + interface.tx_bytes;
+            }
+            counts.insert(("node", row.name), count);
+        }
+        Sample { at: clock::now(), cpu: clock::process_cpu(), counts }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate to be looked at")]
+fn rate(settings: &LinkSettings) -> Option<f64> {
+    settings.rate.map(|rate| rate as f64)
+}
+
+/// What happened between two samples.
+#[expect(clippy::cast_precision_loss, reason = "rates to be looked at")]
+fn rows(before: &Sample, now: &Sample, lab: &str) -> Vec<TopRow> {
+    let seconds = (now.at.saturating_sub(before.at).max(1)) as f64 / 1e9;
+    let per_second = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+    let row = |((kind, name), count): (&(&'static str, String), &Count)| {
+        let old = before.counts.get(&(*kind, name.clone())).copied().unwrap_or(*count);
+        let bps = per_second(count.bytes, old.bytes) * 8.0;
+        TopRow {
+            kind: (*kind).to_owned(),
+            name: name.clone(),
+            pps: per_second(count.packets, old.packets),
+            bps,
+            drops: per_second(count.drops, old.drops),
+            queued: count.queued,
+            load: count.rate.filter(|rate| *rate > 0.0).map(|rate| bps / rate),
+        }
+    };
+    let mut rows: Vec<TopRow> = now.counts.iter().map(row).collect();
+    let load = per_second(now.cpu, before.cpu) / 1e9;
+    rows.push(TopRow {
+        kind: "daemon".to_owned(),
+        name: lab.to_owned(),
+        load: Some(load),
+        ..TopRow::default()
+    });
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(at: u64, count: Count) -> Sample {
+        Sample { at, cpu: at / 4, counts: BTreeMap::from([(("link", "a -> b".to_owned()), count)]) }
+    }
+
+    #[test]
+    fn rates_are_of_the_time_between_two_samples() {
+        let old = Count { packets: 10, bytes: 1_000, drops: 1, queued: 3, rate: Some(10e6) };
+        let new = Count { packets: 110, bytes: 251_000, drops: 3, queued: 5, ..old };
+        let rows = rows(&sample(1_000_000_000, old), &sample(3_000_000_000, new), "shop");
+        let link = TopRow {
+            kind: "link".into(),
+            name: "a -> b".into(),
+            pps: 50.0,
+            bps: 1e6,
+            drops: 1.0,
+            queued: 5,
+            load: Some(0.1),
+        };
+        assert_eq!(rows[0], link);
+        assert_eq!((rows[1].kind.as_str(), rows[1].load), ("daemon", Some(0.25)));
+    }
+
+    #[test]
+    fn what_is_new_has_no_past() {
+        let count = Count { packets: 1_000, bytes: 9, drops: 4, queued: 0, rate: None };
+        let before = Sample { at: 0, cpu: 0, counts: BTreeMap::new() };
+        let rows = rows(&before, &sample(1_000_000_000, count), "shop");
+        assert_eq!((rows[0].pps, rows[0].load), (0.0, None));
+    }
+}
