@@ -43,8 +43,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         std::fs::create_dir_all(run::root().join(&corpus))
             .map_err(|source| Failed::File { path: corpus.clone(), source })?;
         let limit = format!("-max_total_time={}", args.seconds);
-        let folders: Vec<&str> =
-            [&corpus, &seeds].into_iter().filter(|f| run::root().join(f).is_dir()).map(String::as_str).collect();
+        let folders: Vec<&str> = [&corpus, &seeds]
+            .into_iter()
+            .filter(|f| run::root().join(f).is_dir())
+            .map(String::as_str)
+            .collect();
         let fuzz = [
             &["run", "--sanitizer=none", target][..],
             &folders,
@@ -68,9 +71,8 @@ fn inputs(folder: &str, target: &str) -> Result<Vec<String>, Failed> {
     let path = format!("fuzz/{folder}/{target}");
     let Ok(entries) = std::fs::read_dir(run::root().join(&path)) else { return Ok(Vec::new()) };
     let names = entries.map(|entry| entry.map(|e| format!("{path}/{}", e.file_name().to_string_lossy())));
-    let mut names = names
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| Failed::File { path: path.clone(), source })?;
+    let mut names =
+        names.collect::<Result<Vec<_>, _>>().map_err(|source| Failed::File { path: path.clone(), source })?;
     names.sort();
     Ok(names)
 }
