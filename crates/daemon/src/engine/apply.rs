@@ -13,7 +13,7 @@ use netloom_flow::PortId;
 use netloom_lab::Lab;
 
 use super::core::Core;
-use super::nodes::{self, NodeError};
+use super::nodes::{self, Devices, NodeError};
 use super::running::{NodeState, Running, State};
 use crate::host::HostNet;
 use crate::worker::Device;
@@ -28,9 +28,6 @@ struct Target {
     config: netloom_switch::config::Config,
     owners: netloom_switch::Owners,
 }
-
-/// Devices that were made, by the number of their port.
-type Devices = Vec<(u32, Box<dyn Device>)>;
 
 impl Running {
     /// Makes the lab be `lab`. `reset` also undoes what was changed by hand.

@@ -19,6 +19,9 @@ use crate::worker::Device;
 /// Threads that make namespaces. The kernel makes most of one under a single lock, so more than two do not pay.
 const MAKERS: usize = 2;
 
+/// Devices that were made, by the number of their port.
+pub(super) type Devices = Vec<(u32, Box<dyn Device>)>;
+
 /// A node could not be made or changed.
 #[derive(Debug, thiserror::Error)]
 #[error("Cannot set up node {node}")]
@@ -34,7 +37,7 @@ pub(super) struct Made {
     /// Its namespace.
     pub(super) netns: Arc<NetNs>,
     /// Its devices, in the order of its interfaces.
-    pub(super) devices: Vec<(u32, Box<dyn Device>)>,
+    pub(super) devices: Devices,
 }
 
 impl Running {
@@ -83,7 +86,7 @@ impl Running {
         netns: &NetNs,
         old: &HostNet,
         new: &HostNet,
-    ) -> Result<Vec<(u32, Box<dyn Device>)>, NodeError> {
+    ) -> Result<Devices, NodeError> {
         let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
         let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
         let raw = fabric.as_ref().map(|f| f.netns().raw());
@@ -110,7 +113,7 @@ fn devices(
     interfaces: &[HostInterface],
     furnished: Furnished,
     fabric: Option<&Fabric>,
-) -> Result<Vec<(u32, Box<dyn Device>)>, FurnishError> {
+) -> Result<Devices, FurnishError> {
     let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
         let device: Box<dyn Device> = match (tap, fabric) {
             (Some(tap), _) => Box::new(TapPort::new(tap)),

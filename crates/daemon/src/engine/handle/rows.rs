@@ -12,7 +12,6 @@ use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
 use crate::engine::running::State;
-use crate::slowpath;
 
 impl Running {
     pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
