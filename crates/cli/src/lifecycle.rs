@@ -46,7 +46,7 @@ pub(crate) fn up(
         Ok(other) => Err(unexpected(&other).into()),
         Err(mut error) => {
             if fresh {
-                match end(&client, false) {
+                match end(&client) {
                     Ok(report) => error.detail.left.extend(report.left),
                     Err(failure) => error.detail.left.push(failure.error.message),
                 }
@@ -57,13 +57,18 @@ pub(crate) fn up(
 }
 
 /// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.
-pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure> {
+pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
+<<<<<<< HEAD
         let state = launch::state(client.home());
         let was_alive = matches!(state, State::Alive(_));
         let outcome = match state {
             State::Alive(who) => ask_down(client, volumes, &who),
+=======
+        let outcome = match launch::state(client.home()) {
+            State::Alive(who) => ask_down(client, &who),
+>>>>>>> w/cli
             State::Dead => {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
             }
@@ -85,17 +90,23 @@ pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure>
     }
 }
 
-fn ask_down(client: &Client, volumes: bool, who: &Identity) -> Result<DownReport, Failure> {
+fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
     let daemon = i32::try_from(who.pid)
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+<<<<<<< HEAD
     let gone = |seconds| {
         if let Some(daemon) = &daemon {
             let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
             // If it takes longer, it is at least on its way.
             let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit));
         }
+=======
+    let report = match client.ask(&Command::Down { volumes: false })? {
+        Reply::Down(report) => report,
+        other => return Err(unexpected(&other).into()),
+>>>>>>> w/cli
     };
     match client.ask(&Command::Down { volumes }) {
         Ok(Reply::Down(report)) => {

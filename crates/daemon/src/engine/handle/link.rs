@@ -7,7 +7,7 @@ use netloom_datapath::Direction;
 use netloom_lab::settings::SettingsPatch;
 
 use crate::engine::Running;
-use crate::engine::apply::set_links;
+use crate::engine::execute::set_links;
 use crate::engine::running::State;
 
 impl Running {

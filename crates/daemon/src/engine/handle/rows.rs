@@ -64,7 +64,7 @@ impl Running {
     }
 
     /// What the switch received from and sent to a port, as the datapath counted it.
-    fn traffic(&self, port: PortId) -> (Traffic, Traffic) {
+    pub(in crate::engine) fn traffic(&self, port: PortId) -> (Traffic, Traffic) {
         let (mut rx, mut tx) = (Traffic::default(), Traffic::default());
         for counters in self.core().into_iter().flat_map(|core| core.counters()) {
             if let Some(port) = counters.port(port) {
