@@ -93,7 +93,8 @@ pub(crate) enum Verb {
 }
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
-const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man", "reference"];
+const WITHOUT_LAB: &[&str] =
+    &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man", "reference"];
 
 impl Args {
     /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.

@@ -60,15 +60,10 @@ pub(crate) fn up(
 pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
-<<<<<<< HEAD
         let state = launch::state(client.home());
         let was_alive = matches!(state, State::Alive(_));
         let outcome = match state {
-            State::Alive(who) => ask_down(client, volumes, &who),
-=======
-        let outcome = match launch::state(client.home()) {
             State::Alive(who) => ask_down(client, &who),
->>>>>>> w/cli
             State::Dead => {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
             }
@@ -95,20 +90,14 @@ fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-<<<<<<< HEAD
     let gone = |seconds| {
         if let Some(daemon) = &daemon {
             let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
             // If it takes longer, it is at least on its way.
             let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit));
         }
-=======
-    let report = match client.ask(&Command::Down { volumes: false })? {
-        Reply::Down(report) => report,
-        other => return Err(unexpected(&other).into()),
->>>>>>> w/cli
     };
-    match client.ask(&Command::Down { volumes }) {
+    match client.ask(&Command::Down { volumes: false }) {
         Ok(Reply::Down(report)) => {
             gone(5);
             Ok(report)

@@ -82,7 +82,8 @@ fn is_told(arg: &Arg) -> bool {
 /// `-o, --output FORMAT`
 fn spelled(arg: &Arg) -> String {
     let value = || {
-        let names = arg.get_value_names().map(|names| names.iter().map(|n| format!(" {n}")).collect::<String>());
+        let names =
+            arg.get_value_names().map(|names| names.iter().map(|n| format!(" {n}")).collect::<String>());
         if matches!(arg.get_action(), ArgAction::SetTrue) { String::new() } else { names.unwrap_or_default() }
     };
     match (arg.get_short(), arg.get_long()) {
@@ -95,7 +96,8 @@ fn spelled(arg: &Arg) -> String {
 
 fn help(arg: &Arg) -> String {
     let mut out = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let possible: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let possible: Vec<_> =
+        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     if !matches!(arg.get_action(), ArgAction::SetTrue) && !possible.is_empty() {
         let _ = write!(out, ": {}", possible.join(", "));
     }

@@ -32,6 +32,9 @@ pub(super) struct NodeError {
     pub(super) source: FurnishError,
 }
 
+/// Devices that were made, each with the number of its port.
+pub(super) type Devices = Vec<(u32, Box<dyn Device>)>;
+
 /// A node fresh from the makers.
 pub(super) struct Made {
     /// Its namespace.
