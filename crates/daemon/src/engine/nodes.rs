@@ -19,9 +19,6 @@ use crate::worker::Device;
 /// Threads that make namespaces. The kernel makes most of one under a single lock, so more than two do not pay.
 const MAKERS: usize = 2;
 
-/// Devices that were made, by the number of their port.
-pub(super) type Devices = Vec<(u32, Box<dyn Device>)>;
-
 /// A node could not be made or changed.
 #[derive(Debug, thiserror::Error)]
 #[error("Cannot set up node {node}")]
