@@ -31,7 +31,8 @@ pub fn parse(words: &BTreeMap<String, String>) -> Result<SettingsPatch, TextErro
     let mut patch = SettingsPatch::default();
     for (key, value) in words {
         // Without a file there is no place that shows which of the values is meant.
-        set(&mut patch, key, value).map_err(|e| TextError { message: format!("{key}: {}", e.message), ..e })?;
+        set(&mut patch, key, value)
+            .map_err(|e| TextError { message: format!("{key}: {}", e.message), ..e })?;
     }
     Ok(patch)
 }

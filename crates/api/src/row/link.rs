@@ -96,8 +96,19 @@ fn words<'a>(settings: impl Iterator<Item = (&'a String, &'a String)>) -> String
 }
 
 /// Settings in the order in which they are shown.
-const ORDER: &[&str] =
-    &["state", "rate", "delay", "jitter", "distribution", "loss", "duplicate", "reorder", "corrupt", "queue", "mtu"];
+const ORDER: &[&str] = &[
+    "state",
+    "rate",
+    "delay",
+    "jitter",
+    "distribution",
+    "loss",
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "queue",
+    "mtu",
+];
 
 impl std::fmt::Display for EndRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -16,7 +16,8 @@ pub(super) struct Switches {
 
 fn refused(what: String, why: &str) -> Failure {
     let message = format!("--switch {what} is not done: {why}.");
-    Failure::from(netloom_api::ApiError::new(netloom_api::ErrorKind::Unsupported, message)).hint("leave it out")
+    Failure::from(netloom_api::ApiError::new(netloom_api::ErrorKind::Unsupported, message))
+        .hint("leave it out")
 }
 
 impl Switches {
@@ -47,7 +48,9 @@ impl Switches {
         }
         match spec.take("datapath") {
             None | Some("user") => {}
-            Some(datapath) => return Err(refused(format!("datapath={datapath}"), "packets are switched in user space")),
+            Some(datapath) => {
+                return Err(refused(format!("datapath={datapath}"), "packets are switched in user space"));
+            }
         }
         for (key, why) in [
             ("batch", "there is no ovs-vsctl to be spared"),

@@ -322,7 +322,9 @@ impl Prompt {
         let lab = self.client.home().lab();
         if ["DISPLAY", "WAYLAND_DISPLAY"].iter().all(|name| std::env::var_os(name).is_none()) {
             return Err(Failure::usage(format!("{word}: there is no display, and {terminal} needs one."))
-                .hint(format!("`ssh -X` brings one along; without: `netloom -l {lab} shell NODE` in another window")));
+                .hint(format!(
+                    "`ssh -X` brings one along; without: `netloom -l {lab} shell NODE` in another window"
+                )));
         }
         // Not /proc/self/exe: in the window that would be the window.
         let netloom =

@@ -26,9 +26,9 @@ impl Running {
                 Ok(())
             }
             Happening::Node { node, change } => self.change_power(node, *change),
-            Happening::Run { node, command } => {
-                self.start_shell(node, command).map_err(|why| format!("`{command}` did not start in {node}: {why}."))
-            }
+            Happening::Run { node, command } => self
+                .start_shell(node, command)
+                .map_err(|why| format!("`{command}` did not start in {node}: {why}.")),
         }
     }
 
@@ -53,13 +53,17 @@ impl Running {
             tracing::warn!(node, %error, "programs of a node that was stopped");
         }
         let lowered = netns.run(|| host::lower(&net)).map_err(|e| e.to_string());
-        lowered.and_then(|done| done.map_err(|e| e.to_string())).map_err(|why| format!("{node} did not stop: {why}."))
+        lowered
+            .and_then(|done| done.map_err(|e| e.to_string()))
+            .map_err(|why| format!("{node} did not stop: {why}."))
     }
 
     fn switch_on(&self, node: &str) -> Result<(), String> {
         let (netns, net) = self.power(node, false)?;
         let raised = netns.run(|| host::raise(&net)).map_err(|e| e.to_string());
-        raised.and_then(|done| done.map_err(|e| e.to_string())).map_err(|why| format!("{node} did not start: {why}."))
+        raised
+            .and_then(|done| done.map_err(|e| e.to_string()))
+            .map_err(|why| format!("{node} did not start: {why}."))
     }
 
     /// Notes that a node is off or on; what it takes to make it so.

@@ -18,8 +18,8 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
-mod trial;
 mod runs;
+mod trial;
 
 pub(crate) use running::Running;
 

@@ -7,5 +7,5 @@ mod power;
 
 pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
-pub(crate) use furnish::{Furnished, FurnishError, HostInterface, HostNet, HostRoute, PortKind, furnish};
+pub(crate) use furnish::{FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish};
 pub(crate) use power::{lower, raise};

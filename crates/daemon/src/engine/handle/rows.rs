@@ -233,13 +233,21 @@ impl Running {
 fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
     let intended = matches!(
         reason,
-        DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked
+        DropReason::LinkLoss
+            | DropReason::FlowAction
+            | DropReason::LinkDown
+            | DropReason::Blocked
+            | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
 }
 
 /// For each direction of a link: at which port, and on which of its sides, the direction is emulated.
-pub(in crate::engine) fn directions(link: &Link, a: PortId, b: PortId) -> ((PortId, Direction), (PortId, Direction)) {
+pub(in crate::engine) fn directions(
+    link: &Link,
+    a: PortId,
+    b: PortId,
+) -> ((PortId, Direction), (PortId, Direction)) {
     match (link.a.is_switch(), link.b.is_switch()) {
         (true, true) => ((a, Direction::FromSwitch), (b, Direction::FromSwitch)),
         (false, false) => ((a, Direction::ToSwitch), (b, Direction::ToSwitch)),

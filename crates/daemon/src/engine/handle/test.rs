@@ -73,7 +73,8 @@ impl Running {
 fn by_hand(text: &str) -> Result<Expectation, ApiError> {
     let sentence = expect::parse_sentence(text).map_err(wrong)?;
     if sentence.timing != Timing::Untimed {
-        let error = format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
+        let error =
+            format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
         return Err(ApiError::new(ErrorKind::Usage, error)
             .hint("put it into `expect:` of the lab file, or leave the time out"));
     }

@@ -23,7 +23,11 @@ const PORT: u16 = 26_213;
 
 impl Running {
     /// Finds out what is asked. Takes as long as it takes; `goes_on` is asked now and then.
-    pub(in crate::engine) fn carry_out(&self, probe: &Probe, goes_on: &(dyn Fn() -> bool + Sync)) -> ProbeResult {
+    pub(in crate::engine) fn carry_out(
+        &self,
+        probe: &Probe,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> ProbeResult {
         let crowd = self.crowd();
         match probe {
             Probe::Reach(reach) if reach.every_address => self.silence(&crowd, reach, goes_on),
@@ -58,7 +62,10 @@ impl Running {
         let lost = reached.iter().any(|entry| entry.arrived == 0);
         let drop = if lost { self.drops().main_reason(&before) } else { None };
         let result = |entry: Reached| pair_result(entry, &places, drop.as_deref());
-        ProbeResult::Reach(ReachResult { pairs: reached.into_iter().filter_map(result).collect(), drops: Vec::new() })
+        ProbeResult::Reach(ReachResult {
+            pairs: reached.into_iter().filter_map(result).collect(),
+            drops: Vec::new(),
+        })
     }
 
     fn silence(&self, crowd: &Crowd, probe: &ReachProbe, goes_on: &dyn Fn() -> bool) -> ProbeResult {
@@ -149,7 +156,9 @@ fn measured(crowd: &Crowd, probe: &MeasureProbe, goes_on: &(dyn Fn() -> bool + S
                 Measured::Throughput => bulk.received_bps,
                 Measured::Loss => bulk.lost_ppb(),
                 Measured::Jitter | Measured::Rtt if bulk.received < 2 => {
-                    return ProbeResult::Impossible("no two datagrams arrived whose delays could be compared".into());
+                    return ProbeResult::Impossible(
+                        "no two datagrams arrived whose delays could be compared".into(),
+                    );
                 }
                 Measured::Jitter | Measured::Rtt => bulk.mean_jitter,
             };
@@ -186,7 +195,10 @@ fn round_trip(crowd: &Crowd, probe: &MeasureProbe, goes_on: &dyn Fn() -> bool) -
     };
     let (v4, v6): (Vec<Reached>, Vec<Reached>) = reached.into_iter().partition(|entry| !entry.v6);
     match v4.into_iter().chain(v6).next() {
-        None => ProbeResult::Impossible(format!("{} and {} have no addresses of the same family", probe.from, probe.to)),
+        None => ProbeResult::Impossible(format!(
+            "{} and {} have no addresses of the same family",
+            probe.from, probe.to
+        )),
         Some(entry) => match entry.median() {
             Some(value) => ProbeResult::Measure { value, sent: u64::from(entry.sent) },
             None => {

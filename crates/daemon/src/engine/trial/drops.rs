@@ -55,7 +55,11 @@ mod tests {
     #[test]
     fn only_what_came_after_counts() {
         let before = drops(&[("s1:s1-eth1", "tenant", 5), ("s2:s2-eth1", "link down", 100)]);
-        let after = drops(&[("s1:s1-eth1", "tenant", 12), ("s1:s1-eth2", "tenant", 1), ("s2:s2-eth1", "link down", 100)]);
+        let after = drops(&[
+            ("s1:s1-eth1", "tenant", 12),
+            ("s1:s1-eth2", "tenant", 1),
+            ("s2:s2-eth1", "link down", 100),
+        ]);
         assert_eq!(after.by_reason(&before), [("tenant".to_owned(), 8)]);
         assert_eq!(after.main_reason(&before).as_deref(), Some("tenant at s1:s1-eth1"));
         assert_eq!(after.main_reason(&after), None);

@@ -94,12 +94,14 @@ fn record(link: String, before: &Fidelity, now: &Fidelity, at: (PortId, Directio
     let (judged, failed) = (more(|r| r.judged), more(|r| r.failed));
     // The datapath held each second against the limit that was in force then.
     let limit = limit(new.delay);
-    let p99 = if failed > 0 { new.worst.max(limit + Nanos(1)) } else { new.p99.unwrap_or_default().min(limit) };
+    let p99 =
+        if failed > 0 { new.worst.max(limit + Nanos(1)) } else { new.p99.unwrap_or_default().min(limit) };
     let (bytes, busy) = (more(|r| r.sent_bytes), more(|r| r.busy));
     let kept = u64::try_from(u128::from(bytes) * 8_000_000_000 / u128::from(busy.max(1))).unwrap_or(u64::MAX);
     // A drop of a port belongs to the direction towards it.
     let foreign = |f: &Fidelity| f.foreign.get(&at.0).copied().unwrap_or(0);
-    let of_port = if at.1 == Direction::FromSwitch { foreign(now).saturating_sub(foreign(before)) } else { 0 };
+    let of_port =
+        if at.1 == Direction::FromSwitch { foreign(now).saturating_sub(foreign(before)) } else { 0 };
     LinkRecord {
         link,
         delay: new.delay,
@@ -115,7 +117,8 @@ pub(in crate::engine) fn report(mode: Mode, records: &[LinkRecord]) -> netloom_a
     let ms = |time: Nanos| time.as_secs_f64() * 1e3;
     // The one closest to its limit, or farthest beyond it.
     let worst = records.iter().filter_map(|record| Some((record, record.worst()?)));
-    let share = |(record, p99): &(&LinkRecord, Nanos)| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1);
+    let share =
+        |(record, p99): &(&LinkRecord, Nanos)| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1);
     let worst = worst.max_by_key(share);
     netloom_api::Fidelity {
         faithful: details.is_empty(),
@@ -139,10 +142,17 @@ mod tests {
 
     #[test]
     fn what_was_before_the_run_does_not_count() {
-        let old = Reading { judged: 4, failed: 2, worst: Nanos::from_millis(9), no_memory: 3, ..Reading::default() };
+        let old = Reading {
+            judged: 4,
+            failed: 2,
+            worst: Nanos::from_millis(9),
+            no_memory: 3,
+            ..Reading::default()
+        };
         let fine = record("core".into(), &reading(old, 5), &reading(Reading { judged: 9, ..old }, 5), AT);
         assert_eq!(judge_link(&fine), [""; 0]);
-        let late = record("core".into(), &reading(old, 5), &reading(Reading { failed: 3, judged: 9, ..old }, 5), AT);
+        let late =
+            record("core".into(), &reading(old, 5), &reading(Reading { failed: 3, judged: 9, ..old }, 5), AT);
         assert_eq!(judge_link(&late).len(), 1, "{late:?}");
         let lost = record("core".into(), &reading(old, 5), &reading(old, 6), AT);
         assert_eq!(lost.foreign_drops, 1);

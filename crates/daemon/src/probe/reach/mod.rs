@@ -139,7 +139,8 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
 
 /// Where tokens are looked out for: wherever it must be, and if they are few, in all targets and on the way to them.
 fn watched(job: &ReachJob, entries: &[Entry]) -> BTreeSet<usize> {
-    let all: BTreeSet<usize> = entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect();
+    let all: BTreeSet<usize> =
+        entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect();
     if all.len() <= MOST_SNIFFERS {
         return all;
     }

@@ -85,7 +85,10 @@ impl<'a> Rounds<'a> {
     /// Tries the entries of a block.
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
-        self.waiting = entries.iter().filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none())).count();
+        self.waiting = entries
+            .iter()
+            .filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none()))
+            .count();
         if self.job.packets > 1 {
             self.count(entries, goes_on)?;
         } else {
@@ -259,7 +262,9 @@ impl<'a> Rounds<'a> {
         let to = SocketAddr::new(entry.address, port);
         let sent = clock::now();
         let begun = connect::begin(socket, to, entry.ours);
-        if let Some(from) = begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok()) {
+        if let Some(from) =
+            begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok())
+        {
             self.calls.entry((from, to)).or_default().push((index, round));
         }
         self.begun(index, round, sent, begun.as_ref().map(drop).map_err(|errno| *errno));

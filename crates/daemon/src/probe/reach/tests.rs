@@ -54,11 +54,14 @@ fn an_answer_of_another_node_with_the_address_is_none() {
     let Some([a, b, c, d]) = namespaces() else { return };
     join(0, (&a, "eth0", 1), (&b, "eth0", 2));
     join(0, (&c, "eth0", 1), (&d, "eth0", 2));
-    let stations = [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
+    let stations =
+        [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
     settle(&stations, (0, 1));
     settle(&stations, (2, 3));
     // `a` asks 10.0.0.2, and `b` answers for `d`; `a` has the address of `c` itself.
-    for result in run(&stations, &ReachJob { wait: 200_000_000, ..job(&[(0, 3), (0, 2)], &[Icmp, Tcp(80), Udp(53)]) }) {
+    for result in
+        run(&stations, &ReachJob { wait: 200_000_000, ..job(&[(0, 3), (0, 2)], &[Icmp, Tcp(80), Udp(53)]) })
+    {
         assert_eq!(result.arrived, 0, "{result:?}");
         assert_eq!(result.median(), None, "{result:?}");
         if result.kind == Icmp {
