@@ -11,7 +11,8 @@ pub(crate) struct Args {
 }
 
 /// Generated files: where they are and the netloom command that prints them.
-const GENERATED: &[(&str, &[&str])] = &[("docs/lab-file.schema.json", &["schema"])];
+const GENERATED: &[(&str, &[&str])] =
+    &[("docs/lab-file.schema.json", &["schema"]), ("docs/commands.md", &["reference"])];
 
 /// Builds the documentation.
 ///

@@ -47,7 +47,7 @@ pub(crate) enum Verb {
     Exec(cmd::exec::Exec),
     /// Open a shell in a node
     Shell(cmd::exec::Shell),
-    /// Show what nodes, controllers or the daemon wrote
+    /// Show what nodes or the daemon wrote
     Logs(cmd::logs::Logs),
     /// Start nodes that were stopped
     Start(cmd::node::Nodes),
@@ -81,6 +81,9 @@ pub(crate) enum Verb {
     Mn(crate::mn::Mn),
     /// Open Mininet's prompt on a running lab
     Cli(cmd::cli::Cli),
+    /// Print the reference of all verbs as Markdown
+    #[command(hide = true)]
+    Reference(cmd::reference::Reference),
     /// Write man pages into a directory
     #[command(hide = true)]
     Man(cmd::man::Man),
@@ -90,7 +93,8 @@ pub(crate) enum Verb {
 }
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
-const WITHOUT_LAB: &[&str] = &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man"];
+const WITHOUT_LAB: &[&str] =
+    &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man", "reference"];
 
 impl Args {
     /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.
@@ -157,6 +161,7 @@ impl Args {
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),
             Verb::Cli(verb) => verb.run(lab),
+            Verb::Reference(verb) => verb.run(),
             Verb::Man(verb) => verb.run(),
             Verb::Daemon(verb) => Ok(verb.run(lab)),
         }

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use netloom_api::{ApiError, ErrorKind, Finding, Place, PlanStep, Set, Wanted};
-use netloom_lab::{Errors, Lab, check_files, line_column, load, name_of, resolve};
+use netloom_api::{ApiError, ErrorKind, Finding, Place, PlanReply, Set, Wanted};
+use netloom_lab::{Errors, Lab, line_column, name_of};
 
 use crate::exit::Failure;
 use crate::output::words::many;
@@ -57,11 +57,7 @@ impl LabText {
     pub(crate) fn check(&self) -> Result<Lab, Failure> {
         let sets: Vec<_> = self.wanted.sets.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
         let path = Path::new(&self.wanted.path);
-        load(&self.wanted.source, path, &sets)
-            .and_then(|file| {
-                check_files(&file, &|path| path.exists())?;
-                resolve(&file)
-            })
+        netloom_lab::check(&self.wanted.source, path, &sets, &|path| path.exists())
             .map_err(|errors| self.failure(&errors))
     }
 
@@ -100,32 +96,8 @@ impl LabText {
     }
 
     /// What `up` would make of it where nothing is.
-    pub(crate) fn plan(&self) -> Result<Vec<PlanStep>, Failure> {
-        let lab = self.check()?;
-        let step = |kind: &str, name: &str, detail: String| PlanStep {
-            sign: '+',
-            kind: kind.to_owned(),
-            name: name.to_owned(),
-            detail,
-        };
-        let words = |items: Vec<String>| items.join("  ");
-        let switches = lab
-            .switches
-            .iter()
-            .map(|switch| step("switch", &switch.name, many(switch.ports.len() as u64, "port")));
-        let nodes = lab.nodes.iter().map(|node| {
-            let privileged = node.privileged.then(|| "privileged".to_owned());
-            step(
-                "node",
-                &node.name,
-                words(node.addresses().map(|address| address.to_string()).chain(privileged).collect()),
-            )
-        });
-        let links = lab
-            .links
-            .iter()
-            .map(|link| step("link", &link.id, format!("{} -- {}", link.a.name(), link.b.name())));
-        Ok(switches.chain(nodes).chain(links).collect())
+    pub(crate) fn plan(&self) -> Result<PlanReply, Failure> {
+        Ok(netloom_daemon::engine::plan_from_nothing(&self.check()?))
     }
 }
 

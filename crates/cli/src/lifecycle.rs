@@ -46,7 +46,7 @@ pub(crate) fn up(
         Ok(other) => Err(unexpected(&other).into()),
         Err(mut error) => {
             if fresh {
-                match end(&client, false) {
+                match end(&client) {
                     Ok(report) => error.detail.left.extend(report.left),
                     Err(failure) => error.detail.left.push(failure.error.message),
                 }
@@ -57,11 +57,13 @@ pub(crate) fn up(
 }
 
 /// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.
-pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure> {
+pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
-        let outcome = match launch::state(client.home()) {
-            State::Alive(who) => ask_down(client, volumes, &who),
+        let state = launch::state(client.home());
+        let was_alive = matches!(state, State::Alive(_));
+        let outcome = match state {
+            State::Alive(who) => ask_down(client, &who),
             State::Dead => {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
             }
@@ -76,26 +78,39 @@ pub(crate) fn end(client: &Client, volumes: bool) -> Result<DownReport, Failure>
         };
         match outcome {
             Err(failure) if failure.error.kind == ErrorKind::Busy && now() < until => pause(),
+            // It died while it was asked: what it left is still to be removed.
+            Err(_) if was_alive && launch::state(client.home()) == State::Dead => {}
             other => return other,
         }
     }
 }
 
-fn ask_down(client: &Client, volumes: bool, who: &Identity) -> Result<DownReport, Failure> {
+fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
     let daemon = i32::try_from(who.pid)
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let report = match client.ask(&Command::Down { volumes })? {
-        Reply::Down(report) => report,
-        other => return Err(unexpected(&other).into()),
+    let gone = |seconds| {
+        if let Some(daemon) = &daemon {
+            let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
+            // If it takes longer, it is at least on its way.
+            let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit));
+        }
     };
-    if let Some(daemon) = daemon {
-        let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
-        // If it takes longer, it is at least on its way: it has answered.
-        let _ = poll(&mut [PollFd::new(&daemon, PollFlags::IN)], Some(&limit));
+    match client.ask(&Command::Down { volumes: false }) {
+        Ok(Reply::Down(report)) => {
+            gone(5);
+            Ok(report)
+        }
+        Ok(other) => Err(unexpected(&other).into()),
+        Err(error) => {
+            // A conversation that broke may have been with a dying daemon.
+            if error.kind == ErrorKind::Internal {
+                gone(1);
+            }
+            Err(error.into())
+        }
     }
-    Ok(report)
 }
 
 /// The daemon answered something else than was asked: of another version.

@@ -16,7 +16,7 @@ pub(crate) fn client(lab: Option<&str>) -> Result<Client, Failure> {
     let homes = Homes::mine();
     let name = match lab {
         Some(lab) => lab.to_owned(),
-        None => choose(&running(&homes), &in_file())?,
+        None => choose(&running(&homes), &homes.list(), &in_file())?,
     };
     of(&homes, &name)
 }
@@ -27,6 +27,11 @@ pub(crate) fn of(homes: &Homes, name: &str) -> Result<Client, Failure> {
         .home(name)
         .map(Client::new)
         .map_err(|error| ApiError::new(ErrorKind::Usage, format!("{error}.")).into())
+}
+
+/// Whether its daemon lives.
+pub(crate) fn is_up(client: &Client) -> bool {
+    matches!(launch::state(client.home()), State::Alive(_))
 }
 
 /// Labs whose daemon lives.
@@ -42,9 +47,13 @@ fn in_file() -> Option<String> {
     labfile::name_in(&std::fs::read_to_string(path).ok()?)
 }
 
-fn choose(running: &[String], in_file: &Option<String>) -> Result<String, Failure> {
+fn choose(running: &[String], known: &[String], in_file: &Option<String>) -> Result<String, Failure> {
     if let Some(name) = in_file.as_ref().filter(|name| running.contains(name)) {
         return Ok(name.clone());
+    }
+    // A dead lab is worth a word of its own: asking it says what became of it.
+    if let ([], [dead]) = (running, known) {
+        return Ok(dead.clone());
     }
     match running {
         [only] => Ok(only.clone()),
@@ -71,16 +80,22 @@ mod tests {
 
     #[test]
     fn the_file_here_decides_if_its_lab_is_up() {
-        assert_eq!(choose(&names(&["a", "b"]), &Some("b".into())).unwrap(), "b");
-        assert_eq!(choose(&names(&["a"]), &Some("b".into())).unwrap(), "a");
-        assert_eq!(choose(&names(&["a"]), &None).unwrap(), "a");
+        assert_eq!(choose(&names(&["a", "b"]), &[], &Some("b".into())).unwrap(), "b");
+        assert_eq!(choose(&names(&["a"]), &[], &Some("b".into())).unwrap(), "a");
+        assert_eq!(choose(&names(&["a"]), &[], &None).unwrap(), "a");
+    }
+
+    #[test]
+    fn a_dead_lab_is_asked_what_became_of_it() {
+        assert_eq!(choose(&[], &names(&["a"]), &None).unwrap(), "a");
+        assert!(choose(&[], &names(&["a", "b"]), &None).is_err());
     }
 
     #[test]
     fn otherwise_the_error_says_what_to_type() {
-        let none = choose(&[], &Some("b".into())).unwrap_err();
+        let none = choose(&[], &[], &Some("b".into())).unwrap_err();
         assert!(none.error.hint.unwrap().contains("netloom up"));
-        let many = choose(&names(&["a", "b"]), &None).unwrap_err();
+        let many = choose(&names(&["a", "b"]), &[], &None).unwrap_err();
         assert!(many.error.message.contains("a, b"), "{}", many.error.message);
     }
 }

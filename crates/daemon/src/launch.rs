@@ -4,12 +4,11 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use netloom_api::{ApiError, DownReport, ErrorKind};
 
-use crate::process::{Hello, Options, locked, refused};
-use crate::{Boot, Home, Identity, Lock, LockError};
+use crate::process::{Hello, Options, hold};
+use crate::{Boot, Home, Identity};
 
 /// The hidden verb by which the binary becomes a daemon.
 pub const VERB: &str = "daemon";
@@ -87,8 +86,7 @@ pub fn connect(home: &Home) -> io::Result<UnixStream> {
 /// # Errors
 /// [`ErrorKind::Busy`] if a daemon lives after all, or somebody else is cleaning up; what the engine says.
 pub fn recover(home: &Home, boot: &dyn Boot) -> Result<DownReport, ApiError> {
-    home.create().map_err(|error| refused(&error))?;
-    let lock = take_patiently(home).map_err(|error| locked(home, &error))?;
+    let lock = hold(home)?;
     let mut report = boot.recover(home)?;
     home.lab().clone_into(&mut report.lab);
     if report.left.is_empty() {
@@ -96,25 +94,6 @@ pub fn recover(home: &Home, boot: &dyn Boot) -> Result<DownReport, ApiError> {
     }
     drop(lock);
     Ok(report)
-}
-
-/// A dead daemon's spawner holds the lock until it has ended the nodes' processes.
-fn take_patiently(home: &Home) -> Result<Lock, LockError> {
-    for _ in 0..100 {
-        match Lock::take(home) {
-            Err(LockError::Held) => pause(Duration::from_millis(20)),
-            other => return other,
-        }
-    }
-    Lock::take(home)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "flock tells nobody when a lock becomes free without blocking for ever"
-)]
-fn pause(time: Duration) {
-    std::thread::sleep(time);
 }
 
 #[cfg(test)]

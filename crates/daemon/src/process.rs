@@ -54,8 +54,7 @@ pub fn main(options: &Options, boot: Box<dyn Boot>) -> u8 {
 
 fn run(options: &Options, boot: Box<dyn Boot>) -> Result<(), ApiError> {
     let home = Homes::mine().home(&options.lab).map_err(|error| refused(&error))?;
-    home.create().map_err(|error| refused(&error))?;
-    let lock = Lock::take(&home).map_err(|error| locked(&home, &error))?;
+    let lock = hold(&home)?;
     let outcome = run_locked(options, boot, &home);
     if outcome.is_err() {
         // The text went to the one who waits; nothing is left to look at. What recovery could not remove stays.
@@ -63,6 +62,40 @@ fn run(options: &Options, boot: Box<dyn Boot>) -> Result<(), ApiError> {
     }
     drop(lock);
     outcome
+}
+
+/// Makes the lab's directory and takes its lock.
+///
+/// A dead daemon's spawner holds the lock until it has ended the nodes' processes, and whoever ends a lab removes its
+/// directory: both are waited for.
+///
+/// # Errors
+/// [`ErrorKind::Busy`] if somebody who lives has the lab.
+pub(crate) fn hold(home: &Home) -> Result<Lock, ApiError> {
+    let is_held = || Identity::read(&home.pid_file()).is_some_and(|who| who.is_alive());
+    for _ in 0..PATIENCE {
+        home.create().map_err(|error| refused(&error))?;
+        match Lock::take(home) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held) if is_held() => break,
+            Err(LockError::Held) => pause(),
+            // It was removed between the two lines above.
+            Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(locked(home, &error)),
+        }
+    }
+    Err(locked(home, &LockError::Held))
+}
+
+/// How often the lock is tried, 20 ms apart.
+const PATIENCE: u32 = 150;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "flock tells nobody when a lock becomes free without blocking for ever"
+)]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 fn run_locked(options: &Options, boot: Box<dyn Boot>, home: &Home) -> Result<(), ApiError> {
@@ -134,7 +167,7 @@ fn failed(message: &str, error: &(dyn std::error::Error + 'static)) -> ApiError 
     ApiError::caused(ErrorKind::Failed, message, error)
 }
 
-pub(crate) fn refused(error: &HomeError) -> ApiError {
+fn refused(error: &HomeError) -> ApiError {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let (kind, hint) = match error {
         HomeError::Name(_) => (ErrorKind::Usage, None),
@@ -153,7 +186,7 @@ pub(crate) fn refused(error: &HomeError) -> ApiError {
     out
 }
 
-pub(crate) fn locked(home: &Home, error: &LockError) -> ApiError {
+fn locked(home: &Home, error: &LockError) -> ApiError {
     match error {
         LockError::Held => {
             let lab = home.lab();

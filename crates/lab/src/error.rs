@@ -116,13 +116,15 @@ impl Errors {
     ///
     /// # Errors
     /// The errors, if there are any.
-    pub(crate) fn unless_empty<T>(path: &Path, mut errors: Vec<FileError>, value: T) -> Result<T, Self> {
-        if errors.is_empty() {
-            return Ok(value);
-        }
+    pub(crate) fn unless_empty<T>(path: &Path, errors: Vec<FileError>, value: T) -> Result<T, Self> {
+        if errors.is_empty() { Ok(value) } else { Err(Self::of(path, errors)) }
+    }
+
+    /// Sorts what was collected, which is not nothing.
+    pub(crate) fn of(path: &Path, mut errors: Vec<FileError>) -> Self {
         errors.sort_by(|a, b| (a.span, &a.message).cmp(&(b.span, &b.message)));
         errors.dedup();
-        Err(Self { path: path.to_owned(), errors })
+        Self { path: path.to_owned(), errors }
     }
 
     /// The errors as plain lines, `file:line:column: message (hint)`, for a terminal without colours and for logs.

@@ -44,7 +44,7 @@ pub mod settings;
 pub mod topology;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
-pub use file::{LabFile, MAX_FILE, Naming, check_files, load, name_of};
+pub use file::{LabFile, MAX_FILE, Naming, check, load, name_of};
 pub use lab::Lab;
 pub use resolve::{resolve, resolve_after};
 pub use schema::schema;

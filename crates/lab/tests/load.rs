@@ -136,17 +136,38 @@ fn sentences_torn_at_their_commas_are_explained() {
     assert!(errors(source).contains("YAML has split these sentences"), "{}", errors(source));
 }
 
+fn check(source: &str) -> String {
+    let exists = |path: &Path| path == Path::new("dir/x.conf");
+    let checked = netloom_lab::check(source, Path::new("dir/shop.loom.yml"), &[], &exists);
+    checked.map_or_else(|errors| errors.render(source), |lab| lab.summary())
+}
+
 #[test]
 fn files_that_are_not_there_are_found_with_their_place() {
     let source = "netloom: 1\nnodes: { a: { files: { /etc/x: x.conf, /etc/y: y.conf } } }\n";
-    let file = try_load(source).expect("good");
-    let errors =
-        netloom_lab::check_files(&file, &|path| path == Path::new("dir/x.conf")).expect_err("y is missing");
-    assert!(
-        errors.render(source).starts_with("dir/shop.loom.yml:2:48: there is no file `y.conf`"),
-        "{}",
-        errors.render(source)
-    );
+    let errors = check(source);
+    assert!(errors.starts_with("dir/shop.loom.yml:2:48: there is no file `y.conf`"), "{errors}");
+}
+
+#[test]
+fn what_only_names_tell_is_found_in_the_same_run() {
+    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, memory: 1GiB }, b: { ip: 10.0.0.1/24 } }\n\
+                  switches: { s1: { flows: [ 'actions=nromal' ] } }\n\
+                  links: [ { link: a -- s1, delay: 10 }, b -- s1, a -- s9 ]\n\
+                  expect: [ a can reach c, a cna reach b ]\n";
+    let errors = check(source);
+    for wanted in ["memory", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
+        assert!(errors.contains(wanted), "{wanted}: {errors}");
+    }
+}
+
+#[test]
+fn a_missing_thing_is_not_reported_by_all_that_refer_to_it() {
+    let source = "netloom: 1\nnodes: { a_b: {}, c: {} }\nlinks: [ a_b -- c ]\nexpect: [ c can reach d ]\n";
+    let errors = check(source);
+    assert!(errors.contains("`a_b` is not a name") && !errors.contains("there is no"), "{errors}");
+    let misspelt = check("netloom: 1\nndoes: { a: {} }\nexpect: [ a can reach a ]\n");
+    assert!(misspelt.contains("did you mean `nodes`?") && !misspelt.contains("there is no"), "{misspelt}");
 }
 
 #[test]

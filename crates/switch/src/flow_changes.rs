@@ -45,7 +45,7 @@ impl FlowChanges {
 }
 
 /// The flows a configuration asks for, as they were written; a bridge that is to learn by itself has one.
-fn configured_flows(
+pub(crate) fn configured_flows(
     bridge: &config::Bridge,
     names: PortNames<'_>,
 ) -> Result<Vec<(FlowText, Origin)>, ConfigError> {
@@ -74,13 +74,13 @@ fn configured_flows(
 }
 
 /// The flows by table, priority and match: of two alike the later one counts, as with `ovs-ofctl add-flows`.
-fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText, Origin)> {
+pub(crate) fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText, Origin)> {
     flows.iter().map(|flow| (id_of(&flow.0), flow)).collect()
 }
 
 /// What identifies a flow, in the order in which flows are added.
-type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
+pub(crate) type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
 
-fn id_of(flow: &FlowText) -> FlowId {
+pub(crate) fn id_of(flow: &FlowText) -> FlowId {
     (flow.table, flow.priority, flow.matches.key().0, flow.matches.mask().0)
 }

@@ -197,7 +197,7 @@ impl Switch {
         }
     }
 
-    fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {
+    pub(crate) fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {
         let table = self.bridges.get(id)?.tables.get(&flow.table)?;
         table.rules.get(&flow.matches, u32::from(flow.priority)).map(|rule| rule.id)
     }

@@ -76,7 +76,16 @@ impl NetNs {
     /// # Errors
     /// As fstat(2); not met in practice.
     pub fn inode(&self) -> Result<u64, HostError> {
-        Ok(rustix::fs::fstat(&self.fd).because("inspect the network namespace", || self.object())?.st_ino)
+        self.identity().map(|(_, inode)| inode)
+    }
+
+    /// Device and inode, which no other file has as long as the namespace is held.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    pub fn identity(&self) -> Result<(u64, u64), HostError> {
+        let found = rustix::fs::fstat(&self.fd).because("inspect the network namespace", || self.object())?;
+        Ok((found.st_dev, found.st_ino))
     }
 
     /// Another holder of the same namespace.

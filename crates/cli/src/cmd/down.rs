@@ -20,9 +20,6 @@ pub(crate) struct Down {
     /// End all labs of this user
     #[arg(long)]
     all: bool,
-    /// Also remove their volumes
-    #[arg(long)]
-    volumes: bool,
     /// Print a summary, or JSON
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
     output: Kind,
@@ -42,7 +39,7 @@ impl Down {
         let (mut code, mut last) = (DONE, None);
         // One that cannot be ended does not keep the others up.
         for lab in labs {
-            let outcome = which::of(&homes, &lab).and_then(|client| lifecycle::end(&client, self.volumes));
+            let outcome = which::of(&homes, &lab).and_then(|client| lifecycle::end(&client));
             match outcome {
                 Ok(report) => {
                     if !report.left.is_empty() {

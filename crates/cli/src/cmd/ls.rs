@@ -38,7 +38,7 @@ impl Ls {
             Some(What::Tenants) => Some(Listing::Tenants),
             Some(What::Drops) => Some(Listing::Drops),
             Some(What::Nodes) => Some(Listing::Nodes),
-            None if lab.is_none() && which::client(None).is_err() => None,
+            None if lab.is_none() && !which::client(None).is_ok_and(|client| which::is_up(&client)) => None,
             None => Some(Listing::Nodes),
         };
         let reply = match what {

@@ -18,6 +18,7 @@ pub(crate) mod node;
 pub(crate) mod ping;
 pub(crate) mod plan;
 pub(crate) mod play;
+pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;

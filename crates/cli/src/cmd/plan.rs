@@ -1,6 +1,6 @@
 //! `netloom plan`.
 
-use netloom_api::{Command, PlanReply, Reply};
+use netloom_api::{Command, Reply};
 use netloom_daemon::Homes;
 use netloom_daemon::launch::{self, State};
 
@@ -33,7 +33,7 @@ impl Plan {
                 .map_err(|error| Failure::from(error).in_text(&text.wanted.path, &text.wanted.source))?
         } else {
             // Of a lab that is not up, everything would be made: no daemon is needed to know that.
-            Reply::Plan(PlanReply { steps: text.plan()?, ..PlanReply::default() })
+            Reply::Plan(text.plan()?)
         };
         output::reply(&reply, self.format)
     }

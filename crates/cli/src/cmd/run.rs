@@ -65,7 +65,7 @@ impl Run {
         let tested = self.testing.test(&up, None, &mut patience);
         let failed = !matches!(&tested, Ok(report) if verdict(report) == DONE);
         let kept = self.keep && failed;
-        let ended = if kept { Ok(DownReport::default()) } else { lifecycle::end(&up.client, false) };
+        let ended = if kept { Ok(DownReport::default()) } else { lifecycle::end(&up.client) };
         let report = tested?;
         if table {
             match &ended {

@@ -280,7 +280,7 @@ impl Takedown {
         if std::mem::replace(&mut *done, true) {
             return Ok(DownReport::default());
         }
-        lifecycle::end(&self.client, false)
+        lifecycle::end(&self.client)
     }
 }
 
@@ -346,7 +346,7 @@ fn clean() -> Outcome {
         "*** Ending the labs of netloom; bridges, interfaces and processes of others are left alone\n",
     );
     for name in homes.list() {
-        let report = lifecycle::end(&which::of(&homes, &name)?, false)?;
+        let report = lifecycle::end(&which::of(&homes, &name)?)?;
         output::line(&format!("{name}: {}", crate::output::screen::down(&report)));
     }
     output::put("*** Cleanup complete.\n");

@@ -91,7 +91,7 @@ impl Painter {
             return "No lab is up. `netloom up [FILE]` starts one.\n".into();
         }
         let row = |row: &LabRow| {
-            let known = row.state != "private";
+            let known = !matches!(row.state.as_str(), "private" | "dead");
             let number = |n: u64| if known { n.to_string() } else { String::new() };
             vec![
                 row.name.clone(),

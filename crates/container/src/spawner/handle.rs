@@ -314,6 +314,12 @@ impl Spawner {
 }
 
 impl SpawnerSeed {
+    /// The spawner's own number, for the journal.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// Starts the thread that reads the spawner's answers. `on_event` is called there.
     ///
     /// # Errors

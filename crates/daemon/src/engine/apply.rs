@@ -1,36 +1,17 @@
-//! Making the lab be what a file says, at the cost of the difference.
+//! Making the lab be what a file says: plan, carry out, and take over what came of it.
 //!
-//! Order: what can fail comes first (nodes, then the switch model, which refuses a configuration as a whole), what
-//! cannot comes last (telling the workers). A failure undoes in reverse what this call did; what was there before is
-//! touched only where the file changed it.
+//! What is shown by `plan` is what is done here: both come from [`netloom_lab::plan`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_api::{ApiError, Applied, ErrorKind, Progress, Wanted};
-use netloom_datapath::{Direction, PortSpec};
-use netloom_flow::PortId;
+use netloom_api::{ApiError, Applied, ErrorKind, PlanStep, Progress, Wanted};
 use netloom_lab::Lab;
+use netloom_lab::apply::{ApplyError, Progress as Report};
+use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 
-use super::core::Core;
-use super::nodes::{self, NodeError};
-use super::running::{NodeState, Running, State};
-use crate::host::HostNet;
-use crate::worker::Device;
-use crate::{Sink, slowpath, wiring};
-
-/// The lab as it is to be, in the words of hosts and datapath.
-struct Target {
-    lab: Arc<Lab>,
-    ports: wiring::PortMap,
-    specs: BTreeMap<PortId, PortSpec>,
-    nets: BTreeMap<String, HostNet>,
-    config: netloom_switch::config::Config,
-    owners: netloom_switch::Owners,
-}
-
-/// Devices that were made, by the number of their port.
-type Devices = Vec<(u32, Box<dyn Device>)>;
+use super::execute::{Execution, Target};
+use super::running::{Running, State};
+use crate::{Sink, slowpath};
 
 impl Running {
     /// Makes the lab be `lab`. `reset` also undoes what was changed by hand.
@@ -49,214 +30,132 @@ impl Running {
             .core_for(&lab)
             .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
         let mut state = self.state();
-        let target = self.target(&state, lab);
-        if core.workers() != usize::from(target.lab.options.workers.max(1)) {
-            return Err(ApiError::new(
-                ErrorKind::Unsupported,
-                "The number of workers cannot change while the lab runs.",
-            )
-            .hint("netloom down, then netloom up"));
+        let plan = self.difference(&state, &lab, reset);
+        let from = Arc::clone(&state.lab);
+        let to = Target::new(self, &state.ports, Arc::new(lab));
+        let mut phases = Phases { sink, begun: begin };
+        let mut execution = Execution::new(self, core, &mut state, to, sink);
+        let lab = execution.lab();
+        let done = netloom_lab::apply::apply(&plan, &from, &lab, &mut execution, &mut phases);
+        if let Err(error) = done {
+            return Err(failed(error, execution.into_failure(), sink));
         }
-        let mut count = Applied::default();
-        let removed: Vec<String> =
-            state.nodes.keys().filter(|name| !target.nets.contains_key(*name)).cloned().collect();
-        let (made, mut devices) = self.add_nodes(&state, &target, sink)?;
-        count.created += made.len() as u64;
-        let changed = self.change_nodes(&state, &target, &mut devices)?;
-        count.changed += changed.len() as u64;
-        let reconfigured = slowpath::write(core.switch()).reconfigure(&target.config, slowpath::now());
-        if let Err(error) = reconfigured {
-            self.put_back(&state, &changed);
-            return Err(ApiError::caused(
-                ErrorKind::InvalidFile,
-                "The switches cannot be set up so.",
-                &error,
-            ));
-        }
-        sink.send(Progress::Phase { phase: "links".into(), total: target.specs.len() as u64 });
-        count.created +=
-            target.lab.switches.iter().filter(|s| state.lab.switch(&s.name).is_none()).count() as u64;
-        count.removed +=
-            state.lab.switches.iter().filter(|s| target.lab.switch(&s.name).is_none()).count() as u64;
-        slowpath::write(core.switch()).set_owners(&target.owners);
-        wire(core, &mut state, &target, devices, reset, &mut count);
-        for (name, node) in made {
-            state.nodes.insert(name, node);
-        }
-        for (name, net) in changed {
-            if let Some(node) = state.nodes.get_mut(&name) {
-                node.net = net;
-            }
-        }
-        count.removed += removed.len() as u64;
-        let gone: Vec<NodeState> = removed.iter().filter_map(|name| state.nodes.remove(name)).collect();
-        core.settle();
-        self.programs.forget(&removed);
-        self.unname_all(&gone);
-        let before = std::mem::replace(&mut state.lab, Arc::clone(&target.lab));
+        execution.commit();
         state.wanted = wanted;
-        state.ports = target.ports;
-        count.notes.extend(self.programs.update(&before, &state)?);
-        count.lab = self.lab_row(&state);
-        count.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
-        Ok(count)
+        let notes = self.programs.update(&from, &state)?;
+        let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
+        Ok(Applied {
+            created: count('+'),
+            changed: count('~'),
+            removed: count('-'),
+            drift: if reset { Vec::new() } else { drift(&plan) },
+            lab: self.lab_row(&state),
+            ms: milliseconds(begin),
+            notes,
+            ..Applied::default()
+        })
     }
 
-    fn target(&self, state: &State, lab: Lab) -> Target {
-        let mut ports = state.ports.clone();
-        ports.update(&lab);
-        let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
-        let net = |node| wiring::host_net(&lab, node, &ports, self.auto);
-        let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
-        let id = |link: &str, left: bool| ports.link(link).map(|[a, b]| if left { a } else { b });
-        let config = netloom_lab::config::config(&lab, &id);
-        let owners = netloom_lab::config::owners(&lab, &id);
-        Target { lab: Arc::new(lab), ports, specs, nets, config, owners }
+    /// What to do to get from what runs to `wanted`.
+    pub(super) fn difference(&self, state: &State, wanted: &Lab, reset: bool) -> Plan {
+        let links = state.drift.iter().map(|(link, [forth, back])| PresentLink {
+            link: link.clone(),
+            forth: forth.clone(),
+            back: back.clone(),
+        });
+        let present = Present { links: links.collect(), flows: self.flow_drift(state, wanted) };
+        let drifted = if reset { Drifted::Reset } else { Drifted::Keep };
+        // The datapath of an empty lab is not configured yet: its settings are no change.
+        let applied = (!state.wanted.path.is_empty()).then_some(&*state.lab);
+        netloom_lab::plan::plan(applied, wanted, &present, drifted)
     }
 
-    /// Makes the nodes that are new, and gives them their names.
-    fn add_nodes(
-        &self,
-        state: &State,
-        target: &Target,
-        sink: &Sink,
-    ) -> Result<(BTreeMap<String, NodeState>, Devices), ApiError> {
-        // In file order, so that progress reads as the file does.
-        let fresh = target.lab.nodes.iter().filter(|node| !state.nodes.contains_key(&node.name));
-        let wanted: Vec<(String, HostNet)> = fresh
-            .filter_map(|node| Some((node.name.clone(), target.nets.get(&node.name)?.clone())))
-            .collect();
-        sink.send(Progress::Phase { phase: "nodes".into(), total: wanted.len() as u64 });
-        let made = self.make_nodes(&wanted, sink).map_err(|e| node_failed(&e))?;
-        let mut nodes = BTreeMap::new();
-        let mut devices = Devices::new();
-        for ((name, net), made) in wanted.into_iter().zip(made) {
-            devices.extend(made.devices);
-            let node = NodeState { netns: made.netns, net, stopped: false, paused: false, named: None };
-            nodes.insert(name, node);
+    /// Switches that stay and whose flows were changed by hand, and how.
+    fn flow_drift(&self, state: &State, wanted: &Lab) -> Vec<(String, String)> {
+        let Some(core) = self.core() else { return Vec::new() };
+        let model = slowpath::read(core.switch());
+        let stays = state.lab.switches.iter().filter(|switch| wanted.switch(&switch.name).is_some());
+        let drift = stays.filter_map(|switch| {
+            let flows = model.flow_drift(&switch.name);
+            let words: Vec<_> = flows.iter().map(ToString::to_string).collect();
+            (!words.is_empty()).then(|| (switch.name.clone(), words.join(", ")))
+        });
+        drift.collect()
+    }
+}
+
+/// What a plan says was changed by hand.
+pub(super) fn drift(plan: &Plan) -> Vec<PlanStep> {
+    let step = |drift: &netloom_lab::plan::Drift| PlanStep {
+        sign: '!',
+        kind: drift.kind.clone(),
+        name: drift.name.clone(),
+        detail: drift.detail.clone(),
+    };
+    plan.drift.iter().map(step).collect()
+}
+
+/// Whether a user counts it among the objects of a lab.
+fn is_thing(kind: &str) -> bool {
+    matches!(kind, "node" | "switch" | "link" | "run" | "flows")
+}
+
+/// Why a plan was not carried out, for the user.
+fn failed(error: ApplyError, cause: Option<ApiError>, sink: &Sink) -> ApiError {
+    match error {
+        ApplyError::Invalid(obstacles) => {
+            ApiError::new(ErrorKind::Unsupported, obstacles.join(" ")).hint("netloom down, then netloom up")
         }
-        if let Err(error) = self.name_nodes(target, &mut nodes) {
-            self.unname_all(nodes.values());
-            return Err(error);
+        ApplyError::Failed { undone, left, .. } if sink.is_cancelled() => {
+            let error = ApiError::new(ErrorKind::Cancelled, "Stopped before it was done.");
+            with_aftermath(error, undone, &left)
         }
-        Ok((nodes, devices))
-    }
-
-    fn name_nodes(&self, target: &Target, nodes: &mut BTreeMap<String, NodeState>) -> Result<(), ApiError> {
-        for wanted in target.lab.nodes.iter() {
-            let (Some(name), Some(node)) = (&wanted.netns, nodes.get_mut(&wanted.name)) else { continue };
-            let path = self.journal_name(name)?;
-            let named = nodes::name_netns(&node.netns, name);
-            named.map_err(|e| {
-                ApiError::caused(
-                    ErrorKind::Failed,
-                    format!("Cannot name the namespace of {}.", wanted.name),
-                    &e,
-                )
-                .hint("`netns:` needs root, and a name that nobody uses: `ip netns list`")
-            })?;
-            node.named = Some(path);
-        }
-        Ok(())
-    }
-
-    /// Changes the nodes whose network the file changed; what they were is put back if one refuses.
-    fn change_nodes(
-        &self,
-        state: &State,
-        target: &Target,
-        devices: &mut Devices,
-    ) -> Result<Vec<(String, HostNet)>, ApiError> {
-        let mut done: Vec<(String, HostNet)> = Vec::new();
-        for (name, node) in &state.nodes {
-            let Some(new) = target.nets.get(name).filter(|new| **new != node.net) else { continue };
-            match self.change_node(name, &node.netns, &node.net, new) {
-                Ok(fresh) => devices.extend(fresh),
-                Err(error) => {
-                    // The one that failed may be half changed.
-                    done.push((name.clone(), new.clone()));
-                    self.put_back(state, &done);
-                    return Err(node_failed(&error));
-                }
-            }
-            done.push((name.clone(), new.clone()));
-        }
-        Ok(done)
-    }
-
-    fn put_back(&self, state: &State, changed: &[(String, HostNet)]) {
-        for (name, new) in changed.iter().rev() {
-            let Some(node) = state.nodes.get(name) else { continue };
-            if let Err(error) = self.change_node(name, &node.netns, new, &node.net) {
-                tracing::error!(node = name, %error, "a node could not be put back");
-            }
+        ApplyError::Failed { ref failed, undone, ref left } => {
+            let text =
+                || failed.iter().map(|f| format!("Could not {}: {}", f.step, f.reason)).collect::<Vec<_>>();
+            let error =
+                cause.unwrap_or_else(|| ApiError::new(ErrorKind::Failed, format!("{}.", text().join("; "))));
+            with_aftermath(error, undone, left)
         }
     }
 }
 
-/// Tells the workers what is different, and the switch model how links are.
-fn wire(core: &Core, state: &mut State, target: &Target, devices: Devices, reset: bool, count: &mut Applied) {
-    if reset {
-        state.drift.clear();
-    }
-    let mut devices: BTreeMap<u32, Box<dyn Device>> = devices.into_iter().collect();
-    let old = std::mem::take(&mut state.specs);
-    for port in old.keys().filter(|port| !target.specs.contains_key(port)) {
-        core.remove_port(*port);
-        count.removed += 1;
-    }
-    for (port, wanted) in &target.specs {
-        let device = devices.remove(&port.0);
-        let mut spec = wanted.clone();
-        let before = old.get(port);
-        if let Some(before) = before {
-            // A port that is down is that of a stopped node, and stays so.
-            spec.up = before.up;
-            keep_drift(state, target, before, &mut spec);
-        }
-        match before {
-            Some(before) if *before == spec && device.is_none() => {}
-            Some(before) if device.is_none() && same_place(before, &spec) => {
-                count.changed += 1;
-                set_links(core, before, &spec);
-            }
-            _ => {
-                count.created += u64::from(before.is_none());
-                core.add_port(&spec, device);
-            }
-        }
-        state.specs.insert(*port, spec);
-    }
-    state.drift.retain(|link, _| target.ports.link(link).is_some());
+fn with_aftermath(mut error: ApiError, undone: usize, left: &[netloom_lab::apply::Failure]) -> ApiError {
+    error.detail.undone.push(match undone {
+        0 => "nothing was changed".to_owned(),
+        1 => "the one step that was done".to_owned(),
+        n => format!("all {n} steps that were done"),
+    });
+    error.detail.left.extend(left.iter().map(|left| format!("{}: {}", left.step, left.reason)));
+    error
 }
 
-/// A link that was changed by hand stays as it is, unless the file changed it, too.
-fn keep_drift(state: &State, target: &Target, before: &PortSpec, spec: &mut PortSpec) {
-    let drifted =
-        state.drift.keys().filter_map(|link| target.ports.link(link)).any(|ports| ports.contains(&spec.id));
-    if drifted {
-        spec.to_switch = before.to_switch.clone();
-        spec.from_switch = before.from_switch.clone();
-    }
+fn milliseconds(begin: u64) -> f64 {
+    netloom_flow::Nanos(netloom_sys::clock::now().saturating_sub(begin)).as_secs_f64() * 1e3
 }
 
-fn same_place(a: &PortSpec, b: &PortSpec) -> bool {
-    (a.attach, a.tenant, a.worker, a.link_seed) == (b.attach, b.tenant, b.worker, b.link_seed)
+/// Tells the one who waits how far things are. Items are told by whoever makes them.
+struct Phases<'a> {
+    sink: &'a Sink,
+    begun: u64,
 }
 
-/// Brings the links of a port that stays from `before` to `spec`.
-pub(super) fn set_links(core: &Core, before: &PortSpec, spec: &PortSpec) {
-    if before.to_switch != spec.to_switch {
-        core.set_link(spec.id, Direction::ToSwitch, &spec.to_switch);
+impl Report for Phases<'_> {
+    fn begin(&mut self, phase: Phase, steps: usize) {
+        self.begun = netloom_sys::clock::now();
+        self.sink.send(Progress::Phase { phase: phase.label().to_owned(), total: steps as u64 });
     }
-    if before.from_switch != spec.from_switch {
-        core.set_link(spec.id, Direction::FromSwitch, &spec.from_switch);
-    }
-    core.set_state(spec);
-}
 
-fn node_failed(error: &NodeError) -> ApiError {
-    let mut failed = ApiError::caused(ErrorKind::Failed, format!("{error}."), &error.source);
-    failed.detail.undone = vec!["every node made by this command".to_owned()];
-    failed
+    fn advance(&mut self, phase: Phase, done: usize) {
+        let phase = phase.label().to_owned();
+        self.sink.send(Progress::Item { phase, done: done as u64, item: String::new() });
+    }
+
+    fn end(&mut self, phase: Phase) {
+        tracing::debug!(phase = phase.label(), ms = milliseconds(self.begun), "phase");
+    }
+
+    fn undoing(&mut self, steps: usize) {
+        self.sink.send(Progress::Phase { phase: "undo".to_owned(), total: steps as u64 });
+    }
 }

@@ -1,12 +1,16 @@
 //! From an empty process to an engine of an empty lab.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use netloom_api::{ApiError, DownReport, ErrorKind};
 use netloom_container::{Spawner, SpawnerConfig, SpawnerSeed};
+use netloom_lab::journal::{Identity, Kind};
 use netloom_sys::{process, rlimit, tap, userns};
 
 use super::Running;
+use super::journal::Ledger;
 use crate::host::PortKind;
 use crate::{Boot, Engine, Home, Prepared};
 
@@ -22,15 +26,41 @@ impl Boot for Launch {
     fn prepare(self: Box<Self>, home: &Home) -> Result<Box<dyn Prepared>, ApiError> {
         // Two per idle host: what the machine gives is what it gives, and running out is reported where it happens.
         let _ = rlimit::raise_open_files();
-        let rootless = enter_user_namespace()?;
-        let scratch = home.dir().join("nodes");
-        std::fs::create_dir_all(&scratch).map_err(|e| {
-            ApiError::caused(ErrorKind::Failed, "Cannot make the lab's private directory.", &e)
-        })?;
-        let config = SpawnerConfig { scratch: Some(scratch), ..SpawnerConfig::default() };
-        let seed = Spawner::fork(&config)
-            .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
-        Ok(Box::new(Forked { seed, home: home.clone(), rootless }))
+        let prepared = prepare(home);
+        if prepared.is_err() {
+            undo(home);
+        }
+        Ok(Box::new(prepared?))
+    }
+}
+
+fn prepare(home: &Home) -> Result<Forked, ApiError> {
+    let noted = |error: io::Error| {
+        ApiError::caused(ErrorKind::Failed, "Cannot write in the lab's directory.", &error)
+            .hint(format!("it is {}: is its file system full?", home.dir().display()))
+    };
+    let ledger = Ledger::begin(home).map_err(noted)?;
+    let rootless = enter_user_namespace()?;
+    let scratch = home.dir().join("nodes");
+    ledger.folder(&scratch).map_err(noted)?;
+    let config = SpawnerConfig { scratch: Some(scratch), ..SpawnerConfig::default() };
+    let spawner = Path::new("spawner");
+    ledger.intend(Kind::Process, spawner).map_err(noted)?;
+    let seed = Spawner::fork(&config)
+        .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
+    if let Some(pid) = u32::try_from(seed.pid()).ok() {
+        let start = crate::state::start_of(pid).map_err(noted)?;
+        ledger.identify(Kind::Process, spawner, Identity::Process { pid, start }).map_err(noted)?;
+    }
+    Ok(Forked { seed, ledger, home: home.clone(), rootless })
+}
+
+/// Takes back what a start that failed has made in the lab's directory.
+fn undo(home: &Home) {
+    match super::recover::recover(home) {
+        Ok(report) if report.left.is_empty() => {}
+        Ok(report) => tracing::warn!(left = ?report.left, "left behind"),
+        Err(error) => tracing::warn!(%error, "left behind"),
     }
 }
 
@@ -38,6 +68,7 @@ impl Boot for Launch {
 #[derive(Debug)]
 struct Forked {
     seed: SpawnerSeed,
+    ledger: Ledger,
     home: Home,
     rootless: bool,
 }
@@ -46,12 +77,12 @@ impl Prepared for Forked {
     fn start(self: Box<Self>) -> Result<Arc<dyn Engine>, ApiError> {
         let gone =
             |event| tracing::error!(?event, "the spawner has ended, and every program of the lab with it");
-        let spawner = self
-            .seed
-            .connect(gone)
-            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e))?;
+        let spawner = self.seed.connect(gone).map_err(|e| {
+            undo(&self.home);
+            ApiError::caused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e)
+        })?;
         let auto = if tap_works() { PortKind::Tap } else { PortKind::Packet };
-        Ok(Arc::new(Running::new(self.home, spawner, self.rootless, auto)))
+        Ok(Arc::new(Running::new(self.home, spawner, Arc::new(self.ledger), self.rootless, auto)))
     }
 }
 

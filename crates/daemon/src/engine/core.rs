@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use netloom_datapath::{CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Worker, WorkerConfig};
-use netloom_flow::{DropReason, Epoch, LinkSettings, PortId};
+use netloom_flow::{Epoch, LinkSettings, PortId};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;

@@ -11,6 +11,7 @@ mod boot;
 mod captures;
 mod core;
 mod events;
+mod execute;
 mod handle;
 mod journal;
 mod names;
@@ -21,6 +22,7 @@ mod running;
 mod runs;
 mod trial;
 
+pub use handle::plan_from_nothing;
 pub(crate) use running::Running;
 
 use crate::Boot;

@@ -1,9 +1,9 @@
 //! Making, changing and removing nodes.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use netloom_api::Progress;
+use netloom_lab::plan::Phase;
 use netloom_netdev::{PacketPort, TapPort};
 use netloom_sys::HostError;
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request};
@@ -68,7 +68,11 @@ impl Running {
                 .and_then(|f| devices(&net.interfaces, f, fabric.as_deref()))
                 .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices });
-            sink.send(Progress::Item { phase: "nodes".into(), done: made.len() as u64, item: name.clone() });
+            sink.send(Progress::Item {
+                phase: Phase::AddNodes.label().to_owned(),
+                done: made.len() as u64,
+                item: name.clone(),
+            });
         }
         Ok(made)
     }
@@ -135,14 +139,4 @@ fn open_packet(interface: &HostInterface) -> Result<PacketSocket, FurnishError> 
 
 fn no_fabric(interface: &HostInterface) -> HostError {
     HostError::new("find the other end of", interface.name.clone(), netloom_sys::Errno::NODEV)
-}
-
-/// Gives a namespace a name in /run/netns, for `ip netns` and other tools.
-///
-/// # Errors
-/// `EEXIST` if somebody has a namespace of that name.
-pub(super) fn name_netns(netns: &NetNs, name: &str) -> Result<PathBuf, HostError> {
-    let path = Path::new("/run/netns").join(name);
-    netloom_sys::netns_name::give(netns, &path)?;
-    Ok(path)
 }

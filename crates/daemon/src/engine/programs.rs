@@ -10,6 +10,7 @@ use netloom_container::{BoundFile, HostSpec, SpawnError, Spawner};
 use netloom_lab::Lab;
 use netloom_lab::lab::{Filesystem, Node};
 
+use super::journal::Ledger;
 use super::running::State;
 use super::runs::{self, Runs};
 
@@ -18,6 +19,7 @@ pub(crate) struct Programs {
     spawner: Spawner,
     folder: PathBuf,
     runs: Runs,
+    ledger: Arc<Ledger>,
 }
 
 impl std::fmt::Debug for Programs {
@@ -28,9 +30,9 @@ impl std::fmt::Debug for Programs {
 
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
-    pub(super) fn new(spawner: Spawner, folder: &Path) -> Self {
+    pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
         let runs = Runs::new(spawner.clone(), folder.join(LOGS));
-        Self { spawner, folder: folder.to_owned(), runs }
+        Self { spawner, folder: folder.to_owned(), runs, ledger }
     }
 
     /// The spawner.
@@ -76,7 +78,7 @@ impl Programs {
             if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
                 continue;
             }
-            std::fs::write(&path, text)?;
+            self.ledger.write(&path, &text)?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use netloom_sys::netns::NetNs;
 
 use super::captures::Captures;
 use super::core::Core;
+use super::journal::Ledger;
 use super::programs::Programs;
 use crate::Home;
 use crate::host::{Fabric, HostNet, PortKind};
@@ -30,6 +31,8 @@ pub(crate) struct Running {
     pub(super) started: u64,
     pub(super) programs: Programs,
     pub(super) captures: Captures,
+    /// What can outlive the daemon.
+    pub(super) ledger: Arc<Ledger>,
     core: OnceLock<Core>,
     fabric: Mutex<Option<Arc<Fabric>>>,
     state: Mutex<State>,
@@ -69,7 +72,13 @@ pub(crate) struct NodeState {
 
 impl Running {
     /// An empty lab.
-    pub(super) fn new(home: Home, spawner: Spawner, rootless: bool, auto: PortKind) -> Self {
+    pub(super) fn new(
+        home: Home,
+        spawner: Spawner,
+        ledger: Arc<Ledger>,
+        rootless: bool,
+        auto: PortKind,
+    ) -> Self {
         let state = State {
             lab: Arc::new(Lab::empty(home.lab())),
             wanted: Wanted::default(),
@@ -82,8 +91,9 @@ impl Running {
             rootless,
             auto,
             started: netloom_sys::clock::now(),
-            programs: Programs::new(spawner, home.dir()),
             captures: Captures::default(),
+            programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
+            ledger,
             home,
             core: OnceLock::new(),
             fabric: Mutex::default(),

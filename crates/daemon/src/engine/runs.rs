@@ -426,10 +426,10 @@ fn tell(
     change: impl FnOnce(&mut Run, &PipeWriter),
 ) {
     let (Some(shared), Some(output)) = (shared.upgrade(), output.upgrade()) else { return };
-    if let Some(node) = shared.lock().get_mut(node).filter(|node| Arc::ptr_eq(&node.output, &output)) {
-        if let Some(run) = node.runs.get_mut(*index) {
-            change(run, &output);
-        }
+    if let Some(node) = shared.lock().get_mut(node).filter(|node| Arc::ptr_eq(&node.output, &output))
+        && let Some(run) = node.runs.get_mut(*index)
+    {
+        change(run, &output);
     }
     shared.news.notify_all();
 }

@@ -226,7 +226,8 @@ impl Home {
     #[must_use]
     pub fn remove(&self) -> Vec<String> {
         let mut left = Vec::new();
-        let files = [self.socket(), self.journal(), self.log_file(), self.pid_file(), self.lock_file()];
+        let torn = self.pid_file().with_extension("new");
+        let files = [self.socket(), self.journal(), self.log_file(), torn, self.pid_file(), self.lock_file()];
         for file in files {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -61,11 +61,13 @@ impl Identity {
     }
 }
 
-fn boot_id() -> io::Result<String> {
+/// Which boot of the machine this is.
+pub(crate) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-fn start_of(pid: u32) -> io::Result<u64> {
+/// When a process started, in clock ticks since boot.
+pub(crate) fn start_of(pid: u32) -> io::Result<u64> {
     parse_start(&fs::read_to_string(format!("/proc/{pid}/stat"))?)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable /proc/<pid>/stat"))
 }

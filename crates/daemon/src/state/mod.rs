@@ -6,4 +6,5 @@ mod lock;
 
 pub use home::{Home, HomeError, Homes, is_label};
 pub use identity::Identity;
+pub(crate) use identity::{boot_id, start_of};
 pub use lock::{Lock, LockError};

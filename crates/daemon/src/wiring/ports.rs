@@ -1,10 +1,10 @@
 //! Which datapath port stands for which end of a link, and how it is set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_datapath::{Attach, PortSpec};
 use netloom_flow::{PortId, TenantId};
-use netloom_lab::lab::{End, Lab, Link};
+use netloom_lab::lab::{End, Lab};
 use netloom_switch::config::Uuid;
 
 /// The ports of all links. A number is never given twice while the lab runs.
@@ -14,33 +14,49 @@ use netloom_switch::config::Uuid;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PortMap {
     links: BTreeMap<String, [PortId; 2]>,
+    /// Links between two switches.
+    trunks: BTreeSet<String>,
     ends: BTreeMap<End, PortId>,
     next: u32,
 }
 
 impl PortMap {
-    /// Gives ports to links that have none, and forgets those of links that are gone.
+    /// Gives ports to ends that have none, and forgets those of ends that are gone.
+    ///
+    /// The interface of a node keeps its port wherever its link leads: moving it to another switch is moving a cable,
+    /// and the node does not notice. An end at a switch keeps it as long as the link has its name.
     pub(crate) fn update(&mut self, lab: &Lab) {
-        let mut links = BTreeMap::new();
-        let mut ends = BTreeMap::new();
+        let (mut links, mut ends, mut trunks) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for link in &lab.links {
-            let ports = self.links.get(&link.id).copied().unwrap_or_else(|| self.fresh(link));
+            let ports = match (link.a.is_switch(), link.b.is_switch()) {
+                (true, true) => self.of_trunk(&link.id),
+                (false, true) => [self.of_node(&link.a); 2],
+                (true, false) => [self.of_node(&link.b); 2],
+                (false, false) => [self.of_node(&link.a), self.of_node(&link.b)],
+            };
+            if link.a.is_switch() && link.b.is_switch() {
+                trunks.insert(link.id.clone());
+            }
             ends.insert(link.a.clone(), ports[0]);
             ends.insert(link.b.clone(), ports[1]);
             links.insert(link.id.clone(), ports);
         }
-        self.links = links;
-        self.ends = ends;
+        *self = Self { links, trunks, ends, next: self.next };
     }
 
-    fn fresh(&mut self, link: &Link) -> [PortId; 2] {
-        let mut take = || {
-            let port = PortId(self.next);
-            self.next += 1;
-            port
-        };
-        let first = take();
-        if link.a.is_switch() == link.b.is_switch() { [first, take()] } else { [first, first] }
+    fn of_trunk(&mut self, link: &str) -> [PortId; 2] {
+        let before = self.link(link).filter(|_| self.trunks.contains(link));
+        before.unwrap_or_else(|| [self.fresh(), self.fresh()])
+    }
+
+    fn of_node(&mut self, end: &End) -> PortId {
+        self.end(end).unwrap_or_else(|| self.fresh())
+    }
+
+    fn fresh(&mut self) -> PortId {
+        let port = PortId(self.next);
+        self.next += 1;
+        port
     }
 
     /// The ports at the ends of a link, left and right.

@@ -86,7 +86,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<LinkEntry> {
     if !matches!(node.value, Value::Map(_)) {
         return reader.parse(node, ends).map(LinkEntry::plain);
     }
-    let fields = reader.fields(node, keys::LINK, "a link");
+    let fields = reader.minor(|reader| reader.fields(node, keys::LINK, "a link"));
     let ends = match fields.take("link") {
         Some(node) => reader.parse(node, ends),
         None => {
@@ -107,7 +107,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<LinkEntry> {
     let entry = LinkEntry {
         ends: ends.clone().unwrap_or_else(|| Spanned::new(nothing(), fields.span)),
         name: fields.take("name").and_then(|node| reader.parse(node, link_name)),
-        settings: both_ways(reader, &fields),
+        settings: reader.minor(|reader| both_ways(reader, &fields)),
         vlan,
         trunk,
         native,
@@ -202,8 +202,10 @@ pub(crate) fn both_ways(reader: &mut Reader, fields: &Fields<'_>) -> BothWays {
 
 /// Reads `defaults: link:`.
 pub(crate) fn defaults(reader: &mut Reader, node: &Node) -> BothWays {
-    let fields = reader.fields(node, keys::SETTINGS_BOTH, "the settings of a link");
-    both_ways(reader, &fields)
+    reader.minor(|reader| {
+        let fields = reader.fields(node, keys::SETTINGS_BOTH, "the settings of a link");
+        both_ways(reader, &fields)
+    })
 }
 
 fn settings(reader: &mut Reader, fields: &Fields<'_>) -> SettingsPatch {

@@ -29,7 +29,7 @@ pub(crate) use switch::{SwitchEntry, SwitchSpec};
 use crate::address::Cidr;
 use crate::error::{Errors, FileError, Span, Spanned};
 use crate::expect::Sentence;
-use crate::lab::{ArpMode, Fidelity, Filesystem, Loops};
+use crate::lab::{ArpMode, Fidelity, Filesystem, Lab, Loops};
 use crate::topology::Topology;
 
 /// Longest lab file, in bytes.
@@ -91,6 +91,34 @@ impl LabFile {
 /// # Errors
 /// Everything that is wrong with the file as far as one can tell without looking names up.
 pub fn load(source: &str, path: &Path, sets: &[(String, String)]) -> Result<LabFile, Errors> {
+    let (file, reader) = read(source, path, sets)?;
+    Errors::unless_empty(path, reader.errors, file)
+}
+
+/// Reads and resolves a lab file, and finds as many of its errors as can be told from each other: those that
+/// [`load`] reports, files that are not there, and what [`crate::resolve()`] reports unless a thing that others
+/// refer to could not be read. `exists` is asked for paths joined with the lab file's folder.
+///
+/// # Errors
+/// All of them.
+pub fn check(
+    source: &str,
+    path: &Path,
+    sets: &[(String, String)],
+    exists: &dyn Fn(&Path) -> bool,
+) -> Result<Lab, Errors> {
+    let (file, mut reader) = read(source, path, sets)?;
+    let resolved = if reader.is_whole() { Some(crate::resolve(&file)) } else { None };
+    check_files(&file, &mut reader, exists);
+    match resolved {
+        Some(Ok(lab)) => Errors::unless_empty(path, reader.errors, lab),
+        Some(Err(more)) => Err(Errors::of(path, [reader.errors, more.errors].concat())),
+        None => Err(Errors::of(path, reader.errors)),
+    }
+}
+
+/// What the file says, and what is wrong with it. Fails if nothing can be read at all.
+fn read(source: &str, path: &Path, sets: &[(String, String)]) -> Result<(LabFile, Reader), Errors> {
     let mut reader = Reader::default();
     if source.len() > MAX_FILE {
         reader.error(Span::default(), format!("the file is longer than {MAX_FILE} bytes"), None);
@@ -108,16 +136,11 @@ pub fn load(source: &str, path: &Path, sets: &[(String, String)]) -> Result<LabF
     let mut file = read_top(&mut reader, &root, path);
     file.lines = std::iter::once(0).chain(source.match_indices('\n').map(|(i, _)| i + 1)).collect();
     explain_empty(source, &mut reader.errors);
-    Errors::unless_empty(path, reader.errors, file)
+    Ok((file, reader))
 }
 
-/// Checks that the files the lab file names are there. `exists` is asked for paths relative to the lab file's
-/// folder, joined with it.
-///
-/// # Errors
-/// Every file that is not there, with its place.
-pub fn check_files(file: &LabFile, exists: &dyn Fn(&Path) -> bool) -> Result<(), Errors> {
-    let mut reader = Reader::default();
+/// Notes every file that the lab file names and that is not there.
+fn check_files(file: &LabFile, reader: &mut Reader, exists: &dyn Fn(&Path) -> bool) {
     let dir = file.path.parent().unwrap_or(Path::new(""));
     let specs = file.nodes.iter().map(|n| &n.spec).chain([&file.node_defaults]);
     for (_, source) in specs.flat_map(|spec| &spec.files) {
@@ -129,7 +152,6 @@ pub fn check_files(file: &LabFile, exists: &dyn Fn(&Path) -> bool) -> Result<(),
             reader.error(source.span, format!("there is no file `{}`", source.value), Some(&hint));
         }
     }
-    Errors::unless_empty(&file.path, reader.errors, ())
 }
 
 /// The name a lab has by its file: `shop` of `dir/shop.loom.yml`.
@@ -173,8 +195,14 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
         switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),
         links: fields.take("links").map(|node| link::read_all(reader, node)).unwrap_or_default(),
         topology: fields.take("topology").and_then(|node| topology::read(reader, node)),
-        events: fields.take("events").map(|node| event::read_all(reader, node)).unwrap_or_default(),
-        expect: fields.take("expect").map(|node| expectation::read_all(reader, node)).unwrap_or_default(),
+        events: fields
+            .take("events")
+            .map(|node| reader.minor(|reader| event::read_all(reader, node)))
+            .unwrap_or_default(),
+        expect: fields
+            .take("expect")
+            .map(|node| reader.minor(|reader| expectation::read_all(reader, node)))
+            .unwrap_or_default(),
         loops: pick(reader, fields.take("loops"), keys::LOOPS, &[Loops::Tree, Loops::Ecmp, Loops::Allow]),
         arp: pick(reader, fields.take("arp"), keys::ARPS, &[ArpMode::Local, ArpMode::Flood, ArpMode::Static]),
         workers: workers.unwrap_or(1),

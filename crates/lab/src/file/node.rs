@@ -104,9 +104,9 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
         gateway: fields.take("gateway").map(|node| gateways(reader, node)),
         routes: fields.take("routes").map(|node| routes(reader, node)),
         forward: fields.take("forward").and_then(|node| reader.flag(node)),
-        sysctl: fields.take("sysctl").map(|node| sysctls(reader, node)).unwrap_or_default(),
-        files: fields.take("files").map(|node| files(reader, node)).unwrap_or_default(),
-        env: fields.take("env").map(|node| env(reader, node)).unwrap_or_default(),
+        sysctl: fields.take("sysctl").map(|node| reader.minor(|r| sysctls(r, node))).unwrap_or_default(),
+        files: fields.take("files").map(|node| reader.minor(|r| files(r, node))).unwrap_or_default(),
+        env: fields.take("env").map(|node| reader.minor(|r| env(r, node))).unwrap_or_default(),
         restart: fields.take("restart").and_then(|node| match reader.choice(node, keys::RESTARTS)? {
             0 => Some(Restart::Never),
             1 => Some(Restart::OnFailure),

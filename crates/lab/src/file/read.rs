@@ -13,12 +13,27 @@ const MAX_ERRORS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pub(crate) errors: Vec<FileError>,
+    /// How many of them leave everything in place that other things refer to.
+    minor: usize,
 }
 
 impl Reader {
     /// Whether there are so many errors that nobody would read another.
     pub(crate) fn is_full(&self) -> bool {
         self.errors.len() >= MAX_ERRORS
+    }
+
+    /// Reads something that nothing else refers to: if it is wrong, the rest can be looked at all the same.
+    pub(crate) fn minor<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let (errors, minor) = (self.errors.len(), self.minor);
+        let out = read(self);
+        self.minor = minor + (self.errors.len() - errors);
+        out
+    }
+
+    /// Whether no thing, name or address is missing in what was read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.minor == self.errors.len()
     }
 
     /// Notes an error.
@@ -138,7 +153,8 @@ impl Reader {
                 None => self.unknown_key(span, name, table, what),
                 Some(Key { shape: Shape::Later, about, .. }) => {
                     let hint = "this version refuses the key rather than ignore it; take it out to go on";
-                    self.error(span, format!("not yet supported: `{name}` ({about})"), Some(hint));
+                    let message = format!("not yet supported: `{name}` ({about})");
+                    self.minor(|reader| reader.error(span, message, Some(hint)));
                 }
                 Some(key) => entries.push(Field { key, value, taken: Cell::new(false) }),
             }
@@ -148,7 +164,9 @@ impl Reader {
 
     fn unknown_key(&mut self, span: Span, name: &str, table: Table, what: &str) {
         let known = || table.iter().flat_map(|group| group.iter());
-        let hint = did_you_mean(name, known().map(|key| key.name)).unwrap_or_else(|| {
+        let meant = did_you_mean(name, known().map(|key| key.name));
+        let near = meant.is_some();
+        let hint = meant.unwrap_or_else(|| {
             let usable = known().filter(|key| !matches!(key.shape, Shape::Later));
             let names: Vec<_> = usable.map(|key| key.name).collect();
             if names.is_empty() {
@@ -157,7 +175,13 @@ impl Reader {
                 format!("its keys are {}", names.join(", "))
             }
         });
-        self.error(span, format!("`{name}` is not a key of {what}"), Some(&hint));
+        let message = format!("`{name}` is not a key of {what}");
+        if near {
+            // What it should have been is missing.
+            self.error(span, message, Some(&hint));
+        } else {
+            self.minor(|reader| reader.error(span, message, Some(&hint)));
+        }
     }
 }
 

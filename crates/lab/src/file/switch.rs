@@ -69,7 +69,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> SwitchSpec {
             .take("fail_mode")
             .and_then(|node| reader.choice(node, keys::FAIL_MODES))
             .map(|i| if i == 0 { FailMode::Standalone } else { FailMode::Secure }),
-        flows: fields.take("flows").map(|node| flows(reader, node)),
+        flows: fields.take("flows").map(|node| reader.minor(|reader| flows(reader, node))),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What differs between two states of a thing, apart from where the file has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lab::{End, Interface, Lab, Node, Route};
+use crate::address::Cidr;
+use crate::lab::{ArpMode, End, Interface, Lab, Node, Route};
+use crate::mac::Mac;
 
 /// What changes about a node in place.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub struct NodeDelta {
     pub process: bool,
     /// The name under /run/netns changes.
     pub netns: bool,
+    /// Those it has to know for ever change (`arp: static`).
+    pub neighbours: bool,
 }
 
 impl NodeDelta {
@@ -58,6 +62,7 @@ impl NodeDelta {
             files: old.files != new.files,
             process: (old.privileged, &old.env) != (new.privileged, &new.env),
             netns: old.netns != new.netns,
+            neighbours: false,
         }
     }
 
@@ -80,8 +85,21 @@ impl NodeDelta {
     }
 }
 
-fn key(route: &Route) -> (crate::address::Cidr, Option<IpAddr>, Option<&str>, Option<u32>) {
+fn key(route: &Route) -> (Cidr, Option<IpAddr>, Option<&str>, Option<u32>) {
     (route.to, route.via, route.dev.as_deref(), route.metric)
+}
+
+/// Who is in each broadcast domain, by what nodes of it call each other, where neighbours are static.
+pub(super) fn neighbourhoods(lab: &Lab) -> Vec<BTreeSet<(Mac, &[Cidr])>> {
+    let mut all = vec![BTreeSet::new(); lab.domains.len()];
+    if lab.options.arp == ArpMode::Static {
+        for interface in lab.nodes.iter().flat_map(|node| &node.interfaces) {
+            if let Some(domain) = all.get_mut(interface.domain) {
+                domain.insert((interface.mac, interface.addresses.as_slice()));
+            }
+        }
+    }
+    all
 }
 
 /// For each link the tenants of its ends at nodes: what a datapath port is told.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::NodeDelta;
 pub use drift::{Drift, Drifted, Present, PresentLink};
+pub use render::Row;
 
 use crate::lab::{Lab, Link, Node, Switch};
 use crate::settings::written;
@@ -215,6 +216,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// The steps as a person reads them.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.steps.iter().map(render::row)
+    }
+
     /// The steps by phase, in order.
     pub fn phases(&self) -> impl Iterator<Item = (Phase, &[Step])> {
         self.steps
@@ -260,6 +266,7 @@ impl<'l> Planner<'l> {
         let (from, to) = (self.from, self.to);
         let old: BTreeMap<&str, &Node> = from.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
         let new: BTreeSet<&str> = to.nodes.iter().map(|n| n.name.as_str()).collect();
+        let (here, there) = (compare::neighbourhoods(from), compare::neighbourhoods(to));
         let mut remade = BTreeSet::new();
         for node in from.nodes.iter().filter(|n| !new.contains(n.name.as_str())) {
             self.remove_node(node);
@@ -272,7 +279,11 @@ impl<'l> Planner<'l> {
                     self.remove_node(old);
                     self.add_node(node);
                 }
-                Some(old) => self.change_node(old, node),
+                Some(old) => {
+                    let before = old.interfaces.iter().map(|i| here.get(i.domain));
+                    let after = node.interfaces.iter().map(|i| there.get(i.domain));
+                    self.change_node(old, node, !before.eq(after));
+                }
             }
         }
         remade
@@ -293,8 +304,10 @@ impl<'l> Planner<'l> {
         }
     }
 
-    fn change_node(&mut self, old: &Node, new: &'l Node) {
-        let delta = NodeDelta::between(old, new);
+    fn change_node(&mut self, old: &Node, new: &'l Node, neighbours: bool) {
+        let mut delta = NodeDelta::between(old, new);
+        // A node that gets or loses an interface has others around it anyway.
+        delta.neighbours = neighbours && delta.added.is_empty() && delta.removed.is_empty();
         let commands = old.run != new.run || old.restart != new.restart || old.env != new.env;
         if !delta.is_empty() || commands {
             self.touched.insert((0, &new.name));
@@ -340,6 +353,7 @@ impl<'l> Planner<'l> {
         let stays = |old: &Link, new: &Link| {
             let ends_stay = [&new.a, &new.b].into_iter().all(|end| !remade.contains(end.name()));
             ends_stay
+                && from.seed == to.seed
                 && (&old.a, &old.b) == (&new.a, &new.b)
                 && tenants.0.get(&*old.id) == tenants.1.get(&*new.id)
         };

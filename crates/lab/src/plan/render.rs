@@ -20,7 +20,8 @@ impl fmt::Display for Plan {
                 self.untouched
             );
         }
-        let rows: Vec<_> = self.steps.iter().map(row).collect();
+        let rows: Vec<_> =
+            self.rows().map(|row| (row.sign, row.kind, row.name, row.detail.to_owned())).collect();
         let drift = self
             .drift
             .iter()
@@ -40,8 +41,20 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Sign, kind, name, detail.
-fn row(step: &Step) -> (char, &'static str, &str, String) {
+/// A step as a person reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'p> {
+    /// `+` made, `-` removed, `~` changed in place.
+    pub sign: char,
+    /// `node`, `switch`, `link`, `flows`, `names`, `run` or `lab`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'p str,
+    /// What about it.
+    pub detail: &'p str,
+}
+
+pub(super) fn row(step: &Step) -> Row<'_> {
     let (sign, kind, name) = match &step.action {
         Action::StopRun(n) => ('-', "run", n.as_str()),
         Action::RemoveLink(n) => ('-', "link", n.as_str()),
@@ -58,7 +71,7 @@ fn row(step: &Step) -> (char, &'static str, &str, String) {
         Action::Options => ('~', "lab", ""),
         Action::StartRun(n) => ('+', "run", n.as_str()),
     };
-    (sign, kind, name, step.detail.clone())
+    Row { sign, kind, name, detail: &step.detail }
 }
 
 fn shorten(text: &str) -> String {
@@ -130,6 +143,9 @@ pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
     }
     if delta.netns {
         words.push(format!("netns {}", new.netns.as_deref().unwrap_or("without a name")));
+    }
+    if delta.neighbours {
+        words.push("neighbours".to_owned());
     }
     words.join(", ")
 }

@@ -78,10 +78,10 @@ impl Running {
         if let Some(switch) = self.switch_rows(&state).into_iter().find(|row| row.name == name) {
             return Ok(Shown::Switch { links: touching(name), switch });
         }
-        if let [link] = state.lab.links_named(name)[..] {
-            if let Some(row) = links.iter().find(|row| row.name == link.id) {
-                return Ok(Shown::Link(row.clone()));
-            }
+        if let [link] = state.lab.links_named(name)[..]
+            && let Some(row) = links.iter().find(|row| row.name == link.id)
+        {
+            return Ok(Shown::Link(row.clone()));
         }
         if let Some(tenant) = self.tenant_rows(&state).into_iter().find(|row| row.name == name) {
             let nodes = self.node_rows(&state).into_iter().filter(|row| row.tenant == name).collect();

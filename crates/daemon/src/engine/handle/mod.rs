@@ -18,6 +18,8 @@ pub(super) use rows::directions;
 
 use std::time::Duration;
 
+pub use plan::plan_from_nothing;
+
 use netloom_api::{ApiError, Command, ErrorKind, Listing, Reply};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 

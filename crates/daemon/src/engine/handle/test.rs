@@ -170,7 +170,10 @@ impl Trial<'_> {
                 let records = self.running.link_records(since);
                 expect::conclude(self.lab.options.fidelity, &mut judged, &records);
             }
-            let [(_, outcome)] = judged;
+            let [(_, mut outcome)] = judged;
+            if outcome.verdict == expect::Verdict::NotTrusted {
+                outcome.explain = fidelity::first_of(outcome.explain);
+            }
             let row = self.row(number, text, &outcome);
             self.sink.send(Progress::Tested { row: row.clone() });
             if let Some(slot) = self.rows.get_mut(number) {

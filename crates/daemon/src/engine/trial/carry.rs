@@ -7,8 +7,9 @@ use netloom_lab::address::Family;
 use netloom_lab::expect::{
     LostDetail, MeasureProbe, Measured, PairResult, Probe, ProbeKind, ProbeResult, ReachProbe, ReachResult,
 };
+use netloom_lab::lab::End;
 
-use super::{Crowd, Drops};
+use super::{Crowd, Drops, Received};
 use crate::engine::Running;
 use crate::probe::{self, Flow, ReachJob, Reached, Silence, SilenceJob};
 
@@ -54,18 +55,50 @@ impl Running {
             forwarders: crowd.forwarders.clone(),
             clear,
         };
-        let before = self.drops();
+        let (before, came) = (self.drops(), self.received(&probe.from));
         let reached = match probe::reach(&crowd.stations, &job, goes_on) {
             Ok(reached) => reached,
             Err(error) => return ProbeResult::Impossible(error.to_string()),
         };
         let lost = reached.iter().any(|entry| entry.arrived == 0);
         let drop = if lost { self.drops().main_reason(&before) } else { None };
-        let result = |entry: Reached| pair_result(entry, &places, drop.as_deref());
+        let came = (self.received(&probe.from), came);
+        let result = |mut entry: Reached| {
+            self.explain(&mut entry, crowd, &came);
+            pair_result(entry, &places, drop.as_deref())
+        };
         ProbeResult::Reach(ReachResult {
             pairs: reached.into_iter().filter_map(result).collect(),
             drops: Vec::new(),
         })
+    }
+
+    /// Says how far packets got that no forwarding node saw.
+    fn explain(&self, entry: &mut Reached, crowd: &Crowd, (after, before): &(Received, Received)) {
+        if entry.arrived > 0 || entry.sent == 0 || entry.seen_at.is_some() || entry.error.is_some() {
+            return;
+        }
+        let Some(sender) = crowd.stations.get(entry.from) else { return };
+        if after.any(before, &sender.name) {
+            entry.seen_at = self.first_hop(&sender.name);
+        } else {
+            entry.error = Some(format!("nothing of it left {}", sender.name));
+        }
+    }
+
+    /// Where a node's first interface leads.
+    fn first_hop(&self, node: &str) -> Option<String> {
+        let state = self.state();
+        let interface = state.lab.node(node)?.interfaces.first()?;
+        let link = state.lab.links.iter().find(|link| link.id == interface.link)?;
+        let far = if link.a.name() == node { &link.b } else { &link.a };
+        match far {
+            End::Switch { switch, port } => {
+                let name = state.lab.switch(switch)?.ports.iter().find(|p| p.number == *port)?.name.clone();
+                Some(format!("{switch} port {port} ({name})"))
+            }
+            End::Node { node, .. } => Some(node.clone()),
+        }
     }
 
     fn silence(&self, crowd: &Crowd, probe: &ReachProbe, goes_on: &dyn Fn() -> bool) -> ProbeResult {

@@ -1,4 +1,4 @@
-//! What was dropped between two moments, where and why.
+//! What was dropped and received between two moments, where and why.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,29 @@ impl Drops {
     }
 }
 
+/// Packets that the lab received from each node so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Received(BTreeMap<String, u64>);
+
+impl Received {
+    /// Whether anything came in from a node after `before`.
+    pub(in crate::engine) fn any(&self, before: &Self, node: &str) -> bool {
+        self.0.get(node).copied().unwrap_or(0) > before.0.get(node).copied().unwrap_or(0)
+    }
+}
+
 impl Running {
+    /// What the lab received from these nodes so far, and where their first interfaces lead.
+    pub(in crate::engine) fn received(&self, nodes: &[String]) -> Received {
+        let state = self.state();
+        let of = |name: &String| {
+            let node = state.lab.node(name)?;
+            let ports = node.interfaces.iter().filter_map(|i| state.ports.interface(name, &i.name));
+            Some((name.clone(), ports.map(|port| self.traffic(port).0.packets).sum()))
+        };
+        Received(nodes.iter().filter_map(of).collect())
+    }
+
     /// What was dropped so far.
     pub(in crate::engine) fn drops(&self) -> Drops {
         let rows = self.drop_rows(&self.state());

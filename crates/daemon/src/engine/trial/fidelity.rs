@@ -14,6 +14,8 @@ use crate::engine::handle::directions;
 const ENOUGH: u64 = 100;
 /// A rate is held against what passed only if the link was busy so long, in nanoseconds.
 const BUSY: u64 = 1_000_000_000;
+/// Lines that say which links were not faithful.
+const MOST_LINES: usize = 6;
 /// Drops that no link model wanted.
 const FOREIGN: [DropReason; 3] = [DropReason::PoolExhausted, DropReason::DeviceFull, DropReason::HandoffFull];
 
@@ -83,8 +85,24 @@ impl Running {
                 records.push(record(name, before, &now, at));
             }
         }
+        // Those that are farthest beyond their limits first.
+        records.sort_by_key(|record| std::cmp::Reverse(share(record)));
         records
     }
+}
+
+/// How much of its limit the lateness of a link takes, in thousandths.
+fn share(record: &LinkRecord) -> u64 {
+    record.worst().map_or(0, |p99| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1))
+}
+
+/// The first of many lines, and how many more there are.
+pub(in crate::engine) fn first_of(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > MOST_LINES {
+        let more = lines.split_off(MOST_LINES - 1).len();
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 fn record(link: String, before: &Fidelity, now: &Fidelity, at: (PortId, Direction)) -> LinkRecord {
@@ -117,16 +135,14 @@ pub(in crate::engine) fn report(mode: Mode, records: &[LinkRecord]) -> netloom_a
     let ms = |time: Nanos| time.as_secs_f64() * 1e3;
     // The one closest to its limit, or farthest beyond it.
     let worst = records.iter().filter_map(|record| Some((record, record.worst()?)));
-    let share =
-        |(record, p99): &(&LinkRecord, Nanos)| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1);
-    let worst = worst.max_by_key(share);
+    let worst = worst.max_by_key(|(record, _)| share(record));
     netloom_api::Fidelity {
         faithful: details.is_empty(),
         strict: mode == Mode::Strict,
         p99_ms: worst.map_or(0.0, |(_, p99)| ms(p99)),
         limit_ms: ms(worst.map_or(limit(Nanos::ZERO), |(record, _)| limit(record.delay))),
         worst: worst.map(|(record, _)| record.link.clone()),
-        details,
+        details: first_of(details),
     }
 }
 
@@ -168,6 +184,13 @@ mod tests {
         assert_eq!(judged(900_000_000), None);
         let changed = Reading { rate: Some(1), ..new(2_000_000_000) };
         assert_eq!(record("core".into(), &reading(old, 0), &reading(changed, 0), AT).rate, None);
+    }
+
+    #[test]
+    fn of_many_lines_the_first_are_shown() {
+        let lines = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(first_of(lines(6)), lines(6));
+        assert_eq!(first_of(lines(42)), ["0", "1", "2", "3", "4", "and 37 more"]);
     }
 
     #[test]

@@ -57,8 +57,12 @@ pub(crate) struct ReachJob {
 const LONGEST_GAP: u64 = 20_000_000;
 const SHORTEST_GAP: u64 = 1_000_000;
 const SPREAD: u64 = 2_000_000_000;
-/// Between two tries of a packet that is repeated.
+/// Between two tries of a packet that is repeated, of few entries and of many: what loads the machine is not to be
+/// loaded more.
 const RETRY: u64 = 50_000_000;
+const RETRY_MANY: u64 = 250_000_000;
+/// More entries than this are many.
+const FEW: usize = 64;
 
 impl ReachJob {
     /// Nanoseconds between `packets` packets if nothing else is wanted.

@@ -13,7 +13,7 @@ use netloom_sys::{Errno, HostError, clock};
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
-use super::{RETRY, ReachJob};
+use super::{FEW, RETRY, RETRY_MANY, ReachJob};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
 use crate::probe::frame::{call_in, token_in};
 use crate::probe::run_number;
@@ -122,7 +122,8 @@ impl<'a> Rounds<'a> {
                 break;
             }
             self.send(entries, round)?;
-            self.gather((now + RETRY).min(end), |rounds| rounds.waiting == 0)?;
+            let retry = if self.waiting > FEW { RETRY_MANY } else { RETRY };
+            self.gather((now + retry).min(end), |rounds| rounds.waiting == 0)?;
         }
         Ok(())
     }

@@ -1,0 +1,437 @@
+//! Does the steps of a plan to hosts, switch model and workers, and undoes them.
+//!
+//! | phase | done | undone |
+//! |---|---|---|
+//! | detach links, remove nodes | nothing yet but to take the names of namespaces away | names again |
+//! | make, change nodes | at once, a batch | they go; they change back, with new devices |
+//! | configure switches | the whole configuration, at the cost of the difference | the former one |
+//! | attach, shape links | at once | the former port, or none |
+//! | settle | files | files |
+//!
+//! What others rely on goes last: nodes and links that the file no longer has end in [`Execution::commit`], when
+//! nothing can fail any more. So a failure never costs a running program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use netloom_api::{ApiError, ErrorKind};
+use netloom_datapath::{Direction, PortSpec};
+use netloom_flow::PortId;
+use netloom_lab::Lab;
+use netloom_lab::apply::{Executor, Labs};
+use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
+
+use super::core::Core;
+use super::handle::directions;
+use super::nodes::NodeError;
+use super::running::{NodeState, Running, State};
+use crate::host::HostNet;
+use crate::wiring::PortMap;
+use crate::worker::Device;
+use crate::{Sink, slowpath, wiring};
+
+/// A lab in the words of hosts and datapath.
+pub(super) struct Target {
+    lab: Arc<Lab>,
+    ports: PortMap,
+    specs: BTreeMap<PortId, PortSpec>,
+    nets: BTreeMap<String, HostNet>,
+}
+
+impl Target {
+    /// `lab` with ports that go on from `ports`.
+    pub(super) fn new(running: &Running, ports: &PortMap, lab: Arc<Lab>) -> Self {
+        let mut ports = ports.clone();
+        ports.update(&lab);
+        let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
+        let net = |node| wiring::host_net(&lab, node, &ports, running.auto);
+        let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
+        Self { lab, ports, specs, nets }
+    }
+
+    fn id(&self, link: &str, left: bool) -> Option<PortId> {
+        self.ports.link(link).map(|[a, b]| if left { a } else { b })
+    }
+
+    fn config(&self) -> netloom_switch::config::Config {
+        netloom_lab::config::config(&self.lab, &|link, left| self.id(link, left))
+    }
+}
+
+/// A plan on its way.
+pub(super) struct Execution<'a> {
+    running: &'a Running,
+    core: &'a Core,
+    state: &'a mut State,
+    sink: &'a Sink,
+    old: Target,
+    new: Target,
+    /// Every port as it was, links changed by hand included.
+    before: BTreeMap<PortId, PortSpec>,
+    /// Devices that were made and have no port yet, by its number.
+    devices: BTreeMap<u32, Box<dyn Device>>,
+    made: BTreeMap<String, NodeState>,
+    removing: BTreeSet<String>,
+    failure: Option<ApiError>,
+}
+
+type Results = Vec<Result<(), String>>;
+
+impl<'a> Execution<'a> {
+    pub(super) fn new(
+        running: &'a Running,
+        core: &'a Core,
+        state: &'a mut State,
+        new: Target,
+        sink: &'a Sink,
+    ) -> Self {
+        let old = Target {
+            lab: Arc::clone(&state.lab),
+            ports: state.ports.clone(),
+            specs: state.specs.clone(),
+            nets: state.nodes.iter().map(|(name, node)| (name.clone(), node.net.clone())).collect(),
+        };
+        Self {
+            before: state.specs.clone(),
+            running,
+            core,
+            state,
+            sink,
+            old,
+            new,
+            devices: BTreeMap::new(),
+            made: BTreeMap::new(),
+            removing: BTreeSet::new(),
+            failure: None,
+        }
+    }
+
+    /// The lab that is wanted.
+    pub(super) fn lab(&self) -> Arc<Lab> {
+        Arc::clone(&self.new.lab)
+    }
+
+    /// What failed first, in full.
+    pub(super) fn into_failure(self) -> Option<ApiError> {
+        self.failure
+    }
+
+    /// Everything is done that can fail: what the lab no longer has ends, and the state is the new one.
+    pub(super) fn commit(self) {
+        let Self { running, core, state, new, before, made, removing, .. } = self;
+        let gone: Vec<String> = removing.into_iter().collect();
+        running.programs.forget(&gone);
+        for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
+            core.remove_port(*port);
+            state.specs.remove(port);
+        }
+        let owners = netloom_lab::config::owners(&new.lab, &|link, left| new.id(link, left));
+        slowpath::write(core.switch()).set_owners(&owners);
+        core.settle();
+        // Their devices are closed; the last holder of a namespace takes them along.
+        gone.iter().for_each(|name| drop(state.nodes.remove(name)));
+        state.nodes.extend(made);
+        for (name, node) in &mut state.nodes {
+            if let Some(net) = new.nets.get(name) {
+                node.net.clone_from(net);
+            }
+        }
+        state.drift = drift(state, &new);
+        state.lab = new.lab;
+        state.ports = new.ports;
+    }
+
+    /// Notes the first failure in full, and says it of every step of the batch.
+    fn refuse(&mut self, error: ApiError, steps: usize) -> Results {
+        let causes = error.detail.causes.last().map(|cause| format!(" {cause}")).unwrap_or_default();
+        let text = format!("{}{causes}", error.message);
+        tracing::error!(error = text, "a step failed");
+        self.failure.get_or_insert(error);
+        vec![Err(text); steps]
+    }
+
+    fn add_nodes(&mut self, steps: &[Step]) -> Results {
+        let names = steps.iter().filter_map(|step| match &step.action {
+            Action::AddNode(name) => Some(name.clone()),
+            _ => None,
+        });
+        let names: Vec<String> = names.collect();
+        let net = |name: &String| Some((name.clone(), self.new.nets.get(name)?.clone()));
+        let wanted: Vec<(String, HostNet)> = names.iter().filter_map(net).collect();
+        let made = match self.running.make_nodes(&wanted, self.sink) {
+            Ok(made) => made,
+            Err(error) => return self.refuse(node_failed(&error), steps.len()),
+        };
+        for ((name, net), made) in wanted.into_iter().zip(made) {
+            self.devices.extend(made.devices);
+            let node = NodeState { netns: made.netns, net, stopped: false, paused: false, named: None };
+            self.made.insert(name, node);
+        }
+        let lab = self.lab();
+        for node in lab.nodes.iter().filter(|node| node.netns.is_some()) {
+            let (Some(name), Some(state)) = (&node.netns, self.made.get_mut(&node.name)) else { continue };
+            match self.running.name(&node.name, &state.netns, name) {
+                Ok(path) => state.named = Some(path),
+                Err(error) => {
+                    let made = std::mem::take(&mut self.made);
+                    self.running.unname_all(made.values());
+                    self.devices.clear();
+                    return self.refuse(error, steps.len());
+                }
+            }
+        }
+        vec![Ok(()); steps.len()]
+    }
+
+    /// A node that was to go stays.
+    fn keep_node(&mut self, name: &str) -> Result<(), String> {
+        self.removing.remove(name);
+        let wanted = self.old.lab.node(name).and_then(|node| node.netns.clone());
+        match (self.state.nodes.get_mut(name), wanted) {
+            (Some(node), Some(wanted)) => {
+                node.named = Some(self.running.name(name, &node.netns, &wanted).map_err(|e| e.message)?);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_node(&mut self, name: &str, undoing: bool) -> Result<(), String> {
+        if undoing {
+            return match self.made.remove(name) {
+                Some(node) => self.running.unname(&node).map_err(|e| e.to_string()),
+                None => Ok(()),
+            };
+        }
+        if let Some(node) = self.state.nodes.get_mut(name) {
+            self.running.unname(node).map_err(|e| e.to_string())?;
+            node.named = None;
+        }
+        self.removing.insert(name.to_owned());
+        Ok(())
+    }
+
+    fn change_node(&mut self, name: &str, undoing: bool) -> Result<(), String> {
+        let (from, to) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let (Some(node), Some(old), Some(new)) =
+            (self.state.nodes.get_mut(name), from.nets.get(name), to.nets.get(name))
+        else {
+            return Err("it is not there".to_owned());
+        };
+        match self.running.change_node(name, &node.netns, old, new) {
+            Ok(fresh) => self.devices.extend(fresh),
+            Err(error) => {
+                // It may be half changed.
+                match self.running.change_node(name, &node.netns, new, old) {
+                    Ok(fresh) => self.devices.extend(fresh),
+                    Err(error) => tracing::error!(node = name, %error, "a node could not be put back"),
+                }
+                self.reattach();
+                let text = format!("{error}: {}", error.source);
+                self.failure.get_or_insert(node_failed(&error));
+                return Err(text);
+            }
+        }
+        let wanted = |target: &Target| target.lab.node(name).and_then(|node| node.netns.clone());
+        let (before, after) = (wanted(from), wanted(to));
+        if before != after {
+            self.running.unname(node).map_err(|e| e.to_string())?;
+            node.named = None;
+            if let Some(after) = after {
+                let named = self.running.name(name, &node.netns, &after);
+                node.named = Some(named.map_err(|error| {
+                    let text = error.message.clone();
+                    self.failure.get_or_insert(error);
+                    text
+                })?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Devices that were made anew for ports that were there before.
+    fn reattach(&mut self) {
+        for (port, device) in std::mem::take(&mut self.devices) {
+            match self.before.get(&PortId(port)) {
+                Some(spec) => self.core.add_port(spec, Some(device)),
+                None => drop(self.devices.insert(port, device)),
+            }
+        }
+    }
+
+    fn configure(&mut self, steps: &[Step], undoing: bool) -> Results {
+        let target = if undoing { &self.old } else { &self.new };
+        let done = slowpath::write(self.core.switch()).reconfigure(&target.config(), slowpath::now());
+        if let Err(error) = done {
+            let error = ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error);
+            return self.refuse(error, steps.len());
+        }
+        for step in steps {
+            if let Action::ResetFlows(switch) = &step.action {
+                slowpath::write(self.core.switch()).reset_flows(switch, slowpath::now());
+            }
+        }
+        vec![Ok(()); steps.len()]
+    }
+
+    /// Ports of a link become what the wanted lab has them to be.
+    fn attach(&mut self, link: &str) {
+        for port in ports(&self.new, link) {
+            let Some(spec) = self.new.specs.get(&port) else { continue };
+            self.core.add_port(spec, self.devices.remove(&port.0));
+            self.state.specs.insert(port, spec.clone());
+        }
+    }
+
+    /// Ports of a link become what they were.
+    fn detach_again(&mut self, link: &str) {
+        for port in ports(&self.new, link).into_iter().chain(ports(&self.old, link)) {
+            match self.before.get(&port) {
+                Some(spec) => {
+                    self.core.add_port(spec, self.devices.remove(&port.0));
+                    self.state.specs.insert(port, spec.clone());
+                }
+                None => {
+                    self.core.remove_port(port);
+                    self.state.specs.remove(&port);
+                }
+            }
+        }
+    }
+
+    fn shape(&mut self, link: &str, to: &BothSettings) -> Result<(), String> {
+        let there = self.new.lab.links.iter().find(|l| l.id == link).zip(self.new.ports.link(link));
+        let Some((link, [a, b])) = there else { return Err("it is not there".to_owned()) };
+        let (out, home) = directions(link, a, b);
+        for ((port, direction), settings) in [(out, &to.forth), (home, &to.back)] {
+            let Some(spec) = self.state.specs.get_mut(&port) else { continue };
+            let before = spec.clone();
+            let side =
+                if direction == Direction::ToSwitch { &mut spec.to_switch } else { &mut spec.from_switch };
+            side.clone_from(settings);
+            set_links(self.core, &before, spec);
+        }
+        Ok(())
+    }
+}
+
+impl Executor for Execution<'_> {
+    fn validate(&mut self, plan: &Plan, labs: Labs<'_>) -> Vec<String> {
+        let workers = usize::from(labs.to.options.workers.max(1));
+        let _ = plan;
+        if self.core.workers() == workers {
+            return Vec::new();
+        }
+        vec!["The number of workers cannot change while the lab runs.".to_owned()]
+    }
+
+    fn run(
+        &mut self,
+        phase: Phase,
+        steps: &[Step],
+        labs: Labs<'_>,
+        progress: &mut dyn FnMut(usize),
+    ) -> Vec<Result<(), String>> {
+        let undoing = !std::ptr::eq(labs.to, &raw const *self.new.lab);
+        if self.sink.is_cancelled() && !undoing {
+            return vec![Err("stopped".to_owned()); steps.len()];
+        }
+        match phase {
+            Phase::AddNodes if !undoing => self.add_nodes(steps),
+            Phase::Switches => self.configure(steps, undoing),
+            _ => {
+                let mut results = Results::with_capacity(steps.len());
+                for step in steps {
+                    results.push(self.one(step, undoing));
+                    progress(results.len());
+                }
+                results
+            }
+        }
+    }
+}
+
+impl Execution<'_> {
+    /// A step of its own.
+    fn one(&mut self, step: &Step, undoing: bool) -> Result<(), String> {
+        match &step.action {
+            Action::RemoveNode(name) => self.remove_node(name, undoing),
+            Action::AddNode(name) => self.keep_node(name),
+            Action::ChangeNode { node, .. } => self.change_node(node, undoing),
+            Action::AddLink(link) if undoing => {
+                // The port stood all the time; only its device may be another.
+                self.detach_again(link);
+                Ok(())
+            }
+            Action::AddLink(link) => {
+                self.attach(link);
+                Ok(())
+            }
+            Action::RemoveLink(link) => {
+                if undoing {
+                    self.detach_again(link);
+                }
+                Ok(())
+            }
+            Action::ShapeLink { link, to, .. } => self.shape(link, to),
+            Action::Names(_) => {
+                let lab = if undoing { &self.old.lab } else { &self.new.lab };
+                self.running.programs.write_hosts(lab).map_err(|e| {
+                    let error =
+                        ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e);
+                    self.failure.get_or_insert(error);
+                    e.to_string()
+                })
+            }
+            // By `Programs::update`, once everything stands.
+            Action::StopRun(_) | Action::StartRun(_) => Ok(()),
+            Action::RemoveSwitch(_)
+            | Action::AddSwitch(_)
+            | Action::ChangeSwitch(_)
+            | Action::ResetFlows(_)
+            | Action::Options => self.configure(std::slice::from_ref(step), undoing).pop().unwrap_or(Ok(())),
+        }
+    }
+}
+
+/// The ports of a link, each once.
+fn ports(target: &Target, link: &str) -> Vec<PortId> {
+    let mut ports: Vec<PortId> = target.ports.link(link).into_iter().flatten().collect();
+    ports.dedup();
+    ports
+}
+
+/// Links that are not as the lab has them.
+fn drift(state: &State, new: &Target) -> BTreeMap<String, [netloom_flow::LinkSettings; 2]> {
+    let known = new.lab.links.iter().filter(|link| state.drift.contains_key(&link.id));
+    let now = known.filter_map(|link| {
+        let [a, b] = new.ports.link(&link.id)?;
+        let (out, home) = directions(link, a, b);
+        let settings = |(port, direction): (PortId, Direction)| {
+            let spec = state.specs.get(&port)?;
+            Some(if direction == Direction::ToSwitch {
+                spec.to_switch.clone()
+            } else {
+                spec.from_switch.clone()
+            })
+        };
+        let now = [settings(out)?, settings(home)?];
+        (now != [link.forth.clone(), link.back.clone()]).then(|| (link.id.clone(), now))
+    });
+    now.collect()
+}
+
+/// Brings the links of a port that stays from `before` to `spec`.
+pub(super) fn set_links(core: &Core, before: &PortSpec, spec: &PortSpec) {
+    if before.to_switch != spec.to_switch {
+        core.set_link(spec.id, Direction::ToSwitch, &spec.to_switch);
+    }
+    if before.from_switch != spec.from_switch {
+        core.set_link(spec.id, Direction::FromSwitch, &spec.from_switch);
+    }
+    core.set_state(spec);
+}
+
+fn node_failed(error: &NodeError) -> ApiError {
+    ApiError::caused(ErrorKind::Failed, format!("{error}."), &error.source)
+}
