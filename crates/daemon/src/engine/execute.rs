@@ -261,6 +261,8 @@ impl<'a> Execution<'a> {
 
     fn configure(&mut self, steps: &[Step], undoing: bool) -> Results {
         let target = if undoing { &self.old } else { &self.new };
+        // What passed under the old configuration is credited to it, not learned under the new one.
+        drop(self.core.fresh());
         let done = slowpath::write(self.core.switch()).reconfigure(&target.config(), slowpath::now());
         if let Err(error) = done {
             let error = ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error);
