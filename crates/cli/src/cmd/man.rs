@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-
 use crate::args::Args;
 use crate::exit::{DONE, Failure, Outcome};
 
