@@ -45,6 +45,8 @@ fn quickstart() -> Result<(), Failed> {
             outcome => return outcome,
         }
     }
-    println!("quickstart: nothing failed, but this machine was too busy to trust its measurements, {TRIES} times");
+    println!(
+        "quickstart: nothing failed, but this machine was too busy to trust its measurements, {TRIES} times"
+    );
     Ok(())
 }

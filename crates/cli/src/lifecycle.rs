@@ -60,7 +60,9 @@ pub(crate) fn up(
 pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
-        let outcome = match launch::state(client.home()) {
+        let state = launch::state(client.home());
+        let was_alive = matches!(state, State::Alive(_));
+        let outcome = match state {
             State::Alive(who) => ask_down(client, &who),
             State::Dead => {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
@@ -76,6 +78,8 @@ pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
         };
         match outcome {
             Err(failure) if failure.error.kind == ErrorKind::Busy && now() < until => pause(),
+            // It died while it was asked: what it left is still to be removed.
+            Err(_) if was_alive && launch::state(client.home()) == State::Dead => {}
             other => return other,
         }
     }
@@ -86,16 +90,27 @@ fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
         .ok()
         .and_then(Pid::from_raw)
         .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let report = match client.ask(&Command::Down { volumes: false })? {
-        Reply::Down(report) => report,
-        other => return Err(unexpected(&other).into()),
+    let gone = |seconds| {
+        if let Some(daemon) = &daemon {
+            let limit = Timespec { tv_sec: seconds, tv_nsec: 0 };
+            // If it takes longer, it is at least on its way.
+            let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit));
+        }
     };
-    if let Some(daemon) = daemon {
-        let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
-        // If it takes longer, it is at least on its way: it has answered.
-        let _ = poll(&mut [PollFd::new(&daemon, PollFlags::IN)], Some(&limit));
+    match client.ask(&Command::Down { volumes: false }) {
+        Ok(Reply::Down(report)) => {
+            gone(5);
+            Ok(report)
+        }
+        Ok(other) => Err(unexpected(&other).into()),
+        Err(error) => {
+            // A conversation that broke may have been with a dying daemon.
+            if error.kind == ErrorKind::Internal {
+                gone(1);
+            }
+            Err(error.into())
+        }
     }
-    Ok(report)
 }
 
 /// The daemon answered something else than was asked: of another version.

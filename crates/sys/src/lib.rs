@@ -23,6 +23,7 @@ pub mod privileges;
 pub mod process;
 pub mod raw_mode;
 pub mod rlimit;
+pub mod sched;
 pub mod seqpacket;
 pub mod signals;
 pub mod sniffer;

@@ -94,12 +94,12 @@ fn delays(bed: &Bed, seconds: f64) -> Result<(), Failed> {
 
 fn delay(bed: &Bed, ms: Option<u32>, seconds: f64, rate: u32) -> Result<Value, Failed> {
     eprintln!("links: delay {ms:?} ms at {rate} packets/s");
-    bed.set(&["--delay", &ms.map_or_else(|| "none".to_owned(), |ms| format!("{ms}ms"))])?;
+    bed.set(&["--delay", &ms.map_or_else(|| "0ms".to_owned(), |ms| format!("{ms}ms"))])?;
     let receiver = bed.two.agent("delay-receive 10.0.0.2:6001 0.5")?;
     wait(0.1);
     bed.one.agent(&format!("delay-send 10.0.0.2:6001 {seconds} {rate}"))?.result()?;
     let got = receiver.result()?;
-    bed.set(&["--delay", "none"])?;
+    bed.set(&["--delay", "0ms"])?;
     Ok(got)
 }
 
@@ -167,7 +167,7 @@ fn loss(bed: &Bed, seconds: f64, rounds: usize) -> Result<(), Failed> {
         }
     }
     shell::finish("ethtool", bed.one.command("ethtool").args(["-K", "eth0", "tso", "on", "gso", "on"]))?;
-    bed.set(&["--delay", "none", "--loss", "none"])?;
+    bed.set(&["--delay", "0ms", "--loss", "0%"])?;
     let ratios: Vec<f64> = whole.iter().zip(&cut).map(|(a, b)| a / b).collect();
     let ratio = report::median(&ratios).unwrap_or(0.0);
     report::table(
@@ -199,7 +199,7 @@ fn memory(bed: &Bed) -> Result<(), Failed> {
     let (held, (queued, _)) = (resident(pid) - before, bed.counted()?);
     let sent = sender.result()?;
     receiver.result()?;
-    bed.set(&["--delay", "none"])?;
+    bed.set(&["--delay", "0ms"])?;
     report::table("100,000 packets/s of 64 bytes over a delay of 1 s", &["what", "value", "asked"]);
     let asked = Asked::AtMost(400.0, 400.0).verdict(held);
     report::row(&["memory of the daemon beyond before", &format!("{held:.0} MB"), &asked]);

@@ -1,7 +1,7 @@
 //! The switch model and the threads that move packets.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -111,7 +111,8 @@ impl Core {
     /// Says to the switch model how the link behind a port is.
     pub(super) fn set_state(&self, spec: &PortSpec) {
         let captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&spec.id);
-        let state = LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
+        let state =
+            LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
         slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
     }
 
@@ -147,11 +148,15 @@ impl Core {
         self.settle();
     }
 
+    /// Packets received so far at all ports.
+    pub(super) fn received(&self) -> u64 {
+        received(&self.counters)
+    }
+
     /// Waits until every worker has done what it was told.
     pub(super) fn settle(&self) {
         self.workers.iter().for_each(WorkerHandle::barrier);
     }
-
 }
 
 impl Drop for Core {

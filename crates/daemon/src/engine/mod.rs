@@ -19,8 +19,8 @@ mod nodes;
 mod programs;
 mod recover;
 mod running;
-mod trial;
 mod runs;
+mod trial;
 
 pub use handle::plan_from_nothing;
 pub(crate) use running::Running;

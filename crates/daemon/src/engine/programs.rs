@@ -117,7 +117,11 @@ impl Programs {
                 netns: Arc::clone(&made.netns),
             };
             self.runs.set(&node.name, wanted, !made.stopped).map_err(|e| {
-                ApiError::caused(ErrorKind::Failed, format!("Cannot start the programs of {}.", node.name), &e)
+                ApiError::caused(
+                    ErrorKind::Failed,
+                    format!("Cannot start the programs of {}.", node.name),
+                    &e,
+                )
             })?;
             if made.paused {
                 self.runs.pause(&node.name, true);

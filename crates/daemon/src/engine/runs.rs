@@ -180,7 +180,8 @@ impl Runs {
     /// Waits until nothing of a node runs that was killed.
     pub(super) fn settle(&self, node: &str) {
         if let Some(crew) = self.crew.get() {
-            crew.shared.wait(TOLD, |nodes| nodes.get(node).is_none_or(|node| node.runs.iter().all(Run::is_over)));
+            crew.shared
+                .wait(TOLD, |nodes| nodes.get(node).is_none_or(|node| node.runs.iter().all(Run::is_over)));
         }
     }
 
@@ -203,7 +204,11 @@ impl Runs {
     pub(super) fn first_starts(&self) -> Vec<String> {
         let Some(crew) = self.crew.get() else { return Vec::new() };
         crew.shared.wait(FIRST_STARTS, |nodes| {
-            nodes.values().filter(|node| !node.paused).flat_map(|node| &node.runs).all(|run| !run.is_starting())
+            nodes
+                .values()
+                .filter(|node| !node.paused)
+                .flat_map(|node| &node.runs)
+                .all(|run| !run.is_starting())
         });
         let nodes = crew.shared.lock();
         let refused = nodes.iter().flat_map(|(name, node)| {
@@ -220,7 +225,8 @@ impl Runs {
 
     /// How often programs of a node were started again.
     pub(super) fn restarts(&self, node: &str) -> u32 {
-        let again = |node: &NodeRuns| node.runs.iter().map(|run| run.service.starts().saturating_sub(1)).sum::<u64>();
+        let again =
+            |node: &NodeRuns| node.runs.iter().map(|run| run.service.starts().saturating_sub(1)).sum::<u64>();
         self.look(node, again).map_or(0, |again| u32::try_from(again).unwrap_or(u32::MAX))
     }
 
@@ -334,7 +340,8 @@ impl Shared {
         process.env.extend(wanted.env);
         let streams = [input.as_fd(), output.as_fd(), output.as_fd()];
         let (me, end_me) = (Arc::downgrade(self), Arc::downgrade(self));
-        let (to_start, to_end) = ((node.clone(), index, Arc::downgrade(&output)), (node, index, Arc::downgrade(&output)));
+        let (to_start, to_end) =
+            ((node.clone(), index, Arc::downgrade(&output)), (node, index, Arc::downgrade(&output)));
         self.spawner.spawn_with(
             &wanted.host,
             &process,
@@ -371,7 +378,11 @@ impl Shared {
     }
 
     /// Waits until something holds, looking again with every piece of news. Whether it did.
-    fn wait(&self, patience: Duration, mut holds: impl FnMut(&mut BTreeMap<String, NodeRuns>) -> bool) -> bool {
+    fn wait(
+        &self,
+        patience: Duration,
+        mut holds: impl FnMut(&mut BTreeMap<String, NodeRuns>) -> bool,
+    ) -> bool {
         let until = clock::now() + u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
         let mut nodes = self.lock();
         loop {

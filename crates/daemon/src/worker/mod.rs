@@ -8,6 +8,7 @@
 //! Everything that decides is pure and lives in `netloom-datapath`; here are the clock, the waiting and the mail.
 
 mod spin;
+mod standing;
 mod thread;
 
 pub(crate) use thread::{Caller, Device, Mail, WorkerHandle};

@@ -13,6 +13,7 @@ use netloom_sys::load::Runnable;
 use netloom_sys::{HostError, affinity, clock};
 
 use super::spin::{Machine, Spin};
+use super::standing::Promptness;
 
 /// A driver with a file descriptor to wait for.
 pub(crate) trait Device: Port + AsFd {}
@@ -85,6 +86,7 @@ impl WorkerHandle {
                 served: false,
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
+                promptness: Promptness::new(),
             };
             let thread =
                 std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
@@ -156,6 +158,9 @@ const EVENTS: usize = 256;
 const RING: usize = 4096;
 /// Cached flows that carried nothing for this long are let go.
 const IDLE: Nanos = Nanos::from_secs(10);
+/// A wait of at least this long was a rest. In a flood there are none: there, waking up for each packet would cost more
+/// than it is worth, and packets are better taken by the handful.
+const REST_NS: u64 = 30_000;
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 
@@ -174,6 +179,7 @@ struct Runner<S> {
     /// Whether the last round brought anything.
     served: bool,
     machine: Host,
+    promptness: Promptness,
 }
 
 /// The machine, as far as [`Spin`] asks.
@@ -210,7 +216,7 @@ impl<S: Slowpath> Runner<S> {
             self.hand_over();
             let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
             rung = self.wait(timeout);
-            self.serve(timeout);
+            self.serve(now, timeout);
         }
     }
 
@@ -285,8 +291,13 @@ impl<S: Slowpath> Runner<S> {
     }
 
     /// One round at every port that is ready, with a look at due links in between.
-    fn serve(&mut self, timeout: Option<u64>) {
+    fn serve(&mut self, waiting: u64, timeout: Option<u64>) {
         let woken = clock::now();
+        if timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS {
+            self.promptness.rested(woken);
+        } else {
+            self.promptness.busy(woken);
+        }
         // Only looked: what is ready may lie there since the last look. Waited for: since the moment of waking.
         let quiet = if timeout == Some(0) { self.looked } else { woken };
         self.looked = woken;

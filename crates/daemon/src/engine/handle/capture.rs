@@ -25,9 +25,12 @@ impl Running {
         conn: &mut Conn,
     ) -> Result<(), ApiError> {
         let ports = ports(&self.state(), target)?;
-        let Some(core) = self.core() else { return Err(super::not_found("node, switch or link called", target, &[])) };
+        let Some(core) = self.core() else {
+            return Err(super::not_found("node, switch or link called", target, &[]));
+        };
         let epoch_offset = clock::wall().saturating_sub(clock::now());
-        let mut capture = Capture::new(CaptureOptions { limit: snap, packets, epoch_offset, ..CaptureOptions::default() });
+        let mut capture =
+            Capture::new(CaptureOptions { limit: snap, packets, epoch_offset, ..CaptureOptions::default() });
         let taps = ports.into_iter().map(|(name, spec)| (spec, capture.tap(&name))).collect();
         let reader = capture.reader();
         let (output, input) = std::io::pipe().map_err(|e| broken(&e))?;
@@ -38,7 +41,8 @@ impl Running {
             end.signal();
             written
         };
-        let writer = std::thread::Builder::new().name("capture".to_owned()).spawn(work).map_err(|e| broken(&e))?;
+        let writer =
+            std::thread::Builder::new().name("capture".to_owned()).spawn(work).map_err(|e| broken(&e))?;
         let number = self.captures.begin(core, taps);
         let mut ends = Ends { running: self, core, number, done: &done };
         let stdio = Stdio { stdout: Some(output.into()), ..Stdio::default() };
@@ -94,7 +98,9 @@ fn ports(state: &State, target: &str) -> Result<Vec<(String, PortSpec)>, ApiErro
         wanted.filter_map(port).collect()
     };
     let of_switch = |switch: &netloom_lab::lab::Switch, which: Option<&str>| -> Vec<_> {
-        let is = |port: &netloom_lab::lab::SwitchPort, which: &str| port.name == which || port.number.to_string() == which;
+        let is = |port: &netloom_lab::lab::SwitchPort, which: &str| {
+            port.name == which || port.number.to_string() == which
+        };
         let wanted = switch.ports.iter().filter(|port| which.is_none_or(|which| is(port, which)));
         let port = |port: &netloom_lab::lab::SwitchPort| {
             let ends = state.ports.link(&port.link);
@@ -123,11 +129,15 @@ fn ports(state: &State, target: &str) -> Result<Vec<(String, PortSpec)>, ApiErro
         (None, None, []) => Vec::new(),
     };
     if found.is_empty() {
-        let parts = lab.nodes.iter().flat_map(|n| n.interfaces.iter().map(move |i| format!("{}:{}", n.name, i.name)));
-        let ports = lab.switches.iter().flat_map(|s| s.ports.iter().map(move |p| format!("{}:{}", s.name, p.name)));
-        let names = lab.nodes.iter().map(|n| n.name.clone()).chain(lab.switches.iter().map(|s| s.name.clone()));
+        let parts =
+            lab.nodes.iter().flat_map(|n| n.interfaces.iter().map(move |i| format!("{}:{}", n.name, i.name)));
+        let ports =
+            lab.switches.iter().flat_map(|s| s.ports.iter().map(move |p| format!("{}:{}", s.name, p.name)));
+        let names =
+            lab.nodes.iter().map(|n| n.name.clone()).chain(lab.switches.iter().map(|s| s.name.clone()));
         let links = lab.links.iter().map(|l| l.id.clone());
-        let all: Vec<String> = if part.is_some() { parts.chain(ports).collect() } else { names.chain(links).collect() };
+        let all: Vec<String> =
+            if part.is_some() { parts.chain(ports).collect() } else { names.chain(links).collect() };
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         return Err(super::not_found("node, interface, switch, port or link called", target, &all));
     }

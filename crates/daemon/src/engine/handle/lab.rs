@@ -146,7 +146,9 @@ fn tenants(lab: &Lab) -> u64 {
 /// Who runs the daemon, by name if the machine knows one.
 fn owner() -> String {
     let uid = std::os::unix::fs::MetadataExt::uid;
-    let Ok(uid) = std::fs::metadata("/proc/self").map(|me| uid(&me).to_string()) else { return String::new() };
+    let Ok(uid) = std::fs::metadata("/proc/self").map(|me| uid(&me).to_string()) else {
+        return String::new();
+    };
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');

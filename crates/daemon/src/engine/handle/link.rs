@@ -39,8 +39,8 @@ impl Running {
             self.patch_link(&mut state, &id, forth, back);
         }
         let link = state.lab.links.iter().find(|link| link.id == id);
-        let blocked = self.blocked(&state);
-        link.and_then(|link| self.link_row(&state, link, &blocked))
+        let model = self.modelled(&state);
+        link.and_then(|link| self.link_row(&state, link, &model))
             .ok_or_else(|| super::not_found("link", name, &[]))
     }
 

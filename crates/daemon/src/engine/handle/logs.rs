@@ -63,8 +63,13 @@ impl Running {
         };
         let path = self.programs.log(&node.name);
         if node.run.is_empty() && !path.exists() {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("Node {name} runs no program of its own."))
-                .hint("`run:` in the lab file gives it one; `netloom logs` without a name shows the daemon's log"));
+            return Err(ApiError::new(
+                ErrorKind::NotFound,
+                format!("Node {name} runs no program of its own."),
+            )
+            .hint(
+                "`run:` in the lab file gives it one; `netloom logs` without a name shows the daemon's log",
+            ));
         }
         Ok(path)
     }

@@ -89,9 +89,9 @@ impl Running {
     }
 
     fn pause_node(&self, name: &str, paused: bool) -> Result<(), ApiError> {
-        self.programs
-            .pause(name, paused)
-            .map_err(|e| ApiError::caused(ErrorKind::Failed, format!("Cannot reach the programs of {name}."), &e))?;
+        self.programs.pause(name, paused).map_err(|e| {
+            ApiError::caused(ErrorKind::Failed, format!("Cannot reach the programs of {name}."), &e)
+        })?;
         if let Some(node) = self.state().nodes.get_mut(name) {
             node.paused = paused;
         }

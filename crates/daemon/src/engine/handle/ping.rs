@@ -96,7 +96,15 @@ impl Running {
         let subject = Subject { text: text.to_owned(), part: 0..text.len() };
         let names = subject.nodes(&state.lab);
         match names {
-            Ok(names) => Ok(names.iter().filter_map(|name| index.get(name.name.as_str()).copied()).collect()),
+            Ok(names) => {
+                if let [only] = names[..]
+                    && !index.contains_key(only.name.as_str())
+                {
+                    return Err(ApiError::new(ErrorKind::Failed, format!("Node {} is stopped.", only.name))
+                        .hint(format!("netloom start {}", only.name)));
+                }
+                Ok(names.iter().filter_map(|name| index.get(name.name.as_str()).copied()).collect())
+            }
             Err(error) => {
                 let wrong = ApiError::new(ErrorKind::NotFound, format!("{}.", error.message));
                 Err(match error.hint {

@@ -1,6 +1,6 @@
 //! The lab's things as rows of tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use netloom_api::{
     DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow, TenantRow,
@@ -12,7 +12,6 @@ use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
 use crate::engine::running::State;
-use crate::slowpath;
 
 impl Running {
     pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
@@ -65,7 +64,7 @@ impl Running {
     }
 
     /// What the switch received from and sent to a port, as the datapath counted it.
-    fn traffic(&self, port: PortId) -> (Traffic, Traffic) {
+    pub(in crate::engine) fn traffic(&self, port: PortId) -> (Traffic, Traffic) {
         let (mut rx, mut tx) = (Traffic::default(), Traffic::default());
         for counters in self.core().into_iter().flat_map(|core| core.counters()) {
             if let Some(port) = counters.port(port) {
@@ -137,19 +136,24 @@ impl Running {
     }
 
     pub(super) fn link_rows(&self, state: &State) -> Vec<LinkRow> {
-        let blocked = self.blocked(state);
-        state.lab.links.iter().filter_map(|link| self.link_row(state, link, &blocked)).collect()
+        let model = self.modelled(state);
+        state.lab.links.iter().filter_map(|link| self.link_row(state, link, &model)).collect()
     }
 
-    /// The ports that the spanning tree blocks.
-    pub(super) fn blocked(&self, state: &State) -> BTreeSet<PortId> {
-        let Some(core) = self.core() else { return BTreeSet::new() };
-        let model = slowpath::read(core.switch());
+    /// What the switch model knows of its ports, brought up to date.
+    pub(super) fn modelled(&self, state: &State) -> BTreeMap<PortId, PortEntry> {
+        let Some(core) = self.core() else { return BTreeMap::new() };
+        let model = core.fresh();
         let ports = state.lab.switches.iter().flat_map(|switch| model.ports(&switch.name));
-        ports.filter(|port| port.role == Role::Blocked).map(|port| port.dp_port).collect()
+        ports.map(|port| (port.dp_port, port)).collect()
     }
 
-    pub(super) fn link_row(&self, state: &State, link: &Link, blocked: &BTreeSet<PortId>) -> Option<LinkRow> {
+    pub(super) fn link_row(
+        &self,
+        state: &State,
+        link: &Link,
+        model: &BTreeMap<PortId, PortEntry>,
+    ) -> Option<LinkRow> {
         let [a, b] = state.ports.link(&link.id)?;
         let (forth, back) = directions(link, a, b);
         let settings = |(port, direction): (PortId, Direction)| {
@@ -162,14 +166,19 @@ impl Running {
             a: end_row(state, &link.a),
             b: end_row(state, &link.b),
             up: out.up && home.up,
-            blocked: blocked.contains(&a) || blocked.contains(&b),
+            blocked: [a, b].iter().any(|port| model.get(port).is_some_and(|port| port.role == Role::Blocked)),
             drift: state.drift.contains_key(&link.id),
-            forth: self.direction_row(forth, out),
-            back: self.direction_row(back, home),
+            forth: self.direction_row(forth, out, model),
+            back: self.direction_row(back, home, model),
         })
     }
 
-    fn direction_row(&self, at: (PortId, Direction), settings: &LinkSettings) -> DirectionRow {
+    fn direction_row(
+        &self,
+        at: (PortId, Direction),
+        settings: &LinkSettings,
+        model: &BTreeMap<PortId, PortEntry>,
+    ) -> DirectionRow {
         let mut row = DirectionRow {
             settings: netloom_lab::setting_words::words(&settings.into()),
             ..DirectionRow::default()
@@ -185,6 +194,11 @@ impl Running {
             row.overflowed += counters.queue_full;
             row.queued += counters.queued;
             row.late_p99_ms = report.fidelity.quantile(0.99).map(|late| late.as_secs_f64() * 1e3);
+        }
+        // Between switches, packets that cross within one translation pass no port of the datapath.
+        if let Some(port) = model.get(&at.0).filter(|_| at.1 == Direction::FromSwitch) {
+            row.packets += port.crossed.tx_packets;
+            row.bytes += port.crossed.tx_bytes;
         }
         row
     }
@@ -233,7 +247,11 @@ impl Running {
 fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
     let intended = matches!(
         reason,
-        DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked
+        DropReason::LinkLoss
+            | DropReason::FlowAction
+            | DropReason::LinkDown
+            | DropReason::Blocked
+            | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
 }

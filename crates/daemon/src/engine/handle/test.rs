@@ -39,6 +39,7 @@ impl Running {
             running: self,
             lab: &lab,
             places: expectations.iter().map(|e| self.place(e.line)).collect(),
+            timed: expectations.iter().map(|e| e.sentence.timing != Timing::Untimed).collect(),
             before: self.fidelity(),
             since: BTreeMap::new(),
             rows: vec![None; expectations.len()],
@@ -54,8 +55,8 @@ impl Running {
     pub(super) fn play(&self, sink: &Sink) -> Result<(), ApiError> {
         let lab = self.state().lab.clone();
         let mut run = Run::new(&lab, &[], true, now()).map_err(wrong)?;
-        let (places, before, since, rows) = Default::default();
-        Trial { running: self, lab: &lab, places, before, since, rows, sink }.drive(&mut run)
+        let (places, timed, before, since, rows) = Default::default();
+        Trial { running: self, lab: &lab, places, timed, before, since, rows, sink }.drive(&mut run)
     }
 
     /// Where a line of the lab file is.
@@ -73,7 +74,8 @@ impl Running {
 fn by_hand(text: &str) -> Result<Expectation, ApiError> {
     let sentence = expect::parse_sentence(text).map_err(wrong)?;
     if sentence.timing != Timing::Untimed {
-        let error = format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
+        let error =
+            format!("`{}` has a time, which counts from the start of the file's events.", sentence.text);
         return Err(ApiError::new(ErrorKind::Usage, error)
             .hint("put it into `expect:` of the lab file, or leave the time out"));
     }
@@ -94,6 +96,8 @@ struct Trial<'a> {
     lab: &'a Lab,
     /// Of every expectation, in the file.
     places: Vec<String>,
+    /// Whether it has a time that must be kept.
+    timed: Vec<bool>,
     /// What the links had counted when it began.
     before: Fidelity,
     /// What they had counted when a sentence that measures began.
@@ -122,13 +126,13 @@ impl Trial<'_> {
                     match order {
                         Order::Event(what) => self.happen(&what),
                         Order::Probe(number, probe) => {
-                            if run.measures(number) {
-                                self.since.entry(number).or_insert_with(|| self.running.fidelity());
-                            }
                             let (answer, carrier) = (answer.clone(), &carrier);
+                            let measures = run.measures(number);
+                            let timed = self.timed.get(number).is_none_or(|timed| *timed);
                             let work = move || {
+                                let since = measures.then(|| carrier.calm(!timed));
                                 // Nobody listens any more if the run was given up.
-                                let _ = answer.send((number, carrier.carry_out(&probe), now()));
+                                let _ = answer.send((number, carrier.carry_out(&probe), now(), since));
                             };
                             let thread = std::thread::Builder::new().name(format!("probe-{number}"));
                             if let Err(error) = thread.spawn_scoped(scope, work) {
@@ -145,7 +149,10 @@ impl Trial<'_> {
                     return Ok(());
                 }
                 let due = run.deadline().map_or(LOOK, |due| Duration::from_nanos(due.since(now()).0));
-                if let Ok((number, result, at)) = answers.recv_timeout(due.clamp(TICK, LOOK)) {
+                if let Ok((number, result, at, since)) = answers.recv_timeout(due.clamp(TICK, LOOK)) {
+                    if let Some(since) = since {
+                        self.since.entry(number).or_insert(since);
+                    }
                     run.result(number, &result, at);
                 }
             }
@@ -169,7 +176,10 @@ impl Trial<'_> {
                 let records = self.running.link_records(since);
                 expect::conclude(self.lab.options.fidelity, &mut judged, &records);
             }
-            let [(_, outcome)] = judged;
+            let [(_, mut outcome)] = judged;
+            if outcome.verdict == expect::Verdict::NotTrusted {
+                outcome.explain = fidelity::first_of(outcome.explain);
+            }
             let row = self.row(number, text, &outcome);
             self.sink.send(Progress::Tested { row: row.clone() });
             if let Some(slot) = self.rows.get_mut(number) {
@@ -202,6 +212,15 @@ impl Trial<'_> {
 }
 
 impl Carrier<'_> {
+    /// What the links have counted before something is measured; if there is time, once what earlier probes left
+    /// behind has passed.
+    fn calm(&self, wait: bool) -> Fidelity {
+        if wait {
+            self.running.wait_for_calm(&|| !self.sink.is_cancelled());
+        }
+        self.running.fidelity()
+    }
+
     fn carry_out(&self, probe: &Probe) -> ProbeResult {
         let goes_on = || !self.sink.is_cancelled();
         if matches!(probe, Probe::Reach(reach) if reach.every_address) {

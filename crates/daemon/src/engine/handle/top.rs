@@ -66,7 +66,9 @@ impl Running {
                 let (forth, back) = directions(link, a, b);
                 (settings(forth), settings(back))
             });
-            for (from, to, way, settings) in [(&row.a, &row.b, &row.forth, forth), (&row.b, &row.a, &row.back, back)] {
+            for (from, to, way, settings) in
+                [(&row.a, &row.b, &row.forth, forth), (&row.b, &row.a, &row.back, back)]
+            {
                 let count = Count {
                     packets: way.packets,
                     bytes: way.bytes,
@@ -122,7 +124,12 @@ fn rows(before: &Sample, now: &Sample, lab: &str) -> Vec<TopRow> {
     };
     let mut rows: Vec<TopRow> = now.counts.iter().map(row).collect();
     let load = per_second(now.cpu, before.cpu) / 1e9;
-    rows.push(TopRow { kind: "daemon".to_owned(), name: lab.to_owned(), load: Some(load), ..TopRow::default() });
+    rows.push(TopRow {
+        kind: "daemon".to_owned(),
+        name: lab.to_owned(),
+        load: Some(load),
+        ..TopRow::default()
+    });
     rows
 }
 

@@ -7,8 +7,9 @@ use netloom_lab::address::Family;
 use netloom_lab::expect::{
     LostDetail, MeasureProbe, Measured, PairResult, Probe, ProbeKind, ProbeResult, ReachProbe, ReachResult,
 };
+use netloom_lab::lab::End;
 
-use super::{Crowd, Drops};
+use super::{Crowd, Drops, Received};
 use crate::engine::Running;
 use crate::probe::{self, Flow, ReachJob, Reached, Silence, SilenceJob};
 
@@ -23,7 +24,11 @@ const PORT: u16 = 26_213;
 
 impl Running {
     /// Finds out what is asked. Takes as long as it takes; `goes_on` is asked now and then.
-    pub(in crate::engine) fn carry_out(&self, probe: &Probe, goes_on: &(dyn Fn() -> bool + Sync)) -> ProbeResult {
+    pub(in crate::engine) fn carry_out(
+        &self,
+        probe: &Probe,
+        goes_on: &(dyn Fn() -> bool + Sync),
+    ) -> ProbeResult {
         let crowd = self.crowd();
         match probe {
             Probe::Reach(reach) if reach.every_address => self.silence(&crowd, reach, goes_on),
@@ -50,15 +55,50 @@ impl Running {
             forwarders: crowd.forwarders.clone(),
             clear,
         };
-        let before = self.drops();
+        let (before, came) = (self.drops(), self.received(&probe.from));
         let reached = match probe::reach(&crowd.stations, &job, goes_on) {
             Ok(reached) => reached,
             Err(error) => return ProbeResult::Impossible(error.to_string()),
         };
         let lost = reached.iter().any(|entry| entry.arrived == 0);
         let drop = if lost { self.drops().main_reason(&before) } else { None };
-        let result = |entry: Reached| pair_result(entry, &places, drop.as_deref());
-        ProbeResult::Reach(ReachResult { pairs: reached.into_iter().filter_map(result).collect(), drops: Vec::new() })
+        let came = (self.received(&probe.from), came);
+        let result = |mut entry: Reached| {
+            self.explain(&mut entry, crowd, &came);
+            pair_result(entry, &places, drop.as_deref())
+        };
+        ProbeResult::Reach(ReachResult {
+            pairs: reached.into_iter().filter_map(result).collect(),
+            drops: Vec::new(),
+        })
+    }
+
+    /// Says how far packets got that no forwarding node saw.
+    fn explain(&self, entry: &mut Reached, crowd: &Crowd, (after, before): &(Received, Received)) {
+        if entry.arrived > 0 || entry.sent == 0 || entry.seen_at.is_some() || entry.error.is_some() {
+            return;
+        }
+        let Some(sender) = crowd.stations.get(entry.from) else { return };
+        if after.any(before, &sender.name) {
+            entry.seen_at = self.first_hop(&sender.name);
+        } else {
+            entry.error = Some(format!("nothing of it left {}", sender.name));
+        }
+    }
+
+    /// Where a node's first interface leads.
+    fn first_hop(&self, node: &str) -> Option<String> {
+        let state = self.state();
+        let interface = state.lab.node(node)?.interfaces.first()?;
+        let link = state.lab.links.iter().find(|link| link.id == interface.link)?;
+        let far = if link.a.name() == node { &link.b } else { &link.a };
+        match far {
+            End::Switch { switch, port } => {
+                let name = state.lab.switch(switch)?.ports.iter().find(|p| p.number == *port)?.name.clone();
+                Some(format!("{switch} port {port} ({name})"))
+            }
+            End::Node { node, .. } => Some(node.clone()),
+        }
     }
 
     fn silence(&self, crowd: &Crowd, probe: &ReachProbe, goes_on: &dyn Fn() -> bool) -> ProbeResult {
@@ -149,7 +189,9 @@ fn measured(crowd: &Crowd, probe: &MeasureProbe, goes_on: &(dyn Fn() -> bool + S
                 Measured::Throughput => bulk.received_bps,
                 Measured::Loss => bulk.lost_ppb(),
                 Measured::Jitter | Measured::Rtt if bulk.received < 2 => {
-                    return ProbeResult::Impossible("no two datagrams arrived whose delays could be compared".into());
+                    return ProbeResult::Impossible(
+                        "no two datagrams arrived whose delays could be compared".into(),
+                    );
                 }
                 Measured::Jitter | Measured::Rtt => bulk.mean_jitter,
             };
@@ -186,7 +228,10 @@ fn round_trip(crowd: &Crowd, probe: &MeasureProbe, goes_on: &dyn Fn() -> bool) -
     };
     let (v4, v6): (Vec<Reached>, Vec<Reached>) = reached.into_iter().partition(|entry| !entry.v6);
     match v4.into_iter().chain(v6).next() {
-        None => ProbeResult::Impossible(format!("{} and {} have no addresses of the same family", probe.from, probe.to)),
+        None => ProbeResult::Impossible(format!(
+            "{} and {} have no addresses of the same family",
+            probe.from, probe.to
+        )),
         Some(entry) => match entry.median() {
             Some(value) => ProbeResult::Measure { value, sent: u64::from(entry.sent) },
             None => {

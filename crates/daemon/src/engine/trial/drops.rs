@@ -1,6 +1,8 @@
-//! What was dropped between two moments, where and why.
+//! What was dropped and received between two moments, where and why.
 
 use std::collections::BTreeMap;
+
+use netloom_sys::epoll::Epoll;
 
 use crate::engine::Running;
 
@@ -32,7 +34,51 @@ impl Drops {
     }
 }
 
+/// Packets that the lab received from each node so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Received(BTreeMap<String, u64>);
+
+impl Received {
+    /// Whether anything came in from a node after `before`.
+    pub(in crate::engine) fn any(&self, before: &Self, node: &str) -> bool {
+        self.0.get(node).copied().unwrap_or(0) > before.0.get(node).copied().unwrap_or(0)
+    }
+}
+
+/// How long it must be calm, and how many packets are still calm.
+const CALM_NS: u64 = 30_000_000;
+const CALM_PACKETS: u64 = 20;
+/// How often it is looked: a lab with traffic of its own is never calm.
+const LOOKS: usize = 20;
+
 impl Running {
+    /// Waits until hardly a packet moves, but not for long.
+    pub(in crate::engine) fn wait_for_calm(&self, goes_on: &dyn Fn() -> bool) {
+        let (Some(core), Ok(mut pause)) = (self.core(), Epoll::new(1)) else { return };
+        let mut seen = core.received();
+        for _ in 0..LOOKS {
+            if pause.wait(Some(CALM_NS), |_| ()).is_err() || !goes_on() {
+                return;
+            }
+            let now = core.received();
+            if now.saturating_sub(seen) <= CALM_PACKETS {
+                return;
+            }
+            seen = now;
+        }
+    }
+
+    /// What the lab received from these nodes so far, and where their first interfaces lead.
+    pub(in crate::engine) fn received(&self, nodes: &[String]) -> Received {
+        let state = self.state();
+        let of = |name: &String| {
+            let node = state.lab.node(name)?;
+            let ports = node.interfaces.iter().filter_map(|i| state.ports.interface(name, &i.name));
+            Some((name.clone(), ports.map(|port| self.traffic(port).0.packets).sum()))
+        };
+        Received(nodes.iter().filter_map(of).collect())
+    }
+
     /// What was dropped so far.
     pub(in crate::engine) fn drops(&self) -> Drops {
         let rows = self.drop_rows(&self.state());
@@ -55,7 +101,11 @@ mod tests {
     #[test]
     fn only_what_came_after_counts() {
         let before = drops(&[("s1:s1-eth1", "tenant", 5), ("s2:s2-eth1", "link down", 100)]);
-        let after = drops(&[("s1:s1-eth1", "tenant", 12), ("s1:s1-eth2", "tenant", 1), ("s2:s2-eth1", "link down", 100)]);
+        let after = drops(&[
+            ("s1:s1-eth1", "tenant", 12),
+            ("s1:s1-eth2", "tenant", 1),
+            ("s2:s2-eth1", "link down", 100),
+        ]);
         assert_eq!(after.by_reason(&before), [("tenant".to_owned(), 8)]);
         assert_eq!(after.main_reason(&before).as_deref(), Some("tenant at s1:s1-eth1"));
         assert_eq!(after.main_reason(&after), None);

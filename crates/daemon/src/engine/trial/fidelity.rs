@@ -14,6 +14,8 @@ use crate::engine::handle::directions;
 const ENOUGH: u64 = 100;
 /// A rate is held against what passed only if the link was busy so long, in nanoseconds.
 const BUSY: u64 = 1_000_000_000;
+/// Lines that say which links were not faithful.
+const MOST_LINES: usize = 6;
 /// Drops that no link model wanted.
 const FOREIGN: [DropReason; 3] = [DropReason::PoolExhausted, DropReason::DeviceFull, DropReason::HandoffFull];
 
@@ -83,8 +85,24 @@ impl Running {
                 records.push(record(name, before, &now, at));
             }
         }
+        // Those that are farthest beyond their limits first.
+        records.sort_by_key(|record| std::cmp::Reverse(share(record)));
         records
     }
+}
+
+/// How much of its limit the lateness of a link takes, in thousandths.
+fn share(record: &LinkRecord) -> u64 {
+    record.worst().map_or(0, |p99| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1))
+}
+
+/// The first of many lines, and how many more there are.
+pub(in crate::engine) fn first_of(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > MOST_LINES {
+        let more = lines.split_off(MOST_LINES - 1).len();
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 fn record(link: String, before: &Fidelity, now: &Fidelity, at: (PortId, Direction)) -> LinkRecord {
@@ -94,12 +112,14 @@ fn record(link: String, before: &Fidelity, now: &Fidelity, at: (PortId, Directio
     let (judged, failed) = (more(|r| r.judged), more(|r| r.failed));
     // The datapath held each second against the limit that was in force then.
     let limit = limit(new.delay);
-    let p99 = if failed > 0 { new.worst.max(limit + Nanos(1)) } else { new.p99.unwrap_or_default().min(limit) };
+    let p99 =
+        if failed > 0 { new.worst.max(limit + Nanos(1)) } else { new.p99.unwrap_or_default().min(limit) };
     let (bytes, busy) = (more(|r| r.sent_bytes), more(|r| r.busy));
     let kept = u64::try_from(u128::from(bytes) * 8_000_000_000 / u128::from(busy.max(1))).unwrap_or(u64::MAX);
     // A drop of a port belongs to the direction towards it.
     let foreign = |f: &Fidelity| f.foreign.get(&at.0).copied().unwrap_or(0);
-    let of_port = if at.1 == Direction::FromSwitch { foreign(now).saturating_sub(foreign(before)) } else { 0 };
+    let of_port =
+        if at.1 == Direction::FromSwitch { foreign(now).saturating_sub(foreign(before)) } else { 0 };
     LinkRecord {
         link,
         delay: new.delay,
@@ -115,15 +135,14 @@ pub(in crate::engine) fn report(mode: Mode, records: &[LinkRecord]) -> netloom_a
     let ms = |time: Nanos| time.as_secs_f64() * 1e3;
     // The one closest to its limit, or farthest beyond it.
     let worst = records.iter().filter_map(|record| Some((record, record.worst()?)));
-    let share = |(record, p99): &(&LinkRecord, Nanos)| p99.0.saturating_mul(1_000) / limit(record.delay).0.max(1);
-    let worst = worst.max_by_key(share);
+    let worst = worst.max_by_key(|(record, _)| share(record));
     netloom_api::Fidelity {
         faithful: details.is_empty(),
         strict: mode == Mode::Strict,
         p99_ms: worst.map_or(0.0, |(_, p99)| ms(p99)),
         limit_ms: ms(worst.map_or(limit(Nanos::ZERO), |(record, _)| limit(record.delay))),
         worst: worst.map(|(record, _)| record.link.clone()),
-        details,
+        details: first_of(details),
     }
 }
 
@@ -139,10 +158,17 @@ mod tests {
 
     #[test]
     fn what_was_before_the_run_does_not_count() {
-        let old = Reading { judged: 4, failed: 2, worst: Nanos::from_millis(9), no_memory: 3, ..Reading::default() };
+        let old = Reading {
+            judged: 4,
+            failed: 2,
+            worst: Nanos::from_millis(9),
+            no_memory: 3,
+            ..Reading::default()
+        };
         let fine = record("core".into(), &reading(old, 5), &reading(Reading { judged: 9, ..old }, 5), AT);
         assert_eq!(judge_link(&fine), [""; 0]);
-        let late = record("core".into(), &reading(old, 5), &reading(Reading { failed: 3, judged: 9, ..old }, 5), AT);
+        let late =
+            record("core".into(), &reading(old, 5), &reading(Reading { failed: 3, judged: 9, ..old }, 5), AT);
         assert_eq!(judge_link(&late).len(), 1, "{late:?}");
         let lost = record("core".into(), &reading(old, 5), &reading(old, 6), AT);
         assert_eq!(lost.foreign_drops, 1);
@@ -158,6 +184,13 @@ mod tests {
         assert_eq!(judged(900_000_000), None);
         let changed = Reading { rate: Some(1), ..new(2_000_000_000) };
         assert_eq!(record("core".into(), &reading(old, 0), &reading(changed, 0), AT).rate, None);
+    }
+
+    #[test]
+    fn of_many_lines_the_first_are_shown() {
+        let lines = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(first_of(lines(6)), lines(6));
+        assert_eq!(first_of(lines(42)), ["0", "1", "2", "3", "4", "and 37 more"]);
     }
 
     #[test]

@@ -12,5 +12,6 @@ mod shell;
 mod stations;
 
 pub(super) use drops::Drops;
+use drops::Received;
 pub(super) use fidelity::Fidelity;
 pub(super) use stations::Crowd;

@@ -48,7 +48,8 @@ impl Running {
         drop(writer);
         let spawned = spawned.map_err(|e| e.to_string())?;
         let mut output = Vec::new();
-        let ended = read_until(&mut reader, &spawned.started.pidfd, clock::now() + timeout, goes_on, &mut output);
+        let ended =
+            read_until(&mut reader, &spawned.started.pidfd, clock::now() + timeout, goes_on, &mut output);
         let ended = ended.map_err(|e| e.to_string())?;
         if !ended {
             // One that has just ended needs no signal.
@@ -67,7 +68,8 @@ impl Running {
     /// Why it could not be started.
     pub(in crate::engine) fn start_shell(&self, node: &str, command: &str) -> Result<(), String> {
         let (host, process, netns) = self.shell(node, command)?;
-        let nothing = std::fs::File::options().read(true).write(true).open("/dev/null").map_err(|e| e.to_string())?;
+        let nothing =
+            std::fs::File::options().read(true).write(true).open("/dev/null").map_err(|e| e.to_string())?;
         let streams = [nothing.as_fd(); 3];
         let spawned = self.programs.spawner().spawn(&host, &process, netns.as_fd(), Some(streams));
         spawned.map(drop).map_err(|e| e.to_string())

@@ -79,7 +79,8 @@ fn station(state: &State, node: &Node, settled: bool) -> Option<Station> {
 /// The delays of the slowest links, one after the other.
 fn slack(state: &State) -> u64 {
     let of_spec = state.specs.values().flat_map(|spec| [&spec.to_switch, &spec.from_switch]);
-    let mut delays: Vec<u64> = of_spec.map(|link| link.delay.0.saturating_add(link.jitter.0.saturating_mul(4))).collect();
+    let mut delays: Vec<u64> =
+        of_spec.map(|link| link.delay.0.saturating_add(link.jitter.0.saturating_mul(4))).collect();
     delays.sort_unstable_by(|a, b| b.cmp(a));
     delays.iter().take(HOPS).fold(0, |sum: u64, delay| sum.saturating_add(*delay)).min(10_000_000_000)
 }

@@ -64,7 +64,18 @@ pub(crate) struct Reached {
 
 impl Entry {
     pub(super) fn new(from: usize, to: usize, kind: ProbeKind, address: IpAddr) -> Self {
-        Self { from, to, kind, address, attempts: Vec::new(), error: None, seen_at: None, ours: false, shared: false, settled: false }
+        Self {
+            from,
+            to,
+            kind,
+            address,
+            attempts: Vec::new(),
+            error: None,
+            seen_at: None,
+            ours: false,
+            shared: false,
+            settled: false,
+        }
     }
 
     pub(super) fn attempt(&mut self, number: u32) -> Option<&mut Attempt> {
@@ -88,7 +99,10 @@ impl Entry {
             v6: self.address.is_ipv6(),
             sent,
             arrived,
-            round_trips: counted().filter(|attempt| attempt.arrived).filter_map(|attempt| attempt.round_trip).collect(),
+            round_trips: counted()
+                .filter(|attempt| attempt.arrived)
+                .filter_map(|attempt| attempt.round_trip)
+                .collect(),
             seen_at: seen.map(|station| station.name.clone()),
             error: stranger.or_else(|| self.error.clone()).filter(|_| arrived == 0),
         }

@@ -57,8 +57,12 @@ pub(crate) struct ReachJob {
 const LONGEST_GAP: u64 = 20_000_000;
 const SHORTEST_GAP: u64 = 1_000_000;
 const SPREAD: u64 = 2_000_000_000;
-/// Between two tries of a packet that is repeated.
+/// Between two tries of a packet that is repeated, of few entries and of many: what loads the machine is not to be
+/// loaded more.
 const RETRY: u64 = 50_000_000;
+const RETRY_MANY: u64 = 250_000_000;
+/// More entries than this are many.
+const FEW: usize = 64;
 
 impl ReachJob {
     /// Nanoseconds between `packets` packets if nothing else is wanted.
@@ -139,7 +143,8 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
 
 /// Where tokens are looked out for: wherever it must be, and if they are few, in all targets and on the way to them.
 fn watched(job: &ReachJob, entries: &[Entry]) -> BTreeSet<usize> {
-    let all: BTreeSet<usize> = entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect();
+    let all: BTreeSet<usize> =
+        entries.iter().map(|entry| entry.to).chain(job.forwarders.iter().copied()).collect();
     if all.len() <= MOST_SNIFFERS {
         return all;
     }

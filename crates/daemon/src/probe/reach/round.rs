@@ -13,7 +13,7 @@ use netloom_sys::{Errno, HostError, clock};
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
-use super::{RETRY, ReachJob};
+use super::{FEW, RETRY, RETRY_MANY, ReachJob};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
 use crate::probe::frame::{call_in, token_in};
 use crate::probe::run_number;
@@ -85,7 +85,10 @@ impl<'a> Rounds<'a> {
     /// Tries the entries of a block.
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
-        self.waiting = entries.iter().filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none())).count();
+        self.waiting = entries
+            .iter()
+            .filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none()))
+            .count();
         if self.job.packets > 1 {
             self.count(entries, goes_on)?;
         } else {
@@ -119,7 +122,8 @@ impl<'a> Rounds<'a> {
                 break;
             }
             self.send(entries, round)?;
-            self.gather((now + RETRY).min(end), |rounds| rounds.waiting == 0)?;
+            let retry = if self.waiting > FEW { RETRY_MANY } else { RETRY };
+            self.gather((now + retry).min(end), |rounds| rounds.waiting == 0)?;
         }
         Ok(())
     }
@@ -259,7 +263,9 @@ impl<'a> Rounds<'a> {
         let to = SocketAddr::new(entry.address, port);
         let sent = clock::now();
         let begun = connect::begin(socket, to, entry.ours);
-        if let Some(from) = begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok()) {
+        if let Some(from) =
+            begun.as_ref().ok().filter(|_| entry.shared).and_then(|stream| stream.local_addr().ok())
+        {
             self.calls.entry((from, to)).or_default().push((index, round));
         }
         self.begun(index, round, sent, begun.as_ref().map(drop).map_err(|errno| *errno));

@@ -54,11 +54,14 @@ fn an_answer_of_another_node_with_the_address_is_none() {
     let Some([a, b, c, d]) = namespaces() else { return };
     join(0, (&a, "eth0", 1), (&b, "eth0", 2));
     join(0, (&c, "eth0", 1), (&d, "eth0", 2));
-    let stations = [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
+    let stations =
+        [("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 2)].map(|(n, ns, h)| station(n, ns, 0, h));
     settle(&stations, (0, 1));
     settle(&stations, (2, 3));
     // `a` asks 10.0.0.2, and `b` answers for `d`; `a` has the address of `c` itself.
-    for result in run(&stations, &ReachJob { wait: 200_000_000, ..job(&[(0, 3), (0, 2)], &[Icmp, Tcp(80), Udp(53)]) }) {
+    for result in
+        run(&stations, &ReachJob { wait: 200_000_000, ..job(&[(0, 3), (0, 2)], &[Icmp, Tcp(80), Udp(53)]) })
+    {
         assert_eq!(result.arrived, 0, "{result:?}");
         assert_eq!(result.median(), None, "{result:?}");
         if result.kind == Icmp {
@@ -90,11 +93,14 @@ fn a_closed_port_is_told_from_one_that_is_listened_at() {
 fn several_packets_have_a_round_trip_each_and_the_first_is_not_counted() {
     let Some(stations) = wire() else { return };
     let begin = netloom_sys::clock::now();
-    for result in run(&stations, &ReachJob { packets: 5, ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) }) {
+    for result in run(
+        &stations,
+        &ReachJob { packets: 5, wait: 5_000_000_000, ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) },
+    ) {
         assert_eq!((result.sent, result.arrived, result.round_trips.len()), (5, 5, 5), "{result:?}");
-        assert!(result.median().unwrap() < 5_000_000, "{result:?}");
+        assert!(result.median().unwrap() < 100_000_000, "{result:?}");
     }
-    assert!(netloom_sys::clock::now() - begin < 1_000_000_000, "nobody waited in vain");
+    assert!(netloom_sys::clock::now() - begin < 2_500_000_000, "nobody waited in vain");
 }
 
 #[test]

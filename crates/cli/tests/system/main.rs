@@ -1,0 +1,20 @@
+//! The whole of it on a real machine: labs that are brought up by the command line, used, changed and taken down.
+//!
+//! Every test has a place of its own (`NETLOOM_RUN_DIR`), so no other lab of the machine is ever met. As root the tests
+//! that make sense for both run twice, as root and as an ordinary user. What cannot be run is said aloud and counts as
+//! passed: without root and without user namespaces that is all of it.
+
+#![expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
+#![expect(clippy::disallowed_methods, reason = "tests of real processes measure real time")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod place;
+
+mod captures;
+mod hosts;
+mod isolation;
+mod leftovers;
+mod links;
+mod nodes;
+mod programs;
+mod updates;
