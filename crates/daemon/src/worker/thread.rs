@@ -160,8 +160,9 @@ const EVENTS: usize = 256;
 const RING: usize = 4096;
 /// Cached flows that carried nothing for this long are let go.
 const IDLE: Nanos = Nanos::from_secs(10);
-/// A wait of at least this long was a rest: nothing was there.
-const REST_NS: u64 = 5_000;
+/// A wait of at least this long was a rest. In a flood there are none: there, waking up for each packet would cost more
+/// than it is worth, and packets are better taken by the handful.
+const REST_NS: u64 = 30_000;
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 

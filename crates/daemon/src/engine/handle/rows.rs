@@ -247,7 +247,11 @@ impl Running {
 fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
     let intended = matches!(
         reason,
-        DropReason::LinkLoss | DropReason::FlowAction | DropReason::LinkDown | DropReason::Blocked
+        DropReason::LinkLoss
+            | DropReason::FlowAction
+            | DropReason::LinkDown
+            | DropReason::Blocked
+            | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
 }
