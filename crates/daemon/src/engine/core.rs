@@ -144,7 +144,7 @@ impl Core {
 
     /// Has the timing of all links judged up to now.
     pub(super) fn judge(&self) {
-        self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
+        self.workers.iter().for_each(|worker| worker.send(Mail::Cut));
         self.settle();
     }
 

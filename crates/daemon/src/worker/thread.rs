@@ -28,6 +28,8 @@ pub(crate) enum Mail {
     Attach(PortSpec, Box<dyn Device>),
     /// Judge the timing of all links up to now, and let idle flows go.
     Judge,
+    /// Judge the timing of all links up to now, and judge what comes next by itself.
+    Cut,
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
@@ -231,6 +233,7 @@ impl<S: Slowpath> Runner<S> {
                     self.worker.judge(now);
                     self.worker.expire(now.since(IDLE));
                 }
+                Ok(Mail::Cut) => self.worker.cut(),
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }
