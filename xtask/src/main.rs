@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to the terminal")]
 
 mod bench;
+mod chaos;
 mod ci;
 mod dist;
 mod docs;
@@ -32,6 +33,8 @@ enum Task {
     Docs(docs::Args),
     /// Run each fuzz target for a while.
     Fuzz(fuzz::Args),
+    /// Kill the daemon at random moments and look whether `netloom down` leaves anything behind.
+    Chaos(chaos::Args),
     /// Measure netloom beside its peers and print the tables.
     Bench(bench::Args),
     /// The generator and receiver of the benches.
@@ -52,6 +55,7 @@ fn main() -> std::process::ExitCode {
         Task::Layers => layers::run(),
         Task::Docs(args) => docs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Chaos(args) => chaos::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Agent { agent } => bench::agent::run(&agent),
         Task::Dist => dist::run(),

@@ -31,7 +31,7 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
     pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
-        let runs = Runs::new(spawner.clone(), folder.join(LOGS));
+        let runs = Runs::new(spawner.clone(), folder.join(LOGS), Arc::clone(&ledger));
         Self { spawner, folder: folder.to_owned(), runs, ledger }
     }
 
@@ -221,17 +221,5 @@ const fn restart(wanted: netloom_lab::lab::Restart) -> Restart {
         netloom_lab::lab::Restart::Never => Restart::No,
         netloom_lab::lab::Restart::OnFailure => Restart::OnFailure,
         netloom_lab::lab::Restart::Always => Restart::Always,
-    }
-}
-
-/// Removes what the programs of a dead daemon left in the lab's directory.
-pub(super) fn clean(folder: &Path) {
-    // Missing is as good as removed, and what stays is found by whoever removes the directory.
-    let _ = std::fs::remove_dir(folder.join("nodes"));
-    let _ = std::fs::remove_dir_all(folder.join(LOGS));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with("hosts.") {
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }

@@ -21,7 +21,6 @@ use crate::Home;
 /// # Errors
 /// When the journal cannot be read.
 pub(super) fn recover(home: &Home) -> Result<DownReport, ApiError> {
-    super::programs::clean(home.dir());
     let mut report = DownReport { lab: home.lab().to_owned(), ..DownReport::default() };
     let text = match std::fs::read(home.journal()) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

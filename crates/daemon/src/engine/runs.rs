@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::journal::Ledger;
 use netloom_container::collector::Collector;
 use netloom_container::log::Log;
 use netloom_container::service::{Outcome, Restart, Service, State};
@@ -62,6 +63,7 @@ impl Wanted {
 pub(super) struct Runs {
     spawner: Spawner,
     logs: PathBuf,
+    ledger: Arc<Ledger>,
     crew: OnceLock<Crew>,
 }
 
@@ -108,8 +110,8 @@ struct Due {
 
 impl Runs {
     /// None yet; logs go to the directory `logs`.
-    pub(super) fn new(spawner: Spawner, logs: PathBuf) -> Self {
-        Self { spawner, logs, crew: OnceLock::new() }
+    pub(super) fn new(spawner: Spawner, logs: PathBuf, ledger: Arc<Ledger>) -> Self {
+        Self { spawner, logs, ledger, crew: OnceLock::new() }
     }
 
     /// The log of a node, there or not.
@@ -133,7 +135,9 @@ impl Runs {
             return Ok(());
         }
         self.remove(node);
-        std::fs::create_dir_all(&self.logs)?;
+        if !self.logs.exists() {
+            self.ledger.folder(&self.logs)?;
+        }
         let (reader, output) = std::io::pipe()?;
         let (input, _) = std::io::pipe()?;
         crew.collector.collect(reader.into(), Log::open(self.log(node), LOG_BYTES)?, |_| ());
