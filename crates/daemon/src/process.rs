@@ -137,6 +137,8 @@ fn log_to(path: &Path) -> io::Result<()> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
+        // They would go to standard error, which is the same file: on a full disk that is a panic.
+        .log_internal_errors(false)
         .with_writer(std::sync::Mutex::new(file))
         .finish();
     // A second daemon in one process exists only in tests.
@@ -178,7 +180,16 @@ fn refused(error: &HomeError) -> ApiError {
         HomeError::TooLong(_) => {
             (ErrorKind::Machine, Some("set XDG_RUNTIME_DIR to a shorter path".to_owned()))
         }
-        HomeError::Io { .. } => (ErrorKind::Failed, None),
+        HomeError::Io { source, .. } => {
+            let other = "set XDG_RUNTIME_DIR to a directory of yours that has room";
+            let by_place = matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::ReadOnlyFilesystem
+            );
+            (ErrorKind::Failed, by_place.then(|| other.to_owned()))
+        }
     };
     let mut out = ApiError::new(kind, format!("{error}."));
     out.detail.causes = causes.map(ToString::to_string).collect();
