@@ -133,3 +133,28 @@ impl Station {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(round: u64, left: bool, unsure: bool) -> Watch {
+        Watch { empty_at: Nanos(100), left, unsure, round }
+    }
+
+    #[test]
+    fn a_port_that_was_idle_a_round_ago_is_read_once() {
+        assert!(!read(5, false, true).must_exhaust(7));
+        assert!(!read(5, false, false).must_exhaust(6), "known to have been empty");
+        assert!(read(5, false, true).must_exhaust(6), "not known, and ready again");
+        assert!(read(5, true, false).must_exhaust(7));
+        assert!(read(0, false, false).must_exhaust(0), "the edge does not tell of rounds");
+    }
+
+    #[test]
+    fn what_was_not_made_sure_of_counts_as_waiting_only_if_the_port_is_ready_at_once() {
+        let quiet = Nanos(500);
+        assert_eq!(read(5, false, true).since(6, quiet), Some(Nanos(100)));
+        assert_eq!(read(5, false, true).since(7, quiet), Some(quiet));
+    }
+}

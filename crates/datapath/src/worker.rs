@@ -234,6 +234,18 @@ impl Worker {
         }
     }
 
+    /// Judges the timing of all links up to now even within a second, so that what comes next is judged by itself.
+    pub fn cut(&mut self) {
+        let ports: Vec<PortId> = self.wiring.ports().collect();
+        for port in ports {
+            for way in [Direction::ToSwitch, Direction::FromSwitch] {
+                if let Some(link) = self.wiring.link(port, way) {
+                    link.cut_second();
+                }
+            }
+        }
+    }
+
     /// What this worker has for another one's ports; to be moved there by the edge, whole or as far as its ring has
     /// room. What the edge throws away it reports by [`Self::count_lost_handoff`].
     pub fn handoffs(&mut self, worker: u16) -> &mut Vec<Handoff> {

@@ -55,6 +55,8 @@ reasons! {
     Reserved = "link-local protocol frame",
     /// A request for an address that no node in this tenant and domain owns (`arp: local`).
     UnknownOwner = "no node owns the requested address",
+    /// A report of group membership, which is for routers, where nobody routes (`arp: local`).
+    NoRouter = "no router listens to group reports",
     /// TTL or hop limit ran out.
     TtlExpired = "ttl expired",
     /// More than 64 nested or 4,096 resubmits in one bridge.

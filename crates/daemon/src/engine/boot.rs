@@ -49,7 +49,7 @@ fn prepare(home: &Home) -> Result<Forked, ApiError> {
     ledger.intend(Kind::Process, spawner).map_err(noted)?;
     let seed = Spawner::fork(&config)
         .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
-    if let Some(pid) = u32::try_from(seed.pid()).ok() {
+    if let Ok(pid) = u32::try_from(seed.pid()) {
         let start = crate::state::start_of(pid).map_err(noted)?;
         ledger.identify(Kind::Process, spawner, Identity::Process { pid, start }).map_err(noted)?;
     }

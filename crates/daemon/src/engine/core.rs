@@ -144,8 +144,13 @@ impl Core {
 
     /// Has the timing of all links judged up to now.
     pub(super) fn judge(&self) {
-        self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
+        self.workers.iter().for_each(|worker| worker.send(Mail::Cut));
         self.settle();
+    }
+
+    /// Packets received so far at all ports.
+    pub(super) fn received(&self) -> u64 {
+        received(&self.counters)
     }
 
     /// Waits until every worker has done what it was told.

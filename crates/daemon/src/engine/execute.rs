@@ -280,9 +280,12 @@ impl<'a> Execution<'a> {
     /// Ports of a link become what the wanted lab has them to be.
     fn attach(&mut self, link: &str) {
         for port in ports(&self.new, link) {
-            let Some(spec) = self.new.specs.get(&port) else { continue };
-            self.core.add_port(spec, self.devices.remove(&port.0));
-            self.state.specs.insert(port, spec.clone());
+            let Some(wanted) = self.new.specs.get(&port) else { continue };
+            // A port of a node that was stopped stays down until the node is started.
+            let up = self.before.get(&port).map_or(wanted.up, |before| before.up);
+            let spec = PortSpec { up, ..wanted.clone() };
+            self.core.add_port(&spec, self.devices.remove(&port.0));
+            self.state.specs.insert(port, spec);
         }
     }
 

@@ -76,10 +76,10 @@ impl Ledger {
     /// Notes that it is gone. A line that cannot be written only makes somebody look for it in vain.
     pub(crate) fn gone(&self, kind: Kind, name: &Path) {
         let mut book = self.book();
-        if let Some(entry) = book.open.remove(&(kind, name.to_string_lossy().into_owned())) {
-            if let Err(error) = book.journal.gone(entry) {
-                tracing::warn!(%error, "journal");
-            }
+        if let Some(entry) = book.open.remove(&(kind, name.to_string_lossy().into_owned()))
+            && let Err(error) = book.journal.gone(entry)
+        {
+            tracing::warn!(%error, "journal");
         }
     }
 

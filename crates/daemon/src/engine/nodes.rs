@@ -29,12 +29,15 @@ pub(super) struct NodeError {
     pub(super) source: FurnishError,
 }
 
+/// Devices that were made, each with the number of its port.
+pub(super) type Devices = Vec<(u32, Box<dyn Device>)>;
+
 /// A node fresh from the makers.
 pub(super) struct Made {
     /// Its namespace.
     pub(super) netns: Arc<NetNs>,
     /// Its devices, in the order of its interfaces.
-    pub(super) devices: Vec<(u32, Box<dyn Device>)>,
+    pub(super) devices: Devices,
 }
 
 impl Running {
@@ -87,7 +90,7 @@ impl Running {
         netns: &NetNs,
         old: &HostNet,
         new: &HostNet,
-    ) -> Result<Vec<(u32, Box<dyn Device>)>, NodeError> {
+    ) -> Result<Devices, NodeError> {
         let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
         let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
         let raw = fabric.as_ref().map(|f| f.netns().raw());
@@ -114,7 +117,7 @@ fn devices(
     interfaces: &[HostInterface],
     furnished: Furnished,
     fabric: Option<&Fabric>,
-) -> Result<Vec<(u32, Box<dyn Device>)>, FurnishError> {
+) -> Result<Devices, FurnishError> {
     let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
         let device: Box<dyn Device> = match (tap, fabric) {
             (Some(tap), _) => Box::new(TapPort::new(tap)),

@@ -28,6 +28,8 @@ pub(crate) enum Mail {
     Attach(PortSpec, Box<dyn Device>),
     /// Judge the timing of all links up to now, and let idle flows go.
     Judge,
+    /// Judge the timing of all links up to now, and judge what comes next by itself.
+    Cut,
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
@@ -158,8 +160,9 @@ const EVENTS: usize = 256;
 const RING: usize = 4096;
 /// Cached flows that carried nothing for this long are let go.
 const IDLE: Nanos = Nanos::from_secs(10);
-/// A wait of at least this long was a rest: nothing was there.
-const REST_NS: u64 = 5_000;
+/// A wait of at least this long was a rest. In a flood there are none: there, waking up for each packet would cost more
+/// than it is worth, and packets are better taken by the handful.
+const REST_NS: u64 = 30_000;
 /// The token of the bell; ports have their numbers, which are 32 bits wide.
 const BELL: u64 = u64::MAX;
 
@@ -230,6 +233,7 @@ impl<S: Slowpath> Runner<S> {
                     self.worker.judge(now);
                     self.worker.expire(now.since(IDLE));
                 }
+                Ok(Mail::Cut) => self.worker.cut(),
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }

@@ -240,6 +240,11 @@ impl Link {
         self.second.close(now, &self.report.fidelity);
     }
 
+    /// Judges what there is of the present second, and begins another.
+    pub(crate) fn cut_second(&mut self) {
+        self.second.judge(&self.report.fidelity);
+    }
+
     /// New settings from `now` on, in place. What waits stays, unless the link goes down: then it is given back.
     pub(crate) fn change(&mut self, settings: LinkSettings, now: Nanos) -> Vec<Unit> {
         self.transmit_queued(now);

@@ -3,7 +3,7 @@
 //! Used by `arp: local`, which takes a request straight to the owner, and by NORMAL, which need not flood towards
 //! an address of the lab that it has not learned yet.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -18,6 +18,8 @@ pub struct Owners {
     pub owners: Vec<Owner>,
     /// The lab's subnets: a request for an unassigned address in one of them has no answer.
     pub subnets: Vec<Subnet>,
+    /// Tenants in which somebody may route: reports of group membership are for them.
+    pub routed: BTreeSet<TenantId>,
 }
 
 /// An interface with addresses.
@@ -76,6 +78,7 @@ pub(crate) struct Directory {
     by_address: HashMap<IpAddr, Vec<Home>, Keyed>,
     by_port: BTreeMap<PortId, Addresses>,
     subnets: Vec<Subnet>,
+    routed: BTreeSet<TenantId>,
 }
 
 impl Directory {
@@ -86,6 +89,7 @@ impl Directory {
             by_address: HashMap::with_capacity_and_hasher(owners.owners.len(), keyed),
             by_port: BTreeMap::new(),
             subnets: owners.subnets.clone(),
+            routed: owners.routed.clone(),
         };
         directory.subnets.sort_unstable();
         for owner in &owners.owners {
@@ -116,12 +120,17 @@ impl Directory {
         self.subnets.iter().any(|subnet| subnet.tenant == tenant && subnet.contains(address))
     }
 
+    /// Whether somebody may route in a tenant.
+    pub(crate) fn is_routed(&self, tenant: TenantId) -> bool {
+        self.routed.contains(&tenant)
+    }
+
     /// All addresses that live at a port.
     pub(crate) fn at_port(&self, port: PortId) -> Option<&Addresses> {
         self.by_port.get(&port)
     }
 
-    /// Tells which addresses live elsewhere in `new`, in no particular order, and whether the subnets differ.
+    /// Tells which addresses live elsewhere in `new`, in no particular order, and whether what stands for all of a tenant differs.
     pub(crate) fn differences(
         &self,
         new: &Self,
@@ -130,7 +139,7 @@ impl Directory {
     ) -> bool {
         differing(&self.by_mac, &new.by_mac, mac);
         differing(&self.by_address, &new.by_address, address);
-        self.subnets != new.subnets
+        self.subnets != new.subnets || self.routed != new.routed
     }
 }
 
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn tenants_may_overlap() {
-        let owners = Owners { owners: vec![owner(1, 10, 1), owner(2, 20, 1)], subnets: Vec::new() };
+        let owners = Owners { owners: vec![owner(1, 10, 1), owner(2, 20, 1)], ..Owners::default() };
         let directory = Directory::new(1, &owners);
         let homes = directory.homes_of(IpAddr::from([10, 0, 0, 1]));
         assert_eq!(homes.iter().map(|home| home.port).collect::<Vec<_>>(), [PortId(10), PortId(20)]);
@@ -176,7 +185,7 @@ mod tests {
             subnet(IpAddr::from([10, 0, 0, 9]), 24),
             subnet(IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 0]), 64),
         ];
-        let directory = Directory::new(1, &Owners { owners: Vec::new(), subnets });
+        let directory = Directory::new(1, &Owners { subnets, ..Owners::default() });
         let inside = |tenant, address: IpAddr| directory.is_inside(TenantId(tenant), address);
         assert!(inside(1, IpAddr::from([10, 0, 0, 77])));
         assert!(!inside(1, IpAddr::from([10, 0, 1, 77])));

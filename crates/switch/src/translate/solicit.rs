@@ -35,6 +35,11 @@ struct Request {
 impl<'a> Translator<'a> {
     /// The way of a multicast packet under `arp: local`.
     pub(super) fn solicit(&mut self, visiting: &Visiting<'a>, vlan: u16) -> Way {
+        if is_report(visiting.flow.eth_dst()) {
+            self.depend_on_bridge(visiting.bridge); // stands for the routers, too
+            let routed = self.switch.directory.is_routed(visiting.flow.tenant());
+            return if routed { Way::Flood } else { Way::Nowhere(DropReason::NoRouter) };
+        }
         let Some(request) = self.request(visiting) else { return Way::Flood };
         if request.is_announcement {
             return Way::Flood;
@@ -168,4 +173,11 @@ impl<'a> Translator<'a> {
             _ => None,
         }
     }
+}
+
+/// Where reports of MLDv2 (RFC 3810 section 5.2.14) and IGMPv3 (RFC 3376 section 4.2.14) go: to all routers that
+/// understand them. Every host sends some when it comes up; a switch that knows where routers are spares the others
+/// (RFC 4541 section 2.1.1).
+const fn is_report(mac: [u8; 6]) -> bool {
+    matches!(mac, [0x33, 0x33, 0, 0, 0, 0x16] | [0x01, 0, 0x5e, 0, 0, 0x16])
 }

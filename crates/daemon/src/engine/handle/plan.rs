@@ -29,12 +29,10 @@ fn shown(plan: &Plan, wanted: &Lab) -> PlanReply {
     };
     let mut notes = Vec::new();
     for step in &plan.steps {
-        if let Action::AddNode(name) = &step.action {
-            if wanted.node(name).is_some_and(|node| node.privileged) {
-                notes.push(format!(
-                    "{name} is privileged: its programs may do whatever the user of the lab may"
-                ));
-            }
+        if let Action::AddNode(name) = &step.action
+            && wanted.node(name).is_some_and(|node| node.privileged)
+        {
+            notes.push(format!("{name} is privileged: its programs may do whatever the user of the lab may"));
         }
     }
     PlanReply { steps: plan.rows().map(step).collect(), drift: drift(plan), notes }

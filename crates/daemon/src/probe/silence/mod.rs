@@ -32,6 +32,8 @@ const MOST_COPIES: usize = 3;
 const FEW: usize = 6_000;
 /// Frames sent before it is looked what came in.
 const BURST: usize = 32;
+/// Nanoseconds between two bursts if nothing comes in: the lab is not to be overrun.
+const PAUSE: u64 = 200_000;
 /// How often a frame is tried again that found a full queue, a millisecond apart.
 const PATIENCE: usize = 50;
 
@@ -254,7 +256,7 @@ impl<'a> Attempt<'a> {
             for shot in burst {
                 self.shoot(*shot)?;
             }
-            self.ears.hear(0)?;
+            self.ears.hear(PAUSE)?;
             if !goes_on() {
                 break;
             }
