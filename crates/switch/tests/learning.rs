@@ -124,3 +124,18 @@ fn no_flow_leads_into_another_tenant() {
     assert_eq!(dropped(&net, DropReason::Tenant), 1);
     assert!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)).is_empty());
 }
+
+#[test]
+fn an_address_is_learned_when_its_packet_is_met_and_nothing_is_counted_yet() {
+    let plan = Plan::new(1).host(0, 1, 0).host(0, 2, 0).host(0, 3, 0);
+    let mut net = Net::new(&plan.config, true);
+    let key = Packet::tcp(1, 2, 80).key(dp(0, 1), netloom_flow::TenantId::default());
+    let translation = net.translate(&key);
+    assert_eq!(net.learned("s1", mac(1)), None, "translating changes nothing");
+    let before = net.epoch.now();
+    net.switch.meet(&translation, net.now);
+    assert_eq!(net.learned("s1", mac(1)), Some(1));
+    assert!(net.epoch.now() > before, "whoever floods to it looks again");
+    let packets: u64 = net.switch.flows("s1", "").unwrap().iter().map(|flow| flow.packets).sum();
+    assert_eq!(packets, 0);
+}

@@ -139,3 +139,26 @@ fn an_up_that_fails_leaves_the_running_lab_as_it_was() {
         place.ok("ping all all");
     });
 }
+
+#[test]
+fn one_copy_goes_down_and_the_others_do_not_notice() {
+    for_each(|place| {
+        place.write("lab.loom.yml", &LAB.replace("h1..40", "h1..2"));
+        for name in ["c1", "c2", "c3"] {
+            place.ok(&format!("up lab.loom.yml --name {name}"));
+        }
+        let look = |name: &str| {
+            let done = place.run(&format!("-l {name} exec -T h1 -- readlink /proc/self/ns/net"));
+            assert!(done.out.starts_with("net:["), "{done:?}");
+            done.out
+        };
+        let before = [look("c1"), look("c3")];
+        let ping = place.start("-l c1 exec -T h1 -- ping -q -i 0.001 -c 600 10.0.0.2");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        place.ok("down c2");
+        let ping = ping.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&ping.stdout);
+        assert!(text.contains("600 packets transmitted, 600 received"), "{text}");
+        assert_eq!([look("c1"), look("c3")], before);
+    });
+}

@@ -12,6 +12,7 @@ mod place;
 
 mod bad_days;
 mod captures;
+mod chaos;
 mod hosts;
 mod isolation;
 mod leftovers;

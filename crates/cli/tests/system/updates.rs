@@ -17,12 +17,15 @@ fn untouched_nodes_stay_the_same_and_lose_nothing() {
         let netns = |node: &str| place.sh_ok(node, "readlink /proc/self/ns/net");
         let before = [netns("h1"), netns("h2")];
         place.sh_ok("h1", "ip link add keep type bridge");
-        let ping = place.start("exec -T h1 -- ping -q -i 0.002 -c 500 10.0.0.2");
+        let ping = place.start("exec -T h1 -- ping -q -i 0.001 -c 1000 10.0.0.2");
+        // In the middle of it, not before it.
+        std::thread::sleep(std::time::Duration::from_millis(300));
         place.up(&LAB
             .replace("h1..3: {}", "h1..2: {}, h4..6: {}")
             .replace("h1..3 --", "h1..2 -- s1, h4..6 --"));
         let ping = ping.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&ping.stdout);
+        assert!(text.contains("1000 packets transmitted, 1000 received"), "{text}");
         assert!(text.contains(" 0% packet loss"), "{text}");
         assert_eq!([netns("h1"), netns("h2")], before);
         place.sh_ok("h1", "ip link show keep");
