@@ -180,6 +180,16 @@ pub struct Switch {
     pub line: u32,
 }
 
+impl Switch {
+    /// A port by its number.
+    #[must_use]
+    pub fn port(&self, number: u32) -> Option<&SwitchPort> {
+        // Nearly always they count from 1 without a gap.
+        let guess = usize::try_from(number).ok().and_then(|at| self.ports.get(at.checked_sub(1)?));
+        guess.filter(|port| port.number == number).or_else(|| self.ports.iter().find(|p| p.number == number))
+    }
+}
+
 /// A flow of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {

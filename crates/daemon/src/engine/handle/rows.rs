@@ -81,9 +81,10 @@ impl Running {
         let drops = model.drops();
         let row = |switch: &Switch| {
             let entries = model.ports(&switch.name);
+            let entries: BTreeMap<&str, &PortEntry> = entries.iter().map(|e| (e.name.as_str(), e)).collect();
             let here = || drops.iter().filter(|d| d.bridge == switch.name);
             let port = |port: &SwitchPort| {
-                let entry = entries.iter().find(|entry| entry.name == port.name);
+                let entry = entries.get(port.name.as_str()).copied();
                 let drops = here().filter(|d| d.port == port.name).map(|d| d.packets).sum();
                 self.switch_port_row(state, port, entry, drops)
             };
@@ -288,7 +289,7 @@ fn end_names(lab: &Lab, end: &End) -> (String, String) {
     match end {
         End::Node { node, interface } => (node.clone(), interface.clone()),
         End::Switch { switch, port } => {
-            let name = lab.switch(switch).and_then(|s| s.ports.iter().find(|p| p.number == *port));
+            let name = lab.switch(switch).and_then(|s| s.port(*port));
             (switch.clone(), name.map_or_else(|| port.to_string(), |p| p.name.clone()))
         }
     }
