@@ -1,7 +1,7 @@
 //! The verbs and what all of them take.
 
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::cmd;
 use crate::exit::Outcome;
@@ -97,12 +97,20 @@ const WITHOUT_LAB: &[&str] =
     &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man", "reference"];
 
 impl Args {
+    /// The command line as it is shown: where `-l` means nothing, nobody is told about it.
+    pub(crate) fn definition() -> Command {
+        let hidden = || Arg::new("lab").short('l').long("lab").value_name("LAB").hide(true);
+        WITHOUT_LAB
+            .iter()
+            .fold(Self::command(), |command, verb| command.mut_subcommand(verb, |verb| verb.arg(hidden())))
+    }
+
     /// Reads the command line. `-l` where it means nothing is an error; NETLOOM_LAB there is for others.
     ///
     /// # Errors
     /// What is wrong, or the help that was asked for.
     pub(crate) fn parse_checked() -> Result<Self, clap::Error> {
-        let mut command = Self::command();
+        let mut command = Self::definition();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         if let Some((verb, inner)) = matches.subcommand()
             && WITHOUT_LAB.contains(&verb)

@@ -40,9 +40,7 @@ impl Misses {
 impl Slowpath for Misses {
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
         let translation = Arc::new(read(&self.switch).translate(upcall));
-        // No packet yet: this learns and refreshes, and counts nothing.
-        let met = HitsDelta { used: upcall.now, ..HitsDelta::default() };
-        write(&self.switch).credit(&translation, met);
+        write(&self.switch).meet(&translation, upcall.now);
         self.tracked.add(Arc::clone(&translation));
         translation
     }

@@ -38,6 +38,20 @@ impl HitsDelta {
 }
 
 impl Switch {
+    /// Learns from a translation that was just made, before its first packet goes on: the answer to that packet already
+    /// finds its way. Counts nothing: [`Self::credit`] does, when the packet is pulled.
+    pub fn meet(&mut self, translation: &Translation, now: Nanos) {
+        let mut is_changed = false;
+        for effect in &translation.effects {
+            if let Effect::Learn { bridge, tenant, vlan, mac, port } = *effect {
+                is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, now);
+            }
+        }
+        if is_changed {
+            self.advance();
+        }
+    }
+
     /// Runs the effects of a translation for the packets it has carried: once for the first packet, and again for
     /// what came since, whenever hits are pulled.
     pub fn credit(&mut self, translation: &Translation, delta: HitsDelta) {

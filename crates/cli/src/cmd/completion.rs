@@ -1,6 +1,5 @@
 //! `netloom completion`.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args::Args;
@@ -19,7 +18,7 @@ pub(crate) struct Completion {
 impl Completion {
     pub(crate) fn run(self) -> Outcome {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut Args::command(), "netloom", &mut text);
+        clap_complete::generate(self.shell, &mut Args::definition(), "netloom", &mut text);
         output::put(&String::from_utf8_lossy(&text));
         Ok(DONE)
     }

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
-
 use crate::args::Args;
 use crate::exit::{DONE, Failure, Outcome};
 
@@ -16,7 +14,7 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(self) -> Outcome {
-        clap_mangen::generate_to(Args::command(), &self.dir)
+        clap_mangen::generate_to(Args::definition(), &self.dir)
             .map_err(|error| Failure::failed(format!("Cannot write into {}.", self.dir.display()), &error))?;
         Ok(DONE)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command};
 
 use crate::args::Args;
 use crate::exit::{DONE, Outcome};
@@ -15,7 +15,7 @@ pub(crate) struct Reference {}
 impl Reference {
     #[expect(clippy::unused_self, reason = "all verbs are called alike")]
     pub(crate) fn run(self) -> Outcome {
-        output::put(&text(Args::command()));
+        output::put(&text(Args::definition()));
         Ok(DONE)
     }
 }
@@ -118,12 +118,12 @@ mod tests {
 
     #[test]
     fn every_verb_and_option_is_in_the_reference() {
-        let text = text(Args::command());
-        let mut command = Args::command();
+        let text = text(Args::definition());
+        let mut command = Args::definition();
         command.build();
         for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
             assert!(text.contains(&format!("\n## netloom {}\n", verb.get_name())), "{}", verb.get_name());
-            for long in verb.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long) {
+            for long in verb.get_arguments().filter(|arg| is_told(arg)).filter_map(Arg::get_long) {
                 assert!(text.contains(&format!("--{long}")), "{} --{long}", verb.get_name());
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command as Process;
 
-use netloom_api::{Command, Direction, Family, Measurement, NodeAction, Reply, TermSize};
+use netloom_api::{Command, Direction, Family, LinkRow, Measurement, Reply, TermSize};
 
 use super::parse::{COMMANDS, Line, parse};
 use super::{Prompt, render};
@@ -237,17 +237,31 @@ impl Prompt {
         Ok(true)
     }
 
+    /// A switch that stands still is one whose links are all down.
     fn switch(&mut self, rest: &str) -> Result<bool, Failure> {
         let words: Vec<_> = rest.split_whitespace().collect();
-        let (name, action) = match words.as_slice() {
-            [name, "start"] => (*name, NodeAction::Start),
-            [name, "stop"] => (*name, NodeAction::Stop),
+        let (name, up) = match words.as_slice() {
+            [name, "start"] => (*name, true),
+            [name, "stop"] => (*name, false),
             _ => {
                 output::line("invalid number of args: switch <switch name> {start, stop}");
                 return Ok(false);
             }
         };
-        self.client.ask(&Command::Node { nodes: vec![name.to_owned()], action })?;
+        self.refresh()?;
+        if !self.graph.switches.iter().any(|switch| switch.name == name) {
+            output::line(&format!("invalid switch: {name}"));
+            return Ok(false);
+        }
+        let ends = |link: &LinkRow| [&link.a, &link.b].iter().any(|end| end.switch && end.node == name);
+        for link in self.graph.links.iter().filter(|link| ends(link)) {
+            self.client.ask(&Command::Link {
+                link: link.name.clone(),
+                direction: Direction::Both,
+                settings: BTreeMap::new(),
+                up: Some(up),
+            })?;
+        }
         Ok(true)
     }
 

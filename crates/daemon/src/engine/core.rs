@@ -148,6 +148,11 @@ impl Core {
         self.settle();
     }
 
+    /// Packets received so far at all ports.
+    pub(super) fn received(&self) -> u64 {
+        received(&self.counters)
+    }
+
     /// Waits until every worker has done what it was told.
     pub(super) fn settle(&self) {
         self.workers.iter().for_each(WorkerHandle::barrier);

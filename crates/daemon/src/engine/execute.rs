@@ -261,6 +261,8 @@ impl<'a> Execution<'a> {
 
     fn configure(&mut self, steps: &[Step], undoing: bool) -> Results {
         let target = if undoing { &self.old } else { &self.new };
+        // What passed under the old configuration is credited to it, not learned under the new one.
+        drop(self.core.fresh());
         let done = slowpath::write(self.core.switch()).reconfigure(&target.config(), slowpath::now());
         if let Err(error) = done {
             let error = ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error);
@@ -277,9 +279,12 @@ impl<'a> Execution<'a> {
     /// Ports of a link become what the wanted lab has them to be.
     fn attach(&mut self, link: &str) {
         for port in ports(&self.new, link) {
-            let Some(spec) = self.new.specs.get(&port) else { continue };
-            self.core.add_port(spec, self.devices.remove(&port.0));
-            self.state.specs.insert(port, spec.clone());
+            let Some(wanted) = self.new.specs.get(&port) else { continue };
+            // A port of a node that was stopped stays down until the node is started.
+            let up = self.before.get(&port).map_or(wanted.up, |before| before.up);
+            let spec = PortSpec { up, ..wanted.clone() };
+            self.core.add_port(&spec, self.devices.remove(&port.0));
+            self.state.specs.insert(port, spec);
         }
     }
 

@@ -3,9 +3,7 @@
 mod change;
 mod fabric;
 mod furnish;
-mod power;
 
 pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
 pub(crate) use furnish::{FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish};
-pub(crate) use power::{lower, raise};

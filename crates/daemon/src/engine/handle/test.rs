@@ -39,6 +39,7 @@ impl Running {
             running: self,
             lab: &lab,
             places: expectations.iter().map(|e| self.place(e.line)).collect(),
+            timed: expectations.iter().map(|e| e.sentence.timing != Timing::Untimed).collect(),
             before: self.fidelity(),
             since: BTreeMap::new(),
             rows: vec![None; expectations.len()],
@@ -54,8 +55,8 @@ impl Running {
     pub(super) fn play(&self, sink: &Sink) -> Result<(), ApiError> {
         let lab = self.state().lab.clone();
         let mut run = Run::new(&lab, &[], true, now()).map_err(wrong)?;
-        let (places, before, since, rows) = Default::default();
-        Trial { running: self, lab: &lab, places, before, since, rows, sink }.drive(&mut run)
+        let (places, timed, before, since, rows) = Default::default();
+        Trial { running: self, lab: &lab, places, timed, before, since, rows, sink }.drive(&mut run)
     }
 
     /// Where a line of the lab file is.
@@ -95,6 +96,8 @@ struct Trial<'a> {
     lab: &'a Lab,
     /// Of every expectation, in the file.
     places: Vec<String>,
+    /// Whether it has a time that must be kept.
+    timed: Vec<bool>,
     /// What the links had counted when it began.
     before: Fidelity,
     /// What they had counted when a sentence that measures began.
@@ -123,13 +126,13 @@ impl Trial<'_> {
                     match order {
                         Order::Event(what) => self.happen(&what),
                         Order::Probe(number, probe) => {
-                            if run.measures(number) {
-                                self.since.entry(number).or_insert_with(|| self.running.fidelity());
-                            }
                             let (answer, carrier) = (answer.clone(), &carrier);
+                            let measures = run.measures(number);
+                            let timed = self.timed.get(number).is_none_or(|timed| *timed);
                             let work = move || {
+                                let since = measures.then(|| carrier.calm(!timed));
                                 // Nobody listens any more if the run was given up.
-                                let _ = answer.send((number, carrier.carry_out(&probe), now()));
+                                let _ = answer.send((number, carrier.carry_out(&probe), now(), since));
                             };
                             let thread = std::thread::Builder::new().name(format!("probe-{number}"));
                             if let Err(error) = thread.spawn_scoped(scope, work) {
@@ -146,7 +149,10 @@ impl Trial<'_> {
                     return Ok(());
                 }
                 let due = run.deadline().map_or(LOOK, |due| Duration::from_nanos(due.since(now()).0));
-                if let Ok((number, result, at)) = answers.recv_timeout(due.clamp(TICK, LOOK)) {
+                if let Ok((number, result, at, since)) = answers.recv_timeout(due.clamp(TICK, LOOK)) {
+                    if let Some(since) = since {
+                        self.since.entry(number).or_insert(since);
+                    }
                     run.result(number, &result, at);
                 }
             }
@@ -206,6 +212,15 @@ impl Trial<'_> {
 }
 
 impl Carrier<'_> {
+    /// What the links have counted before something is measured; if there is time, once what earlier probes left
+    /// behind has passed.
+    fn calm(&self, wait: bool) -> Fidelity {
+        if wait {
+            self.running.wait_for_calm(&|| !self.sink.is_cancelled());
+        }
+        self.running.fidelity()
+    }
+
     fn carry_out(&self, probe: &Probe) -> ProbeResult {
         let goes_on = || !self.sink.is_cancelled();
         if matches!(probe, Probe::Reach(reach) if reach.every_address) {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use netloom_sys::epoll::Epoll;
+
 use crate::engine::Running;
 
 /// Packets dropped so far, by place and reason.
@@ -43,7 +45,29 @@ impl Received {
     }
 }
 
+/// How long it must be calm, and how many packets are still calm.
+const CALM_NS: u64 = 30_000_000;
+const CALM_PACKETS: u64 = 20;
+/// How often it is looked: a lab with traffic of its own is never calm.
+const LOOKS: usize = 20;
+
 impl Running {
+    /// Waits until hardly a packet moves, but not for long.
+    pub(in crate::engine) fn wait_for_calm(&self, goes_on: &dyn Fn() -> bool) {
+        let (Some(core), Ok(mut pause)) = (self.core(), Epoll::new(1)) else { return };
+        let mut seen = core.received();
+        for _ in 0..LOOKS {
+            if pause.wait(Some(CALM_NS), |_| ()).is_err() || !goes_on() {
+                return;
+            }
+            let now = core.received();
+            if now.saturating_sub(seen) <= CALM_PACKETS {
+                return;
+            }
+            seen = now;
+        }
+    }
+
     /// What the lab received from these nodes so far, and where their first interfaces lead.
     pub(in crate::engine) fn received(&self, nodes: &[String]) -> Received {
         let state = self.state();

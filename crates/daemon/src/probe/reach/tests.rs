@@ -93,11 +93,14 @@ fn a_closed_port_is_told_from_one_that_is_listened_at() {
 fn several_packets_have_a_round_trip_each_and_the_first_is_not_counted() {
     let Some(stations) = wire() else { return };
     let begin = netloom_sys::clock::now();
-    for result in run(&stations, &ReachJob { packets: 5, ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) }) {
+    for result in run(
+        &stations,
+        &ReachJob { packets: 5, wait: 5_000_000_000, ..job(&[(0, 1)], &[Icmp, Tcp(80), Udp(80)]) },
+    ) {
         assert_eq!((result.sent, result.arrived, result.round_trips.len()), (5, 5, 5), "{result:?}");
-        assert!(result.median().unwrap() < 5_000_000, "{result:?}");
+        assert!(result.median().unwrap() < 100_000_000, "{result:?}");
     }
-    assert!(netloom_sys::clock::now() - begin < 1_000_000_000, "nobody waited in vain");
+    assert!(netloom_sys::clock::now() - begin < 2_500_000_000, "nobody waited in vain");
 }
 
 #[test]
