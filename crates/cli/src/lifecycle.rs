@@ -36,7 +36,8 @@ pub(crate) fn up(
     let client = which::of(&Homes::mine(), &text.name)?;
     let fresh = !matches!(launch::state(client.home()), State::Alive(_));
     if fresh {
-        for left in launch::start(&Options { lab: text.name.clone(), group })? {
+        let started = launch::start(&Options { lab: text.name.clone(), group });
+        for left in started.map_err(|error| swept(&client, error))? {
             progress(Progress::Note { text: format!("an earlier {} left {left}", text.name) });
         }
     }
@@ -44,8 +45,10 @@ pub(crate) fn up(
     match client.work(&command, patience, progress) {
         Ok(Reply::Applied(applied)) => Ok(Up { client, applied }),
         Ok(other) => Err(unexpected(&other).into()),
+        // Somebody else works with the lab: it is theirs.
+        Err(error) if error.kind == ErrorKind::Busy => Err(error.into()),
         Err(mut error) => {
-            if fresh {
+            if is_empty(&client).unwrap_or(fresh) {
                 match end(&client) {
                     Ok(report) => error.detail.left.extend(report.left),
                     Err(failure) => error.detail.left.push(failure.error.message),
@@ -54,6 +57,25 @@ pub(crate) fn up(
             Err(Failure::from(error).in_text(&text.wanted.path, &text.wanted.source))
         }
     }
+}
+
+/// Whether no file was ever applied: then nobody misses the lab. `None` if its daemon does not say.
+fn is_empty(client: &Client) -> Option<bool> {
+    match client.ask(&Command::Status) {
+        Ok(Reply::Labs(labs)) => labs.first().map(|lab| lab.file.is_empty()),
+        _ => None,
+    }
+}
+
+/// Removes what a daemon left that died while it started.
+fn swept(client: &Client, mut error: ApiError) -> ApiError {
+    if error.kind == ErrorKind::Internal && launch::state(client.home()) == State::Dead {
+        match launch::recover(client.home(), &*netloom_daemon::engine::boot()) {
+            Ok(report) => error.detail.left.extend(report.left),
+            Err(failed) => error.detail.left.push(failed.message),
+        }
+    }
+    error
 }
 
 /// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.

@@ -10,6 +10,7 @@ use netloom_lab::apply::{ApplyError, Progress as Report};
 use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 
 use super::execute::{Execution, Target};
+use super::hints::refused;
 use super::running::{Running, State};
 use crate::{Sink, slowpath};
 
@@ -28,7 +29,7 @@ impl Running {
         let begin = netloom_sys::clock::now();
         let core = self
             .core_for(&lab)
-            .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
+            .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);

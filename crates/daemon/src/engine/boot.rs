@@ -10,6 +10,7 @@ use netloom_lab::journal::{Identity, Kind};
 use netloom_sys::{process, rlimit, tap, userns};
 
 use super::Running;
+use super::hints::refused;
 use super::journal::Ledger;
 use crate::host::PortKind;
 use crate::{Boot, Engine, Home, Prepared};
@@ -47,7 +48,7 @@ fn prepare(home: &Home) -> Result<Forked, ApiError> {
     let spawner = Path::new("spawner");
     ledger.intend(Kind::Process, spawner).map_err(noted)?;
     let seed = Spawner::fork(&config)
-        .map_err(|e| ApiError::caused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
+        .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's spawner.", &e))?;
     if let Ok(pid) = u32::try_from(seed.pid()) {
         let start = crate::state::start_of(pid).map_err(noted)?;
         ledger.identify(Kind::Process, spawner, Identity::Process { pid, start }).map_err(noted)?;
@@ -79,7 +80,7 @@ impl Prepared for Forked {
             |event| tracing::error!(?event, "the spawner has ended, and every program of the lab with it");
         let spawner = self.seed.connect(gone).map_err(|e| {
             undo(&self.home);
-            ApiError::caused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e)
+            refused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e)
         })?;
         let auto = if tap_works() { PortKind::Tap } else { PortKind::Packet };
         Ok(Arc::new(Running::new(self.home, spawner, Arc::new(self.ledger), self.rootless, auto)))

@@ -23,6 +23,7 @@ use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
 
 use super::core::Core;
 use super::handle::directions;
+use super::hints::refused;
 use super::nodes::NodeError;
 use super::running::{NodeState, Running, State};
 use crate::host::HostNet;
@@ -438,5 +439,5 @@ pub(super) fn set_links(core: &Core, before: &PortSpec, spec: &PortSpec) {
 }
 
 fn node_failed(error: &NodeError) -> ApiError {
-    ApiError::caused(ErrorKind::Failed, format!("{error}."), &error.source)
+    refused(ErrorKind::Failed, format!("{error}."), &error.source)
 }

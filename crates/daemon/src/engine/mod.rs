@@ -13,6 +13,7 @@ mod core;
 mod events;
 mod execute;
 mod handle;
+mod hints;
 mod journal;
 mod names;
 mod nodes;
