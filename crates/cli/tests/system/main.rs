@@ -10,6 +10,7 @@
 
 mod place;
 
+mod bad_days;
 mod captures;
 mod hosts;
 mod isolation;

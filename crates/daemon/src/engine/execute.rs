@@ -383,8 +383,7 @@ impl Execution<'_> {
             Action::Names(_) => {
                 let lab = if undoing { &self.old.lab } else { &self.new.lab };
                 self.running.programs.write_hosts(lab).map_err(|e| {
-                    let error =
-                        ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e);
+                    let error = refused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e);
                     self.failure.get_or_insert(error);
                     e.to_string()
                 })
