@@ -21,19 +21,21 @@ fn a_changed_delay_is_felt_at_once() {
         place.ok("link core --delay 30ms");
         let slow = place.rtt("h1", "h2");
         assert!(slow >= 60.0, "{slow} ms with, {plain} ms without");
-        assert!(plain < 30.0, "{plain} ms");
         place.ok("link core --back --delay 0ms");
         let half = place.rtt("h1", "h2");
-        assert!((30.0..60.0).contains(&half), "{half} ms");
+        assert!(half >= 30.0, "{half} ms");
+        // A busy machine adds to a round trip now and then, but not to every one.
+        assert!((0..9).any(|_| place.rtt("h1", "h2") < 60.0), "still {half} ms");
         // Drift stays until it is taken back.
         place.ok("up lab.loom.yml");
         assert!(place.rtt("h1", "h2") >= 30.0);
         place.ok("up lab.loom.yml --reset");
-        assert!(place.rtt("h1", "h2") < 30.0);
+        assert!((0..9).any(|_| place.rtt("h1", "h2") < 30.0), "the delay is still there");
         place.ok("link core down");
         assert_eq!(place.run("ping h1 h2").code, 1);
         place.ok("link core up");
-        place.ok("ping h1 h2");
+        // A packet that waits for an address resolution begun while the link was down is lost with it.
+        assert!((0..5).any(|_| place.run("ping h1 h2").code == 0), "the link is up again");
     });
 }
 

@@ -13,8 +13,9 @@ use crate::engine::Running;
 use crate::engine::running::State;
 use crate::probe::{PairResult, PingJob, Probed, ping};
 
-/// A request is given up after this.
-const TIMEOUT_NS: u64 = 1_000_000_000;
+/// A request is given up after this: long enough for two more tries of the kernel to resolve the address, one a
+/// second.
+const TIMEOUT_NS: u64 = 2_500_000_000;
 /// From this many pairs on, neighbour entries are cleared behind the probes: the machine's tables hold 1,024.
 const CLEAR_FROM: usize = 200;
 
