@@ -31,7 +31,11 @@ fn what_was_changed_by_hand_is_told_and_put_back() {
     assert_eq!(net.switch.reset_flows("s1", now), 3);
     assert!(drift(&net).is_empty());
     assert!(net.epoch.now() > before, "caches look again");
-    assert!(net.switch.flows("s1", "").unwrap().iter().all(|flow| flow.rule.origin != Origin::Command));
+    let flows: Vec<_> =
+        net.switch.flows("s1", "").unwrap().iter().map(|flow| flow.rule.flow.to_string()).collect();
+    assert_eq!(flows.len(), 2, "{flows:?}");
+    assert!(flows[0].contains("priority=5") && flows[0].ends_with("actions=drop"), "{flows:?}");
+    assert!(flows[1].contains("priority=1"), "{flows:?}");
     assert_eq!(net.switch.reset_flows("s1", now), 0);
 }
 
