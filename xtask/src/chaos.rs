@@ -111,10 +111,11 @@ enum Moment {
 
 fn rounds(args: &Args) -> Result<(), Failed> {
     let place = Path::new("/run/chaos");
+    sh("mount --make-rprivate /")?;
     for line in [
-        "mount --make-rprivate /",
         "mount -t tmpfs tmpfs /run",
         "mount -t tmpfs tmpfs /tmp",
+        "mount -t tmpfs tmpfs /dev/shm",
         "mount --make-rshared /",
         "ip link set lo up",
     ] {
@@ -155,10 +156,15 @@ fn rounds(args: &Args) -> Result<(), Failed> {
     let mut seen = Seen::default();
     for round in 1..=args.rounds {
         let moment = world.round(up, &mut seen)?;
-        let after = world.settled(&before)?;
+        let after = world.settled(&before, &mut seen)?;
         let left: Vec<_> = after.difference(&before).collect();
         let gone: Vec<_> = before.difference(&after).collect();
         if !left.is_empty() || !gone.is_empty() {
+            for pid in left.iter().filter_map(|line| line.strip_prefix("process ")?.split(' ').next()) {
+                let status = run::read(&format!("/proc/{pid}/status")).unwrap_or_default();
+                let wchan = run::read(&format!("/proc/{pid}/wchan")).unwrap_or_default();
+                println!("{}; waits in {wchan}", status.lines().take(8).collect::<Vec<_>>().join(", "));
+            }
             return Err(Failed::Check(format!(
                 "round {round}, {moment:?}: left {left:#?}, touched {gone:#?}"
             )));
@@ -177,13 +183,15 @@ struct Seen {
     too_late: u32,
     dead: u32,
     journal: BTreeSet<usize>,
+    /// The longest that the last of it took to go after `down`.
+    settled: Duration,
 }
 
 impl std::fmt::Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "Killed in up {}, in up of an edited file {}, in down {}; too late {}. {} left a dead lab, with journals of {} lengths from {} to {} lines.",
+            "Killed in up {}, in up of an edited file {}, in down {}; too late {}. {} left a dead lab, with journals of {} lengths from {} to {} lines. The last of it was gone at most {} ms after `down`.",
             self.up,
             self.edit,
             self.down,
@@ -191,7 +199,8 @@ impl std::fmt::Display for Seen {
             self.dead,
             self.journal.len(),
             self.journal.first().unwrap_or(&0),
-            self.journal.last().unwrap_or(&0)
+            self.journal.last().unwrap_or(&0),
+            self.settled.as_millis()
         )
     }
 }
@@ -215,21 +224,19 @@ impl World {
         let lines = journal().unwrap_or(0);
         let mut command = self.netloom(words)?;
         let most = u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-        if self.next(2) == 0 {
-            // Among the steps themselves, which are much shorter than the start of a process.
-            let until = lines + usize::try_from(self.next(20)).unwrap_or(0);
-            let begun = Instant::now();
-            while begun.elapsed() < span && journal().map_or(lines > 0, |now| now < until) {
-                std::hint::spin_loop();
-            }
-            pause(Duration::from_micros(self.next(200)));
+        let victim = if self.next(3) > 0 {
+            self.among_steps(lines, span)
         } else {
             pause(Duration::from_micros(self.next(most)));
-        }
-        match self.daemon() {
+            self.daemon()
+        };
+        match victim {
             Some(pid) => {
                 let with_command = self.next(2) == 0;
                 kill(pid);
+                if let Some(lines) = journal() {
+                    seen.journal.insert(lines);
+                }
                 if with_command {
                     let _ = command.0.kill();
                 }
@@ -242,10 +249,7 @@ impl World {
             None => seen.too_late += 1,
         }
         let _ = command.0.wait();
-        if let Some(lines) = journal() {
-            seen.dead += 1;
-            seen.journal.insert(lines);
-        }
+        seen.dead += u32::from(journal().is_some());
         let mut down = self.netloom("down chaos")?;
         let status = down.0.wait().map_err(|source| Failed::Start { program: "netloom".into(), source })?;
         // 2: there is no such lab, because nothing of it was there yet, or not any more.
@@ -253,6 +257,26 @@ impl World {
             Some(0 | 2) => Ok(moment),
             _ => Err(Failed::Status { what: format!("down after {moment:?}"), status }),
         }
+    }
+
+    /// The daemon, at a random line that it writes into its journal: the steps themselves are much shorter than the
+    /// start of a process, and it must be known beforehand who is to be killed.
+    fn among_steps(&mut self, lines: usize, span: Duration) -> Option<u32> {
+        let more = usize::try_from(self.next(22)).unwrap_or(0);
+        let begun = Instant::now();
+        let mut victim = None;
+        while begun.elapsed() < span.saturating_mul(2) {
+            victim = victim.or_else(|| self.daemon());
+            let now = journal();
+            // While it goes down its journal only grows by what is gone; at the end there is none.
+            if now.map_or(victim.is_some() && lines > 0, |now| now >= lines + more) {
+                break;
+            }
+        }
+        for _ in 0..self.next(2_000) {
+            std::hint::spin_loop();
+        }
+        victim
     }
 
     fn netloom(&self, words: &str) -> Result<Job, Failed> {
@@ -272,12 +296,13 @@ impl World {
             .min()
     }
 
-    /// The listing once it is as `before`, or after two seconds: the kernel takes its time with namespaces.
-    fn settled(&self, before: &BTreeSet<String>) -> Result<BTreeSet<String>, Failed> {
+    /// The listing once it is as `before`, or after ten seconds: the kernel takes its time with namespaces.
+    fn settled(&self, before: &BTreeSet<String>, seen: &mut Seen) -> Result<BTreeSet<String>, Failed> {
         let begun = Instant::now();
         loop {
             let now = self.listing()?;
-            if now == *before || begun.elapsed() > Duration::from_secs(2) {
+            if now == *before || begun.elapsed() > Duration::from_secs(10) {
+                seen.settled = seen.settled.max(begun.elapsed());
                 return Ok(now);
             }
             pause(Duration::from_millis(10));
@@ -296,10 +321,15 @@ impl World {
             }
         }
         let mounts = run::read("/proc/self/mountinfo")?;
-        // The first numbers are given anew at each mount; what is mounted where counts.
-        all.extend(
-            mounts.lines().map(|line| format!("mount {}", line.splitn(5, ' ').last().unwrap_or(line))),
-        );
+        for line in mounts.lines() {
+            // The first numbers are given anew at each mount; what is mounted where counts.
+            let line = line.splitn(5, ' ').last().unwrap_or(line);
+            // Names that were copied along from the machine around go when they are removed there.
+            let ours = ["bystander", "chaos-"].iter().any(|name| line.contains(name));
+            if ours || !line.starts_with("/run/netns/") {
+                all.insert(format!("mount {line}"));
+            }
+        }
         all.extend(sh("ip -o link")?.lines().map(|line| format!("device {line}")));
         all.extend(sh("ip -n bystander -o link")?.lines().map(|line| format!("bystander's device {line}")));
         for dir in ["/run", "/tmp", "/dev/shm", "/sys/fs/cgroup"] {

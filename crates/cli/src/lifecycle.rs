@@ -90,6 +90,8 @@ pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
                 launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
             }
             State::Absent => {
+                // A daemon that was killed at once may have left the directory of all labs, empty.
+                drop(client.home().remove());
                 let lab = client.home().lab();
                 return Err(Failure::from(ApiError::new(
                     ErrorKind::NotFound,

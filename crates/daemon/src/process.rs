@@ -74,7 +74,11 @@ fn run(options: &Options, boot: Box<dyn Boot>) -> Result<(), ApiError> {
 pub(crate) fn hold(home: &Home) -> Result<Lock, ApiError> {
     let is_held = || Identity::read(&home.pid_file()).is_some_and(|who| who.is_alive());
     for _ in 0..PATIENCE {
-        home.create().map_err(|error| refused(&error))?;
+        match home.create() {
+            // Another lab's end removed the directory above, which was empty for a moment.
+            Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            made => made.map_err(|error| refused(&error))?,
+        }
         match Lock::take(home) {
             Ok(lock) => return Ok(lock),
             Err(LockError::Held) if is_held() => break,
