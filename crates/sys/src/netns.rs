@@ -62,6 +62,25 @@ impl NetNs {
         on_thread(|| self.enter().map(|()| work()))?
     }
 
+    /// Runs `work` inside one namespace after the other, all on one fresh thread: for many, much cheaper than
+    /// [`NetNs::run`] each. Ends at the first that cannot be entered.
+    ///
+    /// # Errors
+    /// As [`NetNs::run`].
+    pub fn run_in_each<'a, K: Send, R: Send>(
+        namespaces: impl IntoIterator<Item = (K, &'a Self)> + Send,
+        mut work: impl FnMut(&K) -> R + Send,
+    ) -> Result<Vec<(K, R)>, HostError> {
+        on_thread(|| {
+            let inside = |(key, netns): (K, &Self)| {
+                netns.enter()?;
+                let result = work(&key);
+                Ok((key, result))
+            };
+            namespaces.into_iter().map(inside).collect()
+        })?
+    }
+
     /// Moves the calling thread into the namespace for good. For threads and processes that exist only to live there.
     ///
     /// # Errors
@@ -256,6 +275,18 @@ mod tests {
         assert_eq!(inside, ns.inode().unwrap());
         assert_ne!(inside, before);
         assert_eq!(NetNs::current().unwrap().inode().unwrap(), before);
+    }
+
+    #[test]
+    fn each_is_entered_in_turn() {
+        if !can_make_namespaces() {
+            return;
+        }
+        let all = [NetNs::create().unwrap(), NetNs::create().unwrap()];
+        let inside = |_: &usize| NetNs::current().unwrap().inode().unwrap();
+        let found = NetNs::run_in_each(all.iter().enumerate(), inside).unwrap();
+        let expected: Vec<_> = all.iter().map(|ns| ns.inode().unwrap()).enumerate().collect();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::icmp::{IcmpSocket, kind};
 use netloom_sys::netlink::{Netlink as _, NetlinkSocket, Request};
+use netloom_sys::netns::NetNs;
 use netloom_sys::{Errno, HostError, clock};
 
 use super::echo::{self, Token};
@@ -85,9 +86,9 @@ impl<'a> Pinger<'a> {
         let heard = if job.v6 { kind::REPLY_V6 } else { kind::REPLY };
         let senders: BTreeSet<usize> = job.pairs.iter().map(|(from, _)| *from).collect();
         let mut sockets = BTreeMap::new();
-        for index in senders {
-            let Some(node) = nodes.get(index) else { continue };
-            let socket = node.netns.run(|| IcmpSocket::open(job.v6, &[heard]))??;
+        let senders = senders.into_iter().filter_map(|index| Some((index, &*nodes.get(index)?.netns)));
+        for (index, socket) in NetNs::run_in_each(senders, |_| IcmpSocket::open(job.v6, &[heard]))? {
+            let socket = socket?;
             epoll.add(&socket, index as u64, Interest::Read)?;
             sockets.insert(index, socket);
         }
@@ -207,6 +208,12 @@ impl<'a> Pinger<'a> {
             entries.entry(from).or_default().insert(to);
             entries.entry(to).or_default().insert(from);
         }
+        let Self { nodes, netlinks, .. } = self;
+        let fresh = entries.keys().copied().filter(|at| !netlinks.contains_key(at));
+        let fresh: Vec<_> = fresh.filter_map(|at| Some((at, &*nodes.get(at)?.netns))).collect();
+        for (at, netlink) in NetNs::run_in_each(fresh, |_| NetlinkSocket::open())? {
+            netlinks.insert(at, netlink?);
+        }
         for (at, others) in entries {
             let Some(node) = self.nodes.get(at) else { continue };
             let index = node.interface;
@@ -215,12 +222,7 @@ impl<'a> Pinger<'a> {
                 .filter_map(|&other| self.nodes.get(other)?.address(self.job.v6))
                 .map(|address| Request::DeleteNeighbour { index, address })
                 .collect();
-            let netlink = match self.netlinks.entry(at) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    entry.insert(node.netns.run(NetlinkSocket::open)??)
-                }
-            };
+            let Some(netlink) = self.netlinks.get_mut(&at) else { continue };
             // An entry that is gone already, or never was on this link (a routed target), is as good as deleted.
             let _ = netlink.batch(&requests);
         }
