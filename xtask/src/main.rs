@@ -68,3 +68,14 @@ fn main() -> std::process::ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_task_has_arguments_that_parse() {
+        Cli::command().debug_assert();
+    }
+}

@@ -13,6 +13,7 @@ const NEEDED: &[Needed] = &[
 
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
+#[group(id = "test")]
 pub(crate) struct Args {
     /// Never install packages, only name those missing.
     #[arg(long)]
