@@ -4,6 +4,7 @@
 //! [`HostError`] naming operation, object and errno. Nothing here decides anything: policy lives with the callers.
 
 pub mod affinity;
+pub mod awake;
 pub mod cgroup;
 pub mod child;
 pub mod clock;

@@ -10,5 +10,6 @@
 mod spin;
 mod standing;
 mod thread;
+mod vigil;
 
 pub(crate) use thread::{Caller, Device, Mail, WorkerHandle};

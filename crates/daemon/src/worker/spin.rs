@@ -6,6 +6,12 @@
 const LINGER_NS: u64 = 100_000;
 /// Wakes up this much before a link's departure is due, and looks on until it is.
 const EARLY_NS: u64 = 60_000;
+/// Woken this much after it was to be, by a hypervisor that had better things to do, it does not trust sleep...
+const OVERSLEPT_NS: u64 = 250_000;
+/// ...for this long,
+const DISTRUST_NS: u64 = 2_000_000_000;
+/// and looks on if something is due within this.
+const AWAKE_NS: u64 = 5_000_000;
 /// How often the processors this thread may use are counted again, while there is traffic.
 const RECOUNT_NS: u64 = 20_000_000;
 /// How often it is seen whether others want them, while there is traffic.
@@ -30,12 +36,14 @@ pub(super) struct Spin {
     /// A processor is there that nobody needs.
     spare: bool,
     threads: usize,
+    /// Until when sleep is not trusted.
+    wary_until: u64,
 }
 
 impl Spin {
     /// For one of `threads` workers.
     pub(super) fn new(threads: usize) -> Self {
-        Self { last_traffic: 0, counted: 0, processors: 0, looked: 0, spare: false, threads }
+        Self { last_traffic: 0, counted: 0, processors: 0, looked: 0, spare: false, threads, wary_until: 0 }
     }
 
     /// A packet was dealt with by `now`.
@@ -52,12 +60,22 @@ impl Spin {
         }
     }
 
+    /// It slept until `now`, and was to wake up at `due` or before.
+    pub(super) fn slept(&mut self, now: u64, due: u64) {
+        if now.saturating_sub(due) > OVERSLEPT_NS {
+            self.wary_until = now + DISTRUST_NS;
+        }
+    }
+
     /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
     pub(super) fn timeout(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
         if self.spare && self.last_traffic != 0 && now.saturating_sub(self.last_traffic) < LINGER_NS {
             return Some(0);
         }
         let left = deadline?.saturating_sub(now);
+        if self.spare && now < self.wary_until && left < AWAKE_NS {
+            return Some(0);
+        }
         Some(if self.processors > self.threads { left.saturating_sub(EARLY_NS) } else { left })
     }
 }
@@ -109,6 +127,23 @@ mod tests {
         assert_eq!(spin.timeout(1_000_001, None), None);
         spin.traffic(1_000_000 + LOOK_NS, &Fake(2, 2));
         assert_eq!(spin.timeout(1_000_001 + LOOK_NS, None), Some(0));
+    }
+
+    #[test]
+    fn once_woken_late_it_stays_awake_for_what_is_due_soon() {
+        let mut spin = Spin::new(1);
+        spin.traffic(1_000_000, &Fake(2, 2));
+        spin.slept(2_000_000, 1_900_000);
+        assert_eq!(spin.timeout(2_000_000, Some(2_500_000)), Some(440_000), "a little late is usual");
+        spin.slept(2_500_000, 2_000_000);
+        assert_eq!(spin.timeout(2_500_000, Some(3_000_000)), Some(0));
+        assert_eq!(spin.timeout(2_500_000, Some(22_500_000)), Some(19_940_000), "far away");
+        assert_eq!(spin.timeout(2_500_000, None), None);
+        let later = 2_500_000 + DISTRUST_NS;
+        assert_eq!(spin.timeout(later, Some(later + 500_000)), Some(440_000), "forgiven");
+        spin.slept(later, 0);
+        spin.traffic(later + 1, &Fake(2, 3));
+        assert_eq!(spin.timeout(later + 1, Some(later + 500_001)), Some(440_000), "not at others' cost");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use netloom_sys::{HostError, affinity, clock};
 
 use super::spin::{Machine, Spin};
 use super::standing::Promptness;
+use super::vigil::Vigil;
 
 /// A driver with a file descriptor to wait for.
 pub(crate) trait Device: Port + AsFd {}
@@ -89,6 +90,7 @@ impl WorkerHandle {
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
                 promptness: Promptness::new(),
+                vigil: Vigil::new(),
             };
             let thread =
                 std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
@@ -182,6 +184,7 @@ struct Runner<S> {
     served: bool,
     machine: Host,
     promptness: Promptness,
+    vigil: Vigil,
 }
 
 /// The machine, as far as [`Spin`] asks.
@@ -216,10 +219,23 @@ impl<S: Slowpath> Runner<S> {
             }
             self.worker.poll(Nanos(now), &mut self.slow);
             self.hand_over();
-            let timeout = self.spin.timeout(now, self.worker.deadline().map(|d| d.0));
+            let timeout = self.timeout(now);
             rung = self.wait(timeout);
             self.serve(now, timeout);
         }
+    }
+
+    /// How long to wait for devices, in nanoseconds.
+    fn timeout(&mut self, now: u64) -> Option<u64> {
+        let deadline = self.worker.deadline().map(|due| due.0);
+        let vigil = match deadline {
+            Some(_) => {
+                self.vigil.appointment(now);
+                None
+            }
+            None => self.vigil.nothing(now),
+        };
+        self.spin.timeout(now, deadline).or(vigil)
     }
 
     /// Carries out what was sent; `false` when the control side is gone.
@@ -296,6 +312,9 @@ impl<S: Slowpath> Runner<S> {
     /// One round at every port that is ready, with a look at due links in between.
     fn serve(&mut self, waiting: u64, timeout: Option<u64>) {
         let woken = clock::now();
+        if let Some(timeout) = timeout.filter(|timeout| *timeout > 0) {
+            self.spin.slept(woken, waiting + timeout);
+        }
         if timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS {
             self.promptness.rested(woken);
         } else {
