@@ -60,6 +60,11 @@ impl Spin {
         }
     }
 
+    /// Whether others have processors even if all workers are busy.
+    pub(super) const fn leaves_processors(&self) -> bool {
+        self.processors > self.threads
+    }
+
     /// It slept until `now`, and was to wake up at `due` or before.
     pub(super) fn slept(&mut self, now: u64, due: u64) {
         if now.saturating_sub(due) > OVERSLEPT_NS {
@@ -76,7 +81,7 @@ impl Spin {
         if self.spare && now < self.wary_until && left < AWAKE_NS {
             return Some(0);
         }
-        Some(if self.processors > self.threads { left.saturating_sub(EARLY_NS) } else { left })
+        Some(if self.leaves_processors() { left.saturating_sub(EARLY_NS) } else { left })
     }
 }
 

@@ -1,6 +1,9 @@
 //! Ahead of others while there is little to do, as the kernel's own handling of packets is: a packet that waits for
 //! a compiler to use up its turn is late by milliseconds. One that has been busy for long without a break stands in
 //! line with everybody else, so that a storm of packets leaves the machine usable.
+//!
+//! On the only processor, going ahead of others means to interrupt the one that has just sent a packet, which then has
+//! to be gone back to: a switch more for every packet. There it is worth it for links with a schedule only.
 
 use netloom_sys::sched::{self, Standing};
 
@@ -23,11 +26,13 @@ impl Promptness {
         Self { standing: Standing::Ordinary, allowed: true, rested: 0 }
     }
 
-    /// It rested until `now`.
-    pub(super) fn rested(&mut self, now: u64) {
+    /// It rested until `now`. `worth`: whether to go ahead of others would be worth it.
+    pub(super) fn rested(&mut self, now: u64, worth: bool) {
         self.rested = now;
-        if self.standing == Standing::Ordinary && self.allowed {
-            self.set(Standing::Prompt);
+        match (self.standing, worth) {
+            (Standing::Ordinary, true) if self.allowed => self.set(Standing::Prompt),
+            (Standing::Prompt, false) => self.set(Standing::Ordinary),
+            _ => {}
         }
     }
 

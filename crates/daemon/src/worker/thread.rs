@@ -316,7 +316,8 @@ impl<S: Slowpath> Runner<S> {
             self.spin.slept(woken, waiting + timeout);
         }
         if timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS {
-            self.promptness.rested(woken);
+            let worth = self.spin.leaves_processors() || self.worker.deadline().is_some();
+            self.promptness.rested(woken, worth);
         } else {
             self.promptness.busy(woken);
         }
