@@ -84,6 +84,12 @@ impl Tree {
         Ok(Self { fd, what: kind.to_owned() })
     }
 
+    /// Its root, to open what is in it without attaching it.
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     /// Limits every mount of the tree.
     ///
     /// # Errors

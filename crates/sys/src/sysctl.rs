@@ -3,9 +3,14 @@
 //! Settings of the whole machine are never written: the caller enters a namespace of ours first.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{Because, HostError};
+use crate::mount_tree::{Limits, Tree};
 use crate::netns::NetNs;
 
 /// Writes `settings`, as pairs of a path below /proc/sys ("net/ipv6/conf/all/disable_ipv6") and a value, inside `ns`. Dots serve as slashes,
@@ -23,8 +28,46 @@ pub fn write_in(ns: &NetNs, settings: &[(&str, &str)]) -> Result<(), HostError> 
 /// # Errors
 /// As [`write_in`].
 pub fn write(name: &str, value: &str) -> Result<(), HostError> {
-    let path = path_of(name).because("set the kernel setting", || name)?;
-    std::fs::write(path, value).because("set the kernel setting", || format!("{name} = {value}"))
+    let path = below_root(name).because("set the kernel setting", || name)?;
+    VIEW.with_borrow_mut(|view| view.write(&path, value.as_bytes()))
+        .because("set the kernel setting", || format!("{name} = {value}"))
+}
+
+thread_local! {
+    static VIEW: RefCell<View> = const { RefCell::new(View { own: None, written: 0, refused: false }) };
+}
+
+/// Through which mount of proc a thread writes.
+///
+/// The kernel keeps a directory entry for every namespace whose settings were touched, all of the same name, and
+/// looks through them one by one: in the machine's /proc, the thousandth namespace costs a thousand comparisons at
+/// each step of the path. So a thread that writes a lot has a mount of its own, and a new one now and then.
+struct View {
+    own: Option<Tree>,
+    /// Settings written through it.
+    written: u32,
+    /// The host does not let us.
+    refused: bool,
+}
+
+/// Settings written through one mount.
+const WRITES: u32 = 128;
+
+impl View {
+    fn write(&mut self, path: &str, value: &[u8]) -> Result<(), Errno> {
+        if self.written >= WRITES && !self.refused {
+            self.own = Tree::new("proc", &[], Limits { read_only: false, ..Limits::ALL }).ok();
+            self.refused = self.own.is_none();
+            self.written = 0;
+        }
+        self.written = self.written.saturating_add(1);
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = match &self.own {
+            Some(tree) => rustix::fs::openat(tree.root(), format!("sys/{path}"), flags, Mode::empty())?,
+            None => rustix::fs::openat(CWD, format!("{ROOT}/{path}"), flags, Mode::empty())?,
+        };
+        rustix::io::write(file, value).map(drop)
+    }
 }
 
 /// Reads a setting of the machine or of the calling thread's namespace, without the newline.
@@ -42,12 +85,11 @@ fn slashed(name: &str) -> Cow<'_, str> {
     if name.contains('/') { Cow::Borrowed(name) } else { Cow::Owned(name.replace('.', "/")) }
 }
 
-fn path_of(name: &str) -> Result<PathBuf, rustix::io::Errno> {
+/// The path below [`ROOT`].
+fn below_root(name: &str) -> Result<Cow<'_, str>, Errno> {
     let name = slashed(name);
-    if !name.starts_with("net/") || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err(rustix::io::Errno::INVAL);
-    }
-    Ok(Path::new(ROOT).join(name.as_ref()))
+    let sound = name.starts_with("net/") && !name.split('/').any(|part| matches!(part, "" | "." | ".."));
+    if sound { Ok(name) } else { Err(Errno::INVAL) }
 }
 
 const ROOT: &str = "/proc/sys";
@@ -69,7 +111,7 @@ mod tests {
             "net//x",
             "",
         ] {
-            assert_eq!(path_of(name), Err(rustix::io::Errno::INVAL), "{name:?}");
+            assert_eq!(below_root(name), Err(Errno::INVAL), "{name:?}");
         }
     }
 
@@ -85,6 +127,24 @@ mod tests {
         assert_eq!(ns.run(|| read(name)).unwrap().unwrap(), "0");
         write_in(&ns, &[("net.ipv4.ip_forward", "1")]).unwrap();
         assert_eq!(ns.run(|| read(name)).unwrap().unwrap(), "1");
+        assert_eq!(read(name).unwrap(), outside);
+    }
+
+    #[test]
+    fn a_thread_that_writes_a_lot_still_writes_to_the_namespace_it_is_in() {
+        if !can_make_namespaces() {
+            return;
+        }
+        let name = "net/ipv4/ip_forward";
+        let outside = read(name).unwrap();
+        let namespaces = [NetNs::create().unwrap(), NetNs::create().unwrap()];
+        let all = (0..2 * WRITES + 2).map(|n| (n, &namespaces[n as usize % 2]));
+        // Even ones go to the first, odd ones to the second; the last of each stays.
+        let write =
+            |n: &u32| write(name, if n.is_multiple_of(2) { "1" } else { "0" }).map(|()| read(name).unwrap());
+        for (n, seen) in NetNs::run_in_each(all, write).unwrap() {
+            assert_eq!(seen.unwrap(), if n.is_multiple_of(2) { "1" } else { "0" }, "{n}");
+        }
         assert_eq!(read(name).unwrap(), outside);
     }
 }

@@ -1,5 +1,6 @@
 //! The netlink socket: many requests in one send, errors matched by sequence number.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netlink_packet_core::{
@@ -78,7 +79,32 @@ pub struct NetlinkSocket {
     fd: OwnedFd,
     sequence: u32,
     out: Vec<u8>,
-    answer: Vec<u8>,
+}
+
+thread_local! {
+    /// Where answers are read to: one for all sockets of a thread, as there may be thousands.
+    static ANSWER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An answer being read, in the thread's buffer.
+struct Answer(Vec<u8>);
+
+impl Answer {
+    fn new() -> Self {
+        let mut buffer = ANSWER.take();
+        buffer.resize(LONGEST, 0);
+        Self(buffer)
+    }
+
+    fn get(&self, received: usize) -> &[u8] {
+        self.0.get(..received).unwrap_or_default()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        ANSWER.set(std::mem::take(&mut self.0));
+    }
 }
 
 impl NetlinkSocket {
@@ -97,7 +123,7 @@ impl NetlinkSocket {
         // Both only make answers shorter and clearer; old kernels do without.
         let _ = crate::sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
         let _ = crate::sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
-        Ok(Self { fd, sequence: 0, out: Vec::new(), answer: Vec::new() })
+        Ok(Self { fd, sequence: 0, out: Vec::new() })
     }
 
     /// The index of the interface `name`.
@@ -138,9 +164,10 @@ impl NetlinkSocket {
         rustix::net::send(&self.fd, &self.out, SendFlags::empty())
             .because("send to", || "a netlink socket")?;
         let end = self.sequence;
+        let mut answer = Answer::new();
         loop {
-            let received = self.receive()?;
-            let mut rest = self.answer.get(..received).unwrap_or_default();
+            let received = self.receive(&mut answer)?;
+            let mut rest = answer.get(received);
             let mut finished = false;
             while let Some((ack, tail)) = Ack::next(rest) {
                 rest = tail;
@@ -163,10 +190,9 @@ impl NetlinkSocket {
         }
     }
 
-    fn receive(&mut self) -> Result<usize, HostError> {
-        self.answer.resize(ANSWER, 0);
+    fn receive(&self, answer: &mut Answer) -> Result<usize, HostError> {
         loop {
-            match rustix::net::recv(&self.fd, self.answer.as_mut_slice(), RecvFlags::empty()) {
+            match rustix::net::recv(&self.fd, answer.0.as_mut_slice(), RecvFlags::empty()) {
                 Ok((received, _)) => return Ok(received),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(HostError::new("receive from", "a netlink socket", errno)),
@@ -205,9 +231,10 @@ impl NetlinkSocket {
         append(&mut self.out, request.clone(), NLM_F_DUMP, self.sequence);
         rustix::net::send(&self.fd, &self.out, SendFlags::empty()).because("list", || what)?;
         let mut consistent = true;
+        let mut answer = Answer::new();
         loop {
-            let received = self.receive()?;
-            let mut rest = self.answer.get(..received).unwrap_or_default();
+            let received = self.receive(&mut answer)?;
+            let mut rest = answer.get(received);
             while let Some((header, body, tail)) = split(rest) {
                 rest = tail;
                 if header.sequence_number != self.sequence {
@@ -365,7 +392,7 @@ fn split(bytes: &[u8]) -> Option<(NetlinkHeader, &[u8], &[u8])> {
 /// Requests per send: their errors must fit the receive buffer (212,992 bytes by default, about 800 a message).
 const CHUNK: usize = 96;
 /// The kernel never answers more in one datagram.
-const ANSWER: usize = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// How often to read a table that keeps changing.
