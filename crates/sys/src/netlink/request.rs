@@ -87,6 +87,11 @@ pub enum Request {
         /// IPv4 or IPv6.
         address: IpAddr,
     },
+    /// Hands what an interface sends to its driver at once, without a queue of the kernel's in front.
+    NoQueue {
+        /// Interface index. Best while the interface is down: when raised it gets the default queue.
+        index: u32,
+    },
     /// Drops all an interface receives before the namespace's own stack sees it; packet sockets still do.
     DropIngress {
         /// Interface index.
@@ -202,6 +207,10 @@ impl Request {
             Self::DeleteNeighbour { index, address } => {
                 emit((RouteNetlinkMessage::DelNeighbour(neighbour(*index, *address)), 0));
             }
+            Self::NoQueue { index } => {
+                let message = RouteNetlinkMessage::NewQueueDiscipline(no_queue(*index));
+                emit((message, NLM_F_CREATE | NLM_F_REPLACE));
+            }
             Self::DropIngress { index } => {
                 emit((RouteNetlinkMessage::NewQueueDiscipline(ingress(*index)), NLM_F_CREATE | NLM_F_EXCL));
                 emit((RouteNetlinkMessage::NewTrafficFilter(drop_all(*index)), NLM_F_CREATE | NLM_F_EXCL));
@@ -226,6 +235,9 @@ impl Request {
             Self::DeleteRoute(route) => ("remove the route", route.to_string()),
             Self::SetNeighbour { address, .. } => ("set the neighbour", address.to_string()),
             Self::DeleteNeighbour { address, .. } => ("remove the neighbour", address.to_string()),
+            Self::NoQueue { index } => {
+                ("take away the queue of the interface", format!("with index {index}"))
+            }
             Self::DropIngress { index } => {
                 ("shield the namespace from the interface", format!("with index {index}"))
             }
@@ -361,6 +373,14 @@ fn neighbour(index: u32, address: IpAddr) -> NeighbourMessage {
         IpAddr::V4(ip) => NeighbourAddress::Inet(ip),
         IpAddr::V6(ip) => NeighbourAddress::Inet6(ip),
     }));
+    message
+}
+
+fn no_queue(index: u32) -> TcMessage {
+    let mut message = TcMessage::default();
+    message.header.index = signed(index);
+    message.header.parent = TcHandle::ROOT;
+    message.attributes.push(TcAttribute::Kind("noqueue".to_owned()));
     message
 }
 

@@ -454,6 +454,7 @@ mod tests {
             Request::SetNeighbour { index: 77, address: ip("10.0.0.9"), mac: [2, 0, 0, 0, 0, 9] },
             Request::SetNeighbour { index: 77, address: ip("fd00::9"), mac: [2, 0, 0, 0, 0, 9] },
             Request::DropIngress { index: 77 },
+            Request::NoQueue { index: 77 },
         ];
         socket.batch(&batch).unwrap();
 
