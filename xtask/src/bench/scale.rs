@@ -8,6 +8,11 @@ use super::shell;
 use super::{now, wait};
 use crate::run::Failed;
 
+/// How often netloom's own short measurements are repeated.
+const RUNS: usize = 3;
+/// A daemon that uses at most this much of a second is quiet.
+const QUIET: f64 = 0.02;
+
 /// Runs the group.
 ///
 /// # Errors
@@ -56,23 +61,31 @@ fn many(sizes: &[usize]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Seconds until a lab is up, answers and is quiet; seconds until it is gone.
+/// Seconds until a lab is up, answers and is quiet; seconds until it is gone: medians of some runs.
 fn up_down(topology: &str, hosts: usize) -> Result<(f64, f64), Failed> {
+    let runs = (0..RUNS).map(|_| up_down_once(topology, hosts)).collect::<Result<Vec<_>, _>>()?;
+    let (up, down): (Vec<f64>, Vec<f64>) = runs.into_iter().unzip();
+    let middle = |times: &[f64]| report::median(times).unwrap_or_default();
+    Ok((middle(&up), middle(&down)))
+}
+
+fn up_down_once(topology: &str, hosts: usize) -> Result<(f64, f64), Failed> {
     eprintln!("scale: {topology},{hosts}");
     let start = now();
     let lab = topology_lab(topology, hosts)?;
     // Its hosts are addressed in order, so that the first pings every one of them.
     lab.verb(&["ping", "h1", "all"])?;
-    let up = start.elapsed().as_secs_f64();
+    let mut up = start.elapsed().as_secs_f64();
     let pid = lab.pid()?;
-    let before = cpu_of(pid);
-    wait(1.0);
-    let busy = cpu_of(pid) - before;
-    if busy > 0.02 {
-        eprintln!(
-            "scale: {topology},{hosts} was not quiet: {:.1} % of a core in the second after",
-            busy * 100.0
-        );
+    for _ in 0..30 {
+        let before = cpu_of(pid);
+        wait(1.0);
+        let busy = cpu_of(pid) - before;
+        if busy <= QUIET {
+            break;
+        }
+        eprintln!("scale: not quiet yet: {:.1} % of a core", busy * 100.0);
+        up = start.elapsed().as_secs_f64();
     }
     let start = now();
     drop(lab);
@@ -89,7 +102,7 @@ fn topology_lab(topology: &str, hosts: usize) -> Result<Lab, Failed> {
 fn idle(hosts: usize, settle: u64) -> Result<(), Failed> {
     #[expect(clippy::cast_precision_loss, reason = "display")]
     let each = |kib: f64| kib / hosts as f64;
-    let before = available();
+    let before = settled();
     let lab = topology_lab("single", hosts)?;
     wait(settle as f64);
     let ours = each(before - available());
@@ -98,10 +111,9 @@ fn idle(hosts: usize, settle: u64) -> Result<(), Failed> {
     wait(10.0);
     let busy = (cpu_of(pid) - busy) / 10.0;
     drop(lab);
-    wait(2.0);
-    let before = available();
+    let before = settled();
     let bare = (0..hosts).map(bare_host).collect::<Result<Vec<_>, _>>()?;
-    wait(2.0);
+    wait(settle as f64);
     let theirs = each(before - available());
     drop(bare);
     report::table(&format!("{hosts} idle hosts"), &["what", "value", "asked"]);
@@ -157,11 +169,16 @@ fn pingall(hosts: usize, sample: usize, peers_only: bool) -> Result<(), Failed> 
     if !peers_only {
         let lab = topology_lab("single", hosts)?;
         for (family, flag) in [("IPv4", "-4"), ("IPv6", "-6")] {
-            let start = now();
-            let answer = lab.json(&["ping", flag])?;
-            let seconds = start.elapsed().as_secs_f64();
-            let [asked, answered] = ["pairs", "answered"].map(|key| number(&answer["pings"], key));
-            ours.push((family, seconds, asked - answered));
+            let mut times = Vec::new();
+            let mut lost = 0.0;
+            for _ in 0..RUNS {
+                let start = now();
+                let answer = lab.json(&["ping", flag])?;
+                times.push(start.elapsed().as_secs_f64());
+                let [asked, answered] = ["pairs", "answered"].map(|key| number(&answer["pings"], key));
+                lost += asked - answered;
+            }
+            ours.push((family, report::median(&times).unwrap_or_default(), lost));
         }
     }
     let theirs = mininet("single", hosts, "lxbr", sample)?;
@@ -194,6 +211,21 @@ fn mininet(topology: &str, hosts: usize, switch: &str, pairs: usize) -> Result<V
     let text = shell::finish("mininet", &mut command)?;
     let last = text.lines().last().unwrap_or_default();
     serde_json::from_str(last).map_err(|e| Failed::Check(format!("Mininet said {last:?}: {e}")))
+}
+
+/// What is available once the kernel has cleared up after earlier namespaces.
+fn settled() -> f64 {
+    const STILL: f64 = 2_048.0; // KiB in two seconds
+    let mut last = available();
+    for _ in 0..30 {
+        wait(2.0);
+        let next = available();
+        if (next - last).abs() < STILL {
+            return next;
+        }
+        last = next;
+    }
+    last
 }
 
 /// KiB that could be had without swapping.

@@ -4,6 +4,10 @@
 /// Looks on for this long after the last packet was dealt with: longer than a sleeping processor takes to wake up and
 /// send the answer to it.
 const LINGER_NS: u64 = 100_000;
+/// Rounds with packets, none this much after the one before...
+const PAUSE_NS: u64 = 1_000_000;
+/// ...that make a conversation: a single packet now and then is not worth a processor.
+const CONVERSATION: u32 = 4;
 /// Wakes up this much before a link's departure is due, and looks on until it is.
 const EARLY_NS: u64 = 60_000;
 /// Woken this much after it was to be, by a hypervisor that had better things to do, it does not trust sleep...
@@ -30,6 +34,8 @@ pub(super) trait Machine {
 #[derive(Debug)]
 pub(super) struct Spin {
     last_traffic: u64,
+    /// Rounds with packets without a pause in between.
+    streak: u32,
     counted: u64,
     processors: usize,
     looked: u64,
@@ -43,11 +49,22 @@ pub(super) struct Spin {
 impl Spin {
     /// For one of `threads` workers.
     pub(super) fn new(threads: usize) -> Self {
-        Self { last_traffic: 0, counted: 0, processors: 0, looked: 0, spare: false, threads, wary_until: 0 }
+        Self {
+            last_traffic: 0,
+            streak: 0,
+            counted: 0,
+            processors: 0,
+            looked: 0,
+            spare: false,
+            threads,
+            wary_until: 0,
+        }
     }
 
     /// A packet was dealt with by `now`.
     pub(super) fn traffic(&mut self, now: u64, machine: &impl Machine) {
+        let paused = now.saturating_sub(self.last_traffic) >= PAUSE_NS;
+        self.streak = if paused { 1 } else { self.streak.saturating_add(1) };
         self.last_traffic = now;
         if self.processors == 0 || now.saturating_sub(self.counted) >= RECOUNT_NS {
             self.counted = now;
@@ -74,7 +91,8 @@ impl Spin {
 
     /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
     pub(super) fn timeout(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
-        if self.spare && self.last_traffic != 0 && now.saturating_sub(self.last_traffic) < LINGER_NS {
+        let converses = self.streak >= CONVERSATION;
+        if self.spare && converses && now.saturating_sub(self.last_traffic) < LINGER_NS {
             return Some(0);
         }
         let left = deadline?.saturating_sub(now);
@@ -102,6 +120,11 @@ mod tests {
         }
     }
 
+    /// Traffic enough for a conversation, the last of it at `now`.
+    fn converse(spin: &mut Spin, now: u64, machine: &Fake) {
+        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), machine));
+    }
+
     #[test]
     fn an_idle_worker_sleeps_until_it_is_woken() {
         assert_eq!(Spin::new(1).timeout(1_000_000, None), None);
@@ -110,7 +133,7 @@ mod tests {
     #[test]
     fn with_a_spare_processor_it_lingers_and_then_sleeps() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, &Fake(2, 2));
+        converse(&mut spin, 1_000_000, &Fake(2, 2));
         assert_eq!(spin.timeout(1_099_999, None), Some(0));
         assert_eq!(spin.timeout(1_100_000, None), None);
         assert_eq!(spin.timeout(1_100_000, Some(1_900_000)), Some(740_000));
@@ -118,9 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_now_and_then_is_no_conversation() {
+        let mut spin = Spin::new(1);
+        for n in 1..20 {
+            spin.traffic(n * PAUSE_NS, &Fake(2, 1));
+            assert_eq!(spin.timeout(n * PAUSE_NS + 1, None), None);
+        }
+    }
+
+    #[test]
     fn without_one_it_never_lingers() {
         let mut spin = Spin::new(2);
-        spin.traffic(1_000_000, &Fake(2, 1));
+        converse(&mut spin, 1_000_000, &Fake(2, 1));
         assert_eq!(spin.timeout(1_000_001, None), None);
         assert_eq!(spin.timeout(1_000_001, Some(1_000_101)), Some(100));
     }
@@ -128,10 +160,10 @@ mod tests {
     #[test]
     fn what_others_want_is_not_spare() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, &Fake(2, 3));
+        converse(&mut spin, 1_000_000, &Fake(2, 3));
         assert_eq!(spin.timeout(1_000_001, None), None);
-        spin.traffic(1_000_000 + LOOK_NS, &Fake(2, 2));
-        assert_eq!(spin.timeout(1_000_001 + LOOK_NS, None), Some(0));
+        converse(&mut spin, 1_000_010 + LOOK_NS, &Fake(2, 2));
+        assert_eq!(spin.timeout(1_000_011 + LOOK_NS, None), Some(0));
     }
 
     #[test]
@@ -154,10 +186,10 @@ mod tests {
     #[test]
     fn processors_are_counted_now_and_then() {
         let mut spin = Spin::new(1);
-        spin.traffic(1, &Fake(2, 1));
-        spin.traffic(LOOK_NS, &Fake(1, 1));
+        converse(&mut spin, 10, &Fake(2, 1));
+        converse(&mut spin, LOOK_NS, &Fake(1, 1));
         assert_eq!(spin.timeout(LOOK_NS + 1, None), Some(0), "not counted again yet");
-        spin.traffic(RECOUNT_NS + 2, &Fake(1, 1));
-        assert_eq!(spin.timeout(RECOUNT_NS + 3, None), None);
+        converse(&mut spin, RECOUNT_NS + 20, &Fake(1, 1));
+        assert_eq!(spin.timeout(RECOUNT_NS + 21, None), None);
     }
 }
