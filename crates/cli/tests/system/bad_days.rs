@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::place::{Done, for_each, once};
 
@@ -154,11 +155,39 @@ fn one_copy_goes_down_and_the_others_do_not_notice() {
         };
         let before = [look("c1"), look("c3")];
         let ping = place.start("-l c1 exec -T h1 -- ping -q -i 0.001 -c 600 10.0.0.2");
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
         place.ok("down c2");
         let ping = ping.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&ping.stdout);
         assert!(text.contains("600 packets transmitted, 600 received"), "{text}");
         assert_eq!([look("c1"), look("c3")], before);
+    });
+}
+
+#[test]
+fn a_daemon_that_stood_still_says_that_links_were_not_faithful() {
+    once(|place| {
+        place.up(
+            "netloom: 1\nname: still\nnodes: { h1..2: {} }\nswitches: { s1: {} }\n\
+             links:\n  - { link: h1 -- s1, rate: 20Mbit, delay: 2ms }\n  - h2 -- s1\n\
+             expect: [throughput h1 -> h2 >= 1Mbit]\n",
+        );
+        let text = std::fs::read_to_string(place.run_dir().join("still/daemon.pid")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let pid = i32::try_from(json["pid"].as_i64().unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
+        let test = place.start("test -o json");
+        std::thread::sleep(Duration::from_millis(800));
+        signal(rustix::process::Signal::STOP);
+        std::thread::sleep(Duration::from_millis(50));
+        signal(rustix::process::Signal::CONT);
+        let done = Done::from(test.wait_with_output().unwrap());
+        assert_eq!(done.code, 5, "{done:?}");
+        let json: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        let fidelity = json.pointer("/trial/fidelity").unwrap_or(&json);
+        assert_eq!(fidelity["faithful"], false, "{done:?}");
+        // Of a second with 50 ms of standing still, more than a hundredth is late by almost as much.
+        assert!(fidelity["p99_ms"].as_f64().unwrap() >= 30.0, "{done:?}");
     });
 }
