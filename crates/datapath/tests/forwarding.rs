@@ -119,7 +119,7 @@ fn the_cache_keeps_to_its_limit() {
 }
 
 #[test]
-fn a_peer_that_provokes_masks_gets_a_bounded_number() {
+fn packets_pass_however_many_masks_a_peer_provokes() {
     let mut n = 0;
     let mut lab = Lab::new(Naive::new(move |_| {
         n += 1;

@@ -136,28 +136,6 @@ pub fn apply(
     Ok(())
 }
 
-/// Tears a lab down: as [`apply`], but what fails is collected and the rest goes on.
-///
-/// Returns what could not be removed.
-pub fn tear_down(
-    plan: &Plan,
-    from: &Lab,
-    to: &Lab,
-    executor: &mut dyn Executor,
-    progress: &mut dyn Progress,
-) -> Vec<Failure> {
-    let mut done = Vec::new();
-    let mut left = Vec::new();
-    for (phase, steps) in plan.phases() {
-        progress.begin(phase, steps.len());
-        let results =
-            executor.run(phase, steps, Labs { from, to }, &mut |count| progress.advance(phase, count));
-        progress.end(phase);
-        left.extend(sort_out(steps, results, &mut done));
-    }
-    left
-}
-
 /// Splits a batch into what was done and what failed; a missing result is a failure.
 fn sort_out<'s>(
     steps: &'s [Step],

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use netloom_flow::{LinkSettings, Nanos, PortId};
-use netloom_lab::apply::{ApplyError, Executor, Labs, Silent, apply, tear_down};
+use netloom_lab::apply::{ApplyError, Executor, Labs, Silent, apply};
 use netloom_lab::lab::Lab;
 use netloom_lab::plan::{Action, Drifted, Phase, Plan, Present, PresentLink, Step, plan};
 use netloom_lab::{config, load, resolve_after};
@@ -194,17 +194,6 @@ fn a_failure_is_undone_in_reverse() {
     let error = apply(&plan, &from, &wanted, &mut recorder, &mut Silent).expect_err("cannot");
     assert_eq!(error, ApplyError::Invalid(vec!["/dev/net/tun is closed".into()]));
     assert_eq!(recorder.log, [""; 0]);
-}
-
-#[test]
-fn tearing_down_goes_on_after_a_failure() {
-    let lab = lab("netloom: 1\nnodes: { a: {}, b: {} }\nlinks: [a -- b]\n", None);
-    let empty = Lab::empty("shop");
-    let plan = planned(Some(&lab), &empty);
-    let mut recorder = Recorder { fail: Some("remove node a"), ..Recorder::default() };
-    let left = tear_down(&plan, &lab, &empty, &mut recorder, &mut Silent);
-    assert_eq!(left.iter().map(|f| f.step.as_str()).collect::<Vec<_>>(), ["remove node a"]);
-    assert_eq!(recorder.log, ["detach link a--b", "remove node b"]);
 }
 
 #[test]

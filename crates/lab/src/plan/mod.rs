@@ -2,7 +2,7 @@
 //!
 //! Three-way: the lab as applied last, the lab as wanted, and what others changed by hand ([`Present`], *drift*).
 //! Only what differs between applied and wanted becomes a step; drift is listed and kept, or reset when asked.
-//! Ending a lab is planning for [`Lab::empty`]; an empty difference is an empty plan.
+//! A first `up` is planned from [`Lab::empty`]; an empty difference is an empty plan.
 
 mod compare;
 mod drift;

