@@ -53,7 +53,8 @@ pub(crate) fn run() -> Result<(), Failed> {
     )?;
     let metadata: Value = serde_json::from_slice(&json).map_err(|e| Failed::Check(e.to_string()))?;
     let document = run::root().join("ARCHITECTURE.md");
-    let text = std::fs::read_to_string(document).map_err(|e| Failed::Check(format!("ARCHITECTURE.md: {e}")))?;
+    let text =
+        std::fs::read_to_string(document).map_err(|e| Failed::Check(format!("ARCHITECTURE.md: {e}")))?;
     let rows = rows(&text);
     let mut wrong = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
@@ -78,7 +79,9 @@ fn check(package: &Value, rows: &[Row], wrong: &mut Vec<String>) {
     for dependency in used.filter(|d| d["kind"].is_null()) {
         let other = dependency["name"].as_str().unwrap_or_default();
         match other.strip_prefix("netloom-") {
-            Some(other) if !row.may_use.iter().any(|name| name == other) => wrong.push(format!("{short} uses {other}")),
+            Some(other) if !row.may_use.iter().any(|name| name == other) => {
+                wrong.push(format!("{short} uses {other}"))
+            }
             None if row.pure && !PURE_THIRD_PARTY.contains(&other) => {
                 wrong.push(format!("{short} is pure and uses {other}"));
             }

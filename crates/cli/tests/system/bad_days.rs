@@ -167,11 +167,9 @@ fn one_copy_goes_down_and_the_others_do_not_notice() {
 #[test]
 fn a_daemon_that_stood_still_says_that_links_were_not_faithful() {
     once(|place| {
-        place.up(
-            "netloom: 1\nname: still\nnodes: { h1..2: {} }\nswitches: { s1: {} }\n\
+        place.up("netloom: 1\nname: still\nnodes: { h1..2: {} }\nswitches: { s1: {} }\n\
              links:\n  - { link: h1 -- s1, rate: 20Mbit, delay: 2ms }\n  - h2 -- s1\n\
-             expect: [throughput h1 -> h2 >= 1Mbit]\n",
-        );
+             expect: [throughput h1 -> h2 >= 1Mbit]\n");
         let text = std::fs::read_to_string(place.run_dir().join("still/daemon.pid")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         let pid = i32::try_from(json["pid"].as_i64().unwrap()).unwrap();

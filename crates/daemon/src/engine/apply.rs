@@ -43,7 +43,7 @@ impl Running {
         }
         execution.commit();
         state.wanted = wanted;
-        let notes = self.programs.update(&from, &state)?;
+        let notes = self.programs.update(&from, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
         Ok(Applied {
             created: count('+'),

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netloom_api::{ApiError, ErrorKind};
 use netloom_container::service::Restart;
 use netloom_container::{BoundFile, HostSpec, SpawnError, Spawner};
 use netloom_lab::Lab;
@@ -90,13 +89,13 @@ impl Programs {
         base.chain(node.env.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
     }
 
-    /// Brings files and `run:` programs to what the lab says now; returns what could not be started.
-    ///
-    /// # Errors
-    /// A file that could not be written, or no fd or thread for a program.
-    pub(super) fn update(&self, before: &Lab, state: &State) -> Result<Vec<String>, ApiError> {
-        self.write_hosts(&state.lab)
-            .map_err(|e| ApiError::caused(ErrorKind::Failed, "Cannot write the nodes' /etc/hosts.", &e))?;
+    /// Brings files and `run:` programs to what the lab says now; returns what could not be written or started. The
+    /// lab is as wanted by then, so that this is for its user to know, and no reason to undo anything.
+    pub(super) fn update(&self, before: &Lab, state: &State) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Err(error) = self.write_hosts(&state.lab) {
+            notes.push(format!("The nodes' /etc/hosts could not be written: {error}"));
+        }
         for node in &state.lab.nodes {
             let Some(made) = state.nodes.get(&node.name) else { continue };
             let host = self.host(state, node);
@@ -116,18 +115,15 @@ impl Programs {
                 restart: restart(node.restart),
                 netns: Arc::clone(&made.netns),
             };
-            self.runs.set(&node.name, wanted, !made.stopped).map_err(|e| {
-                ApiError::caused(
-                    ErrorKind::Failed,
-                    format!("Cannot start the programs of {}.", node.name),
-                    &e,
-                )
-            })?;
+            if let Err(error) = self.runs.set(&node.name, wanted, !made.stopped) {
+                notes.push(format!("The programs of {} could not be started: {error}", node.name));
+            }
             if made.paused {
                 self.runs.pause(&node.name, true);
             }
         }
-        Ok(self.runs.first_starts())
+        notes.extend(self.runs.first_starts());
+        notes
     }
 
     /// Ends every program of a node, those of `run:` and all others.

@@ -5,7 +5,7 @@
 /// send the answer to it.
 const LINGER_NS: u64 = 100_000;
 /// Rounds with packets, none this much after the one before...
-const PAUSE_NS: u64 = 1_000_000;
+const PAUSE_NS: u64 = 150_000;
 /// ...that make a conversation: a single packet now and then is not worth a processor.
 const CONVERSATION: u32 = 4;
 /// Wakes up this much before a link's departure is due, and looks on until it is.
