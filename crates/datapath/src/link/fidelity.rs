@@ -3,6 +3,10 @@
 //! A packet's error is how late it left, measured against the schedule that the settings give it, plus how long it
 //! may have lain unread before anyone knew of it (an upper bound). A second with at least [`ENOUGH`] packets is
 //! faithful if the 99th percentile of its errors is at most the larger of 1 ms and 5 % of the link's delay.
+//!
+//! That percentile is the larger of two: of the packets that were there, and of packets evenly spread over the second
+//! (by [`Stalls`]). A sender that waits for answers sends nothing while the emulation stands still, so that few of its
+//! packets are late; those it would have sent were.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -95,11 +99,76 @@ pub(crate) struct Second {
     since: Nanos,
     /// The limit in force; the most lenient of the second, if the delay was changed within it.
     limit: Nanos,
+    stalls: Stalls,
 }
 
 impl Default for Second {
     fn default() -> Self {
-        Self { counts: Box::new([0; BUCKETS]), packets: 0, since: Nanos::ZERO, limit: Nanos::ZERO }
+        Self {
+            counts: Box::new([0; BUCKETS]),
+            packets: 0,
+            since: Nanos::ZERO,
+            limit: Nanos::ZERO,
+            stalls: Stalls::default(),
+        }
+    }
+}
+
+/// Times in which nothing left although something should have: one begins when the next packet was due, or when the
+/// one before it left, and ends when the next one leaves.
+#[derive(Debug)]
+struct Stalls {
+    lengths: Vec<Nanos>,
+    /// When something last left.
+    left: Nanos,
+}
+
+impl Default for Stalls {
+    fn default() -> Self {
+        Self { lengths: Vec::with_capacity(STALLS), left: Nanos::ZERO }
+    }
+}
+
+/// Stalls of a second that are told apart; what is more counts for the last of them.
+const STALLS: usize = 128;
+/// A hundredth of a second: what may be later than the 99th percentile.
+const HUNDREDTH: Nanos = Nanos::from_millis(10);
+
+impl Stalls {
+    /// A packet leaves at `now`, late by `error`. What is shorter than `limit` is no stall.
+    #[inline]
+    fn note(&mut self, now: Nanos, error: Nanos, limit: Nanos) {
+        let due = Nanos(now.0.saturating_sub(error.0));
+        let stall = now.since(due.max(self.left));
+        self.left = now;
+        if stall > limit {
+            self.keep(stall);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, stall: Nanos) {
+        let full = self.lengths.len() >= STALLS;
+        match self.lengths.last_mut() {
+            Some(last) if full => *last += stall,
+            _ => self.lengths.push(stall),
+        }
+    }
+
+    /// The 99th percentile of the lateness of packets evenly spread over a second. One that is due `t` after a stall of
+    /// length `l` began is late by `l - t`: so of a stall, `l - x` is later than `x`.
+    fn p99(&mut self) -> Nanos {
+        self.lengths.sort_unstable_by(|a, b| b.cmp(a));
+        let (mut sum, mut result) = (0, Nanos::ZERO);
+        for (n, length) in (1..).zip(&self.lengths) {
+            sum += length.0;
+            result = result.max(Nanos(sum.saturating_sub(HUNDREDTH.0) / n));
+        }
+        result
+    }
+
+    fn clear(&mut self) {
+        self.lengths.clear();
     }
 }
 
@@ -113,6 +182,7 @@ impl Second {
         }
         self.limit = self.limit.max(limit(delay));
         self.packets += u64::from(packets);
+        self.stalls.note(now, error, self.limit);
         if let Some(count) = self.counts.get_mut(bucket(error)) {
             *count = count.saturating_add(packets);
         }
@@ -132,6 +202,7 @@ impl Second {
         if self.packets >= ENOUGH
             && let Some(p99) = quantile(&counts, self.packets, 0.99)
         {
+            let p99 = p99.max(self.stalls.p99());
             into.judged.add(1);
             into.failed.add(u64::from(p99 > self.limit));
             into.worst_p99.raise_to(p99.0);
@@ -142,6 +213,7 @@ impl Second {
             }
         }
         self.counts.fill(0);
+        self.stalls.clear();
         self.packets = 0;
     }
 }
@@ -223,6 +295,43 @@ mod tests {
         assert!(fidelity.verdict().worst_p99 >= at(5));
         assert_eq!(fidelity.packets(), 3_000);
         assert!(fidelity.quantile(0.5).unwrap() < Nanos(12_000));
+    }
+
+    #[test]
+    fn standing_still_shows_although_nobody_sends_meanwhile() {
+        let ms = Nanos::from_millis;
+        let judged = |stop: Nanos| {
+            let (mut second, fidelity) = (Second::default(), Fidelity::default());
+            (0..400).for_each(|n| second.note(ms(n), Nanos(10_000), 1, Nanos::ZERO, &fidelity));
+            // One packet waits for all of the stop, the next was due in the middle of it: 2 of 1,000.
+            second.note(ms(400) + stop, stop, 1, Nanos::ZERO, &fidelity);
+            second.note(ms(400) + stop, Nanos(stop.0 / 2), 1, Nanos::ZERO, &fidelity);
+            (500..1_100).for_each(|n| second.note(ms(n), Nanos(10_000), 1, Nanos::ZERO, &fidelity));
+            fidelity.verdict()
+        };
+        assert_eq!(judged(ms(50)), Verdict { judged: 1, failed: 1, worst_p99: ms(40) });
+        assert_eq!(judged(ms(10)).failed, 0, "a hundredth of the second");
+    }
+
+    #[test]
+    fn stalls_are_told_apart_and_weighed() {
+        let ms = Nanos::from_millis;
+        let p99 = |lengths: &[u64]| {
+            let mut stalls = Stalls::default();
+            let ends = lengths.iter().scan(0, |at, length| {
+                *at += 1_000 + length;
+                Some((ms(*at), ms(*length)))
+            });
+            ends.for_each(|(end, length)| stalls.note(end, length, ms(1)));
+            stalls.p99()
+        };
+        assert_eq!(p99(&[]), Nanos::ZERO);
+        assert_eq!(p99(&[4, 3, 2]), Nanos::ZERO);
+        assert_eq!(p99(&[30]), ms(20));
+        assert_eq!(p99(&[30, 30]), ms(25));
+        assert_eq!(p99(&[2, 30, 1]), ms(20), "short ones matter less");
+        assert_eq!(p99(&[5; 4]), Nanos(2_500_000));
+        assert!(p99(&[2; 4 * STALLS]) >= ms(1), "more than are told apart");
     }
 
     #[test]
