@@ -38,7 +38,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         return rounds(args);
     }
     let binary = match &args.binary {
-        Some(binary) => binary.clone(),
+        // The task runs elsewhere.
+        Some(binary) => std::path::absolute(binary).unwrap_or_else(|_| binary.clone()),
         None => build()?,
     };
     let me = std::env::current_exe().map_err(|source| Failed::Start { program: "xtask".into(), source })?;

@@ -110,6 +110,8 @@ fn idle(hosts: usize, settle: u64) -> Result<(), Failed> {
     let busy = cpu_of(pid);
     wait(10.0);
     let busy = (cpu_of(pid) - busy) / 10.0;
+    #[expect(clippy::cast_precision_loss, reason = "display")]
+    let descriptors = each(std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count) as f64);
     drop(lab);
     let before = settled();
     let bare = (0..hosts).map(bare_host).collect::<Result<Vec<_>, _>>()?;
@@ -122,6 +124,8 @@ fn idle(hosts: usize, settle: u64) -> Result<(), Failed> {
     report::row(&["memory of a bare namespace with a TAP", &format!("{theirs:.0} KiB"), ""]);
     let ratio = ours / theirs;
     report::row(&["ratio", &format!("{ratio:.2}x"), &Asked::AtMost(1.5, 1.5).verdict(ratio)]);
+    let verdict = Asked::AtMost(2.05, 2.05).verdict(descriptors);
+    report::row(&["descriptors of the daemon per host", &format!("{descriptors:.2}"), &verdict]);
     let percent = busy * 100.0;
     let verdict = Asked::AtMost(0.5, 0.1).verdict(percent);
     report::row(&["processor time of the daemon", &format!("{percent:.3} % of a core"), &verdict]);
