@@ -214,8 +214,8 @@ pub(super) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
 
 /// What holds in every namespace unless the file says otherwise.
 ///
-/// A host tells multicast routers twice which groups it listens to. The second time is put off from 1 s to 10 s: in a
-/// lab of 1,000 hosts on one switch it is a million copies, which would fall into the second after `up`.
+/// A host tells multicast routers twice which groups it listens to. The second time is put off from 1 s to 10 s: those
+/// of all hosts would fall into the second after `up`.
 const DEFAULTS: [(&str, &str); 2] = [
     ("net.ipv6.conf.default.accept_ra", "0"),
     ("net.ipv6.conf.default.mldv2_unsolicited_report_interval", "10000"),
