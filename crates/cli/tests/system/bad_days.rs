@@ -155,6 +155,7 @@ fn one_copy_goes_down_and_the_others_do_not_notice() {
         };
         let before = [look("c1"), look("c3")];
         let ping = place.start("-l c1 exec -T h1 -- ping -q -i 0.001 -c 600 10.0.0.2");
+        // In the middle of the pings, which take 600 ms, not before them.
         std::thread::sleep(Duration::from_millis(200));
         place.ok("down c2");
         let ping = ping.wait_with_output().unwrap();
@@ -176,8 +177,10 @@ fn a_daemon_that_stood_still_says_that_links_were_not_faithful() {
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
         let test = place.start("test -o json");
+        // In the middle of the 2 s of load, which nothing outside shows.
         std::thread::sleep(Duration::from_millis(800));
         signal(rustix::process::Signal::STOP);
+        // How long it stands still is what is tested.
         std::thread::sleep(Duration::from_millis(50));
         signal(rustix::process::Signal::CONT);
         let done = Done::from(test.wait_with_output().unwrap());

@@ -54,6 +54,7 @@ fn a_capture_holds_every_packet_that_passes() {
                 .then_some(())
         });
         place.ok("ping h1 h2 -4 -c 5");
+        // The last answers travel to the captures' files by a stream that says nothing when it is empty.
         std::thread::sleep(std::time::Duration::from_millis(200));
         for child in running {
             let done = interrupt(child);

@@ -45,6 +45,7 @@ fn whenever_the_daemon_dies_down_leaves_nothing() {
                 place.ok("up lab.loom.yml");
             }
             let mut command = place.start(if is_down { "down chaos" } else { "up lab.loom.yml" });
+            // The moment of the kill is what varies.
             std::thread::sleep(Duration::from_millis(pause));
             killed += u32::from(kill_daemon(place));
             if round % 2 == 0 {

@@ -58,6 +58,7 @@ fn load_is_shown_while_it_lasts() {
     once(|place| {
         place.up(&LAB.replace("name: core", "name: core, rate: 10Mbit"));
         let mut flood = place.start("exec -T h1 -- ping -q -f -s 1000 -w 3 10.0.0.2");
+        // The load is to be there before it is looked at: `top` sees only what passes while it looks.
         std::thread::sleep(std::time::Duration::from_millis(300));
         let text = place.ok("top -n 1 -i 500ms -o json");
         flood.kill().unwrap();

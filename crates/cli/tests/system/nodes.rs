@@ -49,6 +49,7 @@ fn a_paused_node_stands_still() {
         eventually("a first line", || (!place.ok("logs h1").is_empty()).then_some(()));
         place.ok("pause h1");
         let before = place.ok("logs h1");
+        // Long enough for lines that would come if it went on: that nothing comes can only be waited for.
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(place.ok("logs h1"), before);
         let refused = place.sh("h1", "true");

@@ -190,6 +190,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
             return found;
         }
         assert!(begin.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
+        // Between two looks, so that looking does not take the processor from what is looked for.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

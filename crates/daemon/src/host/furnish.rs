@@ -117,7 +117,7 @@ pub(super) fn devices(
     netlink: &mut NetlinkSocket,
     fabric: Option<RawFd>,
 ) -> Result<Vec<Option<Tap>>, FurnishError> {
-    settings(&DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())))?;
+    settings(&[("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())])?;
     if net.forward {
         settings(&forwarding(true))?;
     }
@@ -170,7 +170,8 @@ pub(super) fn interface(lab: &str, interface: &HostInterface, index: u32, all: &
         ..LinkChange::default()
     };
     if interface.kind == PortKind::Tap {
-        // The TAP has its own: another before it costs 96 KiB a host, and time for each packet.
+        // The TAP has its own: another before it is three more rings of its length a host, and time
+        // for each packet.
         all.push(Request::NoQueue { index });
     }
     all.push(Request::SetLink { index, change });
@@ -212,14 +213,6 @@ pub(super) fn link_local(mac: [u8; 6]) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 0x02, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
 }
 
-/// What holds in every namespace unless the file says otherwise.
-///
-/// A host tells multicast routers twice which groups it listens to. The second time is put off from 1 s to 10 s: those
-/// of all hosts would fall into the second after `up`.
-const DEFAULTS: [(&str, &str); 2] = [
-    ("net.ipv6.conf.default.accept_ra", "0"),
-    ("net.ipv6.conf.default.mldv2_unsolicited_report_interval", "10000"),
-];
 /// The loopback device has index 1 in every namespace.
 const LOOPBACK: u32 = 1;
 /// Packets a TAP holds for the switch: room for a burst of small packets while the worker is elsewhere.
