@@ -92,9 +92,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
 }
 
-/// The command line as a user types it.
+/// The command line as a user types it, without the paths, which are of one machine only.
 fn words() -> String {
-    let all: Vec<String> = std::env::args().skip(1).collect();
+    let mut all = Vec::new();
+    let mut rest = std::env::args().skip(1);
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--program" | "--write" => drop(rest.next()),
+            _ if word.starts_with("--program=") || word.starts_with("--write=") => {}
+            _ => all.push(word),
+        }
+    }
     format!("cargo xtask {}", all.join(" "))
 }
 
