@@ -32,4 +32,5 @@ pub use port::{
     Attach, Budget, CaptureSink, Change, Direction, Flushed, OffloadCaps, Port, PortSpec, Received, Refused,
     Serviced, Slowpath, Way,
 };
+pub use station::Quiet;
 pub use worker::{Worker, WorkerConfig};

@@ -42,6 +42,16 @@ pub(crate) struct Late {
     pub(crate) count: bool,
 }
 
+/// When ports that are ready now had nothing unread, as far as the edge knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// The devices are looked at again and again. Those not read in the round before were empty at the look before
+    /// this one; those read may have had something left.
+    Elsewhere(Nanos),
+    /// No device was ready then: nothing was found, or the edge slept until then.
+    Everywhere(Nanos),
+}
+
 /// When a port was last known to have nothing unread.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Watch {
@@ -56,11 +66,14 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// When the port was last known to be empty. `quiet`: see [`crate::Worker::begin_round`]. `None` if the edge tells
-    /// nothing about rounds.
-    pub(crate) fn since(self, round: u64, quiet: Nanos) -> Option<Nanos> {
-        let by_itself = self.read_before(round) || self.left;
-        (round > 0).then(|| if by_itself { self.empty_at } else { self.empty_at.max(quiet) })
+    /// When the port was last known to be empty. `None` if the edge tells nothing about rounds.
+    pub(crate) fn since(self, round: u64, quiet: Quiet) -> Option<Nanos> {
+        let known = match quiet {
+            Quiet::Everywhere(at) => at,
+            Quiet::Elsewhere(_) if self.read_before(round) || self.left => Nanos::ZERO,
+            Quiet::Elsewhere(at) => at,
+        };
+        (round > 0).then(|| self.empty_at.max(known))
     }
 
     /// Whether the reading of `round` is to look whether something is left. Once in two rounds is enough to know
@@ -153,8 +166,16 @@ mod tests {
 
     #[test]
     fn what_was_not_made_sure_of_counts_as_waiting_only_if_the_port_is_ready_at_once() {
-        let quiet = Nanos(500);
+        let quiet = Quiet::Elsewhere(Nanos(500));
         assert_eq!(read(5, false, true).since(6, quiet), Some(Nanos(100)));
-        assert_eq!(read(5, false, true).since(7, quiet), Some(quiet));
+        assert_eq!(read(5, false, true).since(7, quiet), Some(Nanos(500)));
+    }
+
+    #[test]
+    fn nothing_waited_anywhere_while_the_edge_slept() {
+        let slept = Quiet::Everywhere(Nanos(500));
+        assert_eq!(read(5, false, true).since(6, slept), Some(Nanos(500)), "read just before the sleep");
+        assert_eq!(read(5, true, false).since(6, slept), Some(Nanos(500)));
+        assert_eq!(read(0, false, false).since(0, slept), None, "the edge does not tell of rounds");
     }
 }

@@ -23,7 +23,7 @@ use crate::link::Load;
 use crate::pass::{Place, WORK};
 use crate::pool::PoolLimit;
 use crate::port::{Budget, Change, Direction, Port, PortSpec, Received, Serviced, Slowpath};
-use crate::station::{Station, Watch};
+use crate::station::{Quiet, Station, Watch};
 use crate::wiring::Wiring;
 
 /// Units that leave links in one go; a few tens of microseconds of work.
@@ -60,12 +60,11 @@ pub struct Worker {
 }
 
 /// What is known of when ports had nothing unread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rounds {
     /// The present round; 0 if the edge does not tell.
     number: u64,
-    /// Ports not read in the round before were empty then.
-    quiet: Nanos,
+    quiet: Quiet,
 }
 
 impl Worker {
@@ -79,7 +78,7 @@ impl Worker {
             wiring: Wiring::new(seed, worker, workers, pool, counters),
             epoch,
             work: WORK,
-            rounds: Rounds::default(),
+            rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO) },
         }
     }
 
@@ -134,11 +133,7 @@ impl Worker {
     }
 
     /// Says that a new round of serving ports begins, for the measure of how long packets lay unread.
-    ///
-    /// `quiet` is the latest moment at which every port that is ready now, but was not read in the round before, is
-    /// known to have been empty: the round before if the devices were only looked at; the moment of waking up if
-    /// they were waited for.
-    pub fn begin_round(&mut self, now: Nanos, quiet: Nanos) {
+    pub fn begin_round(&mut self, now: Nanos, quiet: Quiet) {
         self.wiring.now = now;
         self.rounds = Rounds { number: self.rounds.number + 1, quiet };
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use netloom_datapath::{Change, Handoff, Port, PortSpec, Slowpath, Worker};
+use netloom_datapath::{Change, Handoff, Port, PortSpec, Quiet, Slowpath, Worker};
 use netloom_flow::{Nanos, PortId};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
@@ -86,6 +86,7 @@ impl WorkerHandle {
                 spin: Spin::new(of),
                 ready: Vec::new(),
                 looked: 0,
+                quiet: None,
                 served: false,
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
@@ -180,6 +181,8 @@ struct Runner<S> {
     ready: Vec<PortId>,
     /// When the ports were last looked at.
     looked: u64,
+    /// When none was ready, since the last round.
+    quiet: Option<u64>,
     /// Whether the last round brought anything.
     served: bool,
     machine: Host,
@@ -315,19 +318,25 @@ impl<S: Slowpath> Runner<S> {
         if let Some(timeout) = timeout.filter(|timeout| *timeout > 0) {
             self.spin.slept(woken, waiting + timeout);
         }
-        if timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS {
+        let slept = timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS;
+        if slept {
             let worth = self.spin.leaves_processors() || self.worker.deadline().is_some();
             self.promptness.rested(woken, worth);
         } else {
             self.promptness.busy(woken);
         }
-        // Only looked: what is ready may lie there since the last look. Waited for: since the moment of waking.
-        let quiet = if timeout == Some(0) { self.looked } else { woken };
-        self.looked = woken;
+        let looked = std::mem::replace(&mut self.looked, woken);
         if self.ready.is_empty() {
+            self.quiet = Some(if slept { woken } else { waiting });
             return;
         }
-        self.worker.begin_round(Nanos(woken), Nanos(quiet));
+        // A wait so short that it was no sleep may have found something that had lain there since the last look.
+        let quiet = match std::mem::take(&mut self.quiet) {
+            _ if slept => Quiet::Everywhere(Nanos(woken)),
+            Some(at) => Quiet::Everywhere(Nanos(at)),
+            None => Quiet::Elsewhere(Nanos(looked)),
+        };
+        self.worker.begin_round(Nanos(woken), quiet);
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
             let now = if index == 0 { woken } else { clock::now() };
