@@ -3,9 +3,15 @@
 
 use std::cell::RefCell;
 
+use netloom_packet::VNET_HDR;
+use netloom_packet::train::Train;
 use netloom_sys::packet_socket::{ReceiveBatch, SLOT};
 
+/// Trains that a thread keeps for the next round.
+const TRAINS: usize = 8;
+
 thread_local! {
+    static SPARE: RefCell<Vec<Train>> = const { RefCell::new(Vec::new()) };
     static BUFFER: RefCell<Option<Box<[u8]>>> = const { RefCell::new(None) };
     static BATCH: RefCell<Option<Box<ReceiveBatch>>> = const { RefCell::new(None) };
 }
@@ -25,4 +31,18 @@ pub(crate) fn with_batch<R>(work: impl FnOnce(&mut ReceiveBatch) -> R) -> R {
     let result = work(&mut batch);
     BATCH.set(Some(batch));
     result
+}
+
+/// An empty train with room for a virtio-net header, to be given back with [`give_back`].
+pub(crate) fn train() -> Train {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Train::new(VNET_HDR))
+}
+
+/// Takes an empty train back.
+pub(crate) fn give_back(train: Train) {
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < TRAINS {
+            spare.push(train);
+        }
+    });
 }

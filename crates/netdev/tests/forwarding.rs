@@ -194,6 +194,49 @@ fn two_taps() {
     super_packets_passed_whole(&run(&pair, ports, epoll));
 }
 
+/// Datagrams sent before anybody reads: they leave in one round, and so together.
+#[test]
+fn a_burst_of_datagrams_arrives_one_by_one_and_in_order() {
+    let Some((pair, [mut a, mut b])) = taps() else { return };
+    for address in [IpAddr::from([10, 9, 0, 2]), v6(2)] {
+        let any = SocketAddr::new(address, 7_001);
+        let server = pair.hosts[1].run(|| UdpSocket::bind(any).unwrap()).unwrap();
+        server.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        let local = SocketAddr::new(if address.is_ipv4() { [10, 9, 0, 1].into() } else { v6(1) }, 0);
+        let client = pair.hosts[0].run(|| UdpSocket::bind(local).unwrap()).unwrap();
+        client.connect(any).unwrap();
+        let seen = Seen::default();
+        client.send(b"first").unwrap();
+        let mut got = vec![0; 2_000];
+        // The first one finds its neighbour.
+        server.set_nonblocking(true).unwrap();
+        let mut rounds = 0..1_000_000;
+        while server.recv(&mut got).is_err() {
+            rounds.next().expect("the first datagram arrives");
+            pass(&mut a, &mut b, &seen);
+            pass(&mut b, &mut a, &seen);
+        }
+        server.set_nonblocking(false).unwrap();
+        let lengths = [18, 18, 18, 18, 5, 18, 18, 1_400, 1_400, 1_400, 18, 700, 700, 699, 700];
+        let mut sent = Vec::new();
+        for (n, length) in lengths.into_iter().enumerate() {
+            let data = vec![u8::try_from(n).unwrap(); length];
+            client.send(&data).unwrap();
+            sent.push(data);
+        }
+        let frames = seen.frames.load(Ordering::Relaxed);
+        while seen.frames.load(Ordering::Relaxed) < frames + u32::try_from(sent.len()).unwrap() {
+            rounds.next().expect("all datagrams are read");
+            pass(&mut a, &mut b, &seen);
+        }
+        for data in sent {
+            let length = server.recv(&mut got).unwrap();
+            assert_eq!(got[..length], data);
+        }
+        assert_eq!(seen.refused.load(Ordering::Relaxed), 0);
+    }
+}
+
 #[test]
 fn two_packet_sockets() {
     let Some((pair, ports)) = veths() else { return };

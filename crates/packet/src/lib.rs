@@ -10,6 +10,7 @@
 //! | what does a super-packet count as? | [`wire::wire`] |
 //! | change a field, keep the checksums right | [`edit`] |
 //! | cut a super-packet | [`segment`] |
+//! | put datagrams together to one | [`train`] |
 //! | complete a checksum | [`checksum::finish`] |
 //! | write a packet | [`build`] |
 //!
@@ -35,6 +36,7 @@ pub mod parse;
 pub mod sctp;
 pub mod segment;
 pub mod tcp;
+pub mod train;
 pub mod udp;
 pub mod vlan;
 pub mod wire;

@@ -21,6 +21,11 @@ const RECOUNT_NS: u64 = 20_000_000;
 /// How often it is seen whether others want them, while there is traffic.
 const LOOK_NS: u64 = 1_000_000;
 
+/// Packets in a millisecond that make a storm.
+const STORM: u64 = 200;
+/// How long a storm is watched before it is judged.
+const WATCH_NS: u64 = 1_000_000;
+
 /// What the machine says of itself.
 pub(super) trait Machine {
     /// Processors that this thread may use.
@@ -44,6 +49,10 @@ pub(super) struct Spin {
     threads: usize,
     /// Until when sleep is not trusted.
     wary_until: u64,
+    /// Packets since `watched`.
+    packets: u64,
+    watched: u64,
+    storm: bool,
 }
 
 impl Spin {
@@ -58,11 +67,20 @@ impl Spin {
             spare: false,
             threads,
             wary_until: 0,
+            packets: 0,
+            watched: 0,
+            storm: false,
         }
     }
 
-    /// A packet was dealt with by `now`.
-    pub(super) fn traffic(&mut self, now: u64, machine: &impl Machine) {
+    /// Packets were dealt with by `now`.
+    pub(super) fn traffic(&mut self, now: u64, packets: u32, machine: &impl Machine) {
+        self.packets += u64::from(packets);
+        let watched = now.saturating_sub(self.watched);
+        if watched >= WATCH_NS {
+            self.storm = self.packets * WATCH_NS / watched >= STORM;
+            (self.packets, self.watched) = (0, now);
+        }
         let paused = now.saturating_sub(self.last_traffic) >= PAUSE_NS;
         self.streak = if paused { 1 } else { self.streak.saturating_add(1) };
         self.last_traffic = now;
@@ -87,6 +105,11 @@ impl Spin {
         if now.saturating_sub(due) > OVERSLEPT_NS {
             self.wary_until = now + DISTRUST_NS;
         }
+    }
+
+    /// Whether so much comes that whoever is to take it needs a turn, too.
+    pub(super) const fn storm(&self) -> bool {
+        self.storm
     }
 
     /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
@@ -122,7 +145,7 @@ mod tests {
 
     /// Traffic enough for a conversation, the last of it at `now`.
     fn converse(spin: &mut Spin, now: u64, machine: &Fake) {
-        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), machine));
+        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), 1, machine));
     }
 
     #[test]
@@ -144,7 +167,7 @@ mod tests {
     fn a_packet_now_and_then_is_no_conversation() {
         let mut spin = Spin::new(1);
         for n in 1..20 {
-            spin.traffic(n * PAUSE_NS, &Fake(2, 1));
+            spin.traffic(n * PAUSE_NS, 1, &Fake(2, 1));
             assert_eq!(spin.timeout(n * PAUSE_NS + 1, None), None);
         }
     }
@@ -169,7 +192,7 @@ mod tests {
     #[test]
     fn once_woken_late_it_stays_awake_for_what_is_due_soon() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, &Fake(2, 2));
+        spin.traffic(1_000_000, 1, &Fake(2, 2));
         spin.slept(2_000_000, 1_900_000);
         assert_eq!(spin.timeout(2_000_000, Some(2_500_000)), Some(440_000), "a little late is usual");
         spin.slept(2_500_000, 2_000_000);
@@ -179,8 +202,22 @@ mod tests {
         let later = 2_500_000 + DISTRUST_NS;
         assert_eq!(spin.timeout(later, Some(later + 500_000)), Some(440_000), "forgiven");
         spin.slept(later, 0);
-        spin.traffic(later + 1, &Fake(2, 3));
+        spin.traffic(later + 1, 1, &Fake(2, 3));
         assert_eq!(spin.timeout(later + 1, Some(later + 500_001)), Some(440_000), "not at others' cost");
+    }
+
+    #[test]
+    fn two_hundred_packets_in_a_millisecond_are_a_storm() {
+        let mut spin = Spin::new(1);
+        let mut storms = |packets, rounds: std::ops::Range<u64>| {
+            rounds.for_each(|n| spin.traffic(n * 100_000, packets, &Fake(2, 2)));
+            spin.storm()
+        };
+        assert!(!storms(32, 0..10), "not watched for long enough");
+        assert!(storms(32, 10..30));
+        assert!(!storms(10, 30..60));
+        assert!(storms(20, 60..90));
+        assert!(!storms(32, 9_000..9_001), "over, and something comes again");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Ahead of others while there is little to do, as the kernel's own handling of packets is: a packet that waits for
-//! a compiler to use up its turn is late by milliseconds. One that has been busy for long without a break stands in
-//! line with everybody else, so that a storm of packets leaves the machine usable.
+//! a compiler to use up its turn is late by milliseconds. One that has been busy for long without a break, or has a
+//! storm to deal with, stands in line with everybody else: the machine stays usable, and whoever is to take the packets
+//! gets to take them, instead of losing them to a full socket.
 //!
 //! On the only processor, going ahead of others means to interrupt the one that has just sent a packet, which then has
 //! to be gone back to: a switch more for every packet. There it is worth it for links with a schedule only.

@@ -87,7 +87,7 @@ impl WorkerHandle {
                 ready: Vec::new(),
                 looked: 0,
                 quiet: None,
-                served: false,
+                served: 0,
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
                 promptness: Promptness::new(),
@@ -183,8 +183,8 @@ struct Runner<S> {
     looked: u64,
     /// When none was ready, since the last round.
     quiet: Option<u64>,
-    /// Whether the last round brought anything.
-    served: bool,
+    /// Packets that the last round brought.
+    served: u32,
     machine: Host,
     promptness: Promptness,
     vigil: Vigil,
@@ -217,8 +217,9 @@ impl<S: Slowpath> Runner<S> {
                 self.take_over();
             }
             let now = clock::now();
-            if std::mem::take(&mut self.served) {
-                self.spin.traffic(now, &self.machine);
+            let served = std::mem::take(&mut self.served);
+            if served > 0 {
+                self.spin.traffic(now, served, &self.machine);
             }
             self.worker.poll(Nanos(now), &mut self.slow);
             self.hand_over();
@@ -320,7 +321,8 @@ impl<S: Slowpath> Runner<S> {
         }
         let slept = timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS;
         if slept {
-            let worth = self.spin.leaves_processors() || self.worker.deadline().is_some();
+            let others = self.spin.leaves_processors() || self.worker.deadline().is_some();
+            let worth = others && !self.spin.storm();
             self.promptness.rested(woken, worth);
         } else {
             self.promptness.busy(woken);
@@ -344,7 +346,7 @@ impl<S: Slowpath> Runner<S> {
                 self.worker.poll(Nanos(now), &mut self.slow);
             }
             let served = self.worker.service(port, Nanos(now), &mut self.slow);
-            self.served |= served.packets > 0;
+            self.served += served.packets;
             if let Some(errno) = served.error {
                 // Its device is gone or broken: waiting for it any longer would only spin.
                 tracing::warn!(port = port.0, errno, "a port's device failed and is let go");
