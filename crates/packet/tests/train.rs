@@ -142,15 +142,14 @@ proptest! {
         six in any::<bool>(),
         id in any::<u16>(),
         size in 1usize..300,
-        count in 1usize..70,
+        count in 1u8..70,
         last in 1usize..300,
         fill in any::<u8>(),
     ) {
         let frames: Vec<_> = (0..count)
             .map(|n| {
-                let size = if n + 1 == count { last.min(size) } else { size };
-                let id = id.wrapping_add(u16::try_from(n).unwrap_or(0));
-                datagram(six, id, (7, 9), &vec![fill.wrapping_add(n as u8); size])
+                let size = if n == count - 1 { last.min(size) } else { size };
+                datagram(six, id.wrapping_add(n.into()), (7, 9), &vec![fill.wrapping_add(n); size])
             })
             .collect();
         let (train, taken) = train(&frames);
