@@ -22,6 +22,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "ovs-vswitchd", package: "openvswitch-switch" },
     Needed { program: "brctl", package: "bridge-utils" },
     Needed { program: "mn", package: "mininet" },
+    Needed { program: "ping", package: "iputils-ping" },
 ];
 
 /// Options of `cargo xtask bench`.

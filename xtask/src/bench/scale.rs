@@ -10,6 +10,8 @@ use crate::run::Failed;
 
 /// How often netloom's own short measurements are repeated.
 const RUNS: usize = 3;
+/// Seconds between labs, so that none comes up while the kernel clears up after another.
+const CLEARED: f64 = 2.0;
 /// A daemon that uses at most this much of a second is quiet.
 const QUIET: f64 = 0.02;
 
@@ -71,6 +73,8 @@ fn up_down(topology: &str, hosts: usize) -> Result<(f64, f64), Failed> {
 
 fn up_down_once(topology: &str, hosts: usize) -> Result<(f64, f64), Failed> {
     eprintln!("scale: {topology},{hosts}");
+    // The kernel goes on clearing up after the lab before.
+    wait(CLEARED);
     let start = now();
     let lab = topology_lab(topology, hosts)?;
     // Its hosts are addressed in order, so that the first pings every one of them.
@@ -186,6 +190,10 @@ fn pingall(hosts: usize, sample: usize, peers_only: bool) -> Result<(), Failed> 
         }
     }
     let theirs = mininet("single", hosts, "lxbr", sample)?;
+    let answered = number(&theirs, "answered");
+    if answered == 0.0 {
+        return Err(Failed::Check("No ping of Mininet's was answered: nothing to compare with".to_owned()));
+    }
     #[expect(clippy::cast_precision_loss, reason = "display")]
     let scaled = number(&theirs, "ping_seconds") * pairs as f64 / sample as f64;
     for (family, seconds, lost) in ours {
@@ -197,13 +205,16 @@ fn pingall(hosts: usize, sample: usize, peers_only: bool) -> Result<(), Failed> 
         report::row(&[who, seconds, lost, ratio, &verdict]);
     }
     let who = format!("Mininet, lxbr: {sample} pairs measured, scaled to all");
-    report::row(&[&who, &format!("{scaled:.0}"), "", "", ""]);
+    #[expect(clippy::cast_precision_loss, reason = "display")]
+    let lost = format!("{:.0} of the sample", sample as f64 - answered);
+    report::row(&[&who, &format!("{scaled:.0}"), &lost, "", ""]);
     Ok(())
 }
 
 /// Runs Mininet in a namespace of its own, so that nothing of it meets the machine's network.
 fn mininet(topology: &str, hosts: usize, switch: &str, pairs: usize) -> Result<Value, Failed> {
     eprintln!("scale: Mininet {topology},{hosts} {switch}");
+    wait(CLEARED);
     let netns = shell::Netns::make("mn")?;
     let daemons = if switch == "user" { Some(ovs::Daemons::start(&netns, false)?) } else { None };
     let mut command = match &daemons {
