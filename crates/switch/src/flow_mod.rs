@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{
-    Action, BridgeId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, RuleId, parse_filter,
+    Action, BridgeId, FieldId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, RuleId, parse_filter,
     parse_flow_with, word,
 };
 
@@ -224,19 +224,41 @@ fn read(bridge: &Bridge, text: &str) -> Result<FlowText, FlowError> {
     Ok(flow)
 }
 
-/// Refuses what the translation would have to ignore.
+/// Refuses what the translation would have to ignore, in lists within the list too.
 pub(crate) fn check_actions(flow: &FlowText) -> Result<(), FlowError> {
-    let unsupported = flow.actions.iter().find_map(|action| match action {
-        Action::Output(OfPort::CONTROLLER) | Action::Controller(_) => Some("controller"),
+    unsupported(&flow.actions).map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
+}
+
+/// The first action of a list that the translation does not know.
+fn unsupported(actions: &[Action]) -> Option<&'static str> {
+    actions.iter().find_map(|action| match action {
+        Action::Output(port) if *port != OfPort::CONTROLLER => None,
+        Action::Output(_) => Some("controller"),
         Action::OutputTrunc { .. } => Some("output with max_len"),
-        Action::SetQueue(_) => Some("set_queue"),
-        Action::Group(_) => Some("group"),
-        other => other
-            .writes()
-            .filter(|field| usize::from(field.field().word) == word::MPLS)
-            .map(|_| "set_field of an MPLS field"),
-    });
-    unsupported.map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
+        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
+        Action::DecTtl { controllers } if !controllers.is_empty() => Some("dec_ttl with controllers"),
+        Action::SetField { field, .. } => is_mpls(*field).then_some("set_field of an MPLS field"),
+        Action::Load { target, .. } | Action::Move { target, .. } => {
+            is_mpls(target.field).then_some("set_field of an MPLS field")
+        }
+        Action::OutputReg { .. }
+        | Action::Resubmit { .. }
+        | Action::DecTtl { .. }
+        | Action::SetVlanVid(_)
+        | Action::SetVlanPcp(_)
+        | Action::PushVlan { .. }
+        | Action::PopVlan
+        | Action::PopQueue
+        | Action::Note(_)
+        | Action::Exit
+        | Action::WriteMetadata { .. }
+        | Action::GotoTable(_) => None,
+        other => Some(other.name()),
+    })
+}
+
+fn is_mpls(field: FieldId) -> bool {
+    usize::from(field.field().word) == word::MPLS
 }
 
 fn check_overlap(bridge: &Bridge, flow: &FlowText) -> Result<(), FlowError> {
