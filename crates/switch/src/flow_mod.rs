@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{
-    Action, BridgeId, FieldId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, RuleId, parse_filter,
-    parse_flow_with, word,
+    Action, BridgeId, FieldId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, Prerequisite, RuleId,
+    parse_filter, parse_flow_with,
 };
 
 use crate::config::Origin;
@@ -237,10 +237,8 @@ fn unsupported(actions: &[Action]) -> Option<&'static str> {
         Action::OutputTrunc { .. } => Some("output with max_len"),
         Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
         Action::DecTtl { controllers } if !controllers.is_empty() => Some("dec_ttl with controllers"),
-        Action::SetField { field, .. } => is_mpls(*field).then_some("set_field of an MPLS field"),
-        Action::Load { target, .. } | Action::Move { target, .. } => {
-            is_mpls(target.field).then_some("set_field of an MPLS field")
-        }
+        Action::SetField { field, .. } => unwritable(*field),
+        Action::Load { target, .. } | Action::Move { target, .. } => unwritable(target.field),
         Action::OutputReg { .. }
         | Action::Resubmit { .. }
         | Action::DecTtl { .. }
@@ -257,8 +255,17 @@ fn unsupported(actions: &[Action]) -> Option<&'static str> {
     })
 }
 
-fn is_mpls(field: FieldId) -> bool {
-    usize::from(field.field().word) == word::MPLS
+/// What a field belongs to, if no datapath can write it.
+pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
+    match field.field().prerequisite {
+        Prerequisite::Mpls => Some("set_field of an MPLS field"),
+        Prerequisite::Nsh => Some("set_field of an NSH field"),
+        Prerequisite::Pbb => Some("set_field of a PBB field"),
+        _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
+            Some("set_field of nd_reserved or nd_options_type")
+        }
+        _ => None,
+    }
 }
 
 fn check_overlap(bridge: &Bridge, flow: &FlowText) -> Result<(), FlowError> {
