@@ -165,6 +165,8 @@ pub struct IpfixStats {
     pub ipv4_error_packets: u64,
     /// Those of IPv6.
     pub ipv6_error_packets: u64,
+    /// Messages sent.
+    pub tx_packets: u64,
     /// Messages that could not be sent.
     pub tx_errors: u64,
     /// The collector set; 0 for the bridge.

@@ -97,6 +97,11 @@ fn is_instruction(version: Version, action: &Action) -> bool {
     }
 }
 
+/// Whether a list has an instruction of its own in this version.
+pub(crate) fn has_any(version: Version, list: &[Action]) -> bool {
+    list.iter().any(|action| is_instruction(version, action))
+}
+
 /// Writes a flow's actions as instructions.
 pub(crate) fn put_list(out: &mut Out, context: Context, list: &[Action]) {
     let mut rest = list;

@@ -9,16 +9,13 @@
 //! Source: OpenFlow 1.5.1 §7.2.3.2; ovs-fields(7), "Evolution of OpenFlow Fields".
 
 use netloom_flow::field::Oxm;
-use netloom_flow::{FieldId, FlowMatch, OfPort, Prerequisite};
+use netloom_flow::{FieldId, FlowMatch, OfPort, Prerequisite, Subfield};
 
 use super::port;
 use super::reader::Reader;
 use super::writer::{Out, Put};
 use crate::OfError;
 use crate::error::Result;
-
-/// The class whose headers name an experimenter.
-const EXPERIMENTER: u16 = 0xffff;
 
 /// The cookie as a field: only in flow mods and requests for statistics of NXM. It shares its number with
 /// `mpls_ttl`; the length tells them apart.
@@ -39,7 +36,7 @@ impl Header {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self> {
         let (class, [field, len]) = (r.u16()?, r.array()?);
         let (mut len, mut experimenter) = (usize::from(len), 0);
-        if class == EXPERIMENTER {
+        if class == Oxm::EXPERIMENTER {
             experimenter = r.u32()?;
             len = len.checked_sub(4).ok_or(r.short())?;
         }
@@ -58,29 +55,42 @@ impl Header {
         (self.class, self.number) == COOKIE && self.len == if self.has_mask { 16 } else { 8 }
     }
 
-    /// Whether value, and mask if there is one, have the length that the field has.
-    fn fits(self, field: FieldId) -> bool {
-        self.len == wire_len(field) * if self.has_mask { 2 } else { 1 }
+    /// The length of the value, if it is one that the field can have.
+    fn value_len(self, field: FieldId) -> Option<usize> {
+        let len = if self.has_mask { self.len / 2 } else { self.len };
+        let whole = !self.has_mask || self.len.is_multiple_of(2);
+        let right =
+            if is_option(field) { (1..=124).contains(&len) } else { len == field.field().wire_bytes() };
+        (whole && right).then_some(len)
     }
 }
 
 /// Finds the field of a header.
 fn by_header(class: u16, number: u8, experimenter: u32) -> Option<FieldId> {
-    let id = FieldId::by_header(class, number)?;
-    (experimenter_of(id, class) == experimenter).then_some(id)
-}
-
-/// Whose field it is, if its class is that of experimenters.
-fn experimenter_of(_: FieldId, class: u16) -> u32 {
-    if class == EXPERIMENTER { crate::error::NICIRA } else { 0 }
-}
-
-/// How many bytes a value has.
-pub(crate) fn wire_len(id: FieldId) -> usize {
-    match id {
-        FieldId::MplsLabel | FieldId::Ipv6Label => 4,
-        _ => usize::from(id.field().bits).div_ceil(8),
+    match class {
+        Oxm::EXPERIMENTER => FieldId::by_experimenter(experimenter, number),
+        _ => FieldId::by_header(class, number),
     }
+}
+
+/// Whether a field stands for a tunnel option, whose length is what the TLV map says.
+const fn is_option(id: FieldId) -> bool {
+    matches!(
+        id,
+        FieldId::TunMetadata0
+            | FieldId::TunMetadata1
+            | FieldId::TunMetadata2
+            | FieldId::TunMetadata3
+            | FieldId::TunMetadata4
+            | FieldId::TunMetadata5
+            | FieldId::TunMetadata6
+            | FieldId::TunMetadata7
+    )
+}
+
+/// How many bytes a value gets, of which the bits `used` count. Tunnel options of which nobody uses more have 4.
+fn len_for(id: FieldId, used: u128) -> usize {
+    if is_option(id) && used <= u128::from(u32::MAX) { 4 } else { id.field().wire_bytes() }
 }
 
 /// Which of its headers a field gets.
@@ -96,8 +106,8 @@ pub(crate) enum Style {
 fn header_of(id: FieldId, style: Style) -> Option<Oxm> {
     let field = id.field();
     match style {
-        Style::Nxm => field.nxm.or(field.oxm),
-        Style::Oxm => field.oxm.or(field.nxm),
+        Style::Nxm => field.nxm.or(field.oxm).or(field.experimenter),
+        Style::Oxm => field.oxm.or(field.nxm).or(field.experimenter),
     }
 }
 
@@ -106,22 +116,27 @@ pub(crate) fn has_header(id: FieldId) -> bool {
     header_of(id, Style::Oxm).is_some()
 }
 
-/// Writes a field's header, for values of its length, or of length 0 where only the field is meant.
-pub(crate) fn put_header(out: &mut Out, id: FieldId, style: Style, has_mask: bool, len: usize) {
+/// Writes a field's header, for values of `len` bytes.
+fn put_header(out: &mut Out, id: FieldId, style: Style, has_mask: bool, len: usize) {
     let Some(header) = header_of(id, style) else { return };
-    let extra = if header.class == EXPERIMENTER { 4 } else { 0 };
-    let len = len * if has_mask { 2 } else { 1 } + extra;
+    let named = header.class == Oxm::EXPERIMENTER;
+    let len = len * if has_mask { 2 } else { 1 } + if named { 4 } else { 0 };
     out.u16(header.class);
     out.u8(header.number << 1 | u8::from(has_mask));
     out.u8(u8::try_from(len).unwrap_or(u8::MAX));
-    if header.class == EXPERIMENTER {
-        out.u32(experimenter_of(id, header.class));
+    if named {
+        out.u32(header.experimenter);
     }
 }
 
 /// Writes a field's header as actions refer to it: with the length of its values.
-pub(crate) fn put_field(out: &mut Out, id: FieldId, style: Style) {
-    put_header(out, id, style, false, wire_len(id));
+pub(crate) fn put_field(out: &mut Out, part: Subfield, style: Style) {
+    put_header(out, part.field, style, false, len_for(part.field, part.mask()));
+}
+
+/// Writes a field's header as tables of features list it.
+pub(crate) fn put_listed(out: &mut Out, id: FieldId, has_mask: bool) {
+    put_header(out, id, Style::Oxm, has_mask, id.field().wire_bytes());
 }
 
 /// Reads the header of a field as actions refer to it.
@@ -129,7 +144,7 @@ pub(crate) fn read_field(r: &mut Reader<'_>) -> Result<FieldId> {
     let header = Header::read(r)?;
     let id = header.field().ok_or(OfError::BacBadSetType)?;
     // A field may be named by length 0, too.
-    if header.has_mask || header.len != 0 && !header.fits(id) {
+    if header.has_mask || header.len != 0 && header.value_len(id).is_none() {
         return Err(OfError::BacBadSetType);
     }
     Ok(id)
@@ -144,13 +159,19 @@ pub(crate) fn read_listed(r: &mut Reader<'_>) -> Result<Option<(FieldId, bool)>>
 
 /// Writes a value, or value and mask unless all bits are meant.
 pub(crate) fn put_value(out: &mut Out, id: FieldId, style: Style, value: u128, mask: u128) {
-    let (len, full) = (wire_len(id), mask == id.field().max());
+    let len = len_for(id, mask);
+    let full = mask == id.field().max() || is_option(id) && mask == ones(len);
     put_header(out, id, style, !full, len);
     let value = if id == FieldId::InPort { u128::from(to_16(value)) } else { value };
     out.number(value, len);
     if !full {
         out.number(mask, len);
     }
+}
+
+/// `n` bytes of ones.
+const fn ones(n: usize) -> u128 {
+    if n >= 16 { u128::MAX } else { (1 << (8 * n)) - 1 }
 }
 
 fn to_16(port: u128) -> u16 {
@@ -169,12 +190,13 @@ pub(crate) struct Assignment {
 pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
     let header = Header::read(r)?;
     let id = header.field().ok_or(OfError::BacBadSetType)?;
-    if !header.fits(id) {
-        return Err(OfError::BacBadSetLen);
-    }
-    let (len, max) = (wire_len(id), id.field().max());
-    let value = r.number(len)?;
-    let mask = if header.has_mask { r.number(len)? } else { max };
+    let len = header.value_len(id).ok_or(OfError::BacBadSetLen)?;
+    let max = id.field().max();
+    let value = read_number(r, len, OfError::BacBadSetArgument)?;
+    let mask = match header.has_mask {
+        true => read_number(r, len, OfError::BacBadSetMask)?,
+        false => ones(len) & max,
+    };
     if value & !max != 0 {
         return Err(OfError::BacBadSetArgument);
     }
@@ -182,6 +204,35 @@ pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
         return Err(OfError::BacBadSetMask);
     }
     Ok(Assignment { field: id, value, mask })
+}
+
+/// Reads a field and which of its bits are hashed: as a value that stands for the mask.
+pub(crate) fn read_selected(r: &mut Reader<'_>) -> Result<(FieldId, u128)> {
+    let header = Header::read(r)?;
+    let id = header.field().ok_or(OfError::BmcBadField)?;
+    let len = header.value_len(id).ok_or(OfError::BmcBadLen)?;
+    if header.has_mask {
+        return Err(OfError::BmcBadMask);
+    }
+    let mask = read_number(r, len, OfError::BmcBadMask)?;
+    if mask == 0 || mask & !ones(len) != 0 {
+        return Err(OfError::BmcBadMask);
+    }
+    Ok((id, mask & id.field().max()))
+}
+
+/// The opposite.
+pub(crate) fn put_selected(out: &mut Out, id: FieldId, mask: u128) {
+    let len = len_for(id, mask);
+    put_header(out, id, Style::Oxm, false, len);
+    // All bits of a field are all bits of its bytes.
+    out.number(if mask == id.field().max() { ones(len) } else { mask }, len);
+}
+
+/// A value of `len` bytes. Of a longer one than 16 bytes, only the last may be other than 0.
+fn read_number(r: &mut Reader<'_>, len: usize, error: OfError) -> Result<u128> {
+    r.zeros(len.saturating_sub(16), error)?;
+    r.number(len.min(16))
 }
 
 /// What a match was found to say.
@@ -237,13 +288,10 @@ fn read_into(
     body: &mut Reader<'_>,
     unknown: Unknown,
 ) -> Result<()> {
-    if !header.fits(id) {
-        return Err(OfError::BmcBadLen);
-    }
-    let (field, len) = (id.field(), wire_len(id));
-    let all = if len >= 16 { u128::MAX } else { (1 << (8 * len)) - 1 };
-    let value = body.number(len)?;
-    let mask = if header.has_mask { body.number(len)? } else { all };
+    let len = header.value_len(id).ok_or(OfError::BmcBadLen)?;
+    let (field, all) = (id.field(), ones(len));
+    let value = read_number(body, len, OfError::BmcBadValue)?;
+    let mask = if header.has_mask { read_number(body, len, OfError::BmcBadMask)? } else { all };
     if value & !mask != 0 {
         return Err(OfError::BmcBadWildcards);
     }
@@ -328,7 +376,9 @@ fn implied_holds(matches: &FlowMatch, id: FieldId) -> bool {
 /// Whether a field is the other style's way to say what a field of this style says.
 fn is_other_style(id: FieldId, style: Style) -> bool {
     match style {
-        Style::Nxm => matches!(id, FieldId::InPortOxm | FieldId::VlanVid | FieldId::VlanPcp | FieldId::IpDscp),
+        Style::Nxm => {
+            matches!(id, FieldId::InPortOxm | FieldId::VlanVid | FieldId::VlanPcp | FieldId::IpDscp)
+        }
         Style::Oxm => matches!(id, FieldId::InPort | FieldId::VlanTci | FieldId::NwTos),
     }
 }
@@ -386,4 +436,12 @@ pub(crate) fn put_nxm(out: &mut Out, matches: &FlowMatch, cookie: u64, cookie_ma
     let len = out.len() - start;
     out.pad(start, 8);
     len
+}
+
+/// Whether fields can say all of a match.
+pub(crate) fn can_say(matches: &FlowMatch) -> bool {
+    let mut bytes = Out::new();
+    put_match(&mut bytes, matches);
+    let mut r = Reader::new(&bytes, OfError::BmcBadLen);
+    read_match(&mut r, Unknown::Refuse).is_ok_and(|read| read == *matches)
 }

@@ -23,12 +23,7 @@ pub(super) fn read_set_field(version: Version, r: &mut Reader<'_>) -> Result<Act
     if version < Version::V15 && set.mask != set.field.field().max() {
         return Err(OfError::BacBadSetMask);
     }
-    Ok(Action::SetField {
-        field: set.field,
-        value: set.value,
-        mask: set.mask,
-        spelling: Spelling::SetField,
-    })
+    Ok(Action::SetField { field: set.field, value: set.value, mask: set.mask, spelling: Spelling::SetField })
 }
 
 /// `NXAST_REG_LOAD2`: a field with its value and mask.

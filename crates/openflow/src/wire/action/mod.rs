@@ -117,7 +117,9 @@ pub(crate) fn put_list(out: &mut Out, context: Context, list: &[Action]) {
     for action in list {
         put(out, &context, action);
         match action {
-            Action::PushVlan { .. } | Action::SetVlanVid(_) | Action::SetVlanPcp(_) => context.has_vlan = true,
+            Action::PushVlan { .. } | Action::SetVlanVid(_) | Action::SetVlanPcp(_) => {
+                context.has_vlan = true
+            }
             Action::PopVlan => context.has_vlan = false,
             _ => {}
         }

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netloom_flow::action::{
-    Bundle, BundleAlgorithm, Ct, CtAlg, Encap, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm, Nat,
-    NatRange, NshTlv, Operand, PacketInReason, PortSelection, Sample, SampleDirection,
+    Bundle, BundleAlgorithm, Ct, CtAlg, Encap, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
+    Nat, NatRange, NshTlv, Operand, PacketInReason, PortSelection, Sample, SampleDirection,
 };
 use netloom_flow::{Action, Controller, FieldId, OfPort, Subfield, TableId};
 

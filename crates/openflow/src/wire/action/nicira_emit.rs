@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use netloom_flow::action::{
-    Bundle, Ct, Encap, Learn, LearnSpec, Multipath, Nat, NatRange, Operand, PacketInReason, PortSelection, Sample,
-    SampleDirection,
+    Bundle, Ct, Encap, Learn, LearnSpec, Multipath, Nat, NatRange, Operand, PacketInReason, PortSelection,
+    Sample, SampleDirection,
 };
 use netloom_flow::{Action, Controller, FieldId, OfPort, Subfield};
 
@@ -34,14 +34,14 @@ pub(super) fn put(out: &mut Out, context: &Context, action: &Action) {
             out.u16(source.bits.into());
             out.u16(source.offset.into());
             out.u16(target.offset.into());
-            put_field(out, source.field);
-            put_field(out, target.field);
+            put_field(out, *source);
+            put_field(out, *target);
         }),
         Action::StackPush(part) => stack(out, 27, *part),
         Action::StackPop(part) => stack(out, 28, *part),
         Action::DeleteField(field) => put_action(out, 50, |out| {
             let start = out.len();
-            put_field(out, *field);
+            put_field(out, Subfield::whole(*field));
             out.zeros(14usize.saturating_sub(out.len() - start));
         }),
         Action::DecTtl { controllers } if !controllers.is_empty() => put_action(out, 21, |out| {
@@ -53,7 +53,7 @@ pub(super) fn put(out: &mut Out, context: &Context, action: &Action) {
         Action::CheckPktLarger { len, target } => put_action(out, 49, |out| {
             out.u16(*len);
             out.u16(target.offset.into());
-            put_field(out, target.field);
+            put_field(out, *target);
         }),
         Action::Multipath(action) => multipath(out, action),
         Action::Resubmit { port, table, ct } => {
@@ -131,7 +131,7 @@ fn count(n: usize) -> u16 {
 fn output_reg(out: &mut Out, source: Subfield, max_len: u16) {
     put_action(out, 15, |out| {
         out.u16(joined(source));
-        put_field(out, source.field);
+        put_field(out, source);
         out.u16(max_len);
     });
 }
@@ -139,7 +139,7 @@ fn output_reg(out: &mut Out, source: Subfield, max_len: u16) {
 fn stack(out: &mut Out, subtype: u16, part: Subfield) {
     put_action(out, subtype, |out| {
         out.u16(part.offset.into());
-        put_field(out, part.field);
+        put_field(out, part);
         out.u16(part.bits.into());
     });
 }
@@ -171,7 +171,7 @@ fn load(out: &mut Out, value: u128, target: Subfield) {
     let part = |out: &mut Out, part: Subfield, value: u128| {
         put_action(out, 7, |out| {
             out.u16(joined(part));
-            put_field(out, part.field);
+            put_field(out, part);
             out.number(value, 8);
         });
     };
@@ -226,7 +226,7 @@ fn bundle(out: &mut Out, action: &Bundle) {
         match action.target {
             Some(target) => {
                 out.u16(joined(target));
-                put_field(out, target.field);
+                put_field(out, target);
             }
             None => out.zeros(6),
         }
@@ -245,7 +245,7 @@ fn multipath(out: &mut Out, action: &Multipath) {
         out.u32(action.arg);
         out.zeros(2);
         out.u16(joined(action.target));
-        put_field(out, action.target.field);
+        put_field(out, action.target);
     });
 }
 
@@ -269,7 +269,7 @@ fn learn(out: &mut Out, action: &Learn) {
             out.u16(action.result.map_or(0, |result| result.offset.into()));
             out.zeros(2);
             if let Some(result) = action.result {
-                put_field(out, result.field);
+                put_field(out, result);
             }
         }
         action.specs.iter().for_each(|spec| learn_spec(out, spec));
@@ -291,12 +291,12 @@ fn learn_spec(out: &mut Out, spec: &LearnSpec) {
     match source {
         Operand::Value(value) => out.number(value, 2 * usize::from(bits).div_ceil(16)),
         Operand::Field(part) => {
-            put_field(out, part.field);
+            put_field(out, part);
             out.u16(part.offset.into());
         }
     }
     if let Some(target) = target {
-        put_field(out, target.field);
+        put_field(out, target);
         out.u16(target.offset.into());
     }
 }

@@ -94,8 +94,8 @@ fn put_11(out: &mut Out, context: &Context, action: &Action) -> bool {
             out.u16(source.offset.into());
             out.u16(target.offset.into());
             out.zeros(2);
-            oxm::put_field(out, source.field, Style::Oxm);
-            oxm::put_field(out, target.field, Style::Oxm);
+            oxm::put_field(out, *source, Style::Oxm);
+            oxm::put_field(out, *target, Style::Oxm);
         }),
         Action::Load { value, target } if context.version >= Version::V15 => {
             let (value, mask) = (*value << target.offset.min(127), target.mask());

@@ -14,8 +14,7 @@ use crate::error::Result;
 /// # Errors
 /// `BacBadSetLen` if they reach past the end of the field, or are none.
 pub(super) fn bits(field: FieldId, offset: u16, bits: u16) -> Result<Subfield> {
-    let width = u16::from(field.field().bits.max(field.field().width.min(16)));
-    let width = if field.field().bits < 16 { width.min(u16::from(field.field().bits)) } else { width };
+    let width = u16::from(field.field().bits);
     if bits == 0 || offset.checked_add(bits).is_none_or(|end| end > width) {
         return Err(OfError::BacBadSetLen);
     }
@@ -40,8 +39,8 @@ pub(super) fn joined(part: Subfield) -> u16 {
 }
 
 /// Writes the header of the field whose bits they are.
-pub(super) fn put_field(out: &mut Out, field: FieldId) {
-    oxm::put_field(out, field, Style::Nxm);
+pub(super) fn put_field(out: &mut Out, part: Subfield) {
+    oxm::put_field(out, part, Style::Nxm);
 }
 
 /// Reads `zone`-like values: a field with offset and bits, or without a field a constant.
@@ -63,7 +62,7 @@ pub(super) fn put_operand(out: &mut Out, operand: Operand<u16>) {
             out.u16(value);
         }
         Operand::Field(part) => {
-            put_field(out, part.field);
+            put_field(out, part);
             out.u16(joined(part));
         }
     }

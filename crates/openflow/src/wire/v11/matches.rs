@@ -149,7 +149,7 @@ fn vlan(m: &mut FlowMatch, raw: &Raw) -> Result<()> {
             return Ok(());
         }
         ANY_VLAN => (0x1000, 0x1000),
-        id @ 0..=0xfff => (0x1000 | id, 0x1fff),
+        id @ 0..=0xfff => (0x1000 | id, 0x1fff_u16),
         _ => return Err(OfError::BmcBadValue),
     };
     let mut pcp = 0;
@@ -203,6 +203,13 @@ fn set(m: &mut FlowMatch, field: FieldId, value: u16) -> Result<()> {
     }
     m.set(field, value.into());
     Ok(())
+}
+
+/// Whether the structure can say all of a match.
+pub(crate) fn can_say(m: &FlowMatch) -> bool {
+    let mut bytes = Out::new();
+    put(&mut bytes, m);
+    read(&mut Reader::new(&bytes, OfError::BmcBadLen)).is_ok_and(|read| read == *m)
 }
 
 /// Writes a match. What it cannot say is left out.
