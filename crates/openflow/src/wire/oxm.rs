@@ -331,12 +331,24 @@ pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
     for depth in 0..=DEPTH_MAX {
         for id in FieldId::ALL.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
             if sayable(&left, matches, *id, style) {
-                let (value, mask) = left.field(*id);
+                let (value, mask) = said(&left, *id);
                 put_value(out, *id, style, value, mask);
                 left.clear(*id);
             }
         }
     }
+}
+
+/// What a match says of a field's own bits, without those of a field beside it in the same byte.
+fn said(matches: &FlowMatch, id: FieldId) -> (u128, u128) {
+    let ((value, mask), own) = (matches.field(id), id.field().max());
+    (value & own, mask & own)
+}
+
+/// The value of a field, if all of its own bits are demanded and every packet that matches has it.
+pub(crate) fn exact(matches: &FlowMatch, id: FieldId) -> Option<u128> {
+    let (value, mask) = said(matches, id);
+    (mask == id.field().max() && id.field().prerequisite.met_by(matches)).then_some(value)
 }
 
 /// The depth of the deepest prerequisite.
@@ -356,7 +368,7 @@ fn depth_of(prerequisite: Prerequisite) -> u8 {
 /// Whether what is `left` of a match says something of a field, and a header of this style can say it.
 fn sayable(left: &FlowMatch, matches: &FlowMatch, id: FieldId, style: Style) -> bool {
     let field = id.field();
-    let mask = left.field(id).1;
+    let mask = said(left, id).1;
     mask != 0
         && (mask == field.max() || field.maskable)
         && !is_other_style(id, style)
