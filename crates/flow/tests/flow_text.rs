@@ -4,7 +4,7 @@ mod random;
 
 use std::fmt::Write as _;
 
-use netloom_flow::check::{Checker, Consistency, Scope};
+use netloom_flow::check::Scope;
 use netloom_flow::text::no_names;
 use netloom_flow::{
     Action, FieldId, FlowMatch, FlowText, FlowTextError, OfPort, Prerequisite, TableId, parse_filter,
@@ -475,7 +475,7 @@ fn random_flow() -> impl Strategy<Value = FlowText> {
             let mut flow =
                 FlowText { table: TableId(table), priority, cookie, idle_timeout, ..FlowText::default() };
             (flow.importance, flow.matches) = (importance, matches);
-            flow.actions = allowed(actions, &matches, TableId(table));
+            flow.actions = random::allowed(actions, &matches, TableId(table), Scope::Flow);
             let [a, b, c, d, e] = flags;
             (flow.flags.send_flow_rem, flow.flags.check_overlap, flow.flags.reset_counts) = (a, b, c);
             (flow.flags.no_packet_counts, flow.flags.no_byte_counts) = (d, e);
@@ -489,20 +489,6 @@ fn ip(proto: u128) -> FlowMatch {
     matches.set(FieldId::NwProto, proto);
     matches.set_masked(FieldId::CtState, 0x22, 0x22);
     matches
-}
-
-/// Those that may stand in a flow.
-fn allowed(actions: Vec<Action>, matches: &FlowMatch, table: TableId) -> Vec<Action> {
-    let mut checker = Checker::new(matches, Some(table), Scope::Flow, Consistency::Loose);
-    let mut is_allowed = |action: &Action| {
-        let mut next = checker.clone();
-        let is_allowed = next.check(action).is_ok();
-        if is_allowed {
-            checker = next;
-        }
-        is_allowed
-    };
-    actions.into_iter().filter(|action| is_allowed(action)).collect()
 }
 
 /// Words that flows are made of, in any order: closer to flows than random characters are.

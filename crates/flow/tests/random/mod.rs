@@ -6,7 +6,10 @@ use netloom_flow::action::{
     Bundle, BundleAlgorithm, Ct, CtAlg, Encap, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
     Nat, NatRange, NshTlv, Operand, PacketInReason, PortSelection, Sample, SampleDirection,
 };
-use netloom_flow::{Action, Controller, FieldId, OfPort, Prerequisite, Spelling, Subfield, TableId};
+use netloom_flow::check::{Checker, Consistency, Scope};
+use netloom_flow::{
+    Action, Controller, FieldId, FlowMatch, OfPort, Prerequisite, Spelling, Subfield, TableId,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -32,6 +35,25 @@ pub(crate) fn list() -> impl Strategy<Value = Vec<Action>> {
                 .collect()
         },
     )
+}
+
+/// Those that may stand in a list of this kind.
+pub(crate) fn allowed(
+    actions: Vec<Action>,
+    matches: &FlowMatch,
+    table: TableId,
+    scope: Scope,
+) -> Vec<Action> {
+    let mut checker = Checker::new(matches, Some(table), scope, Consistency::Loose);
+    let mut is_allowed = |action: &Action| {
+        let mut next = checker.clone();
+        let is_allowed = next.check(action).is_ok();
+        if is_allowed {
+            checker = next;
+        }
+        is_allowed
+    };
+    actions.into_iter().filter(|action| is_allowed(action)).collect()
 }
 
 /// An action without a list inside.
