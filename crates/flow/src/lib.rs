@@ -11,6 +11,7 @@
 //! reads a clock, opens a socket or depends on the order of a map.
 
 pub mod action;
+pub mod check;
 pub mod classifier;
 mod dp_action;
 mod drop;
@@ -41,7 +42,10 @@ pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
 pub use key::{PacketMeta, extract, extract_into};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use prerequisite::Prerequisite;
-pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
+pub use text::{
+    FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
+    parse_flow_with,
+};
 pub use time::Nanos;
 pub use translation::{Dependency, Effect, Translation};
 pub use upcall::Upcall;

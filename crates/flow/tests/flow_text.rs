@@ -1,12 +1,14 @@
 //! The text of flows: real ones, wrong ones, random ones.
 
+mod random;
+
 use std::fmt::Write as _;
 
-use netloom_flow::action::PacketInReason;
+use netloom_flow::check::Scope;
 use netloom_flow::text::no_names;
 use netloom_flow::{
-    Action, Controller, FieldId, FlowMatch, FlowText, FlowTextError, OfPort, Prerequisite, Spelling,
-    Subfield, TableId, parse_filter, parse_flow, parse_flow_with,
+    Action, FieldId, FlowMatch, FlowText, FlowTextError, OfPort, Prerequisite, TableId, parse_filter,
+    parse_flow, parse_flow_mod, parse_flow_with,
 };
 use proptest::prelude::*;
 
@@ -79,6 +81,63 @@ actions=set_tunnel:0x5,set_tunnel64:0x500000000,set_queue:1,output:1,pop_queue
 actions=group:5
 actions=note:01.02.ff,output:1
 actions=resubmit(in_port,2)
+ip,ct_state=+trk+est,actions=resubmit(,2,ct),resubmit(LOCAL,255),resubmit(,254)
+table=0,actions=learn(table=1,hard_timeout=60,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),normal
+actions=learn(table=2,idle_timeout=10,hard_timeout=20,fin_idle_timeout=5,fin_hard_timeout=10,priority=10,cookie=0xfedcba9876543210,eth_type=0x800,ip_proto=6,in_port=99,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:NXM_OF_IN_PORT[]->NXM_NX_REG1[16..31],load:5->reg2[],send_flow_rem,delete_learned,limit=10,result_dst=reg0[3])
+actions=learn(),learn
+actions=learn(table=1,NXM_OF_VLAN_TCI[0..11]=5,reg0=1,eth_src,output:in_port,priority=100,eth_dst=eth_src,load:0x1->reg5[0])
+actions=learn(dl_type=0x800,nw_src=10.0.0.1,reg0[0..7]=0x5,output:reg3)
+actions=learn(load:eth_src[0..3]->reg0[4..7],reg1[0..3]=reg2[4..7],in_port=LOCAL,vlan_tci=5,tun_id=5)
+ip,actions=ct,ct()
+ip,actions=ct(commit,zone=5,table=1,force,nat(src=10.0.0.1-10.0.0.9:1024-2047,random,persistent),exec(set_field:1->ct_mark,load:5->NXM_NX_CT_LABEL[]))
+tcp,actions=ct(commit,alg=ftp),ct(nat,alg=ftp)
+udp6,actions=ct(commit,alg=tftp)
+ip,actions=ct(nat,zone=NXM_NX_REG0[0..15],table=3),ct(commit,nat(src)),ct(commit,nat(dst=10.0.0.1:80))
+ipv6,actions=ct(commit,nat(dst=[2001:db8::1]-[2001:db8::9]:80-90,hash)),ct(commit,nat(src=2001:db8::1)),ct(commit,nat(src=2001:db8::1-2001:db8::2,persistent))
+ip,actions=ct(commit,exec(move:NXM_NX_REG0[]->NXM_NX_CT_MARK[])),ct_clear
+actions=clone(push_vlan:0x8100,output:1),2
+actions=clone(),clone(drop),clone(clone(output:1),output:2)
+actions=conjunction(5,1/2),conjunction(6,3/3),note:11.00.00.00.00.00
+ip,conj_id=5,actions=mod_nw_dst:10.0.0.1,output:1
+actions=multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[]),multipath(symmetric_l3l4+udp,1024,hrw,12,0,NXM_NX_REG3[0..15])
+actions=multipath(eth_src,50,iter_hash,1,5,reg0),multipath(nw_src,1,hash_threshold,65536,0,reg0)
+actions=bundle(eth_src,0,hrw,ofport,members:4,8),bundle(eth_src,0,active_backup,ofport,slaves:4,8),bundle(eth_src,0,hrw,ofport,members:LOCAL)
+actions=bundle_load(eth_src,0,hrw,ofport,NXM_NX_REG0[],members:4,8),bundle(eth_src,0,hrw,ofport,members:)
+actions=encap(nsh),encap(nsh()),encap(nsh(md_type=1)),set_field:0x1->nsh_spi,dec_nsh_ttl,encap(ethernet)
+actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12345678),tlv(0x2000,20,0xfedcba9876543210))),encap(mpls),encap(mpls_mc)
+actions=decap,decap(),decap(packet_type(ns=1,type=0x894f))
+ip,actions=write_actions(set_field:10.0.0.1->nw_src,output:2),goto_table:3
+actions=clear_actions,write_actions(group:1),write_metadata:0x1/0x3,goto_table:1
+actions=write_actions(resubmit(,1),controller,move:reg0->reg1,load:1->reg2,dec_ttl,pop_vlan,push_vlan:0x8100,set_queue:1,encap(ethernet),decap())
+actions=meter:1,output:1
+actions=enqueue(1,2),enqueue:1:2,enqueue:LOCAL:2,enqueue:1q2
+actions=push_mpls:0x8847,set_mpls_label:10,set_mpls_tc(3),set_mpls_ttl:64,dec_mpls_ttl,pop_mpls:0x800
+mpls,actions=set_mpls_label(10),set_field:3->mpls_tc,load:10->OXM_OF_MPLS_LABEL[],dec_mpls_ttl,pop_mpls:0x800,output:1
+actions=check_pkt_larger(1500)->reg0[0]
+actions=sample(probability=12345),sample(probability=1,ingress)
+actions=sample(probability=12345,collector_set_id=23456,obs_domain_id=34567,obs_point_id=45678,sampling_port=56789,egress)
+actions=sample(probability=5,obs_domain_id=NXM_NX_REG0[],obs_point_id=reg1[0..7])
+actions=controller(max_len=64,reason=no_match,id=3,userdata=01.02.ff,pause,meter_id=9)
+actions=controller(userdata=0102FF),controller(),controller(pause),controller(max_len=100),controller(reason=group),controller:0
+ip,actions=dec_ttl,dec_ttl(1,2),dec_ttl(),dec_ttl(0)
+dl_type=0x894f,actions=dec_nsh_ttl
+actions=delete_field:tun_metadata0,set_field:0x1234->tun_metadata1
+actions=push:NXM_NX_REG2[1..5],pop:reg1[0..3],push(reg2),pop:in_port
+tcp,actions=fin_timeout(idle_timeout=5,hard_timeout=15),fin_timeout(idle_timeout=5),fin_timeout()
+dl_vlan=1,actions=set_vlan_vid:5,set_vlan_pcp:2
+actions=copy_ttl_in,copy_ttl_out,push_pbb:0x88e7,set_field:0x5->pbb_isid,pop_pbb
+actions=output:reg0,push_mpls:0x8848
+dl_type=0x894f,nsh_spi=0x123,nsh_si=5,nsh_c1=1/3,nsh_ttl=5,nsh_flags=1,nsh_mdtype=1,nsh_np=3,actions=output:1
+dl_type=0x88e7,pbb_isid=0x1234/0xffff,pbb_uca=1,actions=output:1
+ct_state=+trk+est,ct_nw_src=1.0.0.0/8,ct_nw_proto=6,ct_tp_src=5/7,ct_tp_dst=6,ip,actions=output:1
+ipv6,ct_state=+trk+est,ct_ipv6_src=fe80::/16,ct_ipv6_dst=2001:db8::1,actions=output:1
+tun_erspan_ver=1,tun_erspan_idx=0x5/0xf,actions=output:1
+tun_erspan_ver=2,tun_erspan_dir=1,tun_erspan_hwid=0x7,tun_gtpu_flags=2,tun_gtpu_msgtype=255,actions=output:1
+icmp6,icmp_type=135,icmp_code=0,nd_reserved=5,nd_options_type=1,actions=output:1
+tun_metadata0=0x1234,tun_metadata7=0x1/0xf,actions=output:1
+ipv6,ipv6_exthdr=0x8/0x18,actions=output:1
+in_phy_port=3,in_port=3,actions=output:1
+ip,nw_src=*,actions=output:1
 cookie=0x0, duration=12.3s, table=1, n_packets=5, n_bytes=420, idle_age=3, priority=10,ip actions=output:1
   table = 2
 ";
@@ -102,6 +161,7 @@ priority=,actions=drop
 priority,actions=drop
 table=255,actions=drop
 cookie=0x10000000000000000,actions=drop
+cookie=0x1/0x1,actions=drop
 dl_vlan=4096,actions=drop
 vlan_vid=5,actions=drop
 tcp,tp_dst=65536,actions=drop
@@ -141,7 +201,7 @@ actions=outptu:1
 actions=output
 actions=normall
 actions=ct(commit)
-actions=learn(table=1)
+actions=learn(table=1,nw_src=10.0.0.1)
 actions=goto_table:0
 actions=goto_table:1,output:1
 actions=output:1,priority=5
@@ -167,12 +227,93 @@ actions=push_vlan:0x800
 actions=resubmit
 actions=resubmit(,)
 actions=resubmit(1,2,ct)
-actions=controller(userdata=00)
+actions=resubmit(1,2,cp)
+actions=controller(userdata=0)
+actions=controller(userdata=123)
 actions=controller(reason=why)
 actions=output(port=1)
 actions=output(port=1,max_len=3)
 actions=note:zz
 actions=strip_vlan:3
+actions=outputt:1
+actions=cloen(output:1)
+actions=clone(output:1,outpt:2)
+actions=clone(drop,output:1)
+actions=clone:output
+actions=clone(goto_table:2)
+actions=clone(meter:1)
+actions=write_actions(learn(table=1))
+actions=write_actions(output(port=1,max_len=64))
+actions=write_actions(write_actions(output:1))
+actions=output:1,meter:5
+actions=meter:0
+actions=write_metadata:1,output:1
+actions=clear_actions,output:1
+actions=write_actions(output:1),clear_actions
+actions=write_metadata:1,write_metadata:2
+actions=apply_actions(output:1)
+actions=nat
+actions=debug_recirc
+actions=group:0xffffff01
+actions=enqueue:1
+actions=enqueue:FLOOD:1
+actions=output(port=FLOOD,max_len=64)
+actions=bundle(eth_src,0,hrw)
+actions=bundle(eth_src,0,hwr,ofport,members:1)
+actions=bundle(eth,0,hrw,ofport,members:1)
+actions=bundle_load(eth_src,0,hrw,ofport,members:1)
+actions=multipath(eth_src,50,modulo_n,300,0,reg0[0..7])
+actions=multipath(eth_src,50,modulo_n,1)
+actions=multipath(eth_src,50,modulo,1,0,reg0)
+actions=encap(gre)
+actions=encap(nsh(md_type=3))
+actions=encap(nsh(tlv(1,2)))
+actions=decap(packet_type(ns=1))
+actions=push_mpls:0x800
+actions=dec_ttl(one)
+actions=check_pkt_larger(1500)->reg0
+actions=check_pkt_larger:1500
+actions=push:tp_src
+actions=pop:ct_state
+actions=delete_field:reg0
+actions=conjunction(5,1/2),output:1
+actions=conjunction(5,0/2)
+actions=conjunction(5,3/2)
+actions=conjunction(5,1/65)
+actions=conjunction(5)
+actions=fin_timeout(idle=5)
+actions=sample(collector_set_id=1)
+actions=sample(probability=1,obs=2)
+actions=set_field:1->ct_mark
+ip,actions=ct(force)
+ip,actions=ct(exec(set_field:1->ct_mark))
+ip,actions=ct(commit,exec(set_field:1->reg0))
+ip,actions=ct(commit,exec(output:1))
+ip,actions=ct(alg=sip)
+ip,actions=ct(commit,alg=ftp)
+ip,actions=ct(zone=70000)
+ip,actions=ct(zone=reg0)
+ip,actions=ct(komit)
+ip,actions=ct(commit,nat(random))
+ip,actions=ct(commit,nat(src=10.0.0.9-10.0.0.1))
+ip,actions=ct(commit,nat(src=10.0.0.1:90-80))
+ip,actions=ct(commit,nat(src=10.0.0.1,hash,random))
+ip,actions=ct(commit,nat(src=10.0.0.1,dst=10.0.0.2))
+ip,actions=ct(commit,nat(src=ten))
+ip,actions=ct(commit,nat(src=fe80::1))
+ip,actions=ct(commit,nat(sorce=10.0.0.1))
+actions=resubmit(,2,ct)
+actions=learn(table=1,eth_type=0x800,NXM_OF_IP_DST[]=NXM_OF_IP_SRC[])
+actions=learn(table=255)
+actions=learn(reg0[0..3]=99)
+actions=learn(reg0=reg1[0..3])
+actions=learn(result_dst=reg0)
+actions=learn(load:5->ct_state)
+actions=learn(output:5)
+actions=learn(priorty=5)
+actions=learn(eth_type=0x800/0xff)
+dl_vlan=5,actions=push_vlan:0x8100,push_vlan:0x8100
+actions=set_vlan_vid:4096
 ";
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -225,8 +366,9 @@ fn names_of_ports_are_resolved() {
 fn filters_have_no_defaults() {
     let none = parse_filter("", &no_names).unwrap();
     assert_eq!((none.table, none.priority, none.cookie, none.matches.is_any()), (None, None, None, true));
-    let filter =
-        parse_filter("table=1,priority=5,cookie=0x10/0xf0,out_port=3,tcp,tp_dst=80", &no_names).unwrap();
+    let text = "table=1,priority=5,cookie=0x10/0xf0,out_port=3,out_group=9,tcp,tp_dst=80";
+    let filter = parse_filter(text, &no_names).unwrap();
+    assert_eq!(filter.out_group, Some(9));
     assert_eq!((filter.table, filter.priority), (Some(TableId(1)), Some(5)));
     assert_eq!((filter.cookie, filter.out_port), (Some((0x10, 0xf0)), Some(OfPort(3))));
     assert_eq!(filter.matches.exact(FieldId::TcpDst), Some(80));
@@ -234,6 +376,16 @@ fn filters_have_no_defaults() {
     for text in ["actions=drop", "idle_timeout=5", "send_flow_rem", "tp_dst=80"] {
         assert!(parse_filter(text, &no_names).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_cookie_with_a_mask_says_which_flows_get_new_actions() {
+    let read = |text: &str| parse_flow_mod(text, &no_names).unwrap();
+    let masked = read("cookie=0x10/0xf0,tcp,actions=output:2");
+    assert_eq!((masked.cookie, masked.flow.cookie), (Some((0x10, 0xf0)), 0));
+    let plain = read("cookie=0x10,tcp,actions=output:2");
+    assert_eq!((plain.cookie, plain.flow.cookie), (None, 0x10));
+    assert!(parse_flow_mod("cookie=1/,actions=drop", &no_names).is_err());
 }
 
 #[test]
@@ -313,85 +465,30 @@ fn random_match() -> impl Strategy<Value = FlowMatch> {
     })
 }
 
-fn random_action() -> impl Strategy<Value = Action> {
-    let writable: Vec<FieldId> = FieldId::ALL
-        .iter()
-        .copied()
-        .filter(|id| id.field().writable && id.field().prerequisite == Prerequisite::None && !is_exotic(*id))
-        .collect();
-    let subfield = || {
-        (prop::sample::select(writable.clone()), any::<u8>(), any::<u8>()).prop_map(|(field, a, b)| {
-            let all = field.field().bits;
-            let offset = a % all;
-            Subfield { field, offset, bits: b % (all - offset) + 1 }
-        })
-    };
-    let port = || prop_oneof![(1..0xfeff_u32).prop_map(OfPort), Just(OfPort::LOCAL), Just(OfPort::IN_PORT)];
-    prop_oneof![
-        port().prop_map(Action::Output),
-        Just(Action::Output(OfPort::NORMAL)),
-        Just(Action::PopVlan),
-        Just(Action::dec_ttl()),
-        Just(Action::PushVlan { tpid: 0x88a8 }),
-        any::<u16>().prop_map(|v| Action::SetVlanVid(v & 0xfff)),
-        any::<u8>().prop_map(|v| Action::SetVlanPcp(v & 7)),
-        any::<u32>().prop_map(Action::SetQueue),
-        any::<u32>().prop_map(Action::Group),
-        (any::<u16>(), any::<u16>(), prop::sample::select(PacketInReason::ALL.to_vec())).prop_map(
-            |(max_len, id, reason)| Action::Controller(Controller {
-                max_len,
-                id,
-                reason,
-                ..Controller::default()
-            })
-        ),
-        (port(), 14..u32::MAX).prop_map(|(port, max_len)| Action::OutputTrunc { port, max_len }),
-        (prop::option::of((1..0xfeff_u32).prop_map(OfPort)), 0..254_u8)
-            .prop_map(|(port, table)| Action::Resubmit { port, table: Some(TableId(table)), ct: false }),
-        (any::<u64>(), 1..u64::MAX)
-            .prop_map(|(value, mask)| Action::WriteMetadata { value: value & mask, mask }),
-        prop::collection::vec(any::<u8>(), 1..9).prop_map(|bytes| Action::Note(bytes.into())),
-        subfield().prop_map(|source| Action::OutputReg { source, max_len: u16::MAX }),
-        (subfield(), any::<u128>()).prop_map(|(target, value)| {
-            Action::Load { value: value & (target.mask() >> target.offset), target }
-        }),
-        (subfield(), subfield()).prop_map(|(a, b)| {
-            let bits = a.bits.min(b.bits);
-            Action::Move { source: Subfield { bits, ..a }, target: Subfield { bits, ..b } }
-        }),
-        (prop::sample::select(writable.clone()), any::<u128>(), prop_oneof![Just(u128::MAX), any::<u128>()])
-            .prop_map(|(field, value, mask)| {
-                let mask =
-                    if field.field().maskable { mask & field.field().max() } else { field.field().max() };
-                let mask = if mask == 0 { field.field().max() } else { mask };
-                Action::SetField { field, value: value & mask, mask, spelling: Spelling::SetField }
-            }),
-        (
-            prop::sample::select(vec![FieldId::EthSrc, FieldId::Ipv4Dst, FieldId::NwTos, FieldId::TpDst]),
-            any::<u128>()
-        )
-            .prop_map(|(field, value)| {
-                let mask = field.field().max();
-                Action::SetField { field, value: value & mask, mask, spelling: Spelling::Mod }
-            }),
-    ]
-}
-
 fn random_flow() -> impl Strategy<Value = FlowText> {
     (
-        (0..254_u8, any::<u16>(), any::<u64>(), any::<u16>(), any::<u16>(), any::<[bool; 5]>()),
-        random_match(),
-        prop::collection::vec(random_action(), 0..6),
+        (0..253_u8, any::<u16>(), any::<u64>(), any::<u16>(), any::<u16>(), any::<[bool; 5]>()),
+        prop_oneof![random_match(), Just(ip(6)), Just(ip(17))],
+        random::list(),
     )
         .prop_map(|((table, priority, cookie, idle_timeout, importance, flags), matches, actions)| {
             let mut flow =
                 FlowText { table: TableId(table), priority, cookie, idle_timeout, ..FlowText::default() };
-            (flow.importance, flow.matches, flow.actions) = (importance, matches, actions);
+            (flow.importance, flow.matches) = (importance, matches);
+            flow.actions = random::allowed(actions, &matches, TableId(table), Scope::Flow);
             let [a, b, c, d, e] = flags;
             (flow.flags.send_flow_rem, flow.flags.check_overlap, flow.flags.reset_counts) = (a, b, c);
             (flow.flags.no_packet_counts, flow.flags.no_byte_counts) = (d, e);
             flow
         })
+}
+
+fn ip(proto: u128) -> FlowMatch {
+    let mut matches = FlowMatch::any();
+    matches.set(FieldId::EthType, 0x800);
+    matches.set(FieldId::NwProto, proto);
+    matches.set_masked(FieldId::CtState, 0x22, 0x22);
+    matches
 }
 
 /// Words that flows are made of, in any order: closer to flows than random characters are.

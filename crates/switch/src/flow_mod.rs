@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{
-    Action, BridgeId, FieldId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, Prerequisite, RuleId,
-    parse_filter, parse_flow_with,
+    Action, BridgeId, FieldId, FlowFilter, FlowModText, FlowText, FlowTextError, Nanos, OfPort, Prerequisite,
+    RuleId, parse_filter, parse_flow_mod, parse_flow_with,
 };
 
 use crate::config::Origin;
@@ -67,8 +67,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added.
-    /// Returns how many there were.
+    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added, unless a
+    /// cookie with a mask was to choose among them. Returns how many there were.
     ///
     /// Source: `modify_flows_loose` and `modify_flow_strict` of OVS, as OpenFlow 1.0 has it.
     ///
@@ -83,8 +83,10 @@ impl Switch {
         now: Nanos,
     ) -> Result<usize, FlowError> {
         let bridge = self.named(bridge)?;
-        let flow = read(bridge, text)?;
+        let FlowModText { flow, cookie } = parse_flow_mod(text, &|name| bridge.port_named(name))?;
+        check_actions(&flow)?;
         let filter = FlowFilter {
+            cookie,
             table: Some(flow.table),
             priority: Some(flow.priority),
             matches: flow.matches,
@@ -92,11 +94,13 @@ impl Switch {
         };
         let (id, rules) = (bridge.id, select(bridge, &filter, matching));
         for rule in &rules {
-            let (actions, cookie) = (flow.actions.clone(), flow.cookie);
+            let actions = flow.actions.clone();
+            // A cookie that was to choose is not one to give.
+            let cookie = if cookie.is_some() { rule.flow.cookie } else { flow.cookie };
             let changed = FlowText { actions, cookie, ..rule.flow.clone() };
             self.replace(rule, changed, origin.clone(), now);
         }
-        if rules.is_empty() {
+        if rules.is_empty() && cookie.is_none() {
             self.put_flow(id, flow, origin, now);
         }
         self.advance();
@@ -291,7 +295,8 @@ fn select(bridge: &Bridge, filter: &FlowFilter, matching: Matching) -> Vec<Arc<R
         };
         is_matched
             && filter.cookie.is_none_or(|(value, mask)| flow.cookie & mask == value & mask)
-            && filter.out_port.is_none_or(|port| flow.actions.contains(&Action::Output(port)))
+            && filter.out_port.is_none_or(|port| flow.actions.iter().any(|action| action.outputs_to(port)))
+            && filter.out_group.is_none_or(|group| flow.actions.iter().any(|action| action.uses_group(group)))
     };
     rules.filter(is_meant).cloned().collect()
 }

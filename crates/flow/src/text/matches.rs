@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::error::FlowTextError;
 use super::piece::{Item, Piece};
-use super::port::PortNames;
+use super::port::{self, PortNames};
 use super::value::{self, Shown, hex};
 use crate::{FieldId, FlowMatch, Prerequisite};
 
@@ -35,7 +35,7 @@ const IPV6: u128 = 0x86dd;
 const PRESENT: u128 = 0x1000;
 
 /// Fields of OVS that no key holds.
-const UNSUPPORTED: &[&str] = &["tun_metadata", "igmp", "reg", "xxreg", "eth"];
+const UNSUPPORTED: &[&str] = &["tun_metadata", "igmp", "reg", "xxreg"];
 
 /// Fields with the wider ones that hold IPv4 addresses as mapped ones.
 const CT_ADDRESSES: [(FieldId, FieldId); 2] =
@@ -91,6 +91,11 @@ impl<'a> Parser<'a> {
             }
             return Ok(true);
         }
+        // `eth`: packets that begin with an Ethernet header, as all of ours do.
+        if name == "eth" && item.value.is_none() {
+            self.demand(item.whole, FieldId::PacketType, 0, u128::MAX)?;
+            return Ok(true);
+        }
         if FieldId::named(name).is_none() {
             let is_one = |known: &str| {
                 let ends = |rest: &str| known.ends_with('_') || rest.bytes().all(|c| c.is_ascii_digit());
@@ -133,6 +138,10 @@ impl<'a> Parser<'a> {
         // `dl_vlan=0xffff`: no VLAN header, from OpenFlow 1.0.
         if id == FieldId::DlVlan && matches!(text.trim().text, "0xffff" | "65535") {
             return self.demand(text, FieldId::VlanTci, 0, u128::MAX);
+        }
+        // A field that may have any value is still one that the packets have.
+        if text.trim().text == "*" {
+            return Ok(());
         }
         let (value, mask) = value::masked(id.field(), text, ports)?;
         if mask == 0 {
@@ -417,6 +426,13 @@ impl Printer<'_, '_> {
             ("tcp_flags", FieldId::TcpFlags),
         ])
     }
+}
+
+/// Reads a number of 64 bits, with or without a mask.
+pub(super) fn masked_u64(text: Piece<'_>) -> Result<(u64, u64), FlowTextError> {
+    let (value, mask) = value::masked(FieldId::Metadata.field(), text, &port::no_names)?;
+    let narrow = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
+    Ok((narrow(value), narrow(mask)))
 }
 
 /// `name=value/mask`, hexadecimal.
