@@ -75,7 +75,10 @@ pub fn decode(protocol: &Protocol, bytes: &[u8]) -> Result<Message> {
         kind => read_late(protocol, kind, r)?,
     };
     r.end()?;
-    Ok(message)
+    match &message {
+        Message::BundleAdd(add) if add.xid != header.xid => Err(OfError::BfcMsgBadXid),
+        _ => Ok(message),
+    }
 }
 
 /// The types that all versions have.
