@@ -1,6 +1,8 @@
 //! The real `ovs-ofctl` against a small switch of our session and messages: what it sends is read, and what we answer
 //! is printed back. Skips aloud where the program is missing.
 
+#![expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
+
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;

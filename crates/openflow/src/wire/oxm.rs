@@ -197,7 +197,7 @@ pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
         true => read_number(r, len, OfError::BacBadSetMask)?,
         false => ones(len) & max,
     };
-    if value & !max != 0 {
+    if value & !max != 0 || !is_port(id, value) {
         return Err(OfError::BacBadSetArgument);
     }
     if value & !mask != 0 || mask & !max != 0 {
@@ -298,7 +298,7 @@ fn read_into(
     if mask != all && mask != 0 && !field.maskable {
         return Err(OfError::BmcBadMask);
     }
-    if value & !possible(id) != 0 {
+    if value & !possible(id) != 0 || mask != 0 && !is_port(id, value) {
         return Err(OfError::BmcBadValue);
     }
     // A switch that tells metadata leaves out what the packet itself says.
@@ -308,7 +308,15 @@ fn read_into(
     if matches.field(id).1 & (mask & field.max()) != 0 && !implied_only(matches, id) {
         return Err(OfError::BmcDupField);
     }
-    matches.set_masked(id, value, mask & field.max());
+    let mask = mask & field.max();
+    match id {
+        // The reserved ports move up, as everywhere else.
+        FieldId::InPort if mask != 0 => {
+            let port = port::from_16(u16::try_from(value).unwrap_or(u16::MAX));
+            matches.set(FieldId::InPortOxm, port.0.into());
+        }
+        _ => matches.set_masked(id, value, mask),
+    }
     Ok(())
 }
 
@@ -318,6 +326,13 @@ fn possible(id: FieldId) -> u128 {
         FieldId::InPort => 0xffff,
         _ => id.field().max(),
     }
+}
+
+/// Whether a value is a port there can be, if the field is for ports of 32 bits.
+fn is_port(id: FieldId, value: u128) -> bool {
+    let port = u32::try_from(value).unwrap_or(u32::MAX);
+    !matches!(id, FieldId::InPortOxm | FieldId::ActsetOutput)
+        || port::from_32(port, OfError::BmcBadValue).is_ok()
 }
 
 /// Whether what `matches` says of a field is only what another field implied: the bit that a VLAN header is there.

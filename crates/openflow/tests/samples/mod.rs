@@ -11,7 +11,7 @@ use netloom_openflow::{Message, OfError, Version, Versions, Xid};
 use netloom_packet::Mac;
 
 /// The transaction id of all samples.
-pub const XID: Xid = Xid(0x1234_5678);
+pub(crate) const XID: Xid = Xid(0x1234_5678);
 
 const FRAME: [u8; 14] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5];
 
@@ -46,7 +46,7 @@ fn counts() -> Counts {
 }
 
 /// A flow that every version can say.
-pub fn flow_stats() -> FlowStats {
+pub(crate) fn flow_stats() -> FlowStats {
     FlowStats {
         table: TableId(1),
         priority: 100,
@@ -466,7 +466,7 @@ fn bundle_add(version: Version) -> BundleAdd {
 }
 
 /// A message of each kind, as a version says it.
-pub fn all(version: Version) -> Vec<Message> {
+pub(crate) fn all(version: Version) -> Vec<Message> {
     use Message as M;
     let mut all = vec![
         M::Hello(Hello { versions: Some(Versions(0x12)) }),
@@ -606,7 +606,7 @@ fn extensions(version: Version) -> Vec<Message> {
 }
 
 /// Whether a version, and the way in which it is spoken here, has a word for all of a sample.
-pub fn is_said_in_full(protocol: &Protocol, message: &Message) -> bool {
+pub(crate) fn is_said_in_full(protocol: &Protocol, message: &Message) -> bool {
     let nxm = protocol.flow_format == FlowFormat::Nxm;
     match message {
         // The form of packets decides what they tell.
@@ -627,7 +627,7 @@ fn has_note(flow: &FlowMod) -> bool {
 }
 
 /// What OVS 3.1 does not read: experimenters it does not know, and what it has no decoder for.
-pub fn unknown_to_ovs(message: &Message) -> bool {
+pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
     matches!(
         message,
         Message::Experimenter(_)
