@@ -4,6 +4,7 @@ mod random;
 
 use std::fmt::Write as _;
 
+use netloom_flow::action::MAX_NESTING;
 use netloom_flow::check::{Consistency, Scope, check_actions};
 use netloom_flow::text::no_names;
 use netloom_flow::{
@@ -258,6 +259,15 @@ fn a_cookie_with_a_mask_says_which_flows_get_new_actions() {
     let plain = read("cookie=0x10,tcp,actions=output:2");
     assert_eq!((plain.cookie, plain.flow.cookie), (None, 0x10));
     assert!(parse_flow_mod("cookie=1/,actions=drop", &no_names).is_err());
+}
+
+#[test]
+fn lists_in_each_other_end_somewhere() {
+    let nested = |depth: usize| format!("actions={}output:1{}", "clone(".repeat(depth), ")".repeat(depth));
+    assert!(parse_flow(&nested(MAX_NESTING)).is_ok());
+    let error = parse_flow(&nested(50_000)).unwrap_err();
+    assert_eq!(error.message, "More than 32 lists in each other");
+    assert!(parse_flow(&format!("actions={}", "clone(".repeat(50_000))).is_err());
 }
 
 #[test]
