@@ -4,7 +4,8 @@ mod random;
 
 use std::fmt::Write as _;
 
-use netloom_flow::check::Scope;
+use netloom_flow::action::MAX_NESTING;
+use netloom_flow::check::{Consistency, Scope, check_actions};
 use netloom_flow::text::no_names;
 use netloom_flow::{
     Action, FieldId, FlowMatch, FlowText, FlowTextError, OfPort, Prerequisite, TableId, parse_filter,
@@ -13,134 +14,7 @@ use netloom_flow::{
 use proptest::prelude::*;
 
 /// Flows as people and programs write them: Mininet walk-throughs, OVS's manual, OVN's pipeline.
-const FLOWS: &str = "
-actions=drop
-actions=normal
-priority=0,actions=NORMAL
-priority=200,tcp,tp_dst=23,actions=drop
-in_port=1,actions=output:2
-in_port=1 actions=2
-in_port=LOCAL,actions=flood
-in_port=65534,actions=all,in_port
-table=3,cookie=0x1234,idle_timeout=60,hard_timeout=300,send_flow_rem,importance=7,ip,actions=local
-dl_src=aa:bb:cc:dd:ee:ff,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=normal
-dl_type=0x88cc,actions=controller
-dl_type=0x800,nw_proto=6,nw_src=10.0.0.0/8,nw_dst=192.168.1.1,tp_src=1000,tp_dst=80,actions=output:1
-ip,nw_src=10.0.0.0/255.0.255.0,nw_tos=32,nw_ecn=1,nw_ttl=64,actions=dec_ttl,output:3
-ip,nw_frag=first,actions=drop
-ip,ip_frag=not_later,actions=drop
-udp,tp_src=0x10/0xfff0,actions=drop
-tcp,tcp_flags=+syn-ack,actions=drop
-tcp,tcp_flags=syn|ack,actions=drop
-tcp,tcp_flags=0x2/0x12,actions=drop
-sctp,sctp_dst=5060,actions=drop
-icmp,icmp_type=8,icmp_code=0,actions=normal
-ip,nw_proto=47,actions=drop
-arp,arp_op=1,arp_spa=10.0.0.1,arp_tpa=10.0.0.2,arp_sha=02:00:00:00:00:01,actions=normal
-arp,nw_src=10.0.0.1,nw_proto=2,actions=normal
-rarp,actions=drop
-ipv6,ipv6_src=2001:db8::/32,ipv6_dst=fe80::1,ipv6_label=0x12345,actions=normal
-tcp6,tp_dst=443,actions=output:9
-icmp6,icmp_type=135,icmp_code=0,nd_target=fe80::2,nd_sll=02:00:00:00:00:01,actions=normal
-icmp6,icmpv6_type=136,nd_tll=02:00:00:00:00:01,actions=normal
-ipv6,nw_proto=58,actions=drop
-dl_vlan=100,actions=strip_vlan,output:2
-dl_vlan=100,dl_vlan_pcp=3,actions=pop_vlan,output:2
-dl_vlan_pcp=3,actions=output:2
-dl_vlan=0xffff,actions=mod_vlan_vid:10,mod_vlan_pcp:5,output:2
-vlan_tci=0x1000/0x1000,actions=drop
-vlan_tci=0,actions=drop
-vlan_vid=0x1005,actions=drop
-vlan_vid=0x1000/0x1000,vlan_pcp=2,actions=drop
-vlan_tci=0x1100/0x1f00,actions=drop
-actions=push_vlan:0x8100,set_field:4196->vlan_vid,output:1
-dl_vlan=7,actions=set_field:3->vlan_pcp,normal
-mpls,mpls_label=100,mpls_tc=5,mpls_bos=1,mpls_ttl=64,actions=drop
-mplsm,actions=drop
-metadata=0x5,reg0=0x1,reg10=0x1/0x3,reg15=0,actions=resubmit(,9)
-xreg0=0x100000002,actions=resubmit:3
-xxreg1=0x1/0xff,actions=resubmit(3,4)
-tun_id=0x64,tun_src=10.0.0.1,tun_dst=10.0.0.0/24,actions=output:1
-tun_ipv6_src=2001:db8::1,tun_flags=+oam,tun_gbp_id=5,actions=output:1
-ct_state=+trk+est-inv,ct_zone=5,ct_mark=0x1/0x1,ct_label=0x1,ip,actions=normal
-pkt_mark=0x1/0xff,recirc_id=0,conj_id=77,actset_output=3,dp_hash=0x5/0xf,packet_type=(0,0),actions=normal
-ip,actions=mod_dl_src:02:00:00:00:00:01,mod_dl_dst:02:00:00:00:00:02,mod_nw_src:10.0.0.1,mod_nw_dst:10.0.0.2,mod_nw_tos:16,mod_nw_ecn:2,mod_nw_ttl:9,output:1
-tcp,actions=mod_tp_src:1000,mod_tp_dst:2000,output:1
-actions=mod_nw_dst:10.0.0.2,output:2
-ip,actions=set_field:10.0.0.9->ip_dst,set_field:02:00:00:00:00:09->eth_dst,output:1
-ipv6,actions=set_field:2001:db8::1->ipv6_dst,set_field:2001:db8::/32->ipv6_src,output:1
-actions=set_field:0x5/0xff->reg3,set_field:7->metadata,set_field:0x12->tun_id,goto_table:1
-actions=load:0x1->NXM_NX_REG0[0],load:0x7->reg1[4..11],load:0->NXM_OF_IN_PORT[],resubmit(,5)
-actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],move:NXM_NX_REG0[0..15]->NXM_OF_VLAN_TCI[],in_port
-actions=move:xxreg0[0..31]->reg5[],output:NXM_NX_REG15[],output:reg1[0..15]
-actions=controller:128
-actions=controller(max_len=64,reason=no_match,id=3),exit
-actions=output(port=2,max_len=100)
-actions=write_metadata:0x1/0xf,goto_table:250
-actions=set_tunnel:0x5,set_tunnel64:0x500000000,set_queue:1,output:1,pop_queue
-actions=group:5
-actions=note:01.02.ff,output:1
-actions=resubmit(in_port,2)
-ip,ct_state=+trk+est,actions=resubmit(,2,ct),resubmit(LOCAL,255),resubmit(,254)
-table=0,actions=learn(table=1,hard_timeout=60,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),normal
-actions=learn(table=2,idle_timeout=10,hard_timeout=20,fin_idle_timeout=5,fin_hard_timeout=10,priority=10,cookie=0xfedcba9876543210,eth_type=0x800,ip_proto=6,in_port=99,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:NXM_OF_IN_PORT[]->NXM_NX_REG1[16..31],load:5->reg2[],send_flow_rem,delete_learned,limit=10,result_dst=reg0[3])
-actions=learn(),learn
-actions=learn(table=1,NXM_OF_VLAN_TCI[0..11]=5,reg0=1,eth_src,output:in_port,priority=100,eth_dst=eth_src,load:0x1->reg5[0])
-actions=learn(dl_type=0x800,nw_src=10.0.0.1,reg0[0..7]=0x5,output:reg3)
-actions=learn(load:eth_src[0..3]->reg0[4..7],reg1[0..3]=reg2[4..7],in_port=LOCAL,vlan_tci=5,tun_id=5)
-ip,actions=ct,ct()
-ip,actions=ct(commit,zone=5,table=1,force,nat(src=10.0.0.1-10.0.0.9:1024-2047,random,persistent),exec(set_field:1->ct_mark,load:5->NXM_NX_CT_LABEL[]))
-tcp,actions=ct(commit,alg=ftp),ct(nat,alg=ftp)
-udp6,actions=ct(commit,alg=tftp)
-ip,actions=ct(nat,zone=NXM_NX_REG0[0..15],table=3),ct(commit,nat(src)),ct(commit,nat(dst=10.0.0.1:80))
-ipv6,actions=ct(commit,nat(dst=[2001:db8::1]-[2001:db8::9]:80-90,hash)),ct(commit,nat(src=2001:db8::1)),ct(commit,nat(src=2001:db8::1-2001:db8::2,persistent))
-ip,actions=ct(commit,exec(move:NXM_NX_REG0[]->NXM_NX_CT_MARK[])),ct_clear
-actions=clone(push_vlan:0x8100,output:1),2
-actions=clone(),clone(drop),clone(clone(output:1),output:2)
-actions=conjunction(5,1/2),conjunction(6,3/3),note:11.00.00.00.00.00
-ip,conj_id=5,actions=mod_nw_dst:10.0.0.1,output:1
-actions=multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[]),multipath(symmetric_l3l4+udp,1024,hrw,12,0,NXM_NX_REG3[0..15])
-actions=multipath(eth_src,50,iter_hash,1,5,reg0),multipath(nw_src,1,hash_threshold,65536,0,reg0)
-actions=bundle(eth_src,0,hrw,ofport,members:4,8),bundle(eth_src,0,active_backup,ofport,slaves:4,8),bundle(eth_src,0,hrw,ofport,members:LOCAL)
-actions=bundle_load(eth_src,0,hrw,ofport,NXM_NX_REG0[],members:4,8),bundle(eth_src,0,hrw,ofport,members:)
-actions=encap(nsh),encap(nsh()),encap(nsh(md_type=1)),set_field:0x1->nsh_spi,dec_nsh_ttl,encap(ethernet)
-actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12345678),tlv(0x2000,20,0xfedcba9876543210))),encap(mpls),encap(mpls_mc)
-actions=decap,decap(),decap(packet_type(ns=1,type=0x894f))
-ip,actions=write_actions(set_field:10.0.0.1->nw_src,output:2),goto_table:3
-actions=clear_actions,write_actions(group:1),write_metadata:0x1/0x3,goto_table:1
-actions=write_actions(resubmit(,1),controller,move:reg0->reg1,load:1->reg2,dec_ttl,pop_vlan,push_vlan:0x8100,set_queue:1,encap(ethernet),decap())
-actions=meter:1,output:1
-actions=enqueue(1,2),enqueue:1:2,enqueue:LOCAL:2,enqueue:1q2
-actions=push_mpls:0x8847,set_mpls_label:10,set_mpls_tc(3),set_mpls_ttl:64,dec_mpls_ttl,pop_mpls:0x800
-mpls,actions=set_mpls_label(10),set_field:3->mpls_tc,load:10->OXM_OF_MPLS_LABEL[],dec_mpls_ttl,pop_mpls:0x800,output:1
-actions=check_pkt_larger(1500)->reg0[0]
-actions=sample(probability=12345),sample(probability=1,ingress)
-actions=sample(probability=12345,collector_set_id=23456,obs_domain_id=34567,obs_point_id=45678,sampling_port=56789,egress)
-actions=sample(probability=5,obs_domain_id=NXM_NX_REG0[],obs_point_id=reg1[0..7])
-actions=controller(max_len=64,reason=no_match,id=3,userdata=01.02.ff,pause,meter_id=9)
-actions=controller(userdata=0102FF),controller(),controller(pause),controller(max_len=100),controller(reason=group),controller:0
-ip,actions=dec_ttl,dec_ttl(1,2),dec_ttl(),dec_ttl(0)
-dl_type=0x894f,actions=dec_nsh_ttl
-actions=delete_field:tun_metadata0,set_field:0x1234->tun_metadata1
-actions=push:NXM_NX_REG2[1..5],pop:reg1[0..3],push(reg2),pop:in_port
-tcp,actions=fin_timeout(idle_timeout=5,hard_timeout=15),fin_timeout(idle_timeout=5),fin_timeout()
-dl_vlan=1,actions=set_vlan_vid:5,set_vlan_pcp:2
-actions=copy_ttl_in,copy_ttl_out,push_pbb:0x88e7,set_field:0x5->pbb_isid,pop_pbb
-actions=output:reg0,push_mpls:0x8848
-dl_type=0x894f,nsh_spi=0x123,nsh_si=5,nsh_c1=1/3,nsh_ttl=5,nsh_flags=1,nsh_mdtype=1,nsh_np=3,actions=output:1
-dl_type=0x88e7,pbb_isid=0x1234/0xffff,pbb_uca=1,actions=output:1
-ct_state=+trk+est,ct_nw_src=1.0.0.0/8,ct_nw_proto=6,ct_tp_src=5/7,ct_tp_dst=6,ip,actions=output:1
-ipv6,ct_state=+trk+est,ct_ipv6_src=fe80::/16,ct_ipv6_dst=2001:db8::1,actions=output:1
-tun_erspan_ver=1,tun_erspan_idx=0x5/0xf,actions=output:1
-tun_erspan_ver=2,tun_erspan_dir=1,tun_erspan_hwid=0x7,tun_gtpu_flags=2,tun_gtpu_msgtype=255,actions=output:1
-icmp6,icmp_type=135,icmp_code=0,nd_reserved=5,nd_options_type=1,actions=output:1
-tun_metadata0=0x1234,tun_metadata7=0x1/0xf,actions=output:1
-ipv6,ipv6_exthdr=0x8/0x18,actions=output:1
-in_phy_port=3,in_port=3,actions=output:1
-ip,nw_src=*,actions=output:1
-cookie=0x0, duration=12.3s, table=1, n_packets=5, n_bytes=420, idle_age=3, priority=10,ip actions=output:1
-  table = 2
-";
+const FLOWS: &str = include_str!("samples/flows.txt");
 
 /// Text that is refused, and why is told.
 const WRONG: &str = "
@@ -323,8 +197,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn real_flows() {
     let mut table = String::new();
-    for line in lines(FLOWS) {
-        let line = if line.ends_with("table = 2") { "table=2 actions=normal" } else { line };
+    for line in FLOWS.lines() {
         match parse_flow(line) {
             Ok(flow) => {
                 let printed = flow.to_string();
@@ -386,6 +259,15 @@ fn a_cookie_with_a_mask_says_which_flows_get_new_actions() {
     let plain = read("cookie=0x10,tcp,actions=output:2");
     assert_eq!((plain.cookie, plain.flow.cookie), (None, 0x10));
     assert!(parse_flow_mod("cookie=1/,actions=drop", &no_names).is_err());
+}
+
+#[test]
+fn lists_in_each_other_end_somewhere() {
+    let nested = |depth: usize| format!("actions={}output:1{}", "clone(".repeat(depth), ")".repeat(depth));
+    assert!(parse_flow(&nested(MAX_NESTING)).is_ok());
+    let error = parse_flow(&nested(50_000)).unwrap_err();
+    assert_eq!(error.message, "More than 32 lists in each other");
+    assert!(parse_flow(&format!("actions={}", "clone(".repeat(50_000))).is_err());
 }
 
 #[test]
@@ -527,6 +409,9 @@ proptest! {
                 }
             }
             if let Ok(flow) = parse_flow(text) {
+                let table = Some(flow.table);
+                let allowed = check_actions(&flow.actions, &flow.matches, table, Scope::Flow, Consistency::Loose);
+                prop_assert_eq!(allowed, Ok(()), "{}", text);
                 let printed = flow.to_string();
                 prop_assert_eq!(parse_flow(&printed), Ok(flow), "{}", printed);
             }

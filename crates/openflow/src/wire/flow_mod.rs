@@ -253,8 +253,14 @@ fn put_nxt(protocol: &Protocol, context: Context, out: &mut Out, flow: &FlowMod)
 }
 
 fn put_11(context: Context, out: &mut Out, flow: &FlowMod) {
-    out.u64(flow.new_cookie.unwrap_or(flow.cookie));
-    out.u64(flow.cookie_mask);
+    // From 1.2 on, a change cannot give flows another cookie.
+    let sets = flow.command == FlowCommand::Add || context.version == Version::V11 && !deletes(flow.command);
+    let (cookie, mask) = match flow.new_cookie.filter(|_| sets) {
+        Some(cookie) => (cookie, 0),
+        None => (flow.cookie, flow.cookie_mask),
+    };
+    out.u64(cookie);
+    out.u64(mask);
     out.u8(match (flow.table, deletes(flow.command)) {
         (None, false) => 0,
         (table, _) => table_number(table),

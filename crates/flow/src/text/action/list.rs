@@ -86,7 +86,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// Actions of OVS that are not read: they are for its own tests.
-const UNSUPPORTED: &[&str] = &["debug_recirc", "debug_slow", "set_ip_src"];
+const UNSUPPORTED: &[&str] = &["debug_recirc", "debug_slow"];
 
 /// Whether a name is that of an action, read or not.
 pub(in crate::text) fn is_known(name: &str) -> bool {
