@@ -55,6 +55,12 @@ fn fields_that_cannot_be() {
         ),
         (&[0x80, 0x00, 6 << 1, 2, 0x20, 0x00], OfError::BmcBadValue),
         (&[&IPV4[..], &[0x80, 0x00, 8 << 1, 1, 0x40]].concat(), OfError::BmcBadValue),
+        // A connection's address needs a state that has one, and packets of IP.
+        (&[0x00, 0x01, 120 << 1, 4, 10, 0, 0, 1], OfError::BmcBadPrereq),
+        (
+            &[0x00, 0x01, 105 << 1, 4, 0, 0, 0, 0x22, 0x00, 0x01, 120 << 1, 4, 10, 0, 0, 1],
+            OfError::BacMatchInconsistent,
+        ),
         // NXM_NX_COOKIE stands only in messages of Nicira.
         (&[0x00, 0x01, 30 << 1, 8, 0, 0, 0, 0, 0, 0, 0, 1], OfError::BmcBadField),
     ] {
