@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{
-    Action, BridgeId, FlowFilter, FlowText, FlowTextError, Nanos, OfPort, RuleId, parse_filter,
-    parse_flow_with, word,
+    Action, BridgeId, FieldId, FlowFilter, FlowModText, FlowText, FlowTextError, Nanos, OfPort, Prerequisite,
+    RuleId, parse_filter, parse_flow_mod, parse_flow_with,
 };
 
 use crate::config::Origin;
@@ -67,8 +67,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added.
-    /// Returns how many there were.
+    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added, unless a
+    /// cookie with a mask was to choose among them. Returns how many there were.
     ///
     /// Source: `modify_flows_loose` and `modify_flow_strict` of OVS, as OpenFlow 1.0 has it.
     ///
@@ -83,8 +83,10 @@ impl Switch {
         now: Nanos,
     ) -> Result<usize, FlowError> {
         let bridge = self.named(bridge)?;
-        let flow = read(bridge, text)?;
+        let FlowModText { flow, cookie } = parse_flow_mod(text, &|name| bridge.port_named(name))?;
+        check_actions(&flow)?;
         let filter = FlowFilter {
+            cookie,
             table: Some(flow.table),
             priority: Some(flow.priority),
             matches: flow.matches,
@@ -92,11 +94,13 @@ impl Switch {
         };
         let (id, rules) = (bridge.id, select(bridge, &filter, matching));
         for rule in &rules {
-            let (actions, cookie) = (flow.actions.clone(), flow.cookie);
+            let actions = flow.actions.clone();
+            // A cookie that was to choose is not one to give.
+            let cookie = if cookie.is_some() { rule.flow.cookie } else { flow.cookie };
             let changed = FlowText { actions, cookie, ..rule.flow.clone() };
             self.replace(rule, changed, origin.clone(), now);
         }
-        if rules.is_empty() {
+        if rules.is_empty() && cookie.is_none() {
             self.put_flow(id, flow, origin, now);
         }
         self.advance();
@@ -224,19 +228,48 @@ fn read(bridge: &Bridge, text: &str) -> Result<FlowText, FlowError> {
     Ok(flow)
 }
 
-/// Refuses what the translation would have to ignore.
+/// Refuses what the translation would have to ignore, in lists within the list too.
 pub(crate) fn check_actions(flow: &FlowText) -> Result<(), FlowError> {
-    let unsupported = flow.actions.iter().find_map(|action| match action {
-        Action::Output(OfPort::CONTROLLER) | Action::Controller(_) => Some("controller"),
+    unsupported(&flow.actions).map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
+}
+
+/// The first action of a list that the translation does not know.
+fn unsupported(actions: &[Action]) -> Option<&'static str> {
+    actions.iter().find_map(|action| match action {
+        Action::Output(port) if *port != OfPort::CONTROLLER => None,
+        Action::Output(_) => Some("controller"),
         Action::OutputTrunc { .. } => Some("output with max_len"),
-        Action::SetQueue(_) => Some("set_queue"),
-        Action::Group(_) => Some("group"),
-        other => other
-            .writes()
-            .filter(|field| usize::from(field.field().word) == word::MPLS)
-            .map(|_| "set_field of an MPLS field"),
-    });
-    unsupported.map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
+        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
+        Action::DecTtl { controllers } if !controllers.is_empty() => Some("dec_ttl with controllers"),
+        Action::SetField { field, .. } => unwritable(*field),
+        Action::Load { target, .. } | Action::Move { target, .. } => unwritable(target.field),
+        Action::OutputReg { .. }
+        | Action::Resubmit { .. }
+        | Action::DecTtl { .. }
+        | Action::SetVlanVid(_)
+        | Action::SetVlanPcp(_)
+        | Action::PushVlan { .. }
+        | Action::PopVlan
+        | Action::PopQueue
+        | Action::Note(_)
+        | Action::Exit
+        | Action::WriteMetadata { .. }
+        | Action::GotoTable(_) => None,
+        other => Some(other.name()),
+    })
+}
+
+/// What a field belongs to, if no datapath can write it.
+pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
+    match field.field().prerequisite {
+        Prerequisite::Mpls => Some("set_field of an MPLS field"),
+        Prerequisite::Nsh => Some("set_field of an NSH field"),
+        Prerequisite::Pbb => Some("set_field of a PBB field"),
+        _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
+            Some("set_field of nd_reserved or nd_options_type")
+        }
+        _ => None,
+    }
 }
 
 fn check_overlap(bridge: &Bridge, flow: &FlowText) -> Result<(), FlowError> {
@@ -262,7 +295,8 @@ fn select(bridge: &Bridge, filter: &FlowFilter, matching: Matching) -> Vec<Arc<R
         };
         is_matched
             && filter.cookie.is_none_or(|(value, mask)| flow.cookie & mask == value & mask)
-            && filter.out_port.is_none_or(|port| flow.actions.contains(&Action::Output(port)))
+            && filter.out_port.is_none_or(|port| flow.actions.iter().any(|action| action.outputs_to(port)))
+            && filter.out_group.is_none_or(|group| flow.actions.iter().any(|action| action.uses_group(group)))
     };
     rules.filter(is_meant).cloned().collect()
 }

@@ -53,6 +53,16 @@ fn another_ingress_port_is_for_the_lookup_only() {
 }
 
 #[test]
+fn the_physical_ingress_port_is_the_one_it_came_by() {
+    let flows = ["actions=resubmit(4,1)", "table=1,in_phy_port=1,in_port=4,actions=output:2"];
+    let mut net = Net::new(&plan(&flows).config, true);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 2)]);
+    assert!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)).is_empty());
+    net.switch.add_flow("s1", "table=1,in_phy_port=3,actions=output:4", Origin::Command, net.now).unwrap();
+    assert_eq!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)), [dp(0, 4)], "the cached answer is out of date");
+}
+
+#[test]
 fn exit_ends_everything() {
     let flows = ["actions=resubmit(,1),output:2", "table=1,actions=output:3,exit,output:4"];
     let mut net = Net::new(&plan(&flows).config, true);
@@ -151,6 +161,28 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
     let mut net = Net::new(&config, true);
     assert!(net.send(dp(0, 1), &Packet::tcp(1, 2, 80)).is_empty());
     assert_eq!(reasons(&net), [(DropReason::TableMiss, 1)]);
+}
+
+#[test]
+fn what_is_not_carried_out_is_refused_by_name() {
+    let mut net = Net::new(&plan(&[]).config, true);
+    for (actions, name) in [
+        ("group:1", "group"),
+        ("meter:1,output:1", "meter"),
+        ("clone(output:1)", "clone"),
+        ("write_actions(output:1)", "write_actions"),
+        ("learn(table=1)", "learn"),
+        ("ct(commit,exec(set_field:1->ct_mark))", "ct"),
+        ("output:1,push_mpls:0x8847", "push_mpls"),
+        ("push:reg0", "push"),
+        ("dec_ttl(1,2)", "dec_ttl with controllers"),
+        ("bundle_load(eth_src,0,hrw,ofport,reg0[],members:1)", "bundle_load"),
+        ("check_pkt_larger(100)->reg0[0]", "check_pkt_larger"),
+    ] {
+        let text = format!("ip,ct_state=+trk+est,actions={actions}");
+        let added = net.switch.add_flow("s1", &text, Origin::Command, net.now);
+        assert_eq!(added, Err(FlowError::Unsupported(name)), "{actions}");
+    }
 }
 
 #[test]
