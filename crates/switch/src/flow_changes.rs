@@ -67,7 +67,7 @@ pub(crate) fn configured_flows(
         };
         let read =
             parse_flow_with(&flow.text, names).map_err(|error| bad(error.span, error.message, error.hint))?;
-        check_actions(&read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
+        check_actions(&read.actions).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
         Ok((read, flow.origin.clone()))
     };
     bridge.flows.iter().map(read).collect()

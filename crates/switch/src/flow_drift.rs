@@ -6,6 +6,7 @@ use std::fmt;
 use netloom_flow::{FlowText, Nanos};
 
 use crate::config::Origin;
+use crate::events::Removed;
 use crate::flow_changes::{by_id, configured_flows, id_of};
 use crate::model::Bridge;
 use crate::switch::Switch;
@@ -46,7 +47,7 @@ impl Switch {
         let count = differences.len();
         for (present, wanted) in differences {
             if let Some(rule) = present.and_then(|flow| self.rule_of(id, &flow)) {
-                self.remove_rule(rule);
+                self.remove_rule(rule, Removed::Delete, now);
             }
             if let Some((flow, origin)) = wanted {
                 self.put_flow(id, flow, origin, now);

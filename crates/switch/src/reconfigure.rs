@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, RuleId};
 
 use crate::config::{self, Config, ConfigError, Numbers};
+use crate::events::Removed;
 use crate::flow_changes::FlowChanges;
 use crate::model::{Bridge, Peer, Port};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
@@ -184,7 +185,7 @@ impl Switch {
         bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
         for flow in &wanted.flows.removed {
             if let Some(rule) = self.rule_of(id, flow) {
-                self.remove_rule(rule);
+                self.remove_rule(rule, Removed::Delete, now);
             }
         }
         for (flow, origin) in &wanted.flows.moved {

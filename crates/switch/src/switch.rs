@@ -8,6 +8,7 @@ use netloom_flow::{
 };
 
 use crate::config::{Loops, Uuid};
+use crate::events::Outbox;
 use crate::loops::Routes;
 use crate::model::{Bridge, Bridges, ChangeLog, Directory, LinkState, Owners, Peer, Port, Rules, Versions};
 use crate::recorder::{Recorder, Silent};
@@ -46,6 +47,7 @@ pub struct Switch {
     /// For each rule with a timeout one date, not later than its end.
     pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
     pub(crate) log: ChangeLog,
+    pub(crate) outbox: Outbox,
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
@@ -68,6 +70,7 @@ impl Switch {
             rules: Rules::default(),
             due: BinaryHeap::new(),
             log: ChangeLog::default(),
+            outbox: Outbox::default(),
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),

@@ -176,12 +176,19 @@ fn flows_are_added_changed_and_removed_by_command() {
     assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 4)]);
     let http = net.switch.flows("s1", "tcp,tp_dst=80,nw_dst=10.0.0.2").unwrap();
     assert_eq!((http[0].packets, http[0].bytes), (2, 180), "a change of actions keeps the counters");
-    assert_eq!(net.switch.del_flows("s1", "tcp,tp_dst=80", Matching::Strict), Ok(0), "its priority is 32768");
-    assert_eq!(net.switch.del_flows("s1", "priority=10,tcp,tp_dst=80", Matching::Strict), Ok(1));
-    assert_eq!(net.switch.del_flows("s1", "out_port=4", Matching::Loose), Ok(1));
-    assert_eq!(net.switch.del_flows("s1", "", Matching::Loose), Ok(1), "the NORMAL flow");
+    assert_eq!(
+        net.switch.del_flows("s1", "tcp,tp_dst=80", Matching::Strict, Nanos::ZERO),
+        Ok(0),
+        "its priority is 32768"
+    );
+    assert_eq!(net.switch.del_flows("s1", "priority=10,tcp,tp_dst=80", Matching::Strict, Nanos::ZERO), Ok(1));
+    assert_eq!(net.switch.del_flows("s1", "out_port=4", Matching::Loose, Nanos::ZERO), Ok(1));
+    assert_eq!(net.switch.del_flows("s1", "", Matching::Loose, Nanos::ZERO), Ok(1), "the NORMAL flow");
     assert!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)).is_empty());
-    assert_eq!(net.switch.del_flows("s9", "", Matching::Loose), Err(FlowError::NoBridge("s9".into())));
+    assert_eq!(
+        net.switch.del_flows("s9", "", Matching::Loose, Nanos::ZERO),
+        Err(FlowError::NoBridge("s9".into()))
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod owners;
 mod port;
 mod rule;
 mod table;
+mod uses;
 mod versions;
 mod vlan;
 
@@ -25,5 +26,6 @@ pub(crate) use port::{Peer, Port};
 pub use rule::Rule;
 pub(crate) use rule::{RuleState, Rules};
 pub(crate) use table::Table;
+pub(crate) use uses::{uses_group, uses_port};
 pub(crate) use versions::Versions;
 pub(crate) use vlan::VID;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
 
 use crate::config::Origin;
+use crate::events::Removed;
 
 /// A flow of a table. Changing one makes a new value; its number stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +34,16 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
-    /// When it goes, as far as is known now.
-    pub(crate) fn expires(&self) -> Option<Nanos> {
-        let after =
-            |seconds: u16, from: Nanos| (seconds != 0).then(|| from + Nanos::from_secs(u64::from(seconds)));
-        let idle = after(self.rule.flow.idle_timeout, self.used);
-        let hard = after(self.rule.flow.hard_timeout, self.modified);
-        idle.into_iter().chain(hard).min()
+    /// When it goes and why, as far as is known now.
+    pub(crate) fn expires(&self) -> Option<(Nanos, Removed)> {
+        let flow = &self.rule.flow;
+        let after = |seconds: u16, from: Nanos, why| {
+            (seconds != 0).then(|| (from + Nanos::from_secs(u64::from(seconds)), why))
+        };
+        let hard = after(flow.hard_timeout, self.modified, Removed::Hard);
+        let idle = after(flow.idle_timeout, self.used, Removed::Idle);
+        // Of two at the same moment, the hard one counts, as in OVS.
+        hard.into_iter().chain(idle).min_by_key(|(date, _)| *date)
     }
 }
 

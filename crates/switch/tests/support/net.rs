@@ -110,7 +110,7 @@ impl Net {
                 self.switch.add_flow(&name(bridge), text, Origin::Command, self.now).expect("a good flow");
             }
             Step::DelFlows(bridge, text) => {
-                self.switch.del_flows(&name(bridge), text, Matching::Loose).expect("a good match");
+                self.switch.del_flows(&name(bridge), text, Matching::Loose, self.now).expect("a good match");
             }
             Step::Link(port, state) => {
                 let state = LinkState { up: *state != 1, plain: *state != 2, captured: *state == 3 };
