@@ -10,7 +10,7 @@
 //! A miss is a value handed up, [`Upcall`]; its answer is a value handed down, [`Translation`]. Nothing here
 //! reads a clock, opens a socket or depends on the order of a map.
 
-mod action;
+pub mod action;
 pub mod classifier;
 mod dp_action;
 mod drop;
@@ -28,7 +28,7 @@ mod translation;
 mod upcall;
 pub mod word;
 
-pub use action::{Action, Controller, Spelling, Subfield};
+pub use action::{Action, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
 pub use dp_action::{DpAction, WordSet};
 pub use drop::DropReason;

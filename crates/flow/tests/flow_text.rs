@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use netloom_flow::action::PacketInReason;
 use netloom_flow::text::no_names;
 use netloom_flow::{
     Action, Controller, FieldId, FlowMatch, FlowText, FlowTextError, OfPort, Prerequisite, Spelling,
@@ -322,17 +323,23 @@ fn random_action() -> impl Strategy<Value = Action> {
         port().prop_map(Action::Output),
         Just(Action::Output(OfPort::NORMAL)),
         Just(Action::PopVlan),
-        Just(Action::DecTtl),
+        Just(Action::dec_ttl()),
         Just(Action::PushVlan { tpid: 0x88a8 }),
         any::<u16>().prop_map(|v| Action::SetVlanVid(v & 0xfff)),
         any::<u8>().prop_map(|v| Action::SetVlanPcp(v & 7)),
         any::<u32>().prop_map(Action::SetQueue),
         any::<u32>().prop_map(Action::Group),
-        (any::<u16>(), any::<u16>(), 0..3_u8)
-            .prop_map(|(max_len, id, reason)| Action::Controller(Controller { max_len, id, reason })),
+        (any::<u16>(), any::<u16>(), prop::sample::select(PacketInReason::ALL.to_vec())).prop_map(
+            |(max_len, id, reason)| Action::Controller(Controller {
+                max_len,
+                id,
+                reason,
+                ..Controller::default()
+            })
+        ),
         (port(), 14..u32::MAX).prop_map(|(port, max_len)| Action::OutputTrunc { port, max_len }),
         (prop::option::of((1..0xfeff_u32).prop_map(OfPort)), 0..254_u8)
-            .prop_map(|(port, table)| Action::Resubmit { port, table: Some(TableId(table)) }),
+            .prop_map(|(port, table)| Action::Resubmit { port, table: Some(TableId(table)), ct: false }),
         (any::<u64>(), 1..u64::MAX)
             .prop_map(|(value, mask)| Action::WriteMetadata { value: value & mask, mask }),
         prop::collection::vec(any::<u8>(), 1..9).prop_map(|bytes| Action::Note(bytes.into())),

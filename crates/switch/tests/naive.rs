@@ -117,7 +117,7 @@ impl Naive {
                     run.packet.tags.insert(0, (*tpid, tci));
                 }
                 Action::PopVlan => _ = run.packet.tags.splice(..run.packet.tags.len().min(1), []),
-                Action::DecTtl => {
+                Action::DecTtl { .. } => {
                     let ttl = Subfield::whole(FieldId::NwTtl);
                     let is_ip = matches!(run.packet.word(word::ETH_DST) & 0xffff, 0x0800 | 0x86dd);
                     match ttl.read(&run.key()) {
@@ -126,7 +126,7 @@ impl Naive {
                         left => run.write(ttl, left - 1),
                     }
                 }
-                Action::Resubmit { port, table: next } => {
+                Action::Resubmit { port, table: next, .. } => {
                     run.resubmits += 1;
                     if run.depth >= 64 || run.resubmits > 4096 {
                         run.done = true;

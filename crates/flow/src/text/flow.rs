@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::FlowTextError;
 use super::piece::{Item, Items, Piece};
 use super::port::{self, PortNames, no_names};
-use super::{actions, matches, value};
+use super::{action, matches, value};
 use crate::{Action, FlowMatch, OfPort, TableId};
 
 /// The priority of a flow that names none.
@@ -138,7 +138,7 @@ pub fn parse_flow_with(text: &str, ports: PortNames<'_>) -> Result<FlowText, Flo
         );
     };
     flow.matches = parser.finish(ports)?;
-    flow.actions = actions::parse(list, &flow.matches, flow.table, ports)?;
+    flow.actions = action::parse(list, &flow.matches, flow.table, ports)?;
     Ok(flow)
 }
 
@@ -246,7 +246,7 @@ fn unknown(item: Item<'_>) -> FlowTextError {
     };
     let known = OTHERS.into_iter().chain(FlowFlags::NAMES).chain(matches::names());
     let error = FlowTextError::new(item.key, what);
-    if actions::is_known(name) {
+    if action::is_known(name) {
         return error.hint("this is an action: it stands behind actions=");
     }
     error.did_you_mean(name, known)
@@ -298,6 +298,6 @@ impl fmt::Display for Rule<'_> {
         if !(is_default && is_any) {
             f.write_str(" ")?;
         }
-        write!(f, "actions={}", actions::Shown(self.actions))
+        write!(f, "actions={}", action::Shown(self.actions))
     }
 }

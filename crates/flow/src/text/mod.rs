@@ -15,7 +15,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod actions;
+mod action;
 mod error;
 mod flow;
 mod matches;

@@ -72,12 +72,12 @@ impl<'a> Translator<'a> {
                     let port = self.read(visiting, *source);
                     self.output(visiting, OfPort(u32::try_from(port).unwrap_or(u32::MAX)));
                 }
-                Action::Resubmit { port, table: next } => {
+                Action::Resubmit { port, table: next, .. } => {
                     let port = port.unwrap_or(visiting.flow.in_port());
                     self.resubmit(visiting, port, next.unwrap_or(table));
                 }
                 Action::GotoTable(next) => return Next::Goto(*next),
-                Action::DecTtl if !self.dec_ttl(visiting) => return Next::Done,
+                Action::DecTtl { .. } if !self.dec_ttl(visiting) => return Next::Done,
                 Action::Exit => visiting.done = true,
                 edit => self.edit(visiting, edit),
             }

@@ -1,13 +1,14 @@
-//! Lists of actions.
+//! Reading a list.
 
-use std::fmt;
-
-use super::error::FlowTextError;
-use super::flow::table_id;
-use super::matches::{check, field_names, masked_hex, vlan_vid_is_present};
-use super::piece::{Item, Items, Piece};
-use super::port::{self, PortNames};
-use super::value::{self, hex};
+use super::super::error::FlowTextError;
+use super::super::flow::table_id;
+use super::super::matches::{check, field_names, vlan_vid_is_present};
+use super::super::piece::{Item, Items, Piece};
+use super::super::port::{self, PortNames};
+use super::super::value;
+use super::controller::reason_name;
+use super::field::MODS;
+use crate::action::PacketInReason;
 use crate::{Action, Controller, FieldId, FlowMatch, OfPort, Prerequisite, Spelling, Subfield, TableId};
 
 /// Every action that is read.
@@ -85,28 +86,13 @@ const UNSUPPORTED: &[&str] = &[
     "debug_slow",
 ];
 
-/// The actions that set a field under a name of their own.
-const MODS: &[(&str, FieldId)] = &[
-    ("mod_dl_src", FieldId::EthSrc),
-    ("mod_dl_dst", FieldId::EthDst),
-    ("mod_nw_src", FieldId::Ipv4Src),
-    ("mod_nw_dst", FieldId::Ipv4Dst),
-    ("mod_nw_tos", FieldId::NwTos),
-    ("mod_nw_ecn", FieldId::NwEcn),
-    ("mod_nw_ttl", FieldId::NwTtl),
-    ("mod_tp_src", FieldId::TpSrc),
-    ("mod_tp_dst", FieldId::TpDst),
-    ("set_tunnel", FieldId::TunId),
-    ("set_tunnel64", FieldId::TunId),
-];
-
 /// Whether a name is that of an action, read or not.
-pub(super) fn is_known(name: &str) -> bool {
+pub(in crate::text) fn is_known(name: &str) -> bool {
     NAMES.contains(&name) || UNSUPPORTED.contains(&name)
 }
 
 /// Reads the list behind `actions=`.
-pub(super) fn parse(
+pub(in crate::text) fn parse(
     text: Piece<'_>,
     matches: &FlowMatch,
     table: TableId,
@@ -174,7 +160,7 @@ impl Parser<'_> {
         let name = item.key.text;
         Ok(match name.to_ascii_lowercase().as_str() {
             "strip_vlan" | "pop_vlan" => Action::PopVlan,
-            "dec_ttl" => Action::DecTtl,
+            "dec_ttl" => Action::dec_ttl(),
             "pop_queue" => Action::PopQueue,
             "exit" => Action::Exit,
             "note" => Action::Note(Box::default()),
@@ -312,7 +298,7 @@ impl Parser<'_> {
     /// `resubmit:PORT`, `resubmit([PORT],[TABLE])`
     fn resubmit(&self, text: Piece<'_>) -> Result<Action, FlowTextError> {
         let Some(inner) = text.in_parentheses() else {
-            return Ok(Action::Resubmit { port: self.resubmit_port(text)?, table: None });
+            return Ok(Action::Resubmit { port: self.resubmit_port(text)?, table: None, ct: false });
         };
         let (port, table) =
             inner.split_once(",").unwrap_or((inner, inner.slice(inner.text.len(), inner.text.len())));
@@ -327,7 +313,7 @@ impl Parser<'_> {
                 FlowTextError::new(text, "'resubmit' needs a port or a table").hint("as in resubmit(,2)")
             );
         }
-        Ok(Action::Resubmit { port, table })
+        Ok(Action::Resubmit { port, table, ct: false })
     }
 
     fn resubmit_port(&self, text: Piece<'_>) -> Result<Option<OfPort>, FlowTextError> {
@@ -369,12 +355,11 @@ fn controller(text: Piece<'_>) -> Result<Action, FlowTextError> {
             ("max_len", Some(value)) => controller.max_len = value::small(value)?,
             ("id", Some(value)) => controller.id = value::small(value)?,
             ("reason", Some(value)) => {
-                let reasons = REASONS.iter().position(|reason| *reason == value.text);
-                controller.reason =
-                    reasons.and_then(|reason| u8::try_from(reason).ok()).ok_or_else(|| {
-                        FlowTextError::new(value, format!("'{}' is not a reason", value.text))
-                            .hint("one of no_match, action, invalid_ttl")
-                    })?;
+                let named = PacketInReason::ALL.into_iter().find(|reason| reason_name(*reason) == value.text);
+                controller.reason = named.ok_or_else(|| {
+                    FlowTextError::new(value, format!("'{}' is not a reason", value.text))
+                        .hint("one of no_match, action, invalid_ttl, action_set, group, packet_out")
+                })?;
             }
             ("userdata" | "pause" | "meter_id", _) => return Err(unsupported(item)),
             _ => {
@@ -384,9 +369,6 @@ fn controller(text: Piece<'_>) -> Result<Action, FlowTextError> {
     }
     Ok(Action::Controller(controller))
 }
-
-/// Reasons a controller is told, by number.
-const REASONS: [&str; 3] = ["no_match", "action", "invalid_ttl"];
 
 fn push_vlan(text: Piece<'_>) -> Result<Action, FlowTextError> {
     match value::small::<u16>(text)? {
@@ -488,98 +470,4 @@ fn unknown(item: Item<'_>) -> FlowTextError {
         return error.hint("fields stand before actions=");
     }
     error.did_you_mean(name, NAMES.iter().copied())
-}
-
-/// A list of actions as it is printed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shown<'a>(pub(super) &'a [Action]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("drop");
-        }
-        for (i, action) in self.0.iter().enumerate() {
-            write!(f, "{}{action}", if i == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Subfield {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.field.field().long_name())?;
-        match self.bits {
-            _ if self.is_whole() => f.write_str("[]"),
-            1 => write!(f, "[{}]", self.offset),
-            bits => write!(f, "[{}..{}]", self.offset, u16::from(self.offset) + u16::from(bits) - 1),
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Output(port) if *port >= OfPort::MAX => port::Shown(*port).fmt(f),
-            Self::Output(port) => write!(f, "output:{port}"),
-            Self::OutputReg { source, .. } => write!(f, "output:{source}"),
-            Self::OutputTrunc { port, max_len } => {
-                write!(f, "output(port={},max_len={max_len})", port::Shown(*port))
-            }
-            Self::Controller(controller) => controller.fmt(f),
-            Self::SetField { field, value, mask, spelling } => set_field(f, *field, *value, *mask, *spelling),
-            Self::SetVlanVid(vid) => write!(f, "mod_vlan_vid:{vid}"),
-            Self::SetVlanPcp(pcp) => write!(f, "mod_vlan_pcp:{pcp}"),
-            Self::Load { value, target } => write!(f, "load:{}->{target}", hex(*value)),
-            Self::Move { source, target } => write!(f, "move:{source}->{target}"),
-            Self::PushVlan { tpid } => write!(f, "push_vlan:0x{tpid:04x}"),
-            Self::PopVlan => f.write_str("pop_vlan"),
-            Self::DecTtl => f.write_str("dec_ttl"),
-            Self::Resubmit { port: Some(port), table: None } => write!(f, "resubmit:{}", port::Shown(*port)),
-            Self::Resubmit { port, table } => {
-                let port = port.map(|port| port::Shown(port).to_string()).unwrap_or_default();
-                write!(f, "resubmit({port},{})", table.map(|table| table.to_string()).unwrap_or_default())
-            }
-            Self::WriteMetadata { value, mask } => masked_hex(f, "write_metadata", *value, *mask),
-            Self::GotoTable(table) => write!(f, "goto_table:{table}"),
-            Self::SetQueue(queue) => write!(f, "set_queue:{queue}"),
-            Self::PopQueue => f.write_str("pop_queue"),
-            Self::Group(group) => write!(f, "group:{group}"),
-            Self::Note(bytes) => {
-                let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                write!(f, "note:{}", bytes.join("."))
-            }
-            Self::Exit => f.write_str("exit"),
-        }
-    }
-}
-
-impl fmt::Display for Controller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let usual = Self { max_len: self.max_len, ..Self::default() };
-        if *self == usual {
-            return write!(f, "CONTROLLER:{}", self.max_len);
-        }
-        f.write_str("controller(")?;
-        let reason = REASONS.get(usize::from(self.reason)).copied().unwrap_or("action");
-        write!(f, "reason={reason},max_len={},id={})", self.max_len, self.id)
-    }
-}
-
-fn set_field(
-    f: &mut fmt::Formatter<'_>,
-    id: FieldId,
-    value: u128,
-    mask: u128,
-    spelling: Spelling,
-) -> fmt::Result {
-    let field = id.field();
-    let shown = value::Shown { field, value, mask };
-    match MODS.iter().find(|(_, known)| *known == id) {
-        Some((name, _)) if spelling == Spelling::Mod && mask == field.max() => {
-            let wide = if id == FieldId::TunId && value > u128::from(u32::MAX) { "64" } else { "" };
-            write!(f, "{name}{wide}:{shown}")
-        }
-        _ => write!(f, "set_field:{shown}->{}", field.name),
-    }
 }
