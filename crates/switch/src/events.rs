@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use netloom_flow::{BridgeId, Nanos};
+use netloom_flow::{BridgeId, Nanos, OfPort};
 
 use crate::model::{Rule, RuleState};
 use crate::switch::Switch;
@@ -50,6 +50,25 @@ pub struct FlowRemoved {
 pub enum Notice {
     /// A flow is gone.
     FlowRemoved(FlowRemoved),
+    /// A port came, went or is another now.
+    Port {
+        /// Its number.
+        port: OfPort,
+        /// What happened.
+        reason: PortStatusReason,
+    },
+}
+
+/// What happened to a port. The numbers are those of `OFPPR_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PortStatusReason {
+    /// It is new.
+    Add = 0,
+    /// It is gone.
+    Delete = 1,
+    /// Its configuration or its link changed.
+    Modify = 2,
 }
 
 /// Events that nobody has taken yet.

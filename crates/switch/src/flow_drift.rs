@@ -70,7 +70,8 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
     for (id, flow) in by_id(&configured) {
         all.insert(id, (None, Some(flow.clone())));
     }
-    for (_, _, rule) in bridge.tables.values().flat_map(|table| table.rules.iter()) {
+    let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
+    for (_, _, rule) in rules.filter(|(_, _, rule)| rule.origin != Origin::Learned) {
         all.entry(id_of(&rule.flow)).or_default().0 = Some(rule.flow.clone());
     }
     let differs = |(present, wanted): &Difference| match (present, wanted) {

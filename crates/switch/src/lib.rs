@@ -25,8 +25,11 @@ mod events;
 mod flow_changes;
 mod flow_drift;
 mod flow_mod;
+mod group_mod;
 mod loops;
+mod meter_mod;
 mod model;
+mod port_mod;
 mod reconfigure;
 mod recorder;
 mod status;
@@ -36,10 +39,15 @@ mod translate;
 pub use config::ConfigError;
 pub use credit::HitsDelta;
 pub use dump::{Crossed, DropEntry, MacRow, PortEntry, TableEntry};
-pub use events::{FlowRemoved, Notice, Removed};
+pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
-pub use model::{LinkState, Owner, Owners, Role, Rule, Subnet};
+pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
+pub use meter_mod::{MeterCommand, MeterError, MeterRow};
+pub use model::{
+    Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,
+    Subnet, TableLimit,
+};
 pub use recorder::{Cut, Event, Forward, Recorder, Silent};
 pub use status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 pub use switch::{Settings, Switch};

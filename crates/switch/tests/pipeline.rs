@@ -163,7 +163,7 @@ fn flows_are_added_changed_and_removed_by_command() {
     assert!(net.ports(dp(0, 1), &Packet::tcp(1, 4, 80)).is_empty());
     let overlap = add(&mut net, "check_overlap,priority=10,tcp,nw_dst=10.0.0.0/8,actions=drop");
     assert!(matches!(overlap, Err(FlowError::Overlap(_))), "{overlap:?}");
-    assert_eq!(add(&mut net, "actions=controller"), Err(FlowError::Unsupported("controller")));
+    assert_eq!(add(&mut net, "actions=group:7"), Err(FlowError::UnknownGroup(7)));
     assert!(matches!(add(&mut net, "actions=outpt:2"), Err(FlowError::Text(_))));
     let count = net.switch.mod_flows(
         "s1",

@@ -198,7 +198,7 @@ fn what_contradicts_itself_is_refused_and_nothing_changes() {
         ("Flow of bridge s2 (lab.loom.yml:3): Unknown word 'outptu'", |c| {
             c.bridges[1].flows.push(line("outptu actions=drop", 3));
         }),
-        ("Flow of bridge s2 (lab.loom.yml:4): The action 'group' is not supported yet", |c| {
+        ("Flow of bridge s2 (lab.loom.yml:4): There is no group 1", |c| {
             c.bridges[1].flows.push(line("actions=group:1", 4));
         }),
     ];

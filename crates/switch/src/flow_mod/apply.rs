@@ -2,7 +2,7 @@
 
 use netloom_flow::{BridgeId, FlowText, Nanos};
 
-use super::check::{check_actions, check_overlap};
+use super::check::{check_flow, check_overlap};
 use super::{FlowCommand, FlowError, FlowMod, FlowQuery};
 use crate::config::Origin;
 use crate::events::Removed;
@@ -54,6 +54,7 @@ impl Switch {
             }
         }
         if rules.is_empty() && change.cookie.is_some() && change.cookie_filter.1 == 0 {
+            self.make_room(bridge, &flow, now)?;
             self.put_flow(bridge, flow, origin, now);
         }
         self.advance();
@@ -72,6 +73,7 @@ impl Switch {
         if checks && let Some(bridge) = self.bridges.get(bridge) {
             check_overlap(bridge, &flow)?;
         }
+        self.make_room(bridge, &flow, now)?;
         let (table, matches, priority) = (flow.table, flow.matches, u32::from(flow.priority));
         let old = self.put_flow(bridge, flow, origin, now);
         if let Some(old) = old.filter(|_| !resets) {
@@ -83,10 +85,10 @@ impl Switch {
     }
 
     fn check(&self, bridge: BridgeId, flow: &FlowText) -> Result<(), FlowError> {
-        if self.bridges.get(bridge).is_none() {
+        let Some(bridge) = self.bridges.get(bridge) else {
             return Err(FlowError::NoBridge(bridge.to_string()));
-        }
-        check_actions(&flow.actions)
+        };
+        check_flow(Some(bridge), flow)
     }
 
     /// Removes the flows that are meant, and returns how many.

@@ -1,45 +1,95 @@
 //! What a flow may ask for.
 
-use netloom_flow::{Action, FieldId, FlowText, OfPort, word};
+use netloom_flow::{Action, FlowText, OfPort, TableId};
 
 use super::FlowError;
-use crate::model::Bridge;
+use crate::model::{Bridge, Group, each_action};
 
-/// Refuses what the translation would have to ignore, in lists within the list too.
-pub(crate) fn check_actions(actions: &[Action]) -> Result<(), FlowError> {
-    unsupported(actions).map_or(Ok(()), |name| Err(FlowError::Unsupported(name)))
+/// Refuses what the translation would have to ignore, and references to what is not there.
+pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
+    check_actions(bridge, &flow.actions)?;
+    let goes_back = |action: &Action| matches!(action, Action::GotoTable(next) if *next <= flow.table);
+    match flow.actions.iter().find(|action| goes_back(action)) {
+        Some(Action::GotoTable(TableId(next))) => Err(FlowError::BadGoto(*next)),
+        _ => Ok(()),
+    }
 }
 
-/// The first action of a list that the translation does not know.
-fn unsupported(actions: &[Action]) -> Option<&'static str> {
-    actions.iter().find_map(|action| match action {
-        Action::Output(port) if *port != OfPort::CONTROLLER => None,
-        Action::Output(_) => Some("controller"),
-        Action::OutputTrunc { .. } => Some("output with max_len"),
-        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
-        Action::DecTtl { controllers } if !controllers.is_empty() => Some("dec_ttl with controllers"),
-        Action::SetField { field, .. } => is_mpls(*field).then_some("set_field of an MPLS field"),
-        Action::Load { target, .. } | Action::Move { target, .. } => {
-            is_mpls(target.field).then_some("set_field of an MPLS field")
+/// The same for a list that is in no flow: a bucket, or a packet-out.
+pub(crate) fn check_actions(bridge: Option<&Bridge>, actions: &[Action]) -> Result<(), FlowError> {
+    let mut result = Ok(());
+    each_action(actions, &mut |action| {
+        if result.is_ok() {
+            result = check(bridge, action);
         }
-        Action::OutputReg { .. }
-        | Action::Resubmit { .. }
-        | Action::DecTtl { .. }
-        | Action::SetVlanVid(_)
-        | Action::SetVlanPcp(_)
-        | Action::PushVlan { .. }
-        | Action::PopVlan
-        | Action::PopQueue
-        | Action::Note(_)
-        | Action::Exit
-        | Action::WriteMetadata { .. }
-        | Action::GotoTable(_) => None,
-        other => Some(other.name()),
-    })
+    });
+    result
 }
 
-fn is_mpls(field: FieldId) -> bool {
-    usize::from(field.field().word) == word::MPLS
+fn check(bridge: Option<&Bridge>, action: &Action) -> Result<(), FlowError> {
+    if let Some(name) = unsupported(action) {
+        return Err(FlowError::Unsupported(name));
+    }
+    let has_group = |id| bridge.is_some_and(|bridge| bridge.groups.contains_key(&id));
+    let has_meter = |id| bridge.is_some_and(|bridge| bridge.meters.contains_key(&id));
+    match action {
+        Action::Group(id) if *id > Group::MAX || !has_group(*id) => Err(FlowError::UnknownGroup(*id)),
+        Action::Meter(id) if !has_meter(*id) => Err(FlowError::UnknownMeter(*id)),
+        Action::Output(OfPort(0)) | Action::OutputTrunc { port: OfPort(0), .. } => Err(FlowError::BadPort(0)),
+        Action::Output(OfPort(port)) if is_unknown_reserved(*port) => Err(FlowError::BadPort(*port)),
+        Action::WriteActions(list) if list.iter().any(|action| !is_settable(action)) => {
+            Err(FlowError::Unsupported("write_actions of such an action"))
+        }
+        Action::Conjunction { clause, n_clauses, .. } if clause >= n_clauses || *n_clauses > 64 => {
+            Err(FlowError::Unsupported("conjunction of so many clauses"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Numbers above those of ordinary ports that stand for nothing one can send to.
+fn is_unknown_reserved(port: u32) -> bool {
+    port >= OfPort::MAX.0 && !(OfPort::IN_PORT.0..=OfPort::LOCAL.0).contains(&port) && port != OfPort::NONE.0
+}
+
+/// Whether an action may be in an action set. Source: `ofpact_is_allowed_in_actions_set` of OVS.
+const fn is_settable(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::WriteActions(_)
+            | Action::ClearActions
+            | Action::GotoTable(_)
+            | Action::WriteMetadata { .. }
+            | Action::Meter(_)
+            | Action::Exit
+            | Action::Learn(_)
+            | Action::Conjunction { .. }
+            | Action::FinTimeout { .. }
+            | Action::Multipath(_)
+            | Action::StackPush(_)
+            | Action::StackPop(_)
+            | Action::Clone(_)
+            | Action::CheckPktLarger { .. }
+    )
+}
+
+/// The name of an action that is understood but not carried out.
+fn unsupported(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Controller(controller) if controller.pause => Some("controller with pause"),
+        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
+        Action::Learn(learn) if learn.limit != 0 || learn.result.is_some() => Some("learn with limit"),
+        Action::DeleteField(_)
+        | Action::PushPbb
+        | Action::PopPbb
+        | Action::Encap(_)
+        | Action::Decap { .. }
+        | Action::DecNshTtl
+        | Action::Ct(_)
+        | Action::CtClear
+        | Action::Sample(_) => Some(action.name()),
+        _ => None,
+    }
 }
 
 /// Refuses a flow that matches some of the packets of another one with the same priority. The one it replaces is none.

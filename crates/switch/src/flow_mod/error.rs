@@ -18,6 +18,21 @@ pub enum FlowError {
     /// `check_overlap` was asked for, and another flow of this priority matches some of the same packets.
     #[error("It overlaps with a flow of the same priority: {0}")]
     Overlap(String),
+    /// `goto_table` leads only to later tables.
+    #[error("goto_table leads to table {0}, which is not a later one")]
+    BadGoto(u8),
+    /// An action uses a group that is not there.
+    #[error("There is no group {0}")]
+    UnknownGroup(u32),
+    /// An action uses a meter that is not there.
+    #[error("There is no meter {0}")]
+    UnknownMeter(u32),
+    /// No packet can be sent to this port.
+    #[error("There is no port {0} to send to")]
+    BadPort(u32),
+    /// The table has as many flows as it may have.
+    #[error("Table {0} is full")]
+    TableFull(u8),
     /// No flow can be in this table.
     #[error("There is no table {0}; tables are 0 to 253")]
     BadTable(u8),

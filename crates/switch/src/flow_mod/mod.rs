@@ -11,12 +11,14 @@ mod apply;
 mod check;
 mod entry;
 mod error;
+mod learned;
 mod query;
 mod request;
+mod room;
 mod rules;
 mod text;
 
-pub(crate) use check::check_actions;
+pub(crate) use check::{check_actions, check_flow};
 pub use entry::FlowEntry;
 pub use error::FlowError;
 pub use query::FlowQuery;

@@ -56,8 +56,20 @@ impl Switch {
 
     /// Notes that a flow is written elsewhere. Nothing that a packet could tell.
     pub(crate) fn set_origin(&mut self, id: RuleId, origin: &Origin) {
-        let Some(state) = self.rules.get_mut(id) else { return };
-        let new = Arc::new(Rule { origin: origin.clone(), ..Rule::clone(&state.rule) });
+        let Some(state) = self.rules.get(id) else { return };
+        self.put_in_place(Rule { origin: origin.clone(), ..Rule::clone(&state.rule) });
+    }
+
+    /// Gives a rule other timeouts. Nothing that a packet could tell.
+    pub(super) fn set_flow(&mut self, id: RuleId, flow: FlowText) {
+        let Some(state) = self.rules.get(id) else { return };
+        self.put_in_place(Rule { flow, ..Rule::clone(&state.rule) });
+        self.schedule(id);
+    }
+
+    fn put_in_place(&mut self, rule: Rule) {
+        let new = Arc::new(rule);
+        let Some(state) = self.rules.get_mut(new.id) else { return };
         state.rule = Arc::clone(&new);
         let bridge = self.bridges.get_mut(new.bridge);
         if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&new.flow.table)) {
@@ -75,6 +87,7 @@ impl Switch {
         }
         self.log.push(bridge, flow.table, flow.matches);
         self.outbox.removed(&state, reason, now);
+        self.forget_learned(&state.rule, now);
     }
 
     /// Removes the flows whose time has come, and tells whether there were any.

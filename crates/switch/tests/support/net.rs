@@ -1,12 +1,18 @@
 //! The lab: a switch and a datapath, with or without a cache, with or without path fusion.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use netloom_flow::{Epoch, Nanos, PacketKey, PortId, TenantId, Translation, Upcall};
+use netloom_flow::{
+    Action, BridgeId, Epoch, FlowText, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall, word,
+};
 use netloom_switch::config::{Config, Origin};
-use netloom_switch::{Changes, Crossed, HitsDelta, LinkState, MacRow, Matching, Settings, Switch};
+use netloom_switch::{
+    Changes, Crossed, FlowError, FlowMod, HitsDelta, LinkState, MacRow, Matching, Settings, Switch,
+};
 
 use super::Packet;
+use super::packet::Notes;
 use super::random::Step;
 
 /// Everything there is to count, and what was learned.
@@ -30,6 +36,8 @@ pub(crate) struct Net {
     cache: Option<Vec<(PacketKey, Translation)>>,
     pub(crate) hits: usize,
     pub(crate) misses: usize,
+    /// What went to controllers.
+    pub(crate) punts: Vec<(Arc<Punt>, Packet)>,
 }
 
 impl Net {
@@ -45,6 +53,7 @@ impl Net {
             cache: None,
             hits: 0,
             misses: 0,
+            punts: Vec::new(),
         };
         net.reconfigure(config);
         net
@@ -66,6 +75,18 @@ impl Net {
             self.tenants.remove(port);
         }
         changes
+    }
+
+    /// Adds a flow to the first bridge: its match as text (with table, priority and so on), its actions as values.
+    pub(crate) fn add(&mut self, matches: &str, actions: Vec<Action>) -> Result<usize, FlowError> {
+        let flow = netloom_flow::parse_flow(&format!("{matches}actions=drop")).expect("a good match");
+        let flow = FlowText { actions, ..flow };
+        self.switch.flow_mod(self.bridge(), FlowMod::add(flow), Origin::Command, self.now)
+    }
+
+    /// The first bridge.
+    pub(crate) fn bridge(&self) -> BridgeId {
+        self.switch.bridges().next().expect("a bridge").0
     }
 
     /// A host sends a packet; returns what arrives at hosts, in order.
@@ -128,29 +149,44 @@ impl Net {
         self.switch.translate(&Upcall { key, packet: &[], now: self.now })
     }
 
+    /// A packet at a switch: looked up, carried out, credited; and again where it is looked up again.
     fn pass(&mut self, key: &PacketKey, packet: Packet) -> Vec<(PortId, Packet)> {
         let bytes = packet.bytes();
-        let delta = HitsDelta { packets: 1, bytes, used: self.now, tcp_flags: 0 };
+        let delta = |bytes| HitsDelta { packets: 1, bytes, used: self.now, tcp_flags: 0 };
         let mut cache = self.cache.take();
+        let mut known = None;
         if let Some(cache) = &mut cache {
             cache.retain(|(known, translation)| self.switch.still_valid(known, translation));
-            let found = cache.iter().find(|(known, t)| covers(t, known, key));
-            if let Some((_, translation)) = found {
-                self.hits += 1;
-                let sent = packet.execute(&translation.actions);
-                self.switch.credit(translation, delta);
-                self.cache = Some(std::mem::take(cache));
-                return sent;
-            }
+            known = cache.iter().position(|(known, t)| covers(t, known, key));
         }
-        self.misses += 1;
-        let translation = self.translate(key);
-        self.switch.credit(&translation, delta);
-        let sent = packet.execute(&translation.actions);
+        let translation = match (known, &mut cache) {
+            (Some(at), Some(cache)) => {
+                self.hits += 1;
+                cache.swap_remove(at)
+            }
+            _ => {
+                self.misses += 1;
+                (*key, self.translate(key))
+            }
+        };
+        let (known, translation) = translation;
+        let mut notes = Notes { now: self.now, ..Notes::default() };
+        let (tenant, port) = ((key.0[word::TENANT] >> 48) as u16, (key.0[word::IN_PORT] >> 32) as u32);
+        let mut sent = packet.execute(&translation.actions, &mut notes);
+        self.switch.credit(&translation, delta(bytes));
+        for (branch, bytes) in &notes.branches {
+            self.switch.credit_branch(branch, delta(*bytes));
+        }
         if let Some(cache) = &mut cache {
-            cache.push((*key, translation));
+            cache.push((known, translation));
         }
         self.cache = cache;
+        self.punts.append(&mut notes.punts);
+        for (id, packet) in notes.again {
+            let mut key = packet.key(PortId(port), TenantId(tenant));
+            key.0[word::IN_PORT] |= u64::from(id.0);
+            sent.extend(self.pass(&key, packet));
+        }
         sent
     }
 
