@@ -98,7 +98,7 @@ impl<'a> Translator<'a> {
         let links = u64::from(multipath.max_link) + 1;
         let link = match multipath.algorithm {
             MultipathAlgorithm::ModuloN => hash % links,
-            MultipathAlgorithm::HashThreshold => (hash >> 32) * links >> 32,
+            MultipathAlgorithm::HashThreshold => ((hash >> 32) * links) >> 32,
             MultipathAlgorithm::HighestRandomWeight => {
                 (0..links).max_by_key(|link| again(hash, *link)).unwrap_or(0)
             }

@@ -15,7 +15,7 @@ impl<'a> Translator<'a> {
             OfPort::NORMAL => self.normal(visiting),
             OfPort::FLOOD | OfPort::ALL => self.everywhere(visiting, number == OfPort::FLOOD),
             OfPort::IN_PORT => self.send_by(visiting, in_port),
-            OfPort::CONTROLLER => self.to_controllers(visiting, u16::MAX, place),
+            OfPort::CONTROLLER => self.tell_controllers(visiting, u16::MAX, place),
             // For packets that a controller sends only.
             OfPort::TABLE if place.rule.is_none() => self.start_again(visiting, place),
             OfPort::TABLE | OfPort::NONE => {}
@@ -34,7 +34,7 @@ impl<'a> Translator<'a> {
     ) {
         if number == OfPort::CONTROLLER {
             let max_len = u16::try_from(max_len).unwrap_or(u16::MAX);
-            return self.to_controllers(visiting, max_len, place);
+            return self.tell_controllers(visiting, max_len, place);
         }
         self.max_len = Some(max_len);
         self.output(visiting, number, place);

@@ -128,7 +128,7 @@ impl<'a> Translator<'a> {
             Action::OutputReg { source, max_len } => {
                 let port = self.read(visiting, *source);
                 match OfPort(u32::try_from(port).unwrap_or(u32::MAX)) {
-                    OfPort::CONTROLLER => self.to_controllers(visiting, *max_len, place),
+                    OfPort::CONTROLLER => self.tell_controllers(visiting, *max_len, place),
                     port => self.output(visiting, port, place),
                 }
             }

@@ -28,7 +28,7 @@ impl<'a> Translator<'a> {
     }
 
     /// An output to `CONTROLLER`.
-    pub(super) fn to_controllers(&mut self, visiting: &mut Visiting<'a>, max_len: u16, place: Place) {
+    pub(super) fn tell_controllers(&mut self, visiting: &mut Visiting<'a>, max_len: u16, place: Place) {
         self.controller(visiting, &Controller { max_len, ..Controller::default() }, place);
     }
 
