@@ -7,7 +7,7 @@ use netloom_datapath::{
     Attach, Budget, Change, Frame, HEADROOM, OffloadCaps, PoolLimit, Port, PortSpec, Received, Refused,
     Worker, WorkerConfig,
 };
-use netloom_flow::{DpAction, Epoch, LinkSettings, Nanos, PortId, TenantId, WordSet};
+use netloom_flow::{DpAction, Epoch, LinkSettings, Nanos, PortId, TenantId, WordSet, word};
 use netloom_packet::Offload;
 use netloom_testkit::Host;
 
@@ -70,7 +70,11 @@ fn nothing_is_allocated_per_packet() {
         worker.apply(Change::AddPort(spec, None), now);
     }
     // A rewrite, three outputs (one cut in software, one shaped), a copy over a link, a hairpin.
-    let ttl = DpAction::Set(WordSet { word: 23, value: 9 << 40, mask: 0xff << 40 });
+    let ttl = DpAction::Set(WordSet {
+        word: u8::try_from(word::IP).expect("a small number"),
+        value: 9 << 40,
+        mask: 0xff << 40,
+    });
     let mut slow = Naive::new(move |key| match in_port(key) {
         1 => Answer::all(vec![out(2), ttl.clone(), out(3), out(10), out(1), out(4)]),
         _ => Answer::all(vec![DpAction::PushVlan { tpid: 0x8100, tci: 1 }, out(2)]),

@@ -53,7 +53,7 @@ fn action() -> impl Strategy<Value = DpAction> {
         (word::L4, 0xffff << 32),
     ]);
     let set = (set, any::<u64>()).prop_map(|((word, mask), value)| {
-        DpAction::Set(WordSet { word: u8::try_from(word).expect("below 29"), value: value & mask, mask })
+        DpAction::Set(WordSet { word: u8::try_from(word).expect("below 64"), value: value & mask, mask })
     });
     let leaf = prop_oneof![
         4 => output,

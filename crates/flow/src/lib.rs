@@ -15,6 +15,7 @@ pub mod classifier;
 mod dp_action;
 mod drop;
 mod epoch;
+mod extension;
 pub mod field;
 mod flow_match;
 mod hits;

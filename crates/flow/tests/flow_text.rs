@@ -126,7 +126,7 @@ tpc,actions=drop
 prioritty=5,actions=drop
 banana=5,actions=drop
 output:1,actions=drop
-tun_metadata0=1,actions=drop
+tun_metadata9=1,actions=drop
 ct_tp_dst=1,actions=drop
 tcp=1,actions=drop
 in_port=eth9,actions=drop
@@ -255,6 +255,9 @@ fn legacy_names_and_new_ones_mean_the_same() {
 
 /// Demands what a field needs, so that it may be matched.
 fn fulfil(matches: &mut FlowMatch, needs: Prerequisite) {
+    if needs == Prerequisite::Ct {
+        matches.set_masked(FieldId::CtState, 0x22, 0x22);
+    }
     if let Some(eth_type) = needs.eth_types().first() {
         matches.set(FieldId::EthType, u128::from(*eth_type));
     }
@@ -271,7 +274,12 @@ fn is_exotic(id: FieldId) -> bool {
     // Read from words or by number of 16 bits: other tests have them.
     matches!(
         id,
-        FieldId::NwFrag | FieldId::InPort | FieldId::InPortOxm | FieldId::ActsetOutput | FieldId::VlanVid
+        FieldId::NwFrag
+            | FieldId::InPort
+            | FieldId::InPortOxm
+            | FieldId::InPhyPort
+            | FieldId::ActsetOutput
+            | FieldId::VlanVid
     )
 }
 

@@ -54,7 +54,10 @@ fn all_buckets_get_a_copy_of_their_own_in_the_order_of_an_action_set() {
     net.add("tcp,", vec![Action::Group(1), Action::Output(OfPort(4))]).unwrap();
     for _ in 0..2 {
         let sent = net.send(dp(0, 1), &Packet::tcp(1, 2, 80));
-        let macs: Vec<_> = sent.iter().map(|(port, packet)| (port.0, packet.word(13) >> 16)).collect();
+        let macs: Vec<_> = sent
+            .iter()
+            .map(|(port, packet)| (port.0, packet.word(netloom_flow::word::ETH_DST) >> 16))
+            .collect();
         assert_eq!(macs, [(2, 7), (3, 8), (4, 0x0200_0000_0002)]);
     }
     assert_eq!(carried(&net, 1), (2, vec![2, 2, 2]));

@@ -53,6 +53,16 @@ fn another_ingress_port_is_for_the_lookup_only() {
 }
 
 #[test]
+fn the_physical_ingress_port_is_the_one_it_came_by() {
+    let flows = ["actions=resubmit(4,1)", "table=1,in_phy_port=1,in_port=4,actions=output:2"];
+    let mut net = Net::new(&plan(&flows).config, true);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 2)]);
+    assert!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)).is_empty());
+    net.switch.add_flow("s1", "table=1,in_phy_port=3,actions=output:4", Origin::Command, net.now).unwrap();
+    assert_eq!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)), [dp(0, 4)], "the cached answer is out of date");
+}
+
+#[test]
 fn exit_ends_everything() {
     let flows = ["actions=resubmit(,1),output:2", "table=1,actions=output:3,exit,output:4"];
     let mut net = Net::new(&plan(&flows).config, true);

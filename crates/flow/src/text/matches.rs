@@ -34,24 +34,27 @@ const ARP: [u128; 2] = [0x0806, 0x8035];
 const IPV6: u128 = 0x86dd;
 const PRESENT: u128 = 0x1000;
 
-/// Fields of OVS that no key holds yet.
-const UNSUPPORTED: &[&str] = &[
-    "tun_metadata",
-    "nsh_",
-    "ct_nw_proto",
-    "ct_tp_src",
-    "ct_tp_dst",
-    "ct_ipv6_src",
-    "ct_ipv6_dst",
-    "nd_reserved",
-    "nd_options_type",
-    "tun_tos",
-    "tun_ttl",
-    "tun_erspan",
-    "tun_gtpu",
-    "igmp",
-    "reg16",
-    "eth",
+/// Fields of OVS that no key holds.
+const UNSUPPORTED: &[&str] = &["tun_metadata", "igmp", "reg", "xxreg", "eth"];
+
+/// Fields with the wider ones that hold IPv4 addresses as mapped ones.
+const CT_ADDRESSES: [(FieldId, FieldId); 2] =
+    [(FieldId::CtNwSrc, FieldId::CtIpv6Src), (FieldId::CtNwDst, FieldId::CtIpv6Dst)];
+const TUNNEL_ADDRESSES: [(FieldId, FieldId); 2] =
+    [(FieldId::TunSrc, FieldId::TunIpv6Src), (FieldId::TunDst, FieldId::TunIpv6Dst)];
+
+/// The fields of NSH, in the order they are printed.
+const NSH: [(&str, FieldId); 10] = [
+    ("nsh_flags", FieldId::NshFlags),
+    ("nsh_ttl", FieldId::NshTtl),
+    ("nsh_mdtype", FieldId::NshMdtype),
+    ("nsh_np", FieldId::NshNp),
+    ("nsh_spi", FieldId::NshSpi),
+    ("nsh_si", FieldId::NshSi),
+    ("nsh_c1", FieldId::NshC1),
+    ("nsh_c2", FieldId::NshC2),
+    ("nsh_c3", FieldId::NshC3),
+    ("nsh_c4", FieldId::NshC4),
 ];
 
 /// All names of fields.
@@ -259,10 +262,25 @@ impl Printer<'_, '_> {
             ("ct_zone", FieldId::CtZone),
             ("ct_mark", FieldId::CtMark),
             ("ct_label", FieldId::CtLabel),
-            ("ct_nw_src", FieldId::CtNwSrc),
-            ("ct_nw_dst", FieldId::CtNwDst),
+        ])?;
+        self.mapped(&CT_ADDRESSES)?;
+        self.fields(&[
+            ("ct_nw_proto", FieldId::CtNwProto),
+            ("ct_tp_src", FieldId::CtTpSrc),
+            ("ct_tp_dst", FieldId::CtTpDst),
             ("packet_type", FieldId::PacketType),
         ])
+    }
+
+    /// Addresses that are IPv4 ones if they are mapped ones.
+    fn mapped(&mut self, addresses: &[(FieldId, FieldId)]) -> fmt::Result {
+        for (id, wide) in addresses {
+            let (value, mask) = self.matches.field(*wide);
+            let is_mapped = mask >> 32 == 0xffff && value >> 32 == 0xffff && mask & 0xffff_ffff != 0;
+            let id = if is_mapped { id } else { wide };
+            self.field(id.field().name, *id)?;
+        }
+        Ok(())
     }
 
     /// `tcp` and its like. Whether it said the Ethernet type, and the IP protocol.
@@ -281,24 +299,30 @@ impl Printer<'_, '_> {
             self.field(id.field().name, *id)?;
         }
         self.field("tun_id", FieldId::TunId)?;
-        for (id, wide, name, wide_name) in [
-            (FieldId::TunSrc, FieldId::TunIpv6Src, "tun_src", "tun_ipv6_src"),
-            (FieldId::TunDst, FieldId::TunIpv6Dst, "tun_dst", "tun_ipv6_dst"),
-        ] {
-            let (value, mask) = self.matches.field(wide);
-            let is_mapped = mask >> 32 == 0xffff && value >> 32 == 0xffff && mask & 0xffff_ffff != 0;
-            if is_mapped { self.field(name, id) } else { self.field(wide_name, wide) }?;
-        }
+        self.mapped(&TUNNEL_ADDRESSES)?;
         self.fields(&[
+            ("tun_tos", FieldId::TunTos),
+            ("tun_ttl", FieldId::TunTtl),
             ("tun_gbp_id", FieldId::TunGbpId),
             ("tun_gbp_flags", FieldId::TunGbpFlags),
+            ("tun_erspan_ver", FieldId::TunErspanVer),
+            ("tun_erspan_idx", FieldId::TunErspanIdx),
+            ("tun_erspan_dir", FieldId::TunErspanDir),
+            ("tun_erspan_hwid", FieldId::TunErspanHwid),
+            ("tun_gtpu_flags", FieldId::TunGtpuFlags),
+            ("tun_gtpu_msgtype", FieldId::TunGtpuMsgtype),
             ("tun_flags", FieldId::TunFlags),
-            ("metadata", FieldId::Metadata),
-        ])
+        ])?;
+        for id in
+            FieldId::ALL.iter().filter(|id| (FieldId::TunMetadata0..=FieldId::TunMetadata7).contains(id))
+        {
+            self.field(id.field().name, *id)?;
+        }
+        self.field("metadata", FieldId::Metadata)
     }
 
     fn l2(&mut self, is_typed: bool) -> fmt::Result {
-        self.field("in_port", FieldId::InPort)?;
+        self.fields(&[("in_port", FieldId::InPort), ("in_phy_port", FieldId::InPhyPort)])?;
         self.vlan()?;
         self.fields(&[("dl_src", FieldId::EthSrc), ("dl_dst", FieldId::EthDst)])?;
         match self.matches.exact(FieldId::EthType) {
@@ -338,6 +362,13 @@ impl Printer<'_, '_> {
                 ("arp_tha", FieldId::ArpTha),
             ]);
         }
+        // These lie where IP would.
+        if Prerequisite::Nsh.met_by(self.matches) {
+            return self.fields(&NSH);
+        }
+        if Prerequisite::Pbb.met_by(self.matches) {
+            return self.fields(&[("pbb_isid", FieldId::PbbIsid), ("pbb_uca", FieldId::PbbUca)]);
+        }
         self.fields(&[
             ("nw_src", FieldId::Ipv4Src),
             ("nw_dst", FieldId::Ipv4Dst),
@@ -350,6 +381,7 @@ impl Printer<'_, '_> {
             0xf_ffff => self.item(format_args!("ipv6_label=0x{label:05x}"))?,
             _ => self.item(format_args!("ipv6_label=0x{label:05x}/0x{mask:05x}"))?,
         }
+        self.field("ipv6_exthdr", FieldId::Ipv6Exthdr)?;
         if !is_proto {
             self.field("nw_proto", FieldId::NwProto)?;
         }
@@ -368,8 +400,16 @@ impl Printer<'_, '_> {
     fn l4(&mut self) -> fmt::Result {
         if Prerequisite::Icmpv4.met_by(self.matches) || Prerequisite::Icmpv6.met_by(self.matches) {
             self.fields(&[("icmp_type", FieldId::IcmpType), ("icmp_code", FieldId::IcmpCode)])?;
-            self.field("nd_target", FieldId::NdTarget)?;
-            return self.fields(&[("nd_sll", FieldId::NdSll), ("nd_tll", FieldId::NdTll)]);
+            if !Prerequisite::Nd.met_by(self.matches) {
+                return Ok(());
+            }
+            return self.fields(&[
+                ("nd_target", FieldId::NdTarget),
+                ("nd_sll", FieldId::NdSll),
+                ("nd_tll", FieldId::NdTll),
+                ("nd_reserved", FieldId::NdReserved),
+                ("nd_options_type", FieldId::NdOptionsType),
+            ]);
         }
         self.fields(&[
             ("tp_src", FieldId::TpSrc),

@@ -1,6 +1,6 @@
 //! What a flow may ask for.
 
-use netloom_flow::{Action, FlowText, OfPort, TableId};
+use netloom_flow::{Action, FieldId, FlowText, OfPort, Prerequisite, TableId};
 
 use super::FlowError;
 use crate::model::{Bridge, Group, each_action};
@@ -73,8 +73,23 @@ const fn is_settable(action: &Action) -> bool {
     )
 }
 
+/// What a field belongs to, if no datapath can write it.
+pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
+    match field.field().prerequisite {
+        Prerequisite::Nsh => Some("set_field of an NSH field"),
+        Prerequisite::Pbb => Some("set_field of a PBB field"),
+        _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
+            Some("set_field of nd_reserved or nd_options_type")
+        }
+        _ => None,
+    }
+}
+
 /// The name of an action that is understood but not carried out.
 fn unsupported(action: &Action) -> Option<&'static str> {
+    if let Some(name) = action.writes().and_then(unwritable) {
+        return Some(name);
+    }
     match action {
         Action::Controller(controller) if controller.pause => Some("controller with pause"),
         Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),

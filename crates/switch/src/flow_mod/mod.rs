@@ -18,6 +18,8 @@ mod room;
 mod rules;
 mod text;
 
+#[cfg(test)]
+pub(crate) use check::unwritable;
 pub(crate) use check::{check_actions, check_flow};
 pub use entry::FlowEntry;
 pub use error::FlowError;

@@ -1,6 +1,6 @@
 //! A packet on its way through the pipeline: what it says now, and which of it is still the packet's own.
 
-use netloom_flow::{FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, word};
+use netloom_flow::{FieldId, FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, word};
 
 /// The bits of `vlan_tci` in [`word::ETH_SRC`].
 pub(super) const TCI: u64 = 0xffff;
@@ -72,6 +72,7 @@ impl Flow {
 
     fn set_in_port(&mut self, port: OfPort) {
         self.key.0[word::IN_PORT] = u64::from(port.0) << 32;
+        FieldId::InPhyPort.field().write(&mut self.key, u128::from(port.0), u128::MAX);
     }
 
     pub(super) const fn tenant(&self) -> TenantId {

@@ -104,7 +104,7 @@ impl Packet {
                 self.labels[at] = self.labels[at] & !mask | value & mask;
             }
         }
-        if matches!(index, word::MPLS | 17) {
+        if (word::MPLS..word::IPV4).contains(&index) {
             return;
         }
         self.words[index] = self.words[index] & !mask | value & mask;
