@@ -87,6 +87,15 @@ impl Outbox {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.notices.len()
+    }
+
+    /// Forgets all but the first events.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.notices.truncate(count);
+    }
+
     /// Notes that a flow is gone, if it wants that.
     pub(crate) fn removed(&mut self, state: &RuleState, reason: Removed, now: Nanos) {
         if !state.rule.flow.flags.send_flow_rem {

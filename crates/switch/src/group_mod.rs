@@ -6,6 +6,7 @@ use crate::events::Removed;
 use crate::flow_mod::{FlowError, FlowQuery, check_actions};
 use crate::model::{Bucket, Carried, Group, GroupType, Selection, each_action, uses_group};
 use crate::switch::Switch;
+use crate::undo::Undo;
 
 /// Most buckets of a group.
 const MAX_BUCKETS: usize = 4_096;
@@ -152,6 +153,7 @@ impl Switch {
         let version = self.next_version();
         let Some(groups) = self.bridges.get_mut(bridge).map(|bridge| &mut bridge.groups) else { return };
         let old = groups.remove(&id);
+        self.journal.note(|| Undo::Group(bridge, id, old.clone()));
         let carried_by = |bucket: &Bucket| {
             let old = old.as_ref()?;
             let at = old.buckets.iter().position(|known| known.id == bucket.id)?;
@@ -171,9 +173,8 @@ impl Switch {
             let query = FlowQuery { out_group: Some(*id), ..FlowQuery::default() };
             let rules = self.bridges.get(bridge).map(|bridge| query.rules(bridge)).unwrap_or_default();
             rules.iter().for_each(|rule| self.remove_rule(rule.id, Removed::GroupDelete, now));
-            if let Some(bridge) = self.bridges.get_mut(bridge) {
-                bridge.groups.remove(id);
-            }
+            let group = self.bridges.get_mut(bridge).and_then(|bridge| bridge.groups.remove(id));
+            self.journal.note(|| Undo::Group(bridge, *id, group));
         }
         if !gone.is_empty() {
             self.advance();

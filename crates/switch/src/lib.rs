@@ -26,6 +26,7 @@ mod flow_changes;
 mod flow_drift;
 mod flow_mod;
 mod group_mod;
+mod handle;
 mod loops;
 mod meter_mod;
 mod model;
@@ -35,6 +36,7 @@ mod recorder;
 mod status;
 mod switch;
 mod translate;
+mod undo;
 
 pub use config::ConfigError;
 pub use credit::HitsDelta;
@@ -43,6 +45,7 @@ pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
+pub use handle::{Answer, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
 pub use model::{
     Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,

@@ -9,14 +9,14 @@ use crate::model::{MeterEntry, uses_meter};
 use crate::switch::Switch;
 
 /// The highest number of a meter that flows can use.
-const MAX_METER: u32 = 262_144;
+pub(crate) const MAX_METER: u32 = 262_144;
 /// The numbers of meters that are not of flows: for the slow path, for the controllers (`OFPM_SLOWPATH`,
 /// `OFPM_CONTROLLER`).
 const VIRTUAL: [u32; 2] = [0xffff_fffd, 0xffff_fffe];
 /// All meters, where one is to be named (`OFPM_ALL`).
 const ALL: u32 = 0xffff_ffff;
 /// Most bands of a meter.
-const MAX_BANDS: usize = 8;
+pub(crate) const MAX_BANDS: usize = 8;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use netloom_flow::{BridgeId, Nanos, OfPort};
 use crate::events::{Notice, PortStatusReason};
 use crate::model::{Control, PortConfig};
 use crate::switch::Switch;
+use crate::undo::Undo;
 
 impl Switch {
     /// Sets a port's configuration. `false`: there is no such port.
@@ -20,8 +21,8 @@ impl Switch {
             return true;
         }
         let is_turned = port.config.down != config.down;
-        port.config = config;
-        let peer = port.peer;
+        let (old, peer) = (std::mem::replace(&mut port.config, config), port.peer);
+        self.journal.note(|| Undo::Port(bridge, number, old));
         self.touch(bridge, number);
         if let Some(peer) = peer.filter(|_| is_turned) {
             self.touch(peer.bridge, peer.port);

@@ -16,6 +16,7 @@ use crate::model::{
 };
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
+use crate::undo::Journal;
 
 /// What does not change while a switch lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub struct Switch {
     pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
     pub(crate) log: ChangeLog,
     pub(crate) outbox: Outbox,
+    pub(crate) journal: Journal,
     pub(crate) frozen: FrozenStates,
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
@@ -75,6 +77,7 @@ impl Switch {
             due: BinaryHeap::new(),
             log: ChangeLog::default(),
             outbox: Outbox::default(),
+            journal: Journal::default(),
             frozen: FrozenStates::new(settings.seed),
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),

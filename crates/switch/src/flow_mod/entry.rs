@@ -19,6 +19,8 @@ pub struct FlowEntry {
     pub created: Nanos,
     /// When a packet last hit it; when it was added, if none has.
     pub used: Nanos,
+    /// When its actions were last changed.
+    pub modified: Nanos,
 }
 
 impl FlowEntry {
@@ -29,6 +31,7 @@ impl FlowEntry {
             bytes: state.bytes,
             created: state.created,
             used: state.used,
+            modified: state.modified,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::config::Origin;
 use crate::events::Removed;
 use crate::model::{Rule, RuleState};
 use crate::switch::Switch;
+use crate::undo::Undo;
 
 impl Switch {
     /// Adds a flow. One with the same match and priority is replaced, and returned with what it had carried.
@@ -26,7 +27,12 @@ impl Switch {
         let old = rules.insert(&matches, priority, Arc::clone(&rule));
         self.log.push(id, table, matches);
         self.schedule(rule.id);
-        self.rules.remove(old?.id)
+        let old = old.and_then(|old| self.rules.remove(old.id));
+        if let Some(old) = &old {
+            self.journal.note(|| Undo::Removed(old.clone()));
+        }
+        self.journal.note(|| Undo::Added(rule.id));
+        old
     }
 
     /// Begins the counters of a rule at given values.
@@ -39,6 +45,9 @@ impl Switch {
     /// Gives a rule another flow with the same match and priority; its counters stay.
     pub(crate) fn replace(&mut self, rule: &Rule, flow: FlowText, origin: Origin, now: Nanos) {
         let Rule { id, bridge, .. } = *rule;
+        if let Some(state) = self.rules.get(id) {
+            self.journal.note(|| Undo::Changed(state.clone()));
+        }
         let new = Arc::new(Rule { id, bridge, flow, origin });
         let Some(table) =
             self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&new.flow.table))
@@ -87,6 +96,7 @@ impl Switch {
         }
         self.log.push(bridge, flow.table, flow.matches);
         self.outbox.removed(&state, reason, now);
+        self.journal.note(|| Undo::Removed(state.clone()));
         self.forget_learned(&state.rule, now);
     }
 
@@ -110,7 +120,7 @@ impl Switch {
         any
     }
 
-    fn schedule(&mut self, id: RuleId) {
+    pub(crate) fn schedule(&mut self, id: RuleId) {
         if let Some((date, _)) = self.rules.get(id).and_then(RuleState::expires) {
             self.due.push(Reverse((date, id)));
         }

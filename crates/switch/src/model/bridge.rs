@@ -28,6 +28,8 @@ pub(crate) struct Bridge {
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) meters: BTreeMap<u32, MeterEntry>,
     pub(crate) control: Control,
+    /// Orders changes of the roles of controllers.
+    pub(crate) generation: Option<u64>,
     /// When MAC entries were last forgotten because paths changed: older sightings say nothing any more.
     pub(crate) flushed: Nanos,
     /// Wire packets dropped, by reason and by the port they came in by or were to leave by.
@@ -46,6 +48,7 @@ impl Bridge {
             groups: BTreeMap::new(),
             meters: BTreeMap::new(),
             control: Control::default(),
+            generation: None,
             flushed: Nanos::ZERO,
             drops: BTreeMap::new(),
         }

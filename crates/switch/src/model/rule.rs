@@ -65,6 +65,14 @@ struct Slot {
 impl Rules {
     /// Adds a rule; `make` is given its number.
     pub(crate) fn add(&mut self, now: Nanos, make: impl FnOnce(RuleId) -> Rule) -> Arc<Rule> {
+        // A rule that was put back is in a slot that is still listed as free.
+        while self
+            .free
+            .last()
+            .is_some_and(|slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.state.is_some()))
+        {
+            self.free.pop();
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -90,6 +98,15 @@ impl Rules {
 
     pub(crate) fn get_mut(&mut self, id: RuleId) -> Option<&mut RuleState> {
         self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?.state.as_mut()
+    }
+
+    /// Puts a rule back that was removed or changed since, under its old number.
+    pub(crate) fn restore(&mut self, state: RuleState) {
+        let id = state.rule.id;
+        if let Some(slot) = self.slots.get_mut(slot_of(id)) {
+            slot.generation = generation_of(id);
+            slot.state = Some(state);
+        }
     }
 
     pub(crate) fn remove(&mut self, id: RuleId) -> Option<RuleState> {
