@@ -47,10 +47,6 @@ impl Punts {
     }
 
     /// Takes what waits, the oldest first.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "controller connections call it, and there are none yet")
-    )]
     pub(crate) fn take(&self) -> VecDeque<Packet> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -210,7 +210,7 @@ fn a_packet_from_above_is_carried_out_once() {
     };
     let translation = answer(vec![out(2), DpAction::PushVlan { tpid: 0x8100, tci: 9 }, out(3)]);
     lab.worker.inject(PortId(1), &udp.bytes, &translation, lab.now, &mut lab.slow);
-    assert_eq!(lab.received(2), [udp.clone()]);
+    assert_eq!(lab.received(2), std::slice::from_ref(&udp));
     assert_eq!(lab.received(3)[0].bytes.len(), udp.bytes.len() + 4);
     let hits = translation.hits.read();
     assert_eq!((hits.packets, hits.bytes, hits.retired), (1, udp.bytes.len() as u64, true));

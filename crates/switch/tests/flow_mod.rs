@@ -15,19 +15,19 @@ fn net() -> Net {
 
 /// A change written as a flow, by a version of the protocol.
 fn change(command: FlowCommand, text: &str, version: u8, (cookie, mask): (u64, u64)) -> FlowMod {
-    let flow = parse_flow(text).unwrap();
+    let flow = parse_flow(text).expect("a good flow");
     let flags = flow.flags;
     FlowMod { command, flags, ..FlowMod::add(flow) }.cookie_of_version(version, cookie, mask)
 }
 
 impl Asks for Net {
     fn ask(&mut self, change: FlowMod) -> Result<usize, FlowError> {
-        let (id, _) = self.switch.bridges().next().unwrap();
+        let (id, _) = self.switch.bridges().next().expect("a bridge");
         self.switch.flow_mod(id, change, Origin::Command, self.now)
     }
 
     fn flows(&self) -> Vec<(String, u64)> {
-        let entries = self.switch.flows("s1", "table=0").unwrap();
+        let entries = self.switch.flows("s1", "table=0").expect("a bridge");
         entries.iter().map(|flow| (flow.rule.flow.to_string(), flow.packets)).collect()
     }
 

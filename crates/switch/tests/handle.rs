@@ -55,7 +55,7 @@ fn multipart(net: &mut Net, connection: &mut Connection, request: MultipartReque
 }
 
 fn of(text: &str) -> FlowMatch {
-    parse_flow(&format!("{text} actions=drop")).unwrap().matches
+    parse_flow(&format!("{text} actions=drop")).expect("a good match").matches
 }
 
 fn add(text: &str, actions: Vec<Action>) -> Message {
@@ -235,7 +235,7 @@ fn one_controller_is_primary_and_the_others_may_only_read() {
 
 fn bundled(bundle: u32, xid: u32, message: Message) -> Message {
     let flags = BundleFlags::ATOMIC | BundleFlags::ORDERED;
-    let head = Head::of(&[6, 14, 0, 8, 0, 0, 0, u8::try_from(xid).unwrap()]);
+    let head = Head::of(&[6, 14, 0, 8, 0, 0, 0, u8::try_from(xid).expect("a small number")]);
     Message::BundleAdd(BundleAdd { bundle, flags, xid: Xid(xid), message: Box::new(message), head })
 }
 

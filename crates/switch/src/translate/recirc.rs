@@ -18,6 +18,7 @@ impl<'a> Translator<'a> {
             return self.drop(visiting, DropReason::NoRecirc, visiting.flow.in_port());
         };
         self.commit(&visiting.flow);
+        self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
         let mut own = [0; FLOW_WORDS - PACKET_WORDS];
         own.copy_from_slice(&visiting.flow.key.0[PACKET_WORDS..]);
         let frozen = Frozen {

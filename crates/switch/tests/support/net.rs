@@ -7,6 +7,7 @@ use netloom_flow::{
     Action, BridgeId, Epoch, FlowText, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall, word,
 };
 use netloom_switch::config::{Config, Origin};
+use netloom_switch::{Bucket, GroupCommand, GroupMod, GroupType, Selection};
 use netloom_switch::{
     Changes, Crossed, FlowError, FlowMod, HitsDelta, LinkState, MacRow, Matching, Settings, Switch,
 };
@@ -22,7 +23,10 @@ pub(crate) struct Ledger {
     pub(crate) macs: BTreeMap<String, Vec<MacRow>>,
     pub(crate) flows: BTreeMap<String, Vec<String>>,
     pub(crate) tables: BTreeMap<String, Vec<String>>,
+    pub(crate) groups: BTreeMap<String, Vec<String>>,
     pub(crate) drops: Vec<String>,
+    /// What went to controllers, in no order.
+    pub(crate) punts: Vec<String>,
 }
 
 pub(crate) struct Net {
@@ -130,6 +134,14 @@ impl Net {
             Step::AddFlow(bridge, text) => {
                 self.switch.add_flow(&name(bridge), text, Origin::Command, self.now).expect("a good flow");
             }
+            Step::AddActions(bridge, matches, actions) => {
+                let id = self.switch.bridges().nth(*bridge).expect("a bridge").0;
+                self.add_groups(id);
+                let flow =
+                    netloom_flow::parse_flow(&format!("{matches} actions=drop")).expect("a good match");
+                let change = FlowMod::add(FlowText { actions: actions.clone(), ..flow });
+                self.switch.flow_mod(id, change, Origin::Command, self.now).expect("a good flow");
+            }
             Step::DelFlows(bridge, text) => {
                 self.switch.del_flows(&name(bridge), text, Matching::Loose, self.now).expect("a good match");
             }
@@ -143,6 +155,30 @@ impl Net {
             }
         }
         Vec::new()
+    }
+
+    /// Groups 1, to two ports, and 2, to one by the connection; if they are not there yet.
+    fn add_groups(&mut self, bridge: BridgeId) {
+        for (id, kind) in [(1, GroupType::All), (2, GroupType::Select)] {
+            let bucket = |port: u32, host: u128| Bucket {
+                weight: u16::from(kind == GroupType::Select),
+                actions: vec![
+                    Action::set(netloom_flow::FieldId::EthDst, 0x0200_0000_0000 + host),
+                    Action::Output(netloom_flow::OfPort(port)),
+                ],
+                ..Bucket::default()
+            };
+            let change = GroupMod {
+                command: GroupCommand::Add,
+                group: id,
+                kind,
+                selection: Selection::default(),
+                buckets: vec![bucket(1, 1), bucket(2, 2), bucket(3, 3)],
+            };
+            if self.switch.groups(bridge, id).is_empty() {
+                self.switch.group_mod(bridge, change, self.now).expect("a good group");
+            }
+        }
     }
 
     pub(crate) fn translate(&self, key: &PacketKey) -> Translation {
@@ -216,6 +252,13 @@ impl Net {
             ledger.macs.insert(bridge.to_owned(), self.switch.macs(bridge));
             let flows = self.switch.flows(bridge, "").expect("a bridge");
             ledger.flows.insert(bridge.to_owned(), flows.iter().map(|flow| flow.line(self.now)).collect());
+            let groups = self.switch.bridges().find(|(_, name)| *name == bridge).map(|(id, _)| id);
+            let groups =
+                groups.map(|id| self.switch.groups(id, netloom_switch::Group::ALL)).unwrap_or_default();
+            let line = |group: &&netloom_switch::Group| {
+                format!("{} {:?} {:?}", group.id, group.carried, group.bucket_carried)
+            };
+            ledger.groups.insert(bridge.to_owned(), groups.iter().map(line).collect());
             let tables = self.switch.tables(bridge);
             ledger
                 .tables
@@ -224,6 +267,9 @@ impl Net {
         let line = |drop: &netloom_switch::DropEntry| {
             format!("{} {} {}: {}", drop.bridge, drop.port, drop.reason, drop.packets)
         };
+        ledger.punts =
+            self.punts.iter().map(|(punt, packet)| format!("{} {packet:?}", punt.bridge)).collect();
+        ledger.punts.sort();
         ledger.drops = self.switch.drops().iter().map(line).collect();
         ledger
     }
