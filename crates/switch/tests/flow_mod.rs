@@ -5,7 +5,7 @@ mod support;
 use netloom_flow::text::FlowFlags;
 use netloom_flow::{Action, BridgeId, FlowMatch, FlowText, OfPort, TableId, parse_flow};
 use netloom_switch::config::Origin;
-use netloom_switch::{FlowCommand, FlowError, FlowMod, Notice, Removed};
+use netloom_switch::{FlowCommand, FlowError, FlowMod, Notice, Removed, TableLimit};
 use support::{Net, Packet, Plan, dp};
 
 fn net() -> Net {
@@ -177,4 +177,35 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
     let flow = FlowText { actions: vec![Action::PushPbb], ..FlowText::default() };
     assert!(net.ask(FlowMod { flags: FlowFlags::default(), ..FlowMod::add(flow) }).is_err());
     assert_eq!(net.switch.flows("s1", "").unwrap(), before);
+}
+
+#[test]
+fn a_full_table_refuses_or_lets_the_least_important_flow_go() {
+    let mut net = net();
+    let bridge = net.switch.bridges().next().expect("a bridge").0;
+    let limit = |evicts| TableLimit { max_flows: 3, evicts };
+    net.switch.set_table_limit(bridge, TableId(0), limit(false));
+    for text in [
+        "send_flow_rem,importance=2,hard_timeout=10,tcp",
+        "send_flow_rem,importance=1,hard_timeout=90,udp",
+        "send_flow_rem,importance=1,hard_timeout=60,icmp",
+    ] {
+        net.ask(change(Add, &format!("{text},actions=drop"), 5, (0, 0))).unwrap();
+    }
+    let fourth = || change(Add, "arp,actions=drop", 5, (0, 0));
+    assert_eq!(net.ask(fourth()), Err(FlowError::TableFull(0)));
+    assert_eq!(net.ask(change(Add, "tcp,actions=output:1", 5, (0, 0))), Ok(0), "a flow in place of another");
+    net.switch.set_table_limit(bridge, TableId(0), limit(true));
+    assert_eq!(net.ask(fourth()), Ok(0));
+    assert_eq!(net.gone(), [(Removed::Eviction, 0, 0)]);
+    let left: Vec<_> = net.flows().into_iter().map(|(flow, _)| flow).collect();
+    assert!(
+        left.iter().all(|flow| !flow.contains("icmp")),
+        "of equal importance the one with less time left: {left:?}"
+    );
+    for text in ["priority=1,ip,actions=drop", "priority=2,ip,actions=drop"] {
+        let _ = net.ask(change(Add, text, 5, (0, 0)));
+    }
+    assert_eq!(net.ask(change(Add, "priority=3,ip,actions=drop", 5, (0, 0))), Err(FlowError::TableFull(0)));
+    assert_eq!(net.flows().len(), 3, "flows that have no end stay");
 }

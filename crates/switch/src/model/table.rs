@@ -69,20 +69,21 @@ impl Rulebook {
         priority: u32,
         rule: Arc<Rule>,
     ) -> Option<Arc<Rule>> {
-        let old = self.remove(matches, priority);
         if is_clause(&rule) {
+            let old = self.remove(matches, priority);
             self.clauses.entry(short(priority)).or_default().insert(matches, priority, rule);
             self.n_clauses += 1;
-        } else {
-            self.whole.insert(matches, priority, rule);
+            return old;
         }
-        old
+        let old = self.whole.insert(matches, priority, rule);
+        if old.is_some() || self.n_clauses == 0 { old } else { self.remove_clause(matches, priority) }
     }
 
     pub(crate) fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
-        if let Some(rule) = self.whole.remove(matches, priority) {
-            return Some(rule);
-        }
+        self.whole.remove(matches, priority).or_else(|| self.remove_clause(matches, priority))
+    }
+
+    fn remove_clause(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
         let clauses = self.clauses.get_mut(&short(priority))?;
         let rule = clauses.remove(matches, priority)?;
         self.n_clauses -= 1;
