@@ -11,6 +11,7 @@
 //! reads a clock, opens a socket or depends on the order of a map.
 
 pub mod action;
+pub mod check;
 pub mod classifier;
 mod dp_action;
 mod drop;
@@ -45,7 +46,10 @@ pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
 pub use punt::Punt;
-pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
+pub use text::{
+    FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
+    parse_flow_with,
+};
 pub use time::Nanos;
 pub use translation::{Dependency, Effect, Translation};
 pub use upcall::Upcall;

@@ -179,8 +179,15 @@ impl Prerequisite {
         if self == Self::Ct {
             return knows_connection(matches);
         }
+        // A packet without an Ethernet header is of the type that its packet type names.
+        let bare = matches.exact(FieldId::PacketType).filter(|kind| kind >> 16 == 1);
         self.check(|word, bits| {
             let (key, mask) = matches.word(word);
+            if let (word::ETH_DST, ETH_TYPE, Some(kind)) = (word, bits, bare)
+                && mask & bits == 0
+            {
+                return u64::try_from(kind & 0xffff).ok();
+            }
             // A flow need not say that it is not for later fragments, nor that the ICMP code is 0: what it
             // matches does not exist in other packets.
             let implied = matches!((word, bits), (word::IP, LATER) | (word::L4, ICMP_CODE));
@@ -327,5 +334,14 @@ mod tests {
         assert!(Prerequisite::Tcp.met_by(&matches));
         matches.set(FieldId::NwFrag, 3);
         assert!(!Prerequisite::Tcp.met_by(&matches));
+    }
+
+    #[test]
+    fn the_packet_type_stands_for_the_ethernet_type_of_bare_packets() {
+        let mut matches = FlowMatch::any();
+        matches.set(FieldId::PacketType, 0x1_894f);
+        assert!(Prerequisite::Nsh.met_by(&matches) && !Prerequisite::Ip.met_by(&matches));
+        matches.set(FieldId::PacketType, 0);
+        assert!(!Prerequisite::Nsh.met_by(&matches));
     }
 }

@@ -21,3 +21,8 @@ pub mod wire;
 pub use error::OfError;
 pub use msg::Message;
 pub use version::{Version, Versions, Xid};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

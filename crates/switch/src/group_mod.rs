@@ -4,7 +4,7 @@ use netloom_flow::{Action, BridgeId, Nanos, OfPort};
 
 use crate::events::Removed;
 use crate::flow_mod::{FlowError, FlowQuery, check_actions};
-use crate::model::{Bucket, Carried, Group, GroupType, Selection, each_action, uses_group};
+use crate::model::{Bucket, Carried, Group, GroupType, Selection, each_action};
 use crate::switch::Switch;
 use crate::undo::Undo;
 
@@ -208,7 +208,7 @@ impl Switch {
             if kind == GroupType::FastFailover {
                 check_watch(bucket)?;
             }
-            if uses_group(&bucket.actions, id) {
+            if bucket.actions.iter().any(|action| action.uses_group(id)) {
                 return Err(GroupError::Loop(id));
             }
             check_actions(Some(bridge), &bucket.actions)?;

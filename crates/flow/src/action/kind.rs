@@ -13,6 +13,9 @@ pub enum Spelling {
     Mod,
 }
 
+/// How many lists may stand in each other: no list of ours needs more, and all that walks them is bounded by it.
+pub const MAX_NESTING: usize = 32;
+
 /// One action. No action at all is `drop`.
 ///
 /// The reserved ports are outputs: `normal` is `Output(OfPort::NORMAL)`, and `in_port`, `local`, `flood`, `all`
@@ -234,6 +237,25 @@ impl Action {
             Self::Clone(list) | Self::WriteActions(list) => list,
             Self::Ct(ct) => &ct.exec,
             _ => &[],
+        }
+    }
+
+    /// Whether it, or an action of a list inside of it, sends to this port.
+    #[must_use]
+    pub fn outputs_to(&self, to: OfPort) -> bool {
+        match self {
+            Self::Output(port) | Self::Enqueue { port, .. } | Self::OutputTrunc { port, .. } => *port == to,
+            Self::Controller(_) => to == OfPort::CONTROLLER,
+            other => other.nested().iter().any(|action| action.outputs_to(to)),
+        }
+    }
+
+    /// Whether it, or an action of a list inside of it, uses this group.
+    #[must_use]
+    pub fn uses_group(&self, id: u32) -> bool {
+        match self {
+            Self::Group(group) => *group == id,
+            other => other.nested().iter().any(|action| action.uses_group(id)),
         }
     }
 

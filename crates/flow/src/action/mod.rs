@@ -24,7 +24,7 @@ pub use bundle::{Bundle, BundleAlgorithm};
 pub use controller::{Controller, PacketInReason};
 pub use ct::{Ct, CtAlg, Nat, NatRange, PortSelection};
 pub use encap::{Encap, NshTlv};
-pub use kind::{Action, Spelling};
+pub use kind::{Action, MAX_NESTING, Spelling};
 pub use learn::{Learn, LearnSpec};
 pub use multipath::{HashFields, Multipath, MultipathAlgorithm};
 pub use sample::{Sample, SampleDirection};

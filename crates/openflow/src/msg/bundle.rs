@@ -55,7 +55,8 @@ pub struct BundleAdd {
     pub bundle: u32,
     /// How it is carried out; must agree with what it was opened with.
     pub flags: BundleFlags,
-    /// The message's own transaction id, which its errors bear.
+    /// The transaction id of the message, which is that of this message, too; its errors bear it. Not looked at when
+    /// sending.
     pub xid: Xid,
     /// The message.
     pub message: Box<Message>,

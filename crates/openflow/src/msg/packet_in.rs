@@ -28,6 +28,20 @@ pub enum PacketInReason {
     ImplicitMiss = 7,
 }
 
+impl From<netloom_flow::action::PacketInReason> for PacketInReason {
+    fn from(reason: netloom_flow::action::PacketInReason) -> Self {
+        use netloom_flow::action::PacketInReason as Given;
+        match reason {
+            Given::NoMatch => Self::NoMatch,
+            Given::Action => Self::Action,
+            Given::InvalidTtl => Self::InvalidTtl,
+            Given::ActionSet => Self::ActionSet,
+            Given::Group => Self::Group,
+            Given::PacketOut => Self::PacketOut,
+        }
+    }
+}
+
 /// A packet for the controller (`OFPT_PACKET_IN`, `NXT_PACKET_IN`, `NXT_PACKET_IN2`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PacketIn {

@@ -13,10 +13,10 @@ use super::protocol::Protocol;
 use super::reader::Reader;
 use super::writer::{Out, Put};
 use super::{EncodeError, decode, encode};
-use crate::OfError;
 use crate::error::Result;
 use crate::frame::{Head, Header};
 use crate::msg::{BundleAdd, BundleCommand, BundleControl, BundleFlags, Message, RequestForward};
+use crate::{OfError, Xid};
 
 fn flags(bits: u16) -> Result<BundleFlags> {
     let flags = BundleFlags(bits);
@@ -88,13 +88,14 @@ fn may_be_bundled(protocol: &Protocol, kind: u8) -> bool {
 
 pub(super) fn put_add(
     protocol: &Protocol,
+    xid: Xid,
     out: &mut Out,
     add: &BundleAdd,
 ) -> std::result::Result<(), EncodeError> {
     out.u32(add.bundle);
     out.zeros(2);
     out.u16(add.flags.0);
-    encode(protocol, add.xid, &add.message, out)
+    encode(protocol, xid, &add.message, out)
 }
 
 pub(super) fn read_forward(protocol: &Protocol, r: &mut Reader<'_>) -> Result<RequestForward> {

@@ -19,13 +19,14 @@ const CLASS: u16 = 0x8002;
 
 /// A duration as seconds and nanoseconds.
 pub(super) fn put_duration(out: &mut Out, duration: Nanos) {
-    out.u32(u32::try_from(duration.0 / SECOND).unwrap_or(u32::MAX));
+    // All ones would say that it is not known.
+    out.u32(u32::try_from(duration.0 / SECOND).unwrap_or(u32::MAX).min(u32::MAX - 1));
     out.u32(u32::try_from(duration.0 % SECOND).unwrap_or(0));
 }
 
 pub(super) fn read_duration(r: &mut Reader<'_>) -> Result<Nanos> {
     let (seconds, nanos) = (u64::from(r.u32()?), u64::from(r.u32()?));
-    Ok(Nanos(seconds * SECOND + nanos))
+    Ok(Nanos(seconds * SECOND + nanos.min(SECOND - 1)))
 }
 
 /// A duration that need not be known: all ones if it is not.

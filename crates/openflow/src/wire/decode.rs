@@ -48,10 +48,13 @@ pub(super) const fn multipart_types(version: Version) -> (u8, u8) {
 /// `bytes` may be longer than a header can say: a multipart message put together from its frames.
 ///
 /// # Errors
-/// What the sender is to be told: `BrcBadLen` if it is shorter than its type demands, `BrcBadType` for an unknown
+/// What the sender is to be told: `BrcBadLen` if it is shorter than its header says or its type demands, `BrcBadType` for an unknown
 /// type, `BrcBadVersion`; and what each message has of its own.
 pub fn decode(protocol: &Protocol, bytes: &[u8]) -> Result<Message> {
     let header = Header::parse(bytes).ok_or(OfError::BrcBadLen)?;
+    if bytes.len() < usize::from(header.len) {
+        return Err(OfError::BrcBadLen);
+    }
     let body = bytes.get(HEADER_LEN..).unwrap_or(&[]);
     let r = &mut Reader::new(body, OfError::BrcBadLen);
     match header.kind {
@@ -75,7 +78,10 @@ pub fn decode(protocol: &Protocol, bytes: &[u8]) -> Result<Message> {
         kind => read_late(protocol, kind, r)?,
     };
     r.end()?;
-    Ok(message)
+    match &message {
+        Message::BundleAdd(add) if add.xid != header.xid => Err(OfError::BfcMsgBadXid),
+        _ => Ok(message),
+    }
 }
 
 /// The types that all versions have.

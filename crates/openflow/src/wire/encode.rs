@@ -73,7 +73,7 @@ fn frame(protocol: &Protocol, xid: Xid, message: &Message, out: &mut Out) -> Res
         out.u32(id);
         out.u32(subtype);
     }
-    body(protocol, kind, message, out)?;
+    body(protocol, xid, kind, message, out)?;
     let len = out.len() - start;
     debug_assert!(len >= HEADER_LEN, "the header was written");
     match u16::try_from(len) {
@@ -198,7 +198,13 @@ fn type_of_nicira(version: Version, message: &Message) -> Result<Type, EncodeErr
     Ok(Type::Experimenter(NICIRA, subtype))
 }
 
-fn body(protocol: &Protocol, kind: Type, message: &Message, out: &mut Out) -> Result<(), EncodeError> {
+fn body(
+    protocol: &Protocol,
+    xid: Xid,
+    kind: Type,
+    message: &Message,
+    out: &mut Out,
+) -> Result<(), EncodeError> {
     use Message as M;
     let version = protocol.version;
     let extension = matches!(kind, Type::Experimenter(..));
@@ -236,7 +242,7 @@ fn body(protocol: &Protocol, kind: Type, message: &Message, out: &mut Out) -> Re
         M::TableStatus(message) => table::put_status(version, out, message),
         M::RequestForward(message) => bundle::put_forward(protocol, out, message)?,
         M::BundleControl(message) => bundle::put_control(out, message),
-        M::BundleAdd(message) => bundle::put_add(protocol, out, message)?,
+        M::BundleAdd(message) => bundle::put_add(protocol, xid, out, message)?,
         _ => body_of_nicira(version, message, out),
     }
     Ok(())

@@ -14,7 +14,7 @@ const EXPERIMENTER_TYPE: u16 = 0xffff;
 pub(super) fn read(version: Version, r: &mut Reader<'_>) -> Result<ErrorMessage> {
     let (kind, code) = (r.u16()?, r.u16()?);
     let number = match kind {
-        NICIRA_TYPE if version <= Version::V11 => {
+        NICIRA_TYPE if version <= Version::V11 && code == 0 => {
             Number { space: Space::Experimenter(r.u32()?), kind: r.u16()?, code: r.u16()? }
         }
         EXPERIMENTER_TYPE if version >= Version::V12 => {

@@ -10,7 +10,7 @@
 //!
 //! With `NXT_FLOW_MOD_TABLE_ID`, the upper byte of a 16-bit command is the table.
 
-use netloom_flow::{OfPort, TableId};
+use netloom_flow::{FieldId, FlowMatch, OfPort, TableId};
 
 use super::action::{self, Context};
 use super::oxm::{self, Unknown};
@@ -74,7 +74,17 @@ fn flags(version: Version, bits: u16, command: FlowCommand) -> Result<FlowFlags>
 }
 
 pub(super) fn read(protocol: &Protocol, r: &mut Reader<'_>) -> Result<FlowMod> {
-    if protocol.version == Version::V10 { read_10(protocol, r) } else { read_11(protocol.version, r) }
+    let flow =
+        if protocol.version == Version::V10 { read_10(protocol, r)? } else { read_11(protocol.version, r)? };
+    check_connection(&flow.matches)?;
+    Ok(flow)
+}
+
+/// Addresses of a connection's first packet are those of IP: that it is tracked does not say that it is IP.
+fn check_connection(matches: &FlowMatch) -> Result<()> {
+    let asked = [FieldId::CtIpv6Src, FieldId::CtIpv6Dst].iter().any(|id| matches.field(*id).1 != 0);
+    let is_ip = matches!(matches.exact(FieldId::EthType), Some(0x0800 | 0x86dd));
+    if asked && !is_ip { Err(OfError::BacMatchInconsistent) } else { Ok(()) }
 }
 
 /// Table and command of a message that has 16 bits for both.
@@ -170,6 +180,7 @@ pub(super) fn read_nxt(protocol: &Protocol, r: &mut Reader<'_>) -> Result<FlowMo
         instruction::read_list(protocol.version, &mut body)?
     };
     r.take_rest();
+    check_connection(&fields.matches)?;
     Ok(FlowMod { matches: fields.matches, cookie, cookie_mask, actions, ..flow })
 }
 
@@ -253,8 +264,14 @@ fn put_nxt(protocol: &Protocol, context: Context, out: &mut Out, flow: &FlowMod)
 }
 
 fn put_11(context: Context, out: &mut Out, flow: &FlowMod) {
-    out.u64(flow.new_cookie.unwrap_or(flow.cookie));
-    out.u64(flow.cookie_mask);
+    // From 1.2 on, a change cannot give flows another cookie.
+    let sets = flow.command == FlowCommand::Add || context.version == Version::V11 && !deletes(flow.command);
+    let (cookie, mask) = match flow.new_cookie.filter(|_| sets) {
+        Some(cookie) => (cookie, 0),
+        None => (flow.cookie, flow.cookie_mask),
+    };
+    out.u64(cookie);
+    out.u64(mask);
     out.u8(match (flow.table, deletes(flow.command)) {
         (None, false) => 0,
         (table, _) => table_number(table),
@@ -273,7 +290,7 @@ fn put_11(context: Context, out: &mut Out, flow: &FlowMod) {
 }
 
 /// Writes a match as 1.1 and later have it.
-pub(super) fn put_match(version: Version, out: &mut Out, matches: &netloom_flow::FlowMatch) {
+pub(super) fn put_match(version: Version, out: &mut Out, matches: &FlowMatch) {
     if version == Version::V11 {
         v11::matches::put(out, matches);
     } else {

@@ -302,7 +302,10 @@ fn put_bucket_15(version: Version, of: GroupType, out: &mut Out, bucket: &Bucket
     let len = out.len() - actions;
     out.patch16(start + 2, len);
     if bucket.weight != default_weight(of) {
-        property(out, 0, |out| out.u16(bucket.weight));
+        property(out, 0, |out| {
+            out.u16(bucket.weight);
+            out.zeros(2);
+        });
     }
     if bucket.watch_port != OfPort::NONE {
         property(out, 1, |out| out.u32(bucket.watch_port.0));

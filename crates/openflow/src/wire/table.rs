@@ -46,7 +46,9 @@ pub(super) fn miss_bits(version: Version, miss: TableMiss) -> u32 {
 pub(super) fn read_mod(version: Version, r: &mut Reader<'_>) -> Result<TableConfig> {
     let number = r.u8()?;
     r.skip(3)?;
-    read_config(version, number, r)
+    let config = read_config(version, number, r)?;
+    // How much space there is, only the switch can tell.
+    if config.vacancy.now == 0 { Ok(config) } else { Err(OfError::BpcBadValue) }
 }
 
 /// From the settings on.
@@ -89,7 +91,8 @@ fn read_config(version: Version, number: u8, r: &mut Reader<'_>) -> Result<Table
 pub(super) fn put_mod(version: Version, out: &mut Out, config: &TableConfig) {
     out.u8(table_number(config.table));
     out.zeros(3);
-    put_config(version, out, config);
+    let vacancy = Vacancy { now: 0, ..config.vacancy };
+    put_config(version, out, &TableConfig { vacancy, ..*config });
 }
 
 fn put_config(version: Version, out: &mut Out, config: &TableConfig) {

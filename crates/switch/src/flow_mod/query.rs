@@ -7,7 +7,7 @@ use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{BridgeId, FlowFilter, FlowMatch, OfPort, TableId};
 
 use super::{FlowCommand, FlowEntry, FlowMod, Matching};
-use crate::model::{Bridge, Rule, uses_group, uses_port};
+use crate::model::{Bridge, Rule};
 use crate::switch::Switch;
 
 /// Which flows of a bridge are meant: all that pass every test.
@@ -41,7 +41,7 @@ impl FlowQuery {
             strict,
             cookie: filter.cookie.unwrap_or_default(),
             out_port: filter.out_port,
-            out_group: None,
+            out_group: filter.out_group,
         }
     }
 
@@ -68,8 +68,8 @@ impl FlowQuery {
         let (cookie, mask) = self.cookie;
         is_matched
             && (flow.cookie ^ cookie) & mask == 0
-            && self.out_port.is_none_or(|port| uses_port(&flow.actions, port))
-            && self.out_group.is_none_or(|group| uses_group(&flow.actions, group))
+            && self.out_port.is_none_or(|port| flow.actions.iter().any(|action| action.outputs_to(port)))
+            && self.out_group.is_none_or(|group| flow.actions.iter().any(|action| action.uses_group(group)))
     }
 
     /// The rules that are meant, by table; within one in no particular order.

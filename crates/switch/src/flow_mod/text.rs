@@ -1,6 +1,6 @@
 //! Changes of flows in the syntax of `ovs-ofctl`.
 
-use netloom_flow::{Nanos, parse_filter, parse_flow_with};
+use netloom_flow::{FlowModText, Nanos, parse_filter, parse_flow_mod, parse_flow_with};
 
 use super::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
 use crate::config::Origin;
@@ -25,8 +25,8 @@ impl Switch {
         self.flow_mod(id, FlowMod::add(flow), origin, now).map(drop)
     }
 
-    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added.
-    /// Returns how many there were.
+    /// Gives the flows that match new actions; their counters and timeouts stay. If none matches, it is added, unless a
+    /// cookie with a mask was to choose among them. Returns how many there were.
     ///
     /// Source: `modify_flows_loose` and `modify_flow_strict` of OVS, as OpenFlow 1.0 has it.
     ///
@@ -41,14 +41,20 @@ impl Switch {
         now: Nanos,
     ) -> Result<usize, FlowError> {
         let bridge = self.named(bridge)?;
-        let flow = parse_flow_with(text, &|name| bridge.port_named(name))?;
+        let FlowModText { flow, cookie } = parse_flow_mod(text, &|name| bridge.port_named(name))?;
         let id = bridge.id;
         let command = match matching {
             Matching::Loose => FlowCommand::Modify,
             Matching::Strict => FlowCommand::ModifyStrict,
         };
         let flags = flow.flags;
-        self.flow_mod(id, FlowMod { command, flags, ..FlowMod::add(flow) }, origin, now)
+        let change = FlowMod { command, flags, ..FlowMod::add(flow) };
+        let change = match cookie {
+            // A cookie that is to choose is not one to give.
+            Some(cookie_filter) => FlowMod { cookie: None, cookie_filter, ..change },
+            None => change,
+        };
+        self.flow_mod(id, change, origin, now)
     }
 
     /// Removes the flows that `text`, in the syntax of `ovs-ofctl del-flows`, means. Returns how many.

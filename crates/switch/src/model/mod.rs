@@ -35,6 +35,6 @@ pub use rule::Rule;
 pub(crate) use rule::{RuleState, Rules};
 pub(crate) use table::Table;
 pub use table::TableLimit;
-pub(crate) use uses::{each_action, uses_group, uses_meter, uses_port};
+pub(crate) use uses::{each_action, uses_meter};
 pub(crate) use versions::Versions;
 pub(crate) use vlan::VID;

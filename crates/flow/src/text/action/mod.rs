@@ -10,8 +10,11 @@ mod field;
 mod learn;
 mod list;
 mod multipath;
+mod output;
+mod place;
 mod sample;
 mod show;
+mod simple;
 
-pub(super) use self::list::{is_known, parse};
+pub(super) use self::list::{is_known, parse, parse_bucket};
 pub(super) use self::show::Shown;

@@ -28,7 +28,6 @@ pub(super) fn read_set_field(version: Version, r: &mut Reader<'_>) -> Result<Act
 
 /// `NXAST_REG_LOAD2`: a field with its value and mask.
 pub(super) fn read_load2(r: &mut Reader<'_>) -> Result<Action> {
-    r.zeros(6, OfError::NxbrcMustBeZero)?;
     read_set_field(Version::V15, r)
 }
 

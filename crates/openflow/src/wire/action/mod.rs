@@ -10,7 +10,9 @@
 //!
 //! Source: OpenFlow 1.0.0 §5.2.4, 1.1.0 to 1.5.1 §A.2.5 and §7.2.6; ovs-actions(7).
 
+mod ct;
 mod field;
+mod learn;
 mod nicira;
 mod nicira_emit;
 mod property;

@@ -1,10 +1,8 @@
 //! Reading the actions of Nicira.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use netloom_flow::action::{
-    Bundle, BundleAlgorithm, Ct, CtAlg, Encap, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
-    Nat, NatRange, NshTlv, Operand, PacketInReason, PortSelection, Sample, SampleDirection,
+    Bundle, BundleAlgorithm, Encap, HashFields, Multipath, MultipathAlgorithm, NshTlv, Operand,
+    PacketInReason, Sample, SampleDirection,
 };
 use netloom_flow::{Action, Controller, FieldId, OfPort, Subfield, TableId};
 
@@ -13,7 +11,7 @@ use super::super::{oxm, port};
 use super::field::{modify, read_load, read_load2, read_move};
 use super::property::read_property;
 use super::standard::push_mpls_type;
-use super::{read_nested, subfield};
+use super::{ct, learn, read_nested, subfield};
 use crate::error::Result;
 use crate::{OfError, Version};
 
@@ -42,7 +40,7 @@ pub(super) fn read(version: Version, subtype: u16, r: &mut Reader<'_>, depth: u8
         13 => bundle(r, true)?,
         14 => resubmit(r, true, false)?,
         15 => output_reg(r)?,
-        16 => learn(r, false)?,
+        16 => learn::read(r, false)?,
         17 => void(r, Action::Exit)?,
         18 if version == Version::V10 => void(r, Action::dec_ttl())?,
         19 => {
@@ -64,7 +62,7 @@ pub(super) fn read(version: Version, subtype: u16, r: &mut Reader<'_>, depth: u8
         32 => output_reg2(r)?,
         33 if version < Version::V15 => read_load2(r)?,
         34 => conjunction(r)?,
-        35 => ct(version, r, depth)?,
+        35 => ct::read(version, r, depth)?,
         // `nat` is read where it may stand: inside of `ct`.
         36 => return Err(OfError::BacBadArgument),
         37 => controller2(r)?,
@@ -77,7 +75,7 @@ pub(super) fn read(version: Version, subtype: u16, r: &mut Reader<'_>, depth: u8
         }
         43 => void(r, Action::CtClear)?,
         44 => resubmit(r, true, true)?,
-        45 => learn(r, true)?,
+        45 => learn::read(r, true)?,
         46 if version >= Version::V13 => encap(r)?,
         47 if version >= Version::V13 => {
             r.skip(2)?;
@@ -311,193 +309,6 @@ fn controller2(r: &mut Reader<'_>) -> Result<Action> {
         }
     }
     Ok(Action::Controller(controller))
-}
-
-/// `learn`, or with `limit` and `result` as the second form has them.
-fn learn(r: &mut Reader<'_>, second: bool) -> Result<Action> {
-    let mut learn = Learn {
-        idle_timeout: r.u16()?,
-        hard_timeout: r.u16()?,
-        priority: r.u16()?,
-        cookie: r.u64()?,
-        ..Learn::default()
-    };
-    let (flags, [table, zero]) = (r.u16()?, r.array()?);
-    (learn.fin_idle_timeout, learn.fin_hard_timeout) = (r.u16()?, r.u16()?);
-    let known = if second { 7 } else { 3 };
-    if zero != 0 || table == 0xff || flags & !known != 0 {
-        return Err(OfError::BacBadArgument);
-    }
-    learn.table = TableId(table);
-    learn.send_flow_rem = flags & 1 != 0;
-    learn.delete_learned = flags & 2 != 0;
-    if second {
-        learn.limit = r.u32()?;
-        let offset = r.u16()?;
-        r.zeros(2, OfError::NxbrcMustBeZero)?;
-        if flags & 4 != 0 {
-            learn.result = Some(subfield::target(oxm::read_field(r)?, offset, 1)?);
-        }
-    }
-    let mut specs = Vec::new();
-    while r.len() >= 2 {
-        match r.u16()? {
-            0 => break,
-            header => specs.push(learn_spec(header, r)?),
-        }
-    }
-    r.zeros(r.len(), OfError::BacBadArgument)?;
-    learn.specs = specs.into();
-    Ok(Action::Learn(Box::new(learn)))
-}
-
-/// A part of the flow: `zero:2 source-is-constant:1 target:2 bits:11`, source, target.
-fn learn_spec(header: u16, r: &mut Reader<'_>) -> Result<LearnSpec> {
-    let (constant, target, bits) = (header & 1 << 13 != 0, header >> 11 & 3, header & 0x7ff);
-    if header >> 14 != 0 || target > 2 || constant && target == 2 {
-        return Err(OfError::BacBadArgument);
-    }
-    let source = if constant {
-        let mut bytes = r.part(2 * usize::from(bits.div_ceil(16)))?;
-        // More than 128 bits cannot fit any field: what is above them must be 0, and the target refuses the rest.
-        bytes.zeros(bytes.len().saturating_sub(16), OfError::BacBadArgument)?;
-        Operand::Value(bytes.number(bytes.len())?)
-    } else {
-        let field = oxm::read_field(r)?;
-        Operand::Field(subfield::bits(field, r.u16()?, bits)?)
-    };
-    if let (2, Operand::Field(part)) = (target, source) {
-        return Ok(LearnSpec::Output(part));
-    }
-    let (field, offset) = (oxm::read_field(r)?, r.u16()?);
-    if target == 1 {
-        return Ok(LearnSpec::Load { target: subfield::target(field, offset, bits)?, source });
-    }
-    Ok(LearnSpec::Match { target: subfield::bits(field, offset, bits)?, source })
-}
-
-fn ct(version: Version, r: &mut Reader<'_>, depth: u8) -> Result<Action> {
-    let flags = r.u16()?;
-    let zone = subfield::read_operand(r)?;
-    let table = r.u8()?;
-    r.skip(3)?;
-    let alg = r.u16()?;
-    let (commit, force) = (flags & 1 != 0, flags & 2 != 0);
-    if force && !commit {
-        return Err(OfError::BacBadArgument);
-    }
-    if matches!(zone, Operand::Field(part) if part.bits != 16) {
-        return Err(OfError::BacBadSetLen);
-    }
-    let alg = match alg {
-        0 => None,
-        number => Some(CtAlg::from_number(number).ok_or(OfError::BacBadArgument)?),
-    };
-    let (nat, exec) = ct_actions(version, r, depth)?;
-    if !commit && (!exec.is_empty() || matches!(nat, Some(Nat::Source(_) | Nat::Destination(_)))) {
-        return Err(OfError::BacBadArgument);
-    }
-    Ok(Action::Ct(Box::new(Ct {
-        commit,
-        force,
-        zone,
-        table: (table != 0xff).then_some(TableId(table)),
-        alg,
-        nat,
-        exec: exec.into(),
-    })))
-}
-
-/// The actions inside of `ct`: at most one translation, and what is written to the connection.
-fn ct_actions(version: Version, r: &mut Reader<'_>, depth: u8) -> Result<(Option<Nat>, Vec<Action>)> {
-    let (mut translation, mut exec) = (None, Vec::new());
-    while !r.is_empty() {
-        if let Some(mut body) = nat_body(r)? {
-            if translation.replace(nat(&mut body)?).is_some() {
-                return Err(OfError::BacBadArgument);
-            }
-            continue;
-        }
-        let len = r.rest().get(2..4).map_or(0, |len| len.iter().fold(0, |n, b| n << 8 | usize::from(*b)));
-        let mut one = r.part(len.max(8))?;
-        let actions = read_nested(version, &mut one, depth + 1)?;
-        let writes = |a: &Action| matches!(a.writes(), Some(FieldId::CtMark | FieldId::CtLabel));
-        if !actions.iter().all(writes) {
-            return Err(OfError::BacBadArgument);
-        }
-        exec.extend(actions);
-    }
-    Ok((translation, exec))
-}
-
-/// If a `nat` comes next, its body behind the subtype.
-fn nat_body<'a>(r: &mut Reader<'a>) -> Result<Option<Reader<'a>>> {
-    let mut ahead = r.clone();
-    let (kind, mut body) = super::read_header(&mut ahead)?;
-    if kind != super::EXPERIMENTER || body.u32()? != crate::error::NICIRA || body.u16()? != 36 {
-        return Ok(None);
-    }
-    *r = ahead;
-    Ok(Some(body))
-}
-
-fn nat(r: &mut Reader<'_>) -> Result<Nat> {
-    r.skip(2)?;
-    let (flags, present) = (r.u16()?, r.u16()?);
-    let (source, destination) = (flags & 1 != 0, flags & 2 != 0);
-    if flags >> 5 != 0 || present >> 6 != 0 || source && destination || flags & 0x18 == 0x18 {
-        return Err(OfError::BacBadArgument);
-    }
-    if !source && !destination {
-        return if flags == 0 && present == 0 { Ok(Nat::Existing) } else { Err(OfError::BacBadArgument) };
-    }
-    let range = NatRange {
-        addresses: nat_addresses(present, r)?,
-        ports: nat_ports(present, r)?,
-        selection: match flags & 0x18 {
-            0x08 => Some(PortSelection::Hash),
-            0x10 => Some(PortSelection::Random),
-            _ => None,
-        },
-        persistent: flags & 4 != 0,
-    };
-    r.zeros(r.len(), OfError::BacBadArgument)?;
-    if range.addresses.is_none() && (range.ports.is_some() || flags & 0x1c != 0) {
-        return Err(OfError::BacBadArgument);
-    }
-    Ok(if source { Nat::Source(range) } else { Nat::Destination(range) })
-}
-
-/// First and last address; the last may be left out.
-fn nat_addresses(present: u16, r: &mut Reader<'_>) -> Result<Option<(IpAddr, IpAddr)>> {
-    let address = |r: &mut Reader<'_>| -> Result<IpAddr> {
-        Ok(if present & 3 != 0 {
-            Ipv4Addr::from(r.array::<4>()?).into()
-        } else {
-            Ipv6Addr::from(r.array::<16>()?).into()
-        })
-    };
-    let (min, max) = match present & 15 {
-        0 => return Ok(None),
-        1 | 4 => (address(r)?, None),
-        3 | 12 => (address(r)?, Some(address(r)?)),
-        _ => return Err(OfError::BacBadArgument),
-    };
-    let max = max.unwrap_or(min);
-    if min.is_unspecified() && max != min || max < min {
-        return Err(OfError::BacBadArgument);
-    }
-    Ok(Some((min, max)))
-}
-
-fn nat_ports(present: u16, r: &mut Reader<'_>) -> Result<Option<(u16, u16)>> {
-    let min = match present >> 4 & 3 {
-        0 => return Ok(None),
-        1 | 3 => r.u16()?,
-        _ => return Err(OfError::BacBadArgument),
-    };
-    let max = if present & 0x20 != 0 { r.u16()? } else { min };
-    if min == 0 || max < min { Err(OfError::BacBadArgument) } else { Ok(Some((min, max))) }
 }
 
 fn encap(r: &mut Reader<'_>) -> Result<Action> {

@@ -160,10 +160,7 @@ fn set_field(out: &mut Out, field: FieldId, value: u128, mask: u128) {
         }
         return;
     }
-    put_action(out, 33, |out| {
-        out.zeros(6);
-        oxm::put_value(out, field, Style::Oxm, value, mask);
-    });
+    put_action(out, 33, |out| oxm::put_value(out, field, Style::Oxm, value, mask));
 }
 
 /// Constants of more than 64 bits take two actions.

@@ -1,7 +1,7 @@
 //! Writing actions with the means of the standard.
 
 use netloom_flow::action::PacketInReason;
-use netloom_flow::{Action, Controller, FieldId, OfPort};
+use netloom_flow::{Action, Controller, FieldId, OfPort, Spelling};
 
 use super::super::oxm::{self, Style};
 use super::super::port;
@@ -19,6 +19,11 @@ pub(super) fn put(out: &mut Out, context: &Context, action: &Action) -> bool {
         },
         Action::SetVlanVid(vid) => vlan(out, context, FieldId::VlanVid, *vid | 0x1000),
         Action::SetVlanPcp(pcp) => vlan(out, context, FieldId::VlanPcp, (*pcp).into()),
+        Action::SetField { field: FieldId::NwTtl, value, spelling: Spelling::Mod, .. }
+            if context.version > Version::V10 =>
+        {
+            standard(out, 23, |out| out.number(*value, 1));
+        }
         Action::SetField { field, value, mask, .. } => return set_field(out, context, *field, *value, *mask),
         _ if context.version == Version::V10 => return put_10(out, action),
         _ => return put_11(out, context, action),
@@ -122,11 +127,7 @@ fn set_field(out: &mut Out, context: &Context, field: FieldId, value: u128, mask
         Version::V12 | Version::V13 | Version::V14 if !whole => false,
         _ => {
             let (field, value, mask) = with_header(context, field, value, mask);
-            if field == FieldId::NwTtl && whole {
-                standard(out, 23, |out| out.number(value, 1));
-            } else {
-                standard(out, 25, |out| oxm::put_value(out, field, Style::Oxm, value, mask));
-            }
+            standard(out, 25, |out| oxm::put_value(out, field, Style::Oxm, value, mask));
             true
         }
     }

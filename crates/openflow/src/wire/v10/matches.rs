@@ -11,6 +11,7 @@
 
 use netloom_flow::{FieldId, FlowMatch, OfPort};
 
+use super::super::oxm::exact;
 use super::super::port;
 use super::super::reader::Reader;
 use super::super::writer::{Out, Put};
@@ -122,7 +123,7 @@ pub(crate) fn put(out: &mut Out, m: &FlowMatch) {
     let start = out.len();
     let mut wildcards = NW_TOS | DL_VLAN_PCP | 0xff;
     let mut take = |bit: u32, id: FieldId| -> u128 {
-        let value = m.exact(id).filter(|_| id.field().prerequisite.met_by(m));
+        let value = exact(m, id);
         if value.is_some() {
             wildcards &= !bit;
         }

@@ -11,6 +11,7 @@
 
 use netloom_flow::{FieldId, FlowMatch};
 
+use super::super::oxm::exact;
 use super::super::port;
 use super::super::reader::Reader;
 use super::super::writer::{Out, Put};
@@ -246,7 +247,7 @@ pub(crate) fn put(out: &mut Out, m: &FlowMatch) {
 fn raw(m: &FlowMatch) -> Raw {
     let mut wildcards = ALL;
     let mut take = |bit: u32, id: FieldId| -> u128 {
-        let value = m.exact(id).filter(|_| id.field().prerequisite.met_by(m));
+        let value = exact(m, id);
         if value.is_some() {
             wildcards &= !bit;
         }
