@@ -167,17 +167,13 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 fn what_is_not_carried_out_is_refused_by_name() {
     let mut net = Net::new(&plan(&[]).config, true);
     for (actions, name) in [
-        ("group:1", "group"),
-        ("meter:1,output:1", "meter"),
-        ("clone(output:1)", "clone"),
-        ("write_actions(output:1)", "write_actions"),
-        ("learn(table=1)", "learn"),
         ("ct(commit,exec(set_field:1->ct_mark))", "ct"),
-        ("output:1,push_mpls:0x8847", "push_mpls"),
-        ("push:reg0", "push"),
-        ("dec_ttl(1,2)", "dec_ttl with controllers"),
-        ("bundle_load(eth_src,0,hrw,ofport,reg0[],members:1)", "bundle_load"),
-        ("check_pkt_larger(100)->reg0[0]", "check_pkt_larger"),
+        ("ct_clear", "ct_clear"),
+        ("clone(ct_clear)", "ct_clear"),
+        ("learn(table=1,limit=5)", "learn with limit"),
+        ("controller(pause)", "controller with pause"),
+        ("push_pbb:0x88e7", "push_pbb"),
+        ("decap", "decap"),
     ] {
         let text = format!("ip,ct_state=+trk+est,actions={actions}");
         let added = net.switch.add_flow("s1", &text, Origin::Command, net.now);
