@@ -23,7 +23,9 @@ mod hits;
 mod ids;
 pub mod key;
 mod link;
+mod meter;
 mod prerequisite;
+mod punt;
 pub mod text;
 mod time;
 mod translation;
@@ -32,7 +34,7 @@ pub mod word;
 
 pub use action::{Action, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
-pub use dp_action::{DpAction, WordSet};
+pub use dp_action::{Branch, DpAction, MeterRef, WordSet};
 pub use drop::DropReason;
 pub use epoch::Epoch;
 pub use field::{Field, FieldId};
@@ -41,7 +43,9 @@ pub use hits::{Hits, HitsRead};
 pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
 pub use key::{PacketMeta, extract, extract_into};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
+pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
+pub use punt::Punt;
 pub use text::{
     FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
     parse_flow_with,

@@ -14,6 +14,9 @@ const HEADERS: [u64; PACKET_WORDS] = {
     let address = 0xffff_ffff_ffff_0000;
     bits[word::ETH_DST] = address;
     bits[word::ETH_SRC] = address;
+    // All but the bottom of stack.
+    bits[word::MPLS] = 0xffff_feff_ffff_feff;
+    bits[word::MPLS + 1] = 0xffff_feff_0000_0000;
     bits[word::IPV4] = u64::MAX;
     bits[word::IPV6_SRC] = u64::MAX;
     bits[word::IPV6_SRC + 1] = u64::MAX;
