@@ -47,6 +47,16 @@ fn action() -> impl Strategy<Value = String> {
         1 => Just("move:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]".to_owned()),
         1 => Just("output:NXM_NX_REG0[]".to_owned()),
         1 => Just("write_metadata:1".to_owned()),
+        1 => Just("clear_actions".to_owned()),
+        2 => (1_u16..6, 1_u8..5).prop_map(|(port, host)| {
+            format!("write_actions(output:{port},set_field:02:00:00:00:00:0{host}->eth_dst)")
+        }),
+        1 => (1_u16..6).prop_map(|port| format!("write_actions(pop_vlan,dec_ttl,output:{port})")),
+        1 => (1_u16..6, 1_u8..5).prop_map(|(port, host)| {
+            format!("clone(mod_dl_src:02:00:00:00:00:0{host},output:{port},push_vlan:0x8100,normal)")
+        }),
+        1 => Just("push:NXM_OF_ETH_SRC[]".to_owned()),
+        1 => Just("pop:NXM_OF_ETH_DST[]".to_owned()),
     ]
 }
 
