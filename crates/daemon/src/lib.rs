@@ -18,6 +18,7 @@ pub mod http;
 pub mod launch;
 mod probe;
 pub mod process;
+mod punts;
 mod service;
 mod slowpath;
 mod state;

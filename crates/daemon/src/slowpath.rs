@@ -6,8 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::Slowpath;
-use netloom_flow::{HitsRead, Nanos, PacketKey, Translation, Upcall};
+use netloom_flow::{Branch, HitsRead, Nanos, PacketKey, Punt, Translation, Upcall};
 use netloom_switch::{HitsDelta, Switch};
+
+use crate::punts::Punts;
 
 /// The switch model of a lab: one writer at a time, any number of readers.
 pub(crate) type SharedSwitch = Arc<RwLock<Switch>>;
@@ -28,12 +30,13 @@ pub(crate) fn write(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGuard<'_, 
 pub(crate) struct Misses {
     switch: SharedSwitch,
     tracked: Arc<Tracked>,
+    punts: Arc<Punts>,
 }
 
 impl Misses {
     /// For one worker.
-    pub(crate) fn new(switch: SharedSwitch, tracked: Arc<Tracked>) -> Self {
-        Self { switch, tracked }
+    pub(crate) fn new(switch: SharedSwitch, tracked: Arc<Tracked>, punts: Arc<Punts>) -> Self {
+        Self { switch, tracked, punts }
     }
 }
 
@@ -43,6 +46,10 @@ impl Slowpath for Misses {
         write(&self.switch).meet(&translation, upcall.now);
         self.tracked.add(Arc::clone(&translation));
         translation
+    }
+
+    fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
+        self.punts.offer(punt, frame, now)
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
@@ -60,6 +67,21 @@ pub(crate) struct Tracked {
 struct Flow {
     translation: Arc<Translation>,
     credited: HitsRead,
+    /// The same for each branch, in the order of [`Branch::each`].
+    branches: Box<[HitsRead]>,
+}
+
+impl Flow {
+    /// Branches carry nothing unless the whole does.
+    fn credit_branches(&mut self, model: &mut Switch) {
+        let mut credited = self.branches.iter_mut();
+        Branch::each(&self.translation.actions, &mut |branch| {
+            let Some(credited) = credited.next() else { return };
+            let now = branch.hits.read();
+            model.credit_branch(branch, HitsDelta::between(credited, &now));
+            *credited = now;
+        });
+    }
 }
 
 /// Flows credited under one hold of the model, so that a miss never waits long.
@@ -67,7 +89,10 @@ const CHUNK: usize = 128;
 
 impl Tracked {
     fn add(&self, translation: Arc<Translation>) {
-        self.lock().push(Flow { translation, credited: HitsRead::default() });
+        let mut count = 0;
+        Branch::each(&translation.actions, &mut |_| count += 1);
+        let branches = vec![HitsRead::default(); count].into();
+        self.lock().push(Flow { translation, credited: HitsRead::default(), branches });
     }
 
     /// Brings every counter of the model up to date with what the caches have carried, and forgets the flows that
@@ -82,7 +107,9 @@ impl Tracked {
                 let now = flow.translation.hits.read();
                 if now.packets != flow.credited.packets || now.bytes != flow.credited.bytes {
                     let delta = HitsDelta::between(&flow.credited, &now);
-                    model.get_or_insert_with(|| write(switch)).credit(&flow.translation, delta);
+                    let model = model.get_or_insert_with(|| write(switch));
+                    model.credit(&flow.translation, delta);
+                    flow.credit_branches(model);
                     busy += 1;
                 }
                 flow.credited = now;

@@ -198,7 +198,11 @@ fn main() {
     let out = || vec![DpAction::Output(PortId(2))];
     let fixed = |mask, actions| Fixed { mask, actions };
     let plain = LinkSettings::default();
-    let ttl = DpAction::Set(WordSet { word: 23, value: 63 << 40, mask: 0xff << 40 });
+    let ttl = DpAction::Set(WordSet {
+        word: u8::try_from(word::IP).expect("a small number"),
+        value: 63 << 40,
+        mask: 0xff << 40,
+    });
     let (one, many) = (flows(1), flows(50_000));
     measure("exact hit, 1 flow, L2 mask", &one, &mut fixed(l2(), out()), &plain);
     measure("exact hit, 1 flow, L4 mask", &one, &mut fixed(l4(), out()), &plain);

@@ -14,6 +14,7 @@ mod counters;
 mod execute;
 mod frame;
 mod handoff;
+mod inject;
 mod link;
 mod pass;
 mod pool;

@@ -124,6 +124,7 @@ impl Worker {
             Ok(translation) => {
                 let next = execute::run(wiring, carried, &translation.actions);
                 translation.hits.add(wire.packets.into(), wire.bytes, tcp_flags, now);
+                wiring.hand_up(slow);
                 return next;
             }
             Err(miss) => miss,
@@ -136,6 +137,7 @@ impl Worker {
         } else {
             translation.hits.retire();
         }
+        wiring.hand_up(slow);
         next
     }
 

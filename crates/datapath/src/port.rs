@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{LinkSettings, Nanos, PacketKey, PortId, TenantId, Translation, Upcall};
+use netloom_flow::{LinkSettings, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall};
 use netloom_packet::{Csum, Gso, Offload};
 
 use crate::Frame;
@@ -127,6 +127,14 @@ pub trait Slowpath {
     /// later one; what must be known before the next packet (a MAC address learned) is to be done in this call.
     /// An answer that is not cacheable is retired after the packet.
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation>;
+
+    /// Takes a packet for a controller: the finished frame, whole. It must be quick and never block.
+    ///
+    /// `false`: there is no room, or nobody to give it to; it is dropped and counted.
+    fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
+        let _ = (punt, frame, now);
+        false
+    }
 
     /// Whether a cached translation still holds; asked when the epoch has moved since it was last checked.
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool;

@@ -2,12 +2,18 @@
 
 mod harness;
 
+use std::sync::Arc;
+
 use harness::{Answer, Naive, in_port, out};
 use netloom_datapath::{
     Attach, Budget, Change, Frame, HEADROOM, OffloadCaps, PoolLimit, Port, PortSpec, Received, Refused,
     Worker, WorkerConfig,
 };
-use netloom_flow::{DpAction, Epoch, LinkSettings, Nanos, PortId, TenantId, WordSet};
+use netloom_flow::action::PacketInReason;
+use netloom_flow::{
+    Band, BandKind, Branch, BridgeId, DpAction, Epoch, FlowKey, LinkSettings, Meter, MeterRef, MeterSettings,
+    Nanos, PortId, Punt, TableId, TenantId, WordSet, word,
+};
 use netloom_packet::Offload;
 use netloom_testkit::Host;
 
@@ -70,9 +76,26 @@ fn nothing_is_allocated_per_packet() {
         worker.apply(Change::AddPort(spec, None), now);
     }
     // A rewrite, three outputs (one cut in software, one shaped), a copy over a link, a hairpin.
-    let ttl = DpAction::Set(WordSet { word: 23, value: 9 << 40, mask: 0xff << 40 });
+    let ttl = DpAction::Set(WordSet {
+        word: u8::try_from(word::IP).expect("a small number"),
+        value: 9 << 40,
+        mask: 0xff << 40,
+    });
+    // A meter that is exceeded now and then, a length that cuts, labels, and packets for controllers nobody takes.
+    let branch = |actions: Vec<DpAction>| Arc::new(Branch { actions: actions.into(), ..Branch::default() });
+    let band = Band { kind: BandKind::Drop, rate: 100_000, burst: 1_000 };
+    let settings = MeterSettings { in_packets: true, with_burst: true, with_stats: true, bands: vec![band] };
+    let rich = [
+        DpAction::Meter { meter: MeterRef(Arc::new(Meter::new(settings))), passed: branch(vec![out(2)]) },
+        DpAction::CheckLength { len: 1_200, longer: branch(vec![out(2)]), other: branch(vec![out(3)]) },
+        DpAction::Clone(Box::new([DpAction::PushMpls { ethertype: 0x8847, lse: 0x140 }, out(2)])),
+        DpAction::OutputTrunc { port: PortId(2), max_len: 64 },
+        DpAction::Userspace(Arc::new(punt())),
+    ];
     let mut slow = Naive::new(move |key| match in_port(key) {
-        1 => Answer::all(vec![out(2), ttl.clone(), out(3), out(10), out(1), out(4)]),
+        1 => Answer::all(
+            rich.iter().cloned().chain([out(2), ttl.clone(), out(3), out(10), out(1), out(4)]).collect(),
+        ),
         _ => Answer::all(vec![DpAction::PushVlan { tpid: 0x8100, tci: 1 }, out(2)]),
     });
     let mut round = |rounds: u32| {
@@ -87,4 +110,19 @@ fn nothing_is_allocated_per_packet() {
     round(200);
     let counted = allocation_counter::measure(|| round(100));
     assert_eq!(counted.count_total, 0, "{} bytes in 100 rounds of 32 packets", counted.bytes_total);
+}
+
+fn punt() -> Punt {
+    Punt {
+        bridge: BridgeId(0),
+        table: TableId(0),
+        cookie: None,
+        reason: PacketInReason::Action,
+        is_miss: false,
+        is_miss_flow: false,
+        max_len: 128,
+        controller: 0,
+        userdata: Box::default(),
+        key: FlowKey::default(),
+    }
 }

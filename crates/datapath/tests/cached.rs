@@ -2,10 +2,13 @@
 
 mod harness;
 
+use std::sync::Arc;
+
 use harness::{Answer, Lab, Naive, in_port, out};
 use netloom_datapath::OffloadCaps;
 use netloom_flow::{
-    DpAction, DropReason, LinkSettings, PACKET_WORDS, PacketKey, PacketMask, RecircId, WordSet, word,
+    Branch, DpAction, DropReason, LinkSettings, PACKET_WORDS, PacketKey, PacketMask, PortId, RecircId,
+    WordSet, word,
 };
 use netloom_testkit::Packet;
 use netloom_testkit::strategy;
@@ -53,7 +56,7 @@ fn action() -> impl Strategy<Value = DpAction> {
         (word::L4, 0xffff << 32),
     ]);
     let set = (set, any::<u64>()).prop_map(|((word, mask), value)| {
-        DpAction::Set(WordSet { word: u8::try_from(word).expect("below 29"), value: value & mask, mask })
+        DpAction::Set(WordSet { word: u8::try_from(word).expect("below 64"), value: value & mask, mask })
     });
     let leaf = prop_oneof![
         4 => output,
@@ -61,8 +64,21 @@ fn action() -> impl Strategy<Value = DpAction> {
         1 => (1u16..4).prop_map(|tci| DpAction::PushVlan { tpid: 0x8100, tci }),
         1 => Just(DpAction::PopVlan),
         1 => (1u32..3).prop_map(|id| DpAction::Recirculate(RecircId(id))),
+        1 => (1u32..4, 14u32..200).prop_map(|(port, max_len)| DpAction::OutputTrunc { port: PortId(port), max_len }),
+        1 => (0u32..4).prop_map(|label| DpAction::PushMpls { ethertype: 0x8847, lse: label << 12 | 0x140 }),
+        1 => Just(DpAction::PopMpls { ethertype: 0x0800 }),
     ];
-    leaf.prop_recursive(2, 6, 3, |inner| vec(inner, 0..3).prop_map(|list| DpAction::Clone(list.into())))
+    leaf.prop_recursive(2, 6, 3, |inner| {
+        let branch = |list: Vec<DpAction>| Arc::new(Branch { actions: list.into(), ..Branch::default() });
+        let lists = (vec(inner.clone(), 0..3), vec(inner, 0..3));
+        (lists, any::<bool>(), 40u16..2_000).prop_map(move |((list, other), is_clone, len)| {
+            if is_clone {
+                DpAction::Clone(list.into())
+            } else {
+                DpAction::CheckLength { len, longer: branch(list), other: branch(other) }
+            }
+        })
+    })
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -98,7 +114,7 @@ fn decide(rules: &[Rule], key: &PacketKey, cacheable: bool) -> Answer {
 }
 
 fn forward(action: &DpAction) -> bool {
-    !matches!(action, DpAction::Recirculate(_) | DpAction::Clone(_))
+    !matches!(action, DpAction::Recirculate(_) | DpAction::Clone(_) | DpAction::CheckLength { .. })
 }
 
 fn lab(rules: Vec<Rule>, cacheable: bool) -> Lab {

@@ -101,7 +101,10 @@ fn flushing_retires_everything() {
 #[test]
 fn the_cache_keeps_to_its_limit() {
     let mut lab = Lab::with(
-        Naive::new(|_| Answer { mask: PacketMask([u64::MAX; 29]), ..Answer::all(vec![out(2)]) }),
+        Naive::new(|_| Answer {
+            mask: PacketMask([u64::MAX; netloom_flow::PACKET_WORDS]),
+            ..Answer::all(vec![out(2)])
+        }),
         1 << 20,
         1 << 20,
         1,

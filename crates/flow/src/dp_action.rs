@@ -1,6 +1,9 @@
-//! What a datapath can do to a packet: few, primitive, and without a choice left.
+//! What a datapath can do to a packet: few, primitive, and without a choice left but those that only the packet
+//! decides (its length, the state of a meter).
 
-use crate::{DropReason, PortId, RecircId};
+use std::sync::Arc;
+
+use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId};
 
 /// New value for some bits of one word of the [`crate::PacketKey`] layout, written into the packet's headers.
 ///
@@ -20,6 +23,13 @@ pub struct WordSet {
 pub enum DpAction {
     /// Send to a datapath port: a device, or the near end of a link that ends at another switch.
     Output(PortId),
+    /// The same, but only the first bytes of each wire packet.
+    OutputTrunc {
+        /// The port.
+        port: PortId,
+        /// So many bytes at most.
+        max_len: u32,
+    },
     /// Rewrite header fields.
     Set(WordSet),
     /// Push a VLAN header: TPID and TCI (without OVS's "present" bit).
@@ -31,10 +41,95 @@ pub enum DpAction {
     },
     /// Pop the outermost VLAN header.
     PopVlan,
+    /// Push an MPLS header behind Ethernet and VLAN headers.
+    PushMpls {
+        /// What the Ethernet type becomes: 0x8847 or 0x8848.
+        ethertype: u16,
+        /// The header: label, traffic class, bottom of stack, TTL.
+        lse: u32,
+    },
+    /// Pop the outermost MPLS header.
+    PopMpls {
+        /// What the Ethernet type becomes.
+        ethertype: u16,
+    },
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.
     Clone(Box<[Self]>),
+    /// Hand a copy of each wire packet up, for a controller. The packet itself goes on.
+    Userspace(Arc<Punt>),
+    /// Let a meter decide about each wire packet. What passes takes the branch; the packet itself goes on unchanged.
+    Meter {
+        /// The meter.
+        meter: MeterRef,
+        /// What is done with packets that pass.
+        passed: Arc<Branch>,
+    },
+    /// Tell long wire packets from short ones. The packet itself goes on unchanged.
+    CheckLength {
+        /// Bytes from the Ethernet header on, VLAN headers not counted.
+        len: u16,
+        /// What is done with packets that are longer.
+        longer: Arc<Branch>,
+        /// What is done with the others.
+        other: Arc<Branch>,
+    },
     /// Look the packet up again under this id, as it is now.
     Recirculate(RecircId),
     /// Drop here and count it. Only as the last action of a list.
     Drop(DropReason),
 }
+
+/// A list of actions that only some packets of a cached flow take, with what those mean to the switch.
+///
+/// Two are equal if they do and mean the same, whatever they have carried.
+#[derive(Debug, Default)]
+pub struct Branch {
+    /// What the datapath does.
+    pub actions: Box<[DpAction]>,
+    /// What to do for the packets that took it, as [`crate::Translation::effects`].
+    pub effects: Box<[Effect]>,
+    /// What has taken it.
+    pub hits: Hits,
+}
+
+impl PartialEq for Branch {
+    fn eq(&self, other: &Self) -> bool {
+        self.actions == other.actions && self.effects == other.effects
+    }
+}
+
+impl Eq for Branch {}
+
+impl Branch {
+    /// Calls `visit` for every branch within a list of actions, outer ones first.
+    pub fn each<'a>(actions: &'a [DpAction], visit: &mut dyn FnMut(&'a Self)) {
+        for action in actions {
+            match action {
+                DpAction::Clone(inner) => Self::each(inner, visit),
+                DpAction::Meter { passed, .. } => passed.visited(visit),
+                DpAction::CheckLength { longer, other, .. } => {
+                    longer.visited(visit);
+                    other.visited(visit);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn visited<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
+        visit(self);
+        Self::each(&self.actions, visit);
+    }
+}
+
+/// A meter as actions refer to it. Two are equal if they are the same one.
+#[derive(Debug, Clone)]
+pub struct MeterRef(pub Arc<Meter>);
+
+impl PartialEq for MeterRef {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for MeterRef {}

@@ -69,6 +69,14 @@ reasons! {
     DeviceError = "device error",
     /// The bounded ring to another worker is full.
     HandoffFull = "worker ring full",
+    /// A meter's rate was exceeded.
+    Meter = "rate of a meter exceeded",
+    /// Packets for controllers come faster than they are taken.
+    ControllerFull = "too many packets for controllers",
+    /// The group does not exist, or has no bucket that is alive.
+    NoBucket = "no bucket of the group is alive",
+    /// The port is configured not to receive, or not to send.
+    PortConfig = "port is closed by its configuration",
     /// The state named by a recirculation id is gone.
     NoRecirc = "recirculation state gone",
     /// Too many lookups for one packet: it goes round in circles.

@@ -137,6 +137,9 @@ impl FlowMatch {
                 (Some(key), Some(mask)) => (*key, *mask),
                 _ => (0, u64::MAX),
             };
+            if i == word::DP_HASH {
+                return (0, !IN_PHY_PORT);
+            }
             if i == word::IN_PORT {
                 (u64::from(in_port.0) << 32 | (key & 0xffff_ffff), 0xffff_ffff << 32 | mask)
             } else {
@@ -149,6 +152,9 @@ impl FlowMatch {
         })
     }
 }
+
+/// The bits of `in_phy_port` in [`word::DP_HASH`]. Which port it was is not known here; that it was looked at is.
+const IN_PHY_PORT: u64 = 0xffff_ffff;
 
 /// A 16-bit port number of OpenFlow 1.0 as a 32-bit one: the reserved ones move up.
 fn port_from_16(port: u128) -> OfPort {

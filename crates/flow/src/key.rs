@@ -7,7 +7,7 @@ use netloom_packet::bytes::{array, be16, be32};
 use netloom_packet::ethernet::eth_type;
 use netloom_packet::parse::{Headers, ip_proto};
 
-use crate::{PacketKey, PortId, RecircId, TenantId, word};
+use crate::{PacketKey, PortId, RecircId, TenantId, extension, word};
 
 /// What is known of a packet besides its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -21,6 +21,10 @@ pub struct PacketMeta {
     /// Its mark.
     pub pkt_mark: u32,
 }
+
+/// Ethernet types that nothing else of ours reads.
+const NSH: u16 = 0x894f;
+const PBB: u16 = 0x88e7;
 
 /// The most options of a neighbour discovery message that are read. A longer list has no addresses for us.
 const ND_OPTIONS: usize = 32;
@@ -54,6 +58,8 @@ pub fn extract_into(key: &mut PacketKey, frame: &[u8], headers: &Headers, meta: 
         eth_type::IPV6 if headers.l3 > 0 => ipv6(frame, headers, words),
         eth_type::ARP | eth_type::RARP if headers.l3 > 0 => arp(frame, headers, words),
         eth_type::MPLS | eth_type::MPLS_MCAST => mpls(frame, headers, words),
+        NSH => nsh(frame, headers, words),
+        PBB => pbb(frame, headers, words),
         _ => {}
     }
 }
@@ -85,12 +91,15 @@ fn ipv4(frame: &[u8], headers: &Headers, words: &mut Words) {
 fn ipv6(frame: &[u8], headers: &Headers, words: &mut Words) {
     let at = usize::from(headers.l3);
     let Some(ip) = array::<8>(frame, at) else { return };
-    let [first, second, label1, label0, _, _, _, ttl] = *ip;
+    let [first, second, label1, label0, _, _, next, ttl] = *ip;
     let tos = first << 4 | second >> 4;
     words[word::IP] =
         u64::from_be_bytes([headers.ip_proto, tos, ttl, headers.frag, 0, second & 0x0f, label1, label0]);
     for (i, word) in words.iter_mut().skip(word::IPV6_SRC).take(4).enumerate() {
         *word = be64(frame, at + 8 + 8 * i);
+    }
+    if extension::bit(next).is_some() {
+        words[word::IP] |= u64::from(extension::headers(frame, headers)) << 20;
     }
     if headers.l4 > 0 {
         transport(frame, headers, words);
@@ -115,9 +124,10 @@ fn transport(frame: &[u8], headers: &Headers, words: &mut Words) {
     }
 }
 
-/// Target and link-layer addresses of a neighbour solicitation or advertisement; nothing if it is malformed.
+/// Target and link-layer addresses of a neighbour solicitation or advertisement, its reserved word and the type of its
+/// first link-layer option; nothing if it is malformed.
 ///
-/// Source: RFC 4861 §4.3, §4.4, §4.6.1.
+/// Source: RFC 4861 §4.3, §4.4, §4.6.1; `parse_icmpv6` of OVS.
 fn neighbour(frame: &[u8], headers: &Headers, words: &mut Words) {
     let at = usize::from(headers.l4);
     let end = usize::try_from(headers.end).unwrap_or(usize::MAX);
@@ -125,7 +135,7 @@ fn neighbour(frame: &[u8], headers: &Headers, words: &mut Words) {
     if packet.len() < at + 24 {
         return;
     }
-    let mut addresses = [0_u64; 2];
+    let (mut addresses, mut first_kind) = ([0_u64; 2], 0);
     let mut at = at + 24;
     for _ in 0..ND_OPTIONS {
         let Some([kind, length, a, b, c, d, e, f]) = array::<8>(packet, at) else { break };
@@ -139,6 +149,7 @@ fn neighbour(frame: &[u8], headers: &Headers, words: &mut Words) {
                 return; // given twice: believe neither
             }
             *address = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, 0, 0]);
+            first_kind = if first_kind == 0 { *kind } else { first_kind };
         }
         at += size;
     }
@@ -149,6 +160,8 @@ fn neighbour(frame: &[u8], headers: &Headers, words: &mut Words) {
     words[word::ND_TARGET] = be64(packet, target);
     words[word::ND_TARGET + 1] = be64(packet, target + 8);
     [words[word::ARP_SHA], words[word::ARP_THA]] = addresses;
+    words[word::ARP_SHA] |= u64::from(first_kind);
+    words[word::L4] |= be32(packet, usize::from(headers.l4) + 4).map_or(0, u64::from);
 }
 
 fn arp(frame: &[u8], headers: &Headers, words: &mut Words) {
@@ -173,6 +186,40 @@ fn mpls(frame: &[u8], headers: &Headers, words: &mut Words) {
     };
     words[word::MPLS] = label(0) << 32 | label(1);
     words[word::MPLS + 1] = label(2) << 32;
+}
+
+/// The base header of NSH, and the contexts of metadata type 1.
+///
+/// 8 bytes, big-endian: version u2, flags u2, TTL u6, length u6, unassigned u4, metadata type u4, next protocol u8,
+/// service path u24, service index u8. Then metadata: of type 1, four contexts u32.
+///
+/// Source: RFC 8300 §2.2 to §2.4; `parse_nsh` of OVS.
+fn nsh(frame: &[u8], headers: &Headers, words: &mut Words) {
+    let at = usize::from(headers.l2_len);
+    let Some([a, b, kind, next, path @ ..]) = array::<8>(frame, at) else { return };
+    let first = u16::from_be_bytes([*a, *b]);
+    let (length, kind) = (4 * usize::from(first & 0x3f), kind & 0x0f);
+    let is_whole = frame.len() >= at + length && length >= if kind == 1 { 24 } else { 8 };
+    if first >> 14 != 0 || !is_whole {
+        return;
+    }
+    let [flags, ttl] = [first >> 12 & 3, first >> 6 & 0x3f].map(|bits| u8::try_from(bits).unwrap_or(0));
+    let [s0, s1, s2, index] = *path;
+    words[word::NSH] = u64::from_be_bytes([flags, ttl, kind, *next, s0, s1, s2, index]);
+    if kind == 1 {
+        words[word::NSH_CONTEXT] = be64(frame, at + 8);
+        words[word::NSH_CONTEXT + 1] = be64(frame, at + 16);
+    }
+}
+
+/// The tag of the service instance.
+///
+/// 4 bytes, big-endian: priority u3, drop eligible u1, use customer addresses u1, reserved u3, I-SID u24.
+///
+/// Source: IEEE 802.1Q-2018 §9.7.
+fn pbb(frame: &[u8], headers: &Headers, words: &mut Words) {
+    let tag = be32(frame, usize::from(headers.l2_len)).map_or(0, u64::from);
+    words[word::PBB] = (tag >> 27 & 1) << 24 | (tag & 0x00ff_ffff);
 }
 
 #[inline]
@@ -294,7 +341,16 @@ mod tests {
                 (FieldId::NdTarget, 0xfe80_0000_0000_0000_0000_0000_0000_0002),
                 (FieldId::NdSll, 0x0200_0000_0001),
                 (FieldId::NdTll, 0),
+                (FieldId::NdReserved, 0),
+                (FieldId::NdOptionsType, 1),
             ],
+        );
+        let flags = NS.replace("87 00 0000 00000000", "88 00 0000 60000000");
+        let advertisement = self::key(&format!("{ETH} {flags} 02 01 020000000003"));
+        expect(&advertisement, &[(FieldId::NdReserved, 0x6000_0000), (FieldId::NdOptionsType, 2)]);
+        expect(
+            &advertisement,
+            &[(FieldId::NdTll, 0x0200_0000_0003), (FieldId::TcpFlags, 0x6000_0000 >> 16 & 0xfff)],
         );
         // An option of length 0 makes the whole message unreadable.
         let bad = self::key(&format!("{ETH} {NS} 01 00 020000000001"));
@@ -318,9 +374,47 @@ mod tests {
         assert_eq!(key.0[word::MPLS + 1], 0x0001_2d3f_0000_0000);
     }
 
+    const NSH1: &str = "894f 2fc6 01 03 000102 fe 00000001 00000002 00000003 00000004";
+    const PBB1: &str = "88e7 08abcdef 020000000004 020000000003 0800";
+
+    #[test]
+    fn network_service_header() {
+        let nsh = key(&format!("{ETH} {NSH1}"));
+        expect(
+            &nsh,
+            &[
+                (FieldId::NshFlags, 2),
+                (FieldId::NshTtl, 63),
+                (FieldId::NshMdtype, 1),
+                (FieldId::NshNp, 3),
+                (FieldId::NshSpi, 0x102),
+                (FieldId::NshSi, 0xfe),
+                (FieldId::NshC1, 1),
+                (FieldId::NshC2, 2),
+                (FieldId::NshC3, 3),
+                (FieldId::NshC4, 4),
+            ],
+        );
+        let lies = key(&format!("{ETH} {}", NSH1.replace("2fc6", "2fc7")));
+        expect(&lies, &[(FieldId::NshTtl, 0), (FieldId::NshC4, 0)]);
+        let variable = key(&format!("{ETH} {}", NSH1.replace("c6 01", "c6 02")));
+        expect(&variable, &[(FieldId::NshMdtype, 2), (FieldId::NshC1, 0)]);
+    }
+
+    #[test]
+    fn service_instance_of_a_backbone() {
+        let pbb = key(&format!("{ETH} {PBB1}"));
+        expect(&pbb, &[(FieldId::PbbIsid, 0xab_cdef), (FieldId::PbbUca, 1), (FieldId::Ipv4Src, 0)]);
+    }
+
     #[test]
     fn every_truncation_is_survived() {
-        for hex in [format!("{ETH} 8100 0005 {TCP4}"), format!("{ETH} {NS} 01 01 020000000001")] {
+        for hex in [
+            format!("{ETH} 8100 0005 {TCP4}"),
+            format!("{ETH} {NS} 01 01 020000000001"),
+            format!("{ETH} {NSH1}"),
+            format!("{ETH} {PBB1}"),
+        ] {
             let frame = bytes(&hex);
             let whole = parse::parse(&frame).unwrap();
             for len in 0..frame.len() {

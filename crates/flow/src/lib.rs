@@ -10,27 +10,31 @@
 //! A miss is a value handed up, [`Upcall`]; its answer is a value handed down, [`Translation`]. Nothing here
 //! reads a clock, opens a socket or depends on the order of a map.
 
-mod action;
+pub mod action;
+pub mod check;
 pub mod classifier;
 mod dp_action;
 mod drop;
 mod epoch;
+mod extension;
 pub mod field;
 mod flow_match;
 mod hits;
 mod ids;
 pub mod key;
 mod link;
+mod meter;
 mod prerequisite;
+mod punt;
 pub mod text;
 mod time;
 mod translation;
 mod upcall;
 pub mod word;
 
-pub use action::{Action, Controller, Spelling, Subfield};
+pub use action::{Action, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
-pub use dp_action::{DpAction, WordSet};
+pub use dp_action::{Branch, DpAction, MeterRef, WordSet};
 pub use drop::DropReason;
 pub use epoch::Epoch;
 pub use field::{Field, FieldId};
@@ -39,8 +43,13 @@ pub use hits::{Hits, HitsRead};
 pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
 pub use key::{PacketMeta, extract, extract_into};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
+pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
-pub use text::{FlowFilter, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_with};
+pub use punt::Punt;
+pub use text::{
+    FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
+    parse_flow_with,
+};
 pub use time::Nanos;
 pub use translation::{Dependency, Effect, Translation};
 pub use upcall::Upcall;

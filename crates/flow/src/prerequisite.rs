@@ -1,14 +1,20 @@
 //! What a packet must be for a field to exist in it.
 
-use crate::{FlowKey, FlowMask, FlowMatch, word};
+use crate::{FieldId, FlowKey, FlowMask, FlowMatch, word};
 
 /// What must hold for a field to exist. Those of L4 also demand that the packet is not a later fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prerequisite {
     /// Nothing.
     None,
+    /// What connection tracking knows of a connection: the packet went through `ct`, and is not invalid.
+    Ct,
     /// A VLAN header.
     Vlan,
+    /// A header of provider backbone bridging.
+    Pbb,
+    /// A Network Service Header.
+    Nsh,
     /// MPLS, unicast or multicast.
     Mpls,
     /// IPv4.
@@ -44,6 +50,16 @@ const IPV4: u64 = 0x0800;
 const IPV6: u64 = 0x86dd;
 const ETH_TYPE: u64 = 0xffff;
 const PRESENT: u64 = 0x1000;
+/// Bits of `ct_state`.
+const CT_NEW: u128 = 0x01;
+const CT_ESTABLISHED: u128 = 0x02;
+const CT_RELATED: u128 = 0x04;
+const CT_REPLY: u128 = 0x08;
+const CT_INVALID: u128 = 0x10;
+const CT_TRACKED: u128 = 0x20;
+const CT_TRANSLATED: u128 = 0xc0;
+/// One of these is set in every packet of a connection that is known.
+const CT_KNOWN: u64 = 0x0b << 32;
 const NW_PROTO: u64 = 0xff << 56;
 const LATER: u64 = 2 << 32;
 const ICMP_TYPE: u64 = 0xff << 48;
@@ -54,7 +70,9 @@ impl Prerequisite {
     #[must_use]
     pub const fn eth_types(self) -> &'static [u64] {
         match self {
-            Self::None | Self::Vlan => &[],
+            Self::None | Self::Ct | Self::Vlan => &[],
+            Self::Pbb => &[0x88e7],
+            Self::Nsh => &[0x894f],
             Self::Mpls => &[0x8847, 0x8848],
             Self::Ipv4 | Self::Icmpv4 => &[IPV4],
             Self::Ipv6 | Self::Icmpv6 | Self::Nd | Self::NdSolicit | Self::NdAdvert => &[IPV6],
@@ -93,7 +111,10 @@ impl Prerequisite {
     pub const fn packets(self) -> &'static str {
         match self {
             Self::None => "any packets",
+            Self::Ct => "tracked connections",
             Self::Vlan => "packets with a VLAN header",
+            Self::Pbb => "provider backbone bridging",
+            Self::Nsh => "NSH",
             Self::Mpls => "MPLS",
             Self::Ipv4 => "IPv4",
             Self::Ipv6 => "IPv6",
@@ -116,7 +137,10 @@ impl Prerequisite {
     pub const fn to_add(self) -> &'static str {
         match self {
             Self::None => "nothing",
+            Self::Ct => "ct_state=+trk+est (or +new, +rel, +rpl, or +trk-inv)",
             Self::Vlan => "dl_vlan=ID, or vlan_tci=0x1000/0x1000",
+            Self::Pbb => "dl_type=0x88e7",
+            Self::Nsh => "dl_type=0x894f",
             Self::Mpls => "mpls (or mplsm)",
             Self::Ipv4 => "ip",
             Self::Ipv6 => "ipv6",
@@ -139,6 +163,10 @@ impl Prerequisite {
     pub fn holds(self, key: &FlowKey, mask: Option<&mut FlowMask>) -> bool {
         let mut unused = FlowMask::default();
         let seen = mask.unwrap_or(&mut unused);
+        if self == Self::Ct {
+            seen.0[word::CT] |= CT_KNOWN;
+            return key.0[word::CT] & CT_KNOWN != 0;
+        }
         self.check(|word, bits| {
             seen.0[word] |= bits;
             Some(key.0[word] & bits)
@@ -148,8 +176,18 @@ impl Prerequisite {
     /// Whether every packet that matches `matches` fulfils it.
     #[must_use]
     pub fn met_by(self, matches: &FlowMatch) -> bool {
+        if self == Self::Ct {
+            return knows_connection(matches);
+        }
+        // A packet without an Ethernet header is of the type that its packet type names.
+        let bare = matches.exact(FieldId::PacketType).filter(|kind| kind >> 16 == 1);
         self.check(|word, bits| {
             let (key, mask) = matches.word(word);
+            if let (word::ETH_DST, ETH_TYPE, Some(kind)) = (word, bits, bare)
+                && mask & bits == 0
+            {
+                return u64::try_from(kind & 0xffff).ok();
+            }
             // A flow need not say that it is not for later fragments, nor that the ICMP code is 0: what it
             // matches does not exist in other packets.
             let implied = matches!((word, bits), (word::IP, LATER) | (word::L4, ICMP_CODE));
@@ -178,14 +216,26 @@ impl Prerequisite {
     }
 }
 
+/// Whether every packet that matches belongs to a connection that is known: it has a state that only those have, or is
+/// tracked and not invalid.
+///
+/// Source: `is_ct_valid` of OVS.
+fn knows_connection(matches: &FlowMatch) -> bool {
+    let (state, mask) = matches.field(FieldId::CtState);
+    let of_known = CT_NEW | CT_ESTABLISHED | CT_RELATED | CT_REPLY | CT_TRANSLATED;
+    state & of_known != 0 || (state & CT_TRACKED != 0 && mask & CT_INVALID != 0 && state & CT_INVALID == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FieldId;
 
-    const ALL: [Prerequisite; 16] = [
+    const ALL: [Prerequisite; 19] = [
         Prerequisite::None,
+        Prerequisite::Ct,
         Prerequisite::Vlan,
+        Prerequisite::Pbb,
+        Prerequisite::Nsh,
         Prerequisite::Mpls,
         Prerequisite::Ipv4,
         Prerequisite::Ipv6,
@@ -232,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_is_known_by_its_state() {
+        let state = |value, mask| {
+            let mut matches = FlowMatch::any();
+            matches.set_masked(FieldId::CtState, value, mask);
+            Prerequisite::Ct.met_by(&matches)
+        };
+        assert!(state(CT_NEW, CT_NEW) && state(CT_TRACKED | CT_REPLY, u128::MAX));
+        assert!(state(CT_TRACKED, CT_TRACKED | CT_INVALID));
+        assert!(
+            !state(CT_TRACKED, CT_TRACKED) && !state(0, CT_NEW) && !state(CT_TRACKED | CT_INVALID, u128::MAX)
+        );
+        let tracked = |state| Prerequisite::Ct.holds(&packet(&[(FieldId::CtState, state)]), None);
+        assert!(tracked(CT_TRACKED | CT_ESTABLISHED) && !tracked(CT_TRACKED | CT_INVALID) && !tracked(0));
+    }
+
+    #[test]
     fn the_bits_looked_at_decide() {
         let samples: Vec<FlowKey> = [0x0800, 0x86dd, 0x0806, 0x8847]
             .into_iter()
@@ -268,5 +334,14 @@ mod tests {
         assert!(Prerequisite::Tcp.met_by(&matches));
         matches.set(FieldId::NwFrag, 3);
         assert!(!Prerequisite::Tcp.met_by(&matches));
+    }
+
+    #[test]
+    fn the_packet_type_stands_for_the_ethernet_type_of_bare_packets() {
+        let mut matches = FlowMatch::any();
+        matches.set(FieldId::PacketType, 0x1_894f);
+        assert!(Prerequisite::Nsh.met_by(&matches) && !Prerequisite::Ip.met_by(&matches));
+        matches.set(FieldId::PacketType, 0);
+        assert!(!Prerequisite::Nsh.met_by(&matches));
     }
 }

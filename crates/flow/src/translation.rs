@@ -1,8 +1,11 @@
 //! The answer to a miss, as a value handed down.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::{BridgeId, DpAction, DropReason, Hits, OfPort, PacketMask, RuleId, TableId, TenantId};
+use crate::{
+    BridgeId, DpAction, DropReason, FlowText, Hits, OfPort, PacketMask, RecircId, RuleId, TableId, TenantId,
+};
 
 /// What to do with every packet that looks like the one translated.
 ///
@@ -56,6 +59,26 @@ pub enum Dependency {
         /// The version seen.
         version: u64,
     },
+    /// A group of a bridge.
+    Group {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The group.
+        group: u32,
+        /// The version seen; 0: there was none.
+        version: u64,
+    },
+    /// A meter of a bridge.
+    Meter {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The meter.
+        meter: u32,
+        /// The version seen; 0: there was none.
+        version: u64,
+    },
+    /// State that was frozen for a packet that is looked up again.
+    Recirc(RecircId),
     /// The set of ports of a bridge (floods), its configuration and its spanning tree.
     Bridge {
         /// The bridge.
@@ -100,6 +123,48 @@ pub enum Effect {
         bridge: BridgeId,
         /// The table.
         table: TableId,
+    },
+    /// Credit a group.
+    Group {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The group.
+        group: u32,
+        /// The version of the group.
+        version: u64,
+        /// Bytes more per packet than at ingress.
+        extra: i32,
+    },
+    /// Credit a bucket of a group.
+    Bucket {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The group.
+        group: u32,
+        /// The bucket's id.
+        bucket: u32,
+        /// The version of the group.
+        version: u64,
+        /// Bytes more per packet than at ingress.
+        extra: i32,
+    },
+    /// Add a flow, or keep it fresh.
+    LearnFlow {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The rule that learns.
+        by: RuleId,
+        /// The flow.
+        flow: Arc<FlowText>,
+    },
+    /// Lower the timeouts of a rule: a connection ends.
+    FinTimeout {
+        /// The rule.
+        rule: RuleId,
+        /// Seconds the idle timeout is lowered to; 0: it is not.
+        idle: u16,
+        /// Seconds the hard timeout is lowered to; 0: it is not.
+        hard: u16,
     },
     /// A copy of the packet ended here.
     Drop {

@@ -1,6 +1,6 @@
 //! The classifier against a list that is searched from end to end, and its contract of un-wildcarding.
 
-use netloom_flow::{Classifier, FieldId, FlowKey, FlowMask, FlowMatch};
+use netloom_flow::{Classifier, FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch};
 use proptest::prelude::*;
 
 /// A field of a rule or packet: few values, so that they meet.
@@ -165,7 +165,7 @@ proptest! {
     fn keys_equal_in_the_bits_looked_at_get_the_same_answer(
         changes in prop::collection::vec(change(), 0..60),
         packets in prop::collection::vec(packet(), 1..12),
-        noise in prop::collection::vec(any::<u64>(), 40),
+        noise in prop::collection::vec(any::<u64>(), FLOW_WORDS),
     ) {
         let (classifier, rules) = build(&changes);
         let noise = FlowKey(std::array::from_fn(|i| noise[i]));
@@ -180,7 +180,7 @@ proptest! {
                 prop_assert_eq!(classifier.lookup(&twin, None).copied(), answer);
             }
             // One bit at a time: what the mask leaves out must not matter.
-            for word in 0..40 {
+            for word in 0..FLOW_WORDS {
                 for bit in (n % 7..64).step_by(7) {
                     if mask.0[word] >> bit & 1 == 0 {
                         let mut twin = *key;
@@ -220,7 +220,7 @@ fn with(fields: &[(FieldId, u128)]) -> FlowMatch {
 fn looked_at(classifier: &Classifier<&str>, key: &FlowKey) -> FlowMatch {
     let mut mask = FlowMask::default();
     let _answer = classifier.lookup(key, Some(&mut mask));
-    FlowMatch::new(FlowKey([u64::MAX; 40]), mask)
+    FlowMatch::new(FlowKey([u64::MAX; FLOW_WORDS]), mask)
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What packets mean to the switch once they have passed.
 
-use netloom_flow::{BridgeId, DropReason, Effect, HitsRead, Nanos, OfPort, RuleId, TableId, Translation};
+use netloom_flow::{
+    Branch, BridgeId, DropReason, Effect, HitsRead, Nanos, OfPort, RuleId, TableId, Translation,
+};
 
-use crate::model::{Learned, MacKey, Role};
+use crate::model::{Group, Learned, MacKey, Role};
 use crate::switch::Switch;
 
 /// What a cached flow has carried since it was last credited.
@@ -42,11 +44,20 @@ impl Switch {
     /// finds its way. Counts nothing: [`Self::credit`] does, when the packet is pulled.
     pub fn meet(&mut self, translation: &Translation, now: Nanos) {
         let mut is_changed = false;
-        for effect in &translation.effects {
-            if let Effect::Learn { bridge, tenant, vlan, mac, port } = *effect {
-                is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, now);
+        let mut learn = |effects: &[Effect]| {
+            for effect in effects {
+                is_changed |= match effect {
+                    Effect::Learn { bridge, tenant, vlan, mac, port } => {
+                        let key = MacKey { tenant: *tenant, vlan: *vlan, mac: *mac };
+                        self.learn(*bridge, key, *port, now)
+                    }
+                    Effect::LearnFlow { bridge, by, flow } => self.learn_flow(*bridge, *by, flow, now),
+                    _ => false,
+                };
             }
-        }
+        };
+        learn(&translation.effects);
+        Branch::each(&translation.actions, &mut |branch| learn(&branch.effects));
         if is_changed {
             self.advance();
         }
@@ -54,15 +65,40 @@ impl Switch {
 
     /// Runs the effects of a translation for the packets it has carried: once for the first packet, and again for
     /// what came since, whenever hits are pulled.
+    ///
+    /// Its branches have effects and hits of their own: see [`Self::credit_branch`].
     pub fn credit(&mut self, translation: &Translation, delta: HitsDelta) {
+        self.run_effects(&translation.effects, delta);
+    }
+
+    /// The same for a branch of a translation ([`Branch::each`]).
+    pub fn credit_branch(&mut self, branch: &Branch, delta: HitsDelta) {
+        self.run_effects(&branch.effects, delta);
+    }
+
+    fn run_effects(&mut self, effects: &[Effect], delta: HitsDelta) {
         if delta.packets == 0 {
             return;
         }
         let mut is_changed = false;
-        for effect in &translation.effects {
+        for effect in effects {
             match *effect {
                 Effect::Learn { bridge, tenant, vlan, mac, port } => {
                     is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, delta.used);
+                }
+                Effect::LearnFlow { bridge, by, ref flow } => {
+                    is_changed |= self.learn_flow(bridge, by, flow, delta.used);
+                }
+                Effect::FinTimeout { rule, idle, hard } => self.lower_timeouts(rule, idle, hard),
+                Effect::Group { bridge, group, version, extra } => {
+                    if let Some(group) = self.group_of_version(bridge, group, version) {
+                        group.carried.add(delta.packets, delta.bytes_with(extra));
+                    }
+                }
+                Effect::Bucket { bridge, group, bucket, version, extra } => {
+                    if let Some(group) = self.group_of_version(bridge, group, version) {
+                        group.credit_bucket(bucket, delta.packets, delta.bytes_with(extra));
+                    }
                 }
                 Effect::Match { bridge, table, rule, extra } => {
                     self.credit_table(bridge, table, true, delta);
@@ -105,6 +141,11 @@ impl Switch {
         }
         self.versions.bump(self.versions.of_mac(id, &key));
         true
+    }
+
+    fn group_of_version(&mut self, bridge: BridgeId, group: u32, version: u64) -> Option<&mut Group> {
+        let group = self.bridges.get_mut(bridge)?.groups.get_mut(&group)?;
+        (group.version == version).then_some(group)
     }
 
     fn credit_rule(&mut self, rule: RuleId, extra: i32, delta: HitsDelta) {

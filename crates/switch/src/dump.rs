@@ -2,7 +2,7 @@
 
 use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, PortId, TableId, TenantId};
 
-use crate::model::{Bridge, LinkState, Port, Role};
+use crate::model::{Bridge, LinkState, Port, PortConfig, Role};
 use crate::switch::Switch;
 
 /// A port as it stands.
@@ -22,6 +22,8 @@ pub struct PortEntry {
     pub link: LinkState,
     /// What the treatment of loops makes of it.
     pub role: Role,
+    /// What controllers have set for it.
+    pub config: PortConfig,
     /// Packets that crossed the port inside the switch. The datapath's counters of the port come on top.
     pub crossed: Crossed,
 }
@@ -142,6 +144,7 @@ impl Switch {
             peer,
             link: port.link,
             role: port.role,
+            config: port.config,
             crossed: port.crossed,
         }
     }

@@ -6,7 +6,7 @@ use netloom_flow::text::PortNames;
 use netloom_flow::{Action, FLOW_WORDS, FlowText, OfPort, TableId, parse_flow_with};
 
 use crate::config::{self, BadFlow, ConfigError, FailMode, Numbers, Origin};
-use crate::flow_mod::check_actions;
+use crate::flow_mod::check_flow;
 use crate::model::Bridge;
 
 /// What to do about the flows of a bridge.
@@ -67,7 +67,7 @@ pub(crate) fn configured_flows(
         };
         let read =
             parse_flow_with(&flow.text, names).map_err(|error| bad(error.span, error.message, error.hint))?;
-        check_actions(&read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
+        check_flow(None, &read).map_err(|error| bad(0..flow.text.len(), error.to_string(), None))?;
         Ok((read, flow.origin.clone()))
     };
     bridge.flows.iter().map(read).collect()

@@ -6,6 +6,7 @@ use std::fmt;
 use netloom_flow::{FlowText, Nanos};
 
 use crate::config::Origin;
+use crate::events::Removed;
 use crate::flow_changes::{by_id, configured_flows, id_of};
 use crate::model::Bridge;
 use crate::switch::Switch;
@@ -46,7 +47,7 @@ impl Switch {
         let count = differences.len();
         for (present, wanted) in differences {
             if let Some(rule) = present.and_then(|flow| self.rule_of(id, &flow)) {
-                self.remove_rule(rule);
+                self.remove_rule(rule, Removed::Delete, now);
             }
             if let Some((flow, origin)) = wanted {
                 self.put_flow(id, flow, origin, now);
@@ -69,7 +70,8 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
     for (id, flow) in by_id(&configured) {
         all.insert(id, (None, Some(flow.clone())));
     }
-    for (_, _, rule) in bridge.tables.values().flat_map(|table| table.rules.iter()) {
+    let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
+    for (_, _, rule) in rules.filter(|(_, _, rule)| rule.origin != Origin::Learned) {
         all.entry(id_of(&rule.flow)).or_default().0 = Some(rule.flow.clone());
     }
     let differs = |(present, wanted): &Difference| match (present, wanted) {

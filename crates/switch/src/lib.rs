@@ -21,23 +21,36 @@ struct Readme;
 pub mod config;
 mod credit;
 mod dump;
+mod events;
 mod flow_changes;
 mod flow_drift;
 mod flow_mod;
+mod group_mod;
+mod handle;
 mod loops;
+mod meter_mod;
 mod model;
+mod port_mod;
 mod reconfigure;
 mod recorder;
 mod status;
 mod switch;
 mod translate;
+mod undo;
 
 pub use config::ConfigError;
 pub use credit::HitsDelta;
 pub use dump::{Crossed, DropEntry, MacRow, PortEntry, TableEntry};
+pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
-pub use flow_mod::{FlowEntry, FlowError, Matching};
-pub use model::{LinkState, Owner, Owners, Role, Rule, Subnet};
+pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
+pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
+pub use handle::{Answer, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
+pub use meter_mod::{MeterCommand, MeterError, MeterRow};
+pub use model::{
+    Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,
+    Subnet, TableLimit,
+};
 pub use recorder::{Cut, Event, Forward, Recorder, Silent};
 pub use status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 pub use switch::{Settings, Switch};

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, RuleId};
 
 use crate::config::{self, Config, ConfigError, Numbers};
+use crate::events::{Notice, PortStatusReason, Removed};
 use crate::flow_changes::FlowChanges;
 use crate::model::{Bridge, Peer, Port};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
@@ -141,6 +142,7 @@ impl Switch {
             if let Some(port) = port {
                 self.dp_ports.remove(&port.dp_port);
                 ports.removed.insert(port.dp_port);
+                self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Delete });
             }
         }
     }
@@ -158,7 +160,7 @@ impl Switch {
                 if is_seen_alike && old.vlans == new.vlans {
                     continue;
                 }
-                (new.link, new.crossed) = (old.link, old.crossed);
+                (new.link, new.crossed, new.config) = (old.link, old.crossed, old.config);
                 if !is_seen_alike {
                     ports.changed.push(wanted_port(wanted.config, port, interface));
                 }
@@ -166,6 +168,7 @@ impl Switch {
             } else {
                 ports.added.push(wanted_port(wanted.config, port, interface));
                 self.dp_ports.insert(interface.dp_port, (id, number));
+                self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Add });
             }
             if let Some(bridge) = self.bridges.get_mut(id) {
                 bridge.ports.insert(number, new);
@@ -184,7 +187,7 @@ impl Switch {
         bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
         for flow in &wanted.flows.removed {
             if let Some(rule) = self.rule_of(id, flow) {
-                self.remove_rule(rule);
+                self.remove_rule(rule, Removed::Delete, now);
             }
         }
         for (flow, origin) in &wanted.flows.moved {

@@ -1,5 +1,6 @@
 //! Watching a translation: the same code that serves packets, run with someone taking notes.
 
+use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, DropReason, OfPort, PortId, TableId, TenantId};
 
 use crate::model::Rule;
@@ -68,6 +69,18 @@ pub enum Event<'a> {
         /// The interface's name, at the sending side.
         port: &'a str,
     },
+    /// A copy goes to the controllers.
+    Controller {
+        /// Why.
+        reason: PacketInReason,
+    },
+    /// A copy is processed by a bucket of a group.
+    Bucket {
+        /// The group.
+        group: u32,
+        /// The bucket's id.
+        bucket: u32,
+    },
     /// A copy ends.
     Drop(DropReason),
 }
@@ -98,6 +111,8 @@ pub enum Cut {
     Visited,
     /// 128 hops or 1,024 outputs.
     Budget,
+    /// Each wire packet by itself decides whether it comes here, or how much of it.
+    Branch,
     /// Only parsing the packet again tells what it has become.
     Reparse,
 }

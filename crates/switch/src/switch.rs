@@ -4,14 +4,19 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use netloom_flow::{
-    BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PortId, RuleId, Translation, Upcall,
+    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, RuleId, Translation,
+    Upcall, extract,
 };
 
 use crate::config::{Loops, Uuid};
+use crate::events::{Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
-use crate::model::{Bridge, Bridges, ChangeLog, Directory, LinkState, Owners, Peer, Port, Rules, Versions};
+use crate::model::{
+    Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules, Versions,
+};
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
+use crate::undo::Journal;
 
 /// What does not change while a switch lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,9 @@ pub struct Switch {
     /// For each rule with a timeout one date, not later than its end.
     pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
     pub(crate) log: ChangeLog,
+    pub(crate) outbox: Outbox,
+    pub(crate) journal: Journal,
+    pub(crate) frozen: FrozenStates,
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
@@ -68,6 +76,9 @@ impl Switch {
             rules: Rules::default(),
             due: BinaryHeap::new(),
             log: ChangeLog::default(),
+            outbox: Outbox::default(),
+            journal: Journal::default(),
+            frozen: FrozenStates::new(settings.seed),
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),
@@ -85,6 +96,37 @@ impl Switch {
     #[must_use]
     pub fn trace(&self, upcall: &Upcall<'_>, recorder: &mut dyn Recorder) -> Translation {
         Translator::translate(self, upcall, recorder)
+    }
+
+    /// What a controller's actions do to a packet that it sends. `in_port` may be reserved, such as `CONTROLLER`.
+    ///
+    /// The packet belongs to the tenant of its ingress port; without one, to that of the first port with a tenant that
+    /// it is sent to by number. `None`: there is no such bridge, or the packet has no Ethernet header.
+    #[must_use]
+    pub fn packet_out(
+        &self,
+        bridge: BridgeId,
+        in_port: OfPort,
+        actions: &[Action],
+        packet: &[u8],
+    ) -> Option<Translation> {
+        let bridge = self.bridges.get(bridge)?;
+        let headers = netloom_packet::parse(packet).ok()?;
+        let tenant_of = |number: OfPort| bridge.port(number)?.tenant;
+        let first = || {
+            actions.iter().find_map(|action| match action {
+                Action::Output(port) => tenant_of(*port),
+                _ => None,
+            })
+        };
+        let tenant = tenant_of(in_port).or_else(first).unwrap_or_default();
+        let meta = PacketMeta {
+            in_port: bridge.port(in_port).map(|port| port.dp_port).unwrap_or_default(),
+            tenant,
+            ..PacketMeta::default()
+        };
+        let key = extract(packet, &headers, &meta);
+        Some(Translator::translate_out(self, bridge, in_port, actions, &key, &mut Silent))
     }
 
     /// Whether a translation, made for `key` or for a packet equal to it under the mask, would be the same now.
@@ -111,6 +153,17 @@ impl Switch {
                 let port = self.bridges.get(bridge).and_then(|bridge| bridge.port(port));
                 port.is_some_and(|port| port.version == version)
             }
+            Dependency::Group { bridge, group, version } => {
+                let bridge = self.bridges.get(bridge);
+                let group = bridge.and_then(|bridge| bridge.groups.get(&group));
+                bridge.is_some() && group.map_or(0, |group| group.version) == version
+            }
+            Dependency::Meter { bridge, meter, version } => {
+                let bridge = self.bridges.get(bridge);
+                let meter = bridge.and_then(|bridge| bridge.meters.get(&meter));
+                bridge.is_some() && meter.map_or(0, |meter| meter.version) == version
+            }
+            Dependency::Recirc(id) => self.frozen.get(id).is_some(),
             Dependency::Bridge { bridge, version } => {
                 self.bridges.get(bridge).is_some_and(|bridge| bridge.version == version)
             }
@@ -134,6 +187,9 @@ impl Switch {
             if is_turned {
                 self.reroute(now);
             }
+        }
+        if is_turned {
+            self.outbox.push(bridge, Notice::Port { port: number, reason: PortStatusReason::Modify });
         }
         self.advance();
     }

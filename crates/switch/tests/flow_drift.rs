@@ -22,7 +22,7 @@ fn what_was_changed_by_hand_is_told_and_put_back() {
     let now = Nanos::ZERO;
     net.switch.add_flow("s1", "priority=9,udp,actions=drop", Origin::Command, now).unwrap();
     net.switch.add_flow("s1", "priority=5,tcp,actions=normal", Origin::Command, now).unwrap();
-    net.switch.del_flows("s1", "priority=1", Matching::Strict).unwrap();
+    net.switch.del_flows("s1", "priority=1", Matching::Strict, now).unwrap();
     let changed = drift(&net);
     assert_eq!(changed.len(), 4, "{changed:?}");
     assert_eq!(changed.iter().filter(|flow| flow.starts_with("+flow")).count(), 2, "{changed:?}");

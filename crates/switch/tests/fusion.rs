@@ -138,7 +138,7 @@ fn each_copy_crosses_with_its_own_edits() {
 #[test]
 fn registers_end_at_the_bridge() {
     let plan = chain(2)
-        .flow(0, "actions=load:1->NXM_NX_REG0[],write_metadata:1,output:3")
+        .flow(0, "actions=load:1->NXM_NX_REG0[],set_field:1->metadata,output:3")
         .flow(1, "priority=2,reg0=1,actions=drop")
         .flow(1, "priority=2,metadata=1,actions=drop")
         .flow(1, "priority=1,actions=output:1");

@@ -29,7 +29,12 @@ struct Run {
     own: [u64; FLOW_WORDS - PACKET_WORDS],
     depth: u32,
     resubmits: u32,
+    /// Nothing more of these lists is carried out.
     done: bool,
+    /// Nor the action set.
+    stopped: bool,
+    stack: Vec<u128>,
+    set: Vec<Action>,
     sent: Vec<(u32, Packet)>,
     learned: Vec<(TenantId, u16, [u8; 6], u32)>,
 }
@@ -72,9 +77,16 @@ impl Naive {
     fn run(&mut self, in_port: u32, tenant: TenantId, packet: Packet) -> Vec<(u32, Packet)> {
         let own = [0; FLOW_WORDS - PACKET_WORDS];
         let (sent, learned) = (Vec::new(), Vec::new());
+        let (stack, set) = (Vec::new(), Vec::new());
+        let (depth, resubmits, done, stopped) = (0, 0, false, false);
         let mut run =
-            Run { packet, in_port, tenant, own, depth: 0, resubmits: 0, done: false, sent, learned };
+            Run { packet, in_port, tenant, own, depth, resubmits, done, stopped, stack, set, sent, learned };
         self.table(&mut run, in_port, 0);
+        if !run.stopped {
+            run.done = false;
+            let set = in_order(&std::mem::take(&mut run.set));
+            self.list(&mut run, &set, 0);
+        }
         for (tenant, vlan, mac, port) in run.learned {
             self.macs.insert((tenant, vlan, mac), port);
         }
@@ -86,7 +98,11 @@ impl Naive {
         key.0[word::IN_PORT] = u64::from(in_port) << 32;
         let matching = self.flows.iter().filter(|f| f.table == TableId(table) && f.matches.matches(&key));
         let Some(flow) = matching.max_by_key(|flow| flow.priority) else { return };
-        for action in &flow.actions {
+        self.list(run, &flow.actions, table);
+    }
+
+    fn list(&self, run: &mut Run, actions: &[Action], table: u8) {
+        for action in actions {
             match action {
                 Action::Output(port) => self.output(run, *port),
                 Action::OutputReg { source, .. } => {
@@ -110,14 +126,14 @@ impl Naive {
                 },
                 Action::PushVlan { tpid } => {
                     if run.packet.tags.len() >= 2 {
-                        run.done = true;
+                        (run.done, run.stopped) = (true, true);
                         return;
                     }
                     let tci = run.packet.tags.first().map_or(0, |(_, tci)| *tci);
                     run.packet.tags.insert(0, (*tpid, tci));
                 }
                 Action::PopVlan => _ = run.packet.tags.splice(..run.packet.tags.len().min(1), []),
-                Action::DecTtl => {
+                Action::DecTtl { .. } => {
                     let ttl = Subfield::whole(FieldId::NwTtl);
                     let is_ip = matches!(run.packet.word(word::ETH_DST) & 0xffff, 0x0800 | 0x86dd);
                     match ttl.read(&run.key()) {
@@ -126,10 +142,10 @@ impl Naive {
                         left => run.write(ttl, left - 1),
                     }
                 }
-                Action::Resubmit { port, table: next } => {
+                Action::Resubmit { port, table: next, .. } => {
                     run.resubmits += 1;
                     if run.depth >= 64 || run.resubmits > 4096 {
-                        run.done = true;
+                        (run.done, run.stopped) = (true, true);
                         return;
                     }
                     run.depth += 1;
@@ -137,6 +153,20 @@ impl Naive {
                     run.depth -= 1;
                 }
                 Action::Exit => run.done = true,
+                Action::StackPush(source) => run.stack.push(source.read(&run.key())),
+                Action::StackPop(target) => {
+                    if let Some(value) = run.stack.pop() {
+                        run.write(*target, value);
+                    }
+                }
+                Action::Clone(list) => {
+                    let kept = (run.packet.clone(), run.own, run.stack.clone(), run.set.clone());
+                    self.list(run, list, table);
+                    (run.packet, run.own, run.stack, run.set) = kept;
+                    run.done = run.stopped;
+                }
+                Action::ClearActions => run.set.clear(),
+                Action::WriteActions(list) => run.set.extend(list.iter().cloned()),
                 Action::GotoTable(next) => return self.table(run, run.in_port, next.0),
                 other => panic!("{other:?} is not made here"),
             }
@@ -207,6 +237,21 @@ impl Naive {
     }
 }
 
+/// An action set: of each kind the last, in the order of OpenFlow 1.5.1 section 5.6, but all changes of fields.
+fn in_order(set: &[Action]) -> Vec<Action> {
+    let last = |kind: fn(&Action) -> bool| set.iter().rfind(|action| kind(action)).cloned();
+    let is_set = |action: &&Action| {
+        matches!(action, Action::SetField { .. } | Action::Load { .. } | Action::SetVlanVid(_))
+    };
+    let mut list: Vec<Action> = Vec::new();
+    list.extend(last(|action| matches!(action, Action::PopVlan)));
+    list.extend(last(|action| matches!(action, Action::PushVlan { .. })));
+    list.extend(last(|action| matches!(action, Action::DecTtl { .. })));
+    list.extend(set.iter().filter(is_set).cloned());
+    list.extend(last(|action| matches!(action, Action::Output(_))));
+    list
+}
+
 fn mode(port: &Port) -> VlanMode {
     port.vlan_mode.unwrap_or(if port.tag.is_some() { VlanMode::Access } else { VlanMode::Trunk })
 }
@@ -272,5 +317,18 @@ proptest! {
         let learned = net.switch.macs("s1").into_iter().map(|row| ((row.tenant, row.vlan, row.mac), row.port.0));
         prop_assert_eq!(learned.collect::<BTreeMap<_, _>>(), naive.macs);
         prop_assert_eq!(dp(0, 1).0, 1, "ports of the first bridge have the numbers of the datapath");
+    }
+}
+
+#[test]
+fn the_random_actions_are_actions() {
+    for text in [
+        "write_actions(output:3,set_field:02:00:00:00:00:02->eth_dst)",
+        "ip,actions=write_actions(pop_vlan,dec_ttl,output:2)",
+        "clone(mod_dl_src:02:00:00:00:00:01,output:2,push_vlan:0x8100,normal)",
+        "push:NXM_OF_ETH_SRC[],pop:NXM_OF_ETH_DST[]",
+    ] {
+        let text = if text.contains("actions=") { text.to_owned() } else { format!("actions={text}") };
+        assert!(netloom_flow::parse_flow(&text).is_ok(), "{text}");
     }
 }

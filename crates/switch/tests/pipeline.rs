@@ -53,6 +53,16 @@ fn another_ingress_port_is_for_the_lookup_only() {
 }
 
 #[test]
+fn the_physical_ingress_port_is_the_one_it_came_by() {
+    let flows = ["actions=resubmit(4,1)", "table=1,in_phy_port=1,in_port=4,actions=output:2"];
+    let mut net = Net::new(&plan(&flows).config, true);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 2)]);
+    assert!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)).is_empty());
+    net.switch.add_flow("s1", "table=1,in_phy_port=3,actions=output:4", Origin::Command, net.now).unwrap();
+    assert_eq!(net.ports(dp(0, 3), &Packet::tcp(1, 2, 80)), [dp(0, 4)], "the cached answer is out of date");
+}
+
+#[test]
 fn exit_ends_everything() {
     let flows = ["actions=resubmit(,1),output:2", "table=1,actions=output:3,exit,output:4"];
     let mut net = Net::new(&plan(&flows).config, true);
@@ -154,6 +164,24 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 }
 
 #[test]
+fn what_is_not_carried_out_is_refused_by_name() {
+    let mut net = Net::new(&plan(&[]).config, true);
+    for (actions, name) in [
+        ("ct(commit,exec(set_field:1->ct_mark))", "ct"),
+        ("ct_clear", "ct_clear"),
+        ("clone(ct_clear)", "ct_clear"),
+        ("learn(table=1,limit=5)", "learn with limit"),
+        ("controller(pause)", "controller with pause"),
+        ("push_pbb:0x88e7", "push_pbb"),
+        ("decap", "decap"),
+    ] {
+        let text = format!("ip,ct_state=+trk+est,actions={actions}");
+        let added = net.switch.add_flow("s1", &text, Origin::Command, net.now);
+        assert_eq!(added, Err(FlowError::Unsupported(name)), "{actions}");
+    }
+}
+
+#[test]
 fn flows_are_added_changed_and_removed_by_command() {
     let mut net = Net::new(&plan(&[]).config, true);
     let add = |net: &mut Net, text: &str| net.switch.add_flow("s1", text, Origin::Command, net.now);
@@ -163,7 +191,7 @@ fn flows_are_added_changed_and_removed_by_command() {
     assert!(net.ports(dp(0, 1), &Packet::tcp(1, 4, 80)).is_empty());
     let overlap = add(&mut net, "check_overlap,priority=10,tcp,nw_dst=10.0.0.0/8,actions=drop");
     assert!(matches!(overlap, Err(FlowError::Overlap(_))), "{overlap:?}");
-    assert_eq!(add(&mut net, "actions=controller"), Err(FlowError::Unsupported("controller")));
+    assert_eq!(add(&mut net, "actions=group:7"), Err(FlowError::UnknownGroup(7)));
     assert!(matches!(add(&mut net, "actions=outpt:2"), Err(FlowError::Text(_))));
     let count = net.switch.mod_flows(
         "s1",
@@ -176,12 +204,19 @@ fn flows_are_added_changed_and_removed_by_command() {
     assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 4)]);
     let http = net.switch.flows("s1", "tcp,tp_dst=80,nw_dst=10.0.0.2").unwrap();
     assert_eq!((http[0].packets, http[0].bytes), (2, 180), "a change of actions keeps the counters");
-    assert_eq!(net.switch.del_flows("s1", "tcp,tp_dst=80", Matching::Strict), Ok(0), "its priority is 32768");
-    assert_eq!(net.switch.del_flows("s1", "priority=10,tcp,tp_dst=80", Matching::Strict), Ok(1));
-    assert_eq!(net.switch.del_flows("s1", "out_port=4", Matching::Loose), Ok(1));
-    assert_eq!(net.switch.del_flows("s1", "", Matching::Loose), Ok(1), "the NORMAL flow");
+    assert_eq!(
+        net.switch.del_flows("s1", "tcp,tp_dst=80", Matching::Strict, Nanos::ZERO),
+        Ok(0),
+        "its priority is 32768"
+    );
+    assert_eq!(net.switch.del_flows("s1", "priority=10,tcp,tp_dst=80", Matching::Strict, Nanos::ZERO), Ok(1));
+    assert_eq!(net.switch.del_flows("s1", "out_port=4", Matching::Loose, Nanos::ZERO), Ok(1));
+    assert_eq!(net.switch.del_flows("s1", "", Matching::Loose, Nanos::ZERO), Ok(1), "the NORMAL flow");
     assert!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)).is_empty());
-    assert_eq!(net.switch.del_flows("s9", "", Matching::Loose), Err(FlowError::NoBridge("s9".into())));
+    assert_eq!(
+        net.switch.del_flows("s9", "", Matching::Loose, Nanos::ZERO),
+        Err(FlowError::NoBridge("s9".into()))
+    );
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn only_the_difference_of_the_file_touches_flows() {
         vec![line("priority=1,actions=normal", 10), line("priority=5,tcp,actions=drop", 11)];
     let mut net = Net::new(&config, true);
     net.switch.add_flow("s1", "priority=7,udp,actions=drop", Origin::Command, net.now).unwrap();
-    net.switch.del_flows("s1", "priority=5,tcp", Matching::Strict).unwrap();
+    net.switch.del_flows("s1", "priority=5,tcp", Matching::Strict, net.now).unwrap();
     net.send(dp(0, 1), &Packet::eth(mac(1), mac(2)));
     // The file gains a line in front and a flow.
     config.bridges[0].flows = vec![
@@ -198,7 +198,7 @@ fn what_contradicts_itself_is_refused_and_nothing_changes() {
         ("Flow of bridge s2 (lab.loom.yml:3): Unknown word 'outptu'", |c| {
             c.bridges[1].flows.push(line("outptu actions=drop", 3));
         }),
-        ("Flow of bridge s2 (lab.loom.yml:4): The action 'group' is not supported yet", |c| {
+        ("Flow of bridge s2 (lab.loom.yml:4): There is no group 1", |c| {
             c.bridges[1].flows.push(line("actions=group:1", 4));
         }),
     ];

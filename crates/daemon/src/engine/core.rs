@@ -11,6 +11,7 @@ use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 
+use crate::punts::Punts;
 use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
 use crate::worker::{Caller, Device, Mail, WorkerHandle};
 
@@ -24,6 +25,8 @@ const CACHE_BYTES: usize = 256 << 20;
 pub(crate) struct Core {
     switch: SharedSwitch,
     tracked: Arc<Tracked>,
+    /// Packets for controllers.
+    punts: Arc<Punts>,
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
     /// Ports where somebody captures: packets must pass them one by one.
@@ -41,6 +44,7 @@ impl Core {
         let settings = Settings { seed, ..Settings::default() };
         let switch: SharedSwitch = Arc::new(RwLock::new(Switch::new(settings, epoch.clone())));
         let tracked = Arc::<Tracked>::default();
+        let punts = Arc::<Punts>::default();
         let pool = PoolLimit::new(POOL_BYTES);
         let of = u16::try_from(workers).unwrap_or(1);
         let mut threads = Vec::new();
@@ -56,18 +60,24 @@ impl Core {
             };
             let worker = Worker::new(config);
             counters.push(worker.counters());
-            let misses = Misses::new(Arc::clone(&switch), Arc::clone(&tracked));
+            let misses = Misses::new(Arc::clone(&switch), Arc::clone(&tracked), Arc::clone(&punts));
             threads.push((worker, misses));
         }
         let threads = WorkerHandle::start_all(threads)?;
         let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
         let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone(), callers)?;
-        Ok(Self { switch, tracked, workers: threads, counters, captured: Mutex::default(), keeper })
+        Ok(Self { switch, tracked, punts, workers: threads, counters, captured: Mutex::default(), keeper })
     }
 
     /// The switch model.
     pub(super) fn switch(&self) -> &SharedSwitch {
         &self.switch
+    }
+
+    /// Packets for controllers. While no connection takes any, the queue is closed and each is a counted drop.
+    #[expect(dead_code, reason = "controller connections take from it, and there are none yet")]
+    pub(super) fn punts(&self) -> &Arc<Punts> {
+        &self.punts
     }
 
     /// The model's counters brought up to date, and then the model for reading.

@@ -5,7 +5,7 @@
 use netloom_flow::DpAction;
 
 use crate::execute::Carried;
-use crate::execute::list::step;
+use crate::execute::list::steps;
 use crate::frame::HEADROOM;
 use crate::wiring::Wiring;
 
@@ -15,18 +15,20 @@ const HEAD: usize = 256;
 const DEPTH: u8 = 16;
 
 pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &[DpAction], depth: u8) {
-    let edits = actions.iter().any(|action| !matches!(action, DpAction::Output(_) | DpAction::Drop(_)));
+    let edits = actions
+        .iter()
+        .any(|action| !matches!(action, DpAction::Output(_) | DpAction::Userspace(_) | DpAction::Drop(_)));
     if depth >= DEPTH {
         return;
     }
     if !edits {
-        actions.iter().all(|action| step(wiring, carried, action, depth + 1));
+        steps(wiring, carried, actions, depth + 1);
         return;
     }
     // The checksum of a frame may be completed by an output; it must not be undone by half.
     carried.finish_far_checksum(HEAD);
     let aside = Aside::take(carried);
-    actions.iter().all(|action| step(wiring, carried, action, depth + 1));
+    steps(wiring, carried, actions, depth + 1);
     aside.put_back(carried);
 }
 

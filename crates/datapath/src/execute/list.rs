@@ -1,9 +1,11 @@
 //! A list of actions, one after the other.
 
 use netloom_flow::{DpAction, PortId, RecircId};
+use netloom_packet::Gso;
 
+use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
-use crate::execute::{clone, drop, output, recirculate, set, vlan};
+use crate::execute::{branch, clone, drop, mpls, output, recirculate, set, trunc, userspace, vlan, wire};
 use crate::wiring::Wiring;
 
 /// What becomes of the frame itself after a list of actions. The last action is not carried out on the spot but
@@ -21,29 +23,86 @@ pub(crate) enum Next {
 /// Carries out a list of actions.
 #[inline]
 pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &[DpAction]) -> Next {
-    let Some((last, before)) = actions.split_last() else { return Next::Done };
-    if !before.iter().all(|action| step(wiring, carried, action, 0)) {
-        return Next::Done;
-    }
-    match last {
-        DpAction::Output(port) => Next::Send(*port),
-        DpAction::Recirculate(id) => Next::Again(*id),
-        action => {
-            step(wiring, carried, action, 0);
-            Next::Done
+    let mut actions = actions;
+    loop {
+        let Some((last, before)) = actions.split_last() else { return Next::Done };
+        if carried.frame.offload.gso != Gso::None && actions.iter().any(cuts) {
+            steps(wiring, carried, actions, 0);
+            return Next::Done;
         }
+        if !steps(wiring, carried, before, 0) {
+            return Next::Done;
+        }
+        let taken = match last {
+            DpAction::Output(port) => return Next::Send(*port),
+            DpAction::Recirculate(id) => return Next::Again(*id),
+            // Nothing comes after the branch, so it is carried out on the frame itself.
+            DpAction::Meter { meter, passed } => branch::meter(wiring, carried, &meter.0, passed, 0),
+            DpAction::CheckLength { len, longer, other } => {
+                branch::check_length(wiring, carried, *len, [longer, other], 0)
+            }
+            action => {
+                step(wiring, carried, action, 0);
+                return Next::Done;
+            }
+        };
+        let Taken::Whole(branch) = taken else { return Next::Done };
+        branch::count(wiring, carried, branch);
+        actions = &branch.actions;
     }
 }
 
-/// Carries out one action here and now; `false` if the frame can go no further. `depth` counts the lists this
-/// action is in.
-pub(super) fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, depth: u8) -> bool {
+/// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS.
+const fn cuts(action: &DpAction) -> bool {
+    matches!(action, DpAction::PushMpls { .. })
+}
+
+/// Carries out a list of actions here and now; `false` if the frame can go no further. `depth` counts the lists this
+/// one is in.
+pub(super) fn steps(
+    wiring: &mut Wiring,
+    carried: &mut Carried<'_, '_>,
+    actions: &[DpAction],
+    depth: u8,
+) -> bool {
+    for (at, action) in actions.iter().enumerate() {
+        if carried.frame.offload.gso != Gso::None && cuts(action) {
+            let rest = actions.get(at..).unwrap_or_default();
+            wire::each(wiring, carried, &mut |wiring, carried| {
+                steps(wiring, carried, rest, depth);
+            });
+            return false;
+        }
+        if !step(wiring, carried, action, depth) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Carries out one action here and now; `false` if the frame can go no further.
+fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, depth: u8) -> bool {
     match action {
         DpAction::Output(port) => output::copy(wiring, carried, *port),
+        DpAction::OutputTrunc { port, max_len } => trunc::copy(wiring, carried, *port, *max_len),
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),
         DpAction::PopVlan => vlan::pop(carried),
+        DpAction::PushMpls { ethertype, lse } => return mpls::push(wiring, carried, *ethertype, *lse),
+        DpAction::PopMpls { ethertype } => mpls::pop(carried, *ethertype),
         DpAction::Clone(actions) => clone::run(wiring, carried, actions, depth),
+        DpAction::Userspace(punt) => userspace::copy(wiring, carried, punt),
+        DpAction::Meter { meter, passed } => {
+            if let Taken::Whole(branch) = branch::meter(wiring, carried, &meter.0, passed, depth) {
+                branch::take(wiring, carried, branch, depth);
+            }
+        }
+        DpAction::CheckLength { len, longer, other } => {
+            if let Taken::Whole(branch) = branch::check_length(wiring, carried, *len, [longer, other], depth)
+            {
+                branch::take(wiring, carried, branch, depth);
+            }
+        }
         DpAction::Recirculate(id) => recirculate::copy(wiring, carried, *id),
         DpAction::Drop(reason) => drop::count(wiring, carried, *reason),
     }

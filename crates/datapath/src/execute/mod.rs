@@ -1,13 +1,18 @@
 //! Carries out what the slow path said: one primitive action after the other.
 
+mod branch;
 mod carried;
 mod clone;
 mod drop;
 mod list;
+mod mpls;
 mod output;
 mod recirculate;
 mod set;
+mod trunc;
+mod userspace;
 mod vlan;
+mod wire;
 
 pub(crate) use carried::Carried;
 pub(crate) use list::{Next, run};

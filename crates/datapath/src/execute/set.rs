@@ -36,10 +36,10 @@ pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
         }
         at if at == word::MPLS + 1 => _ = edit.mpls(2, halves(new.0[at])[0]),
         word::IPV4 => ipv4(&mut edit, headers.is_arp(), &old, &new),
-        word::IPV6_SRC | 20 => _ = edit.ipv6_src(wide(&new, word::IPV6_SRC)),
-        word::IPV6_DST | 22 => _ = edit.ipv6_dst(wide(&new, word::IPV6_DST)),
+        word::IPV6_SRC..word::IPV6_DST => _ = edit.ipv6_src(wide(&new, word::IPV6_SRC)),
+        word::IPV6_DST..word::IP => _ = edit.ipv6_dst(wide(&new, word::IPV6_DST)),
         word::IP => ip(&mut edit, headers.is_arp(), &old, &new),
-        word::ND_TARGET | 25 => _ = edit.nd_target(wide(&new, word::ND_TARGET)),
+        word::ND_TARGET..word::ARP_SHA => _ = edit.nd_target(wide(&new, word::ND_TARGET)),
         word::ARP_SHA => {
             let mac = mac(new.0[word::ARP_SHA]);
             _ = if headers.is_arp() { edit.arp_sha(mac) } else { edit.nd_sll(mac) };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{DropReason, Nanos, PortId, RecircId};
+use netloom_flow::{DropReason, Nanos, PortId, Punt, RecircId};
 use netloom_packet::{Headers, Wire, parse, wire};
 
 use crate::counters::Counters;
@@ -22,6 +22,18 @@ const ARRIVALS: usize = 4_096;
 /// Most packets waiting for another worker.
 const HANDOFFS: usize = 1_024;
 
+/// Most packets for controllers that one frame can leave.
+pub(crate) const PUNTS: usize = 64;
+
+/// A finished copy of a packet for a controller.
+#[derive(Debug)]
+pub(crate) struct Punted {
+    pub(crate) packet: Packet,
+    pub(crate) punt: Arc<Punt>,
+    /// The datapath port it came in by.
+    pub(crate) port: PortId,
+}
+
 /// See the module.
 pub(crate) struct Wiring {
     pub(super) stations: Vec<Option<Box<Station>>>,
@@ -33,6 +45,8 @@ pub(crate) struct Wiring {
     pub(super) dirty: Vec<PortId>,
     /// By worker.
     pub(crate) handoffs: Vec<Vec<Handoff>>,
+    /// Packets for controllers, of the frame that is being passed on.
+    pub(crate) punts: Vec<Punted>,
     pub(crate) now: Nanos,
     pub(super) worker: u16,
     pub(super) seed: u64,
@@ -65,6 +79,7 @@ impl Wiring {
             arrivals: VecDeque::new(),
             dirty: Vec::new(),
             handoffs: (0..workers).map(|_| Vec::new()).collect(),
+            punts: Vec::new(),
             now: Nanos::ZERO,
             worker,
             seed,

@@ -6,5 +6,6 @@
 mod board;
 mod devices;
 mod links;
+mod punts;
 
-pub(crate) use board::{Arrival, Wiring};
+pub(crate) use board::{Arrival, PUNTS, Punted, Wiring};

@@ -4,8 +4,9 @@
 //! headers of NXM and OXM, what must hold for the field to exist. Several fields may share bits: `tcp_src` and
 //! `udp_src`, `vlan_tci` and `dl_vlan`; the prerequisite says which one a packet has.
 //!
-//! Not here, because no word holds them yet: `tun_metadata*`, NSH, `ct_nw_proto`, `ct_tp_*`, `ct_ipv6_*`,
-//! `nd_reserved`, `nd_options_type`.
+//! Tunnel options are variable in number and length: a TLV map of the bridge gives them numbers and lengths. The first
+//! eight numbers have 8 bytes each, right-aligned; what does not fit cannot be matched, and 8 to 63 are unknown.
+//! Registers 16 to 31 of OVS 3.7 are not here either: nothing needs them, and a rule is as large as its key.
 //!
 //! Source: ovs-fields(7), OpenFlow 1.5.1 §7.2.3.8.
 
@@ -46,10 +47,17 @@ pub enum Format {
 pub struct Oxm {
     /// The name in specifications and in `move:`: `NXM_OF_ETH_SRC`.
     pub name: &'static str,
-    /// 0x0000 and 0x0001 Nicira, 0x8000 OpenFlow basic, 0x8001 packet registers, 0xffff experimenter.
+    /// 0x0000 and 0x0001 Nicira, 0x1000 Ericsson, 0x8000 OpenFlow basic, 0x8001 packet registers, 0xffff experimenter.
     pub class: u16,
-    /// The number within the class.
+    /// Whose number it is, if the class is 0xffff; else 0. These 4 bytes follow the header, and its length counts them.
+    pub experimenter: u32,
+    /// The number within the class, or among those of the experimenter.
     pub number: u8,
+}
+
+impl Oxm {
+    /// The class of headers that name an experimenter.
+    pub const EXPERIMENTER: u16 = 0xffff;
 }
 
 /// What is known of one field.
@@ -83,6 +91,8 @@ pub struct Field {
     pub nxm: Option<Oxm>,
     /// The OpenFlow header, if any.
     pub oxm: Option<Oxm>,
+    /// The header of an experimenter, if any. For fields with a header of OpenFlow, an older form that is read too.
+    pub experimenter: Option<Oxm>,
 }
 
 impl Field {
@@ -98,11 +108,29 @@ impl Field {
     /// The name `move:` and `load:` print: the Nicira one, else the OpenFlow one, else the plain name.
     #[must_use]
     pub const fn long_name(&self) -> &'static str {
-        match (self.nxm, self.oxm) {
-            (Some(nxm), _) => nxm.name,
-            (None, Some(oxm)) => oxm.name,
-            (None, None) => self.name,
+        match (self.nxm, self.oxm, self.experimenter) {
+            (Some(header), _, _) | (None, Some(header), _) | (None, None, Some(header)) => header.name,
+            (None, None, None) => self.name,
         }
+    }
+
+    /// Bytes of a value in a binary match, without mask and experimenter. Of tunnel options: at most.
+    #[must_use]
+    pub const fn wire_bytes(&self) -> usize {
+        match (self.id, self.bits) {
+            (FieldId::PbbIsid, _) => 3,
+            (_, ..=8) => 1,
+            (_, ..=16) => 2,
+            (_, ..=32) => 4,
+            (_, ..=48) => 6,
+            (_, ..=64) => 8,
+            _ => 16,
+        }
+    }
+
+    /// Its headers: Nicira, OpenFlow, experimenter.
+    fn headers(&self) -> impl Iterator<Item = Oxm> {
+        [self.nxm, self.oxm, self.experimenter].into_iter().flatten()
     }
 
     /// The field's value in `key`, right-aligned.
@@ -197,16 +225,26 @@ impl FieldId {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let find = |is_it: &dyn Fn(&Field) -> bool| Self::ALL.iter().copied().find(|id| is_it(id.field()));
-        let long = |oxm: Option<Oxm>| oxm.is_some_and(|oxm| oxm.name.eq_ignore_ascii_case(name));
         find(&|field| field.name == name || field.aliases.contains(&name))
-            .or_else(|| find(&|field| long(field.nxm) || long(field.oxm)))
+            .or_else(|| find(&|field| field.headers().any(|oxm| oxm.name.eq_ignore_ascii_case(name))))
     }
 
-    /// Finds a field by its binary header.
+    /// Finds a field by its binary header, if that names no experimenter.
     #[must_use]
     pub fn by_header(class: u16, number: u8) -> Option<Self> {
-        let is = |oxm: Option<Oxm>| oxm.is_some_and(|oxm| oxm.class == class && oxm.number == number);
-        Self::ALL.iter().copied().find(|id| is(id.field().nxm) || is(id.field().oxm))
+        Self::with(|oxm| (oxm.class, oxm.experimenter, oxm.number) == (class, 0, number))
+    }
+
+    /// Finds a field by a binary header of class 0xffff.
+    #[must_use]
+    pub fn by_experimenter(experimenter: u32, number: u8) -> Option<Self> {
+        Self::with(|oxm| {
+            (oxm.class, oxm.experimenter, oxm.number) == (Oxm::EXPERIMENTER, experimenter, number)
+        })
+    }
+
+    fn with(is_it: impl Fn(Oxm) -> bool) -> Option<Self> {
+        Self::ALL.iter().copied().find(|id| id.field().headers().any(&is_it))
     }
 }
 
@@ -221,19 +259,46 @@ mod tests {
         let (mut names, mut headers) = (BTreeSet::new(), BTreeSet::new());
         for id in FieldId::ALL {
             let field = id.field();
-            let long = [field.nxm, field.oxm].into_iter().flatten();
-            for name in [field.name].iter().chain(field.aliases).copied().chain(long.clone().map(|h| h.name))
-            {
+            let long: Vec<Oxm> = field.headers().collect();
+            for name in [field.name].iter().chain(field.aliases).copied().chain(long.iter().map(|h| h.name)) {
                 assert!(names.insert(name), "{name} twice");
                 assert_eq!(FieldId::named(name), Some(*id), "{name}");
             }
             for header in long {
-                assert!(headers.insert((header.class, header.number)), "{header:?} twice");
-                assert_eq!(FieldId::by_header(header.class, header.number), Some(*id), "{header:?}");
+                let Oxm { class, experimenter, number, .. } = header;
+                assert!(headers.insert((class, experimenter, number)), "{header:?} twice");
+                let found = match class {
+                    Oxm::EXPERIMENTER => FieldId::by_experimenter(experimenter, number),
+                    _ => FieldId::by_header(class, number),
+                };
+                assert_eq!(found, Some(*id), "{header:?}");
             }
         }
         assert_eq!(FieldId::named("no_such_field"), None);
         assert_eq!(FieldId::named("nxm_nx_reg0"), Some(FieldId::Reg0));
+    }
+
+    #[test]
+    fn values_have_the_lengths_of_the_specifications() {
+        // ovs-fields(7) and OpenFlow 1.5.1 table 13; a value takes whole bytes, and some fields more than they need.
+        for (id, bytes) in [
+            (FieldId::InPort, 2),
+            (FieldId::InPortOxm, 4),
+            (FieldId::VlanVid, 2),
+            (FieldId::EthSrc, 6),
+            (FieldId::MplsLabel, 4),
+            (FieldId::Ipv6Label, 4),
+            (FieldId::PbbIsid, 3),
+            (FieldId::Ipv6Exthdr, 2),
+            (FieldId::NshSpi, 4),
+            (FieldId::TunErspanIdx, 4),
+            (FieldId::NwFrag, 1),
+            (FieldId::TcpFlags, 2),
+            (FieldId::CtLabel, 16),
+            (FieldId::TunId, 8),
+        ] {
+            assert_eq!(id.field().wire_bytes(), bytes, "{id:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! Name "name" [aliases] at word, shift, width;
 //!     bits in actions; how values are written; if prerequisite; maskable, writable;
-//!     implied [bits]; nxm [class number name]; oxm [class number name]
+//!     implied [bits]; nxm [class number name]; oxm [class number name]; exp [by experimenter number name]
 //! ```
 
 use super::{Field, Format, Oxm};
@@ -14,14 +14,22 @@ macro_rules! header {
         None
     };
     ($class:literal $number:literal $name:ident) => {
-        Some(Oxm { name: stringify!($name), class: $class, number: $number })
+        Some(Oxm { name: stringify!($name), class: $class, experimenter: 0, number: $number })
+    };
+    (by $experimenter:literal $number:literal $name:ident) => {
+        Some(Oxm {
+            name: stringify!($name),
+            class: Oxm::EXPERIMENTER,
+            experimenter: $experimenter,
+            number: $number,
+        })
     };
 }
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $id:ident $name:literal [$($alias:literal)*] at $word:expr, $shift:literal, $width:literal;
        bits $bits:literal; $format:ident; if $pre:ident; $maskable:literal, $writable:literal;
-       implied [$($implied:expr)*]; nxm [$($nxm:tt)*]; oxm [$($oxm:tt)*])*) => {
+       implied [$($implied:expr)*]; nxm [$($nxm:tt)*]; oxm [$($oxm:tt)*]$(; exp [$($exp:tt)*])?)*) => {
         /// A field: an index into the table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -50,6 +58,7 @@ macro_rules! fields {
                         implied: &[$($implied),*],
                         nxm: header!($($nxm)*),
                         oxm: header!($($oxm)*),
+                        experimenter: header!($($($exp)*)?),
                     };
                     &FIELD
                 })* }
@@ -73,6 +82,9 @@ const PRESENT: (u8, u64) = (index(word::ETH_SRC), 0x1000);
 /// What makes a tunnel address an IPv4-mapped one.
 const SRC_MAPPED: (u8, u64) = (index(word::TUN_SRC + 1), 0xffff_0000_0000);
 const DST_MAPPED: (u8, u64) = (index(word::TUN_DST + 1), 0xffff_0000_0000);
+/// The same of the addresses of a connection.
+const CT_SRC_MAPPED: (u8, u64) = (index(word::CT_SRC + 1), 0xffff_0000_0000);
+const CT_DST_MAPPED: (u8, u64) = (index(word::CT_DST + 1), 0xffff_0000_0000);
 
 fields! {
     /// The ingress port in 16 bits, as NXM has it.
@@ -83,6 +95,10 @@ fields! {
     InPortOxm "in_port_oxm" [] at word::IN_PORT, 32, 32;
         bits 32; Port; if None; false, true;
         implied []; nxm []; oxm [0x8000 0 OXM_OF_IN_PORT]
+    /// The ingress port that is a device. The same as the ingress port, as long as no port of ours stands for another.
+    InPhyPort "in_phy_port" [] at word::DP_HASH, 0, 32;
+        bits 32; Port; if None; false, false;
+        implied []; nxm []; oxm [0x8000 1 OXM_OF_IN_PHY_PORT]
     /// The recirculation id. Not for users.
     RecircId "recirc_id" [] at word::IN_PORT, 0, 32;
         bits 32; Hexadecimal; if None; false, false;
@@ -107,14 +123,34 @@ fields! {
     CtLabel "ct_label" [] at word::CT_LABEL, 0, 128;
         bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 108 NXM_NX_CT_LABEL]; oxm []
-    /// Source of the connection's first packet.
-    CtNwSrc "ct_nw_src" [] at word::CT_NW, 32, 32;
-        bits 32; Ipv4; if Ipv4; true, false;
-        implied []; nxm [0x0001 120 NXM_NX_CT_NW_SRC]; oxm []
-    /// Destination of the connection's first packet.
-    CtNwDst "ct_nw_dst" [] at word::CT_NW, 0, 32;
-        bits 32; Ipv4; if Ipv4; true, false;
-        implied []; nxm [0x0001 121 NXM_NX_CT_NW_DST]; oxm []
+    /// IPv4 source of the connection's first packet.
+    CtNwSrc "ct_nw_src" [] at word::CT_SRC + 1, 0, 32;
+        bits 32; Ipv4; if Ct; true, false;
+        implied [CT_SRC_MAPPED]; nxm [0x0001 120 NXM_NX_CT_NW_SRC]; oxm []
+    /// IPv4 destination of the connection's first packet.
+    CtNwDst "ct_nw_dst" [] at word::CT_DST + 1, 0, 32;
+        bits 32; Ipv4; if Ct; true, false;
+        implied [CT_DST_MAPPED]; nxm [0x0001 121 NXM_NX_CT_NW_DST]; oxm []
+    /// IPv6 source of the connection's first packet.
+    CtIpv6Src "ct_ipv6_src" [] at word::CT_SRC, 0, 128;
+        bits 128; Ipv6; if Ct; true, false;
+        implied []; nxm [0x0001 122 NXM_NX_CT_IPV6_SRC]; oxm []
+    /// IPv6 destination of the connection's first packet.
+    CtIpv6Dst "ct_ipv6_dst" [] at word::CT_DST, 0, 128;
+        bits 128; Ipv6; if Ct; true, false;
+        implied []; nxm [0x0001 123 NXM_NX_CT_IPV6_DST]; oxm []
+    /// IP protocol of the connection.
+    CtNwProto "ct_nw_proto" [] at word::CT_L4, 24, 8;
+        bits 8; Decimal; if Ct; false, false;
+        implied []; nxm [0x0001 119 NXM_NX_CT_NW_PROTO]; oxm []
+    /// Source port of the connection's first packet.
+    CtTpSrc "ct_tp_src" [] at word::CT_L4, 48, 16;
+        bits 16; Decimal; if Ct; true, false;
+        implied []; nxm [0x0001 124 NXM_NX_CT_TP_SRC]; oxm []
+    /// Destination port of the connection's first packet.
+    CtTpDst "ct_tp_dst" [] at word::CT_L4, 32, 16;
+        bits 16; Decimal; if Ct; true, false;
+        implied []; nxm [0x0001 125 NXM_NX_CT_TP_DST]; oxm []
     /// The tunnel key.
     TunId "tun_id" ["tunnel_id"] at word::TUN_ID, 0, 64;
         bits 64; Hexadecimal; if None; true, true;
@@ -147,6 +183,70 @@ fields! {
     TunGbpFlags "tun_gbp_flags" [] at word::TUN_META, 8, 8;
         bits 8; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 39 NXM_NX_TUN_GBP_FLAGS]; oxm []
+    /// The TOS byte of the tunnel's outer header.
+    TunTos "tun_tos" [] at word::TUN_META, 40, 8;
+        bits 8; Decimal; if None; false, false;
+        implied []; nxm []; oxm []
+    /// TTL or hop limit of the tunnel's outer header.
+    TunTtl "tun_ttl" [] at word::TUN_META, 32, 8;
+        bits 8; Decimal; if None; false, false;
+        implied []; nxm []; oxm []
+    /// The index of ERSPAN version 1.
+    TunErspanIdx "tun_erspan_idx" [] at word::TUN_EXT, 40, 20;
+        bits 20; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm []; exp [by 0x2320 11 NXOXM_ET_ERSPAN_IDX]
+    /// The version of ERSPAN.
+    TunErspanVer "tun_erspan_ver" [] at word::TUN_EXT, 32, 4;
+        bits 4; Decimal; if None; true, true;
+        implied []; nxm []; oxm []; exp [by 0x2320 12 NXOXM_ET_ERSPAN_VER]
+    /// The direction that ERSPAN version 2 mirrors.
+    TunErspanDir "tun_erspan_dir" [] at word::TUN_EXT, 24, 1;
+        bits 1; Decimal; if None; true, true;
+        implied []; nxm []; oxm []; exp [by 0x2320 13 NXOXM_ET_ERSPAN_DIR]
+    /// The hardware id of ERSPAN version 2.
+    TunErspanHwid "tun_erspan_hwid" [] at word::TUN_EXT, 16, 6;
+        bits 6; Hexadecimal; if None; true, true;
+        implied []; nxm []; oxm []; exp [by 0x2320 14 NXOXM_ET_ERSPAN_HWID]
+    /// The flags of GTP-U.
+    TunGtpuFlags "tun_gtpu_flags" [] at word::TUN_EXT, 8, 8;
+        bits 8; Hexadecimal; if None; true, false;
+        implied []; nxm []; oxm []; exp [by 0x2320 15 NXOXM_ET_GTPU_FLAGS]
+    /// The message type of GTP-U.
+    TunGtpuMsgtype "tun_gtpu_msgtype" [] at word::TUN_EXT, 0, 8;
+        bits 8; Decimal; if None; true, false;
+        implied []; nxm []; oxm []; exp [by 0x2320 16 NXOXM_ET_GTPU_MSGTYPE]
+    /// The tunnel option that the TLV map gives number 0, its last 8 bytes.
+    TunMetadata0 "tun_metadata0" [] at word::TUN_METADATA, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 40 NXM_NX_TUN_METADATA0]; oxm []
+    /// The tunnel option that the TLV map gives number 1, its last 8 bytes.
+    TunMetadata1 "tun_metadata1" [] at word::TUN_METADATA + 1, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 41 NXM_NX_TUN_METADATA1]; oxm []
+    /// The tunnel option that the TLV map gives number 2, its last 8 bytes.
+    TunMetadata2 "tun_metadata2" [] at word::TUN_METADATA + 2, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 42 NXM_NX_TUN_METADATA2]; oxm []
+    /// The tunnel option that the TLV map gives number 3, its last 8 bytes.
+    TunMetadata3 "tun_metadata3" [] at word::TUN_METADATA + 3, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 43 NXM_NX_TUN_METADATA3]; oxm []
+    /// The tunnel option that the TLV map gives number 4, its last 8 bytes.
+    TunMetadata4 "tun_metadata4" [] at word::TUN_METADATA + 4, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 44 NXM_NX_TUN_METADATA4]; oxm []
+    /// The tunnel option that the TLV map gives number 5, its last 8 bytes.
+    TunMetadata5 "tun_metadata5" [] at word::TUN_METADATA + 5, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 45 NXM_NX_TUN_METADATA5]; oxm []
+    /// The tunnel option that the TLV map gives number 6, its last 8 bytes.
+    TunMetadata6 "tun_metadata6" [] at word::TUN_METADATA + 6, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 46 NXM_NX_TUN_METADATA6]; oxm []
+    /// The tunnel option that the TLV map gives number 7, its last 8 bytes.
+    TunMetadata7 "tun_metadata7" [] at word::TUN_METADATA + 7, 0, 64;
+        bits 64; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 47 NXM_NX_TUN_METADATA7]; oxm []
     /// The packet mark, as the kernel's `skb->mark`.
     PktMark "pkt_mark" [] at word::PKT_MARK, 32, 32;
         bits 32; Hexadecimal; if None; true, true;
@@ -154,7 +254,7 @@ fields! {
     /// The datapath's hash of the packet.
     DpHash "dp_hash" [] at word::DP_HASH, 32, 32;
         bits 32; Hexadecimal; if None; true, false;
-        implied []; nxm [0x0001 35 NXM_NX_DP_HASH]; oxm []
+        implied []; nxm [0x0001 35 NXM_NX_DP_HASH]; oxm []; exp [by 0x2320 0 NXOXM_ET_DP_HASH]
     /// OpenFlow metadata.
     Metadata "metadata" [] at word::METADATA, 0, 64;
         bits 64; Hexadecimal; if None; true, true;
@@ -278,7 +378,7 @@ fields! {
     /// The output port in the action set.
     ActsetOutput "actset_output" [] at word::CONJ, 0, 32;
         bits 32; Port; if None; false, false;
-        implied []; nxm []; oxm [0x8000 43 OXM_OF_ACTSET_OUTPUT]
+        implied []; nxm []; oxm [0x8000 43 OXM_OF_ACTSET_OUTPUT]; exp [by 0x4f4e_4600 43 ONFOXM_ET_ACTSET_OUTPUT]
     /// Ethernet source.
     EthSrc "eth_src" ["dl_src"] at word::ETH_SRC, 16, 48;
         bits 48; Ethernet; if None; true, true;
@@ -311,6 +411,14 @@ fields! {
     VlanPcp "vlan_pcp" [] at word::ETH_SRC, 13, 3;
         bits 3; Decimal; if Vlan; false, true;
         implied [PRESENT]; nxm []; oxm [0x8000 7 OXM_OF_VLAN_PCP]
+    /// The service instance of provider backbone bridging.
+    PbbIsid "pbb_isid" [] at word::PBB, 0, 24;
+        bits 24; Hexadecimal; if Pbb; true, true;
+        implied []; nxm []; oxm [0x8000 37 OXM_OF_PBB_ISID]
+    /// Whether the service instance uses its customer's addresses.
+    PbbUca "pbb_uca" [] at word::PBB, 24, 1;
+        bits 1; Decimal; if Pbb; false, true;
+        implied []; nxm []; oxm [0x8000 41 OXM_OF_PBB_UCA]
     /// The label of the outermost MPLS header.
     MplsLabel "mpls_label" [] at word::MPLS, 44, 20;
         bits 20; Decimal; if Mpls; false, true;
@@ -347,6 +455,10 @@ fields! {
     Ipv6Label "ipv6_label" [] at word::IP, 0, 20;
         bits 20; Hexadecimal; if Ipv6; true, true;
         implied []; nxm [0x0001 27 NXM_NX_IPV6_LABEL]; oxm [0x8000 28 OXM_OF_IPV6_FLABEL]
+    /// Which IPv6 extension headers there are, as bits of OpenFlow 1.3.
+    Ipv6Exthdr "ipv6_exthdr" [] at word::IP, 20, 9;
+        bits 9; Hexadecimal; if Ipv6; true, false;
+        implied []; nxm []; oxm [0x8000 39 OXM_OF_IPV6_EXTHDR]
     /// IP protocol, after extension headers.
     NwProto "nw_proto" ["ip_proto"] at word::IP, 56, 8;
         bits 8; Decimal; if Ip; false, false;
@@ -391,6 +503,46 @@ fields! {
     ArpTha "arp_tha" [] at word::ARP_THA, 16, 48;
         bits 48; Ethernet; if Arp; true, true;
         implied []; nxm [0x0001 18 NXM_NX_ARP_THA]; oxm [0x8000 25 OXM_OF_ARP_THA]
+    /// The flags of NSH.
+    NshFlags "nsh_flags" [] at word::NSH, 56, 8;
+        bits 8; Decimal; if Nsh; true, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 1 NXOXM_NSH_FLAGS]
+    /// The time to live of NSH.
+    NshTtl "nsh_ttl" [] at word::NSH, 48, 8;
+        bits 8; Decimal; if Nsh; false, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 10 NXOXM_NSH_TTL]
+    /// The type of the metadata of NSH.
+    NshMdtype "nsh_mdtype" [] at word::NSH, 40, 8;
+        bits 8; Decimal; if Nsh; false, false;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 2 NXOXM_NSH_MDTYPE]
+    /// What NSH carries.
+    NshNp "nsh_np" [] at word::NSH, 32, 8;
+        bits 8; Decimal; if Nsh; false, false;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 3 NXOXM_NSH_NP]
+    /// The service path.
+    NshSpi "nsh_spi" ["nsp"] at word::NSH, 8, 24;
+        bits 24; Hexadecimal; if Nsh; false, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 4 NXOXM_NSH_SPI]
+    /// The place on the service path.
+    NshSi "nsh_si" ["nsi"] at word::NSH, 0, 8;
+        bits 8; Decimal; if Nsh; false, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 5 NXOXM_NSH_SI]
+    /// Context 1 of NSH.
+    NshC1 "nsh_c1" ["nshc1"] at word::NSH_CONTEXT, 32, 32;
+        bits 32; Hexadecimal; if Nsh; true, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 6 NXOXM_NSH_C1]
+    /// Context 2 of NSH.
+    NshC2 "nsh_c2" ["nshc2"] at word::NSH_CONTEXT, 0, 32;
+        bits 32; Hexadecimal; if Nsh; true, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 7 NXOXM_NSH_C2]
+    /// Context 3 of NSH.
+    NshC3 "nsh_c3" ["nshc3"] at word::NSH_CONTEXT + 1, 32, 32;
+        bits 32; Hexadecimal; if Nsh; true, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 8 NXOXM_NSH_C3]
+    /// Context 4 of NSH.
+    NshC4 "nsh_c4" ["nshc4"] at word::NSH_CONTEXT + 1, 0, 32;
+        bits 32; Hexadecimal; if Nsh; true, true;
+        implied []; nxm []; oxm []; exp [by 0x005a_d650 9 NXOXM_NSH_C4]
     /// Source port of TCP, UDP or SCTP.
     TpSrc "tp_src" [] at word::L4, 48, 16;
         bits 16; Decimal; if Ports; true, true;
@@ -410,7 +562,7 @@ fields! {
     /// TCP flags.
     TcpFlags "tcp_flags" [] at word::L4, 16, 12;
         bits 12; TcpFlags; if Tcp; true, false;
-        implied []; nxm [0x0001 34 NXM_NX_TCP_FLAGS]; oxm [0x8000 42 OXM_OF_TCP_FLAGS]
+        implied []; nxm [0x0001 34 NXM_NX_TCP_FLAGS]; oxm [0x8000 42 OXM_OF_TCP_FLAGS]; exp [by 0x4f4e_4600 42 ONFOXM_ET_TCP_FLAGS]
     /// UDP source port.
     UdpSrc "udp_src" [] at word::L4, 48, 16;
         bits 16; Decimal; if Udp; true, true;
@@ -455,4 +607,12 @@ fields! {
     NdTll "nd_tll" [] at word::ARP_THA, 16, 48;
         bits 48; Ethernet; if NdAdvert; true, true;
         implied []; nxm [0x0001 25 NXM_NX_ND_TLL]; oxm [0x8000 33 OXM_OF_IPV6_ND_TLL]
+    /// The reserved word of a neighbour discovery message.
+    NdReserved "nd_reserved" [] at word::L4, 0, 32;
+        bits 32; Decimal; if Nd; false, true;
+        implied []; nxm [0x1000 1 ERICOXM_OF_ICMPV6_ND_RESERVED]; oxm []
+    /// The type of the first link-layer address option of a neighbour discovery message.
+    NdOptionsType "nd_options_type" [] at word::ARP_SHA, 0, 8;
+        bits 8; Decimal; if Nd; false, true;
+        implied []; nxm [0x1000 2 ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE]; oxm []
 }

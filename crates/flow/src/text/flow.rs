@@ -5,7 +5,7 @@ use std::fmt;
 use super::error::FlowTextError;
 use super::piece::{Item, Items, Piece};
 use super::port::{self, PortNames, no_names};
-use super::{actions, matches, value};
+use super::{action, matches, value};
 use crate::{Action, FlowMatch, OfPort, TableId};
 
 /// The priority of a flow that names none.
@@ -84,6 +84,15 @@ impl Default for FlowText {
     }
 }
 
+/// New actions for flows, as `ovs-ofctl mod-flows` takes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowModText {
+    /// The flows that match this get its actions.
+    pub flow: FlowText,
+    /// Only those whose cookie has these bits: value and mask.
+    pub cookie: Option<(u64, u64)>,
+}
+
 /// Which flows are meant, as `ovs-ofctl dump-flows` and `del-flows` take it: no actions, and nothing is default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowFilter {
@@ -95,6 +104,8 @@ pub struct FlowFilter {
     pub cookie: Option<(u64, u64)>,
     /// Only those that output to this port.
     pub out_port: Option<OfPort>,
+    /// Only those that use this group.
+    pub out_group: Option<u32>,
     /// Only those for a part of these packets.
     pub matches: FlowMatch,
 }
@@ -114,6 +125,32 @@ pub fn parse_flow(text: &str) -> Result<FlowText, FlowTextError> {
 /// # Errors
 /// The first thing that is wrong, with its place and, where possible, what would be right.
 pub fn parse_flow_with(text: &str, ports: PortNames<'_>) -> Result<FlowText, FlowTextError> {
+    parse(text, ports, |_| Ok(false))
+}
+
+/// Reads new actions for flows in the syntax of `ovs-ofctl mod-flows`: as a flow, but that a cookie with a mask says
+/// which flows are meant.
+///
+/// # Errors
+/// As [`parse_flow_with`].
+pub fn parse_flow_mod(text: &str, ports: PortNames<'_>) -> Result<FlowModText, FlowTextError> {
+    let mut cookie = None;
+    let flow = parse(text, ports, |item| match item.value {
+        Some(value) if item.key.text == "cookie" && value.text.contains('/') => {
+            cookie = Some(masked_cookie(value)?);
+            Ok(true)
+        }
+        _ => Ok(false),
+    })?;
+    Ok(FlowModText { flow, cookie })
+}
+
+/// Reads a flow. `first` may take items that a flow would not.
+fn parse(
+    text: &str,
+    ports: PortNames<'_>,
+    mut first: impl FnMut(Item<'_>) -> Result<bool, FlowTextError>,
+) -> Result<FlowText, FlowTextError> {
     let mut flow = FlowText::default();
     let mut parser = matches::Parser::default();
     let mut list = None;
@@ -127,7 +164,7 @@ pub fn parse_flow_with(text: &str, ports: PortNames<'_>) -> Result<FlowText, Flo
             }
             break;
         }
-        if !flow.take(item)? && !parser.take(item)? {
+        if !first(item)? && !flow.take(item)? && !parser.take(item)? {
             return Err(unknown(item));
         }
     }
@@ -138,7 +175,7 @@ pub fn parse_flow_with(text: &str, ports: PortNames<'_>) -> Result<FlowText, Flo
         );
     };
     flow.matches = parser.finish(ports)?;
-    flow.actions = actions::parse(list, &flow.matches, flow.table, ports)?;
+    flow.actions = action::parse(list, &flow.matches, flow.table, ports)?;
     Ok(flow)
 }
 
@@ -176,7 +213,7 @@ impl FlowText {
         match key {
             "table" => self.table = table(item)?,
             "priority" => self.priority = value::small(needed(item)?)?,
-            "cookie" => self.cookie = value::small(needed(item)?)?,
+            "cookie" => self.cookie = cookie(needed(item)?)?,
             "idle_timeout" => self.idle_timeout = value::small(needed(item)?)?,
             "hard_timeout" => self.hard_timeout = value::small(needed(item)?)?,
             "importance" => self.importance = value::small(needed(item)?)?,
@@ -194,20 +231,30 @@ impl FlowFilter {
             "table" => self.table = Some(table(item)?),
             "priority" => self.priority = Some(value::small(needed(item)?)?),
             "out_port" => self.out_port = Some(port::parse(needed(item)?, ports)?),
-            "cookie" => {
-                let text = needed(item)?;
-                self.cookie = Some(match text.split_once("/") {
-                    Some((_, mask)) if mask.text == "-1" => {
-                        (value::small(text.slice(0, text.text.len() - 3))?, u64::MAX)
-                    }
-                    Some((value, mask)) => (value::small(value)?, value::small(mask)?),
-                    None => (value::small(text)?, u64::MAX),
-                });
-            }
+            "out_group" => self.out_group = Some(value::small(needed(item)?)?),
+            "cookie" => self.cookie = Some(masked_cookie(needed(item)?)?),
             _ => return Ok(None),
         }
         Ok(Some(()))
     }
+}
+
+/// The cookie a flow gets.
+fn cookie(text: Piece<'_>) -> Result<u64, FlowTextError> {
+    match text.split_once("/") {
+        Some((_, mask)) => Err(FlowTextError::new(mask, "The cookie of a new flow has no mask")
+            .hint("a mask says which flows are meant: when flows are changed, deleted or listed")),
+        None => value::small(text),
+    }
+}
+
+/// `0x10/0xf0`; `-1` is a mask of all bits, as is none.
+fn masked_cookie(text: Piece<'_>) -> Result<(u64, u64), FlowTextError> {
+    Ok(match text.split_once("/") {
+        Some((value, mask)) if mask.text == "-1" => (value::small(value)?, u64::MAX),
+        Some((value, mask)) => (value::small(value)?, value::small(mask)?),
+        None => (value::small(text)?, u64::MAX),
+    })
 }
 
 fn needed(item: Item<'_>) -> Result<Piece<'_>, FlowTextError> {
@@ -227,8 +274,14 @@ pub(super) fn table_id(text: Piece<'_>) -> Result<TableId, FlowTextError> {
     Ok(TableId(u8::try_from(id).unwrap_or(u8::MAX)))
 }
 
+/// Reads the number of a table where packets may go on: 254 is there, though no flow can be; 255 is the present one.
+pub(super) fn table_ref(text: Piece<'_>) -> Result<Option<TableId>, FlowTextError> {
+    let id = value::number(text, 255)?;
+    Ok(u8::try_from(id).ok().filter(|id| *id != 255).map(TableId))
+}
+
 fn unknown(item: Item<'_>) -> FlowTextError {
-    const OTHERS: [&str; 9] = [
+    const OTHERS: [&str; 10] = [
         "table",
         "priority",
         "cookie",
@@ -237,6 +290,7 @@ fn unknown(item: Item<'_>) -> FlowTextError {
         "importance",
         "actions",
         "out_port",
+        "out_group",
         "in_port",
     ];
     let name = item.key.text;
@@ -246,7 +300,7 @@ fn unknown(item: Item<'_>) -> FlowTextError {
     };
     let known = OTHERS.into_iter().chain(FlowFlags::NAMES).chain(matches::names());
     let error = FlowTextError::new(item.key, what);
-    if actions::is_known(name) {
+    if action::is_known(name) {
         return error.hint("this is an action: it stands behind actions=");
     }
     error.did_you_mean(name, known)
@@ -298,6 +352,6 @@ impl fmt::Display for Rule<'_> {
         if !(is_default && is_any) {
             f.write_str(" ")?;
         }
-        write!(f, "actions={}", actions::Shown(self.actions))
+        write!(f, "actions={}", action::Shown(self.actions))
     }
 }

@@ -15,16 +15,26 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod actions;
+mod action;
+mod bucket;
 mod error;
 mod flow;
+mod group;
 mod matches;
+mod meter;
 mod piece;
 mod port;
+mod selection;
 mod value;
 
+pub use bucket::BucketText;
 pub use error::FlowTextError;
 pub use flow::{
-    DEFAULT_PRIORITY, FlowFilter, FlowFlags, FlowText, Rule, parse_filter, parse_flow, parse_flow_with,
+    DEFAULT_PRIORITY, FlowFilter, FlowFlags, FlowModText, FlowText, Rule, parse_filter, parse_flow,
+    parse_flow_mod, parse_flow_with,
 };
+pub use group::{GroupKind, GroupText, parse_group, parse_group_filter};
+pub use meter::{BandKind, BandText, MeterText, MeterUnit, parse_meter, parse_meter_filter};
+pub(crate) use port::Shown as ShownPort;
 pub use port::{PortNames, no_names};
+pub use selection::{SelectionMethod, SelectionText};

@@ -70,7 +70,7 @@ fn reserved_number(number: u32) -> Option<OfPort> {
 
 /// A port as it is printed: the name of a reserved one, else the number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shown(pub(super) OfPort);
+pub(crate) struct Shown(pub(crate) OfPort);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,6 +25,8 @@ pub enum Origin {
         /// Its target, such as `tcp:127.0.0.1:6653`.
         target: String,
     },
+    /// Packets: a flow with the action `learn` added it.
+    Learned,
 }
 
 impl fmt::Display for Origin {
@@ -34,6 +36,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Command => f.write_str("command"),
             Self::Controller { target } => write!(f, "controller {target}"),
+            Self::Learned => f.write_str("learned"),
         }
     }
 }

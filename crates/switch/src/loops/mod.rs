@@ -88,7 +88,7 @@ impl Switch {
         let links = alone().flat_map(|bridge| {
             bridge.ports.values().filter_map(|port| {
                 let (peer, far) = self.other_end(port)?;
-                (peer.is_alone() && port.link.up && far.link.up).then_some((
+                (peer.is_alone() && port.is_up() && far.is_up()).then_some((
                     bridge.id,
                     port.number,
                     port.peer?,
@@ -125,7 +125,7 @@ impl Switch {
         if self.loops == Loops::Allow || !bridge.is_alone() || !peer.is_alone() {
             return Role::Forwarding;
         }
-        if !port.link.up || !far.link.up {
+        if !port.is_up() || !far.is_up() {
             return Role::Down;
         }
         match self.loops {

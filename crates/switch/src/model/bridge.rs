@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, TableId};
 
+use super::control::Control;
+use super::group::Group;
 use super::mac::MacTable;
+use super::meter::MeterEntry;
 use super::port::Port;
 use super::table::Table;
 use crate::config;
@@ -22,6 +25,11 @@ pub(crate) struct Bridge {
     /// Those that were ever used; an absent one is empty.
     pub(crate) tables: BTreeMap<TableId, Table>,
     pub(crate) macs: MacTable,
+    pub(crate) groups: BTreeMap<u32, Group>,
+    pub(crate) meters: BTreeMap<u32, MeterEntry>,
+    pub(crate) control: Control,
+    /// Orders changes of the roles of controllers.
+    pub(crate) generation: Option<u64>,
     /// When MAC entries were last forgotten because paths changed: older sightings say nothing any more.
     pub(crate) flushed: Nanos,
     /// Wire packets dropped, by reason and by the port they came in by or were to leave by.
@@ -37,6 +45,10 @@ impl Bridge {
             ports: BTreeMap::new(),
             tables: BTreeMap::new(),
             macs: MacTable::new(seed),
+            groups: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            control: Control::default(),
+            generation: None,
             flushed: Nanos::ZERO,
             drops: BTreeMap::new(),
         }

@@ -5,19 +5,28 @@
 
 mod bridge;
 mod change_log;
+mod control;
+mod frozen;
+mod group;
 mod hash;
 mod mac;
+mod meter;
 mod owners;
 mod port;
 mod rule;
 mod table;
+mod uses;
 mod versions;
 mod vlan;
 
 pub(crate) use bridge::{Bridge, Bridges};
 pub(crate) use change_log::ChangeLog;
+pub use control::{Control, PortConfig};
+pub(crate) use frozen::{Frozen, FrozenFrame, FrozenStates};
+pub use group::{Bucket, Carried, Group, GroupType, Selection};
 pub(crate) use hash::Keyed;
 pub(crate) use mac::{Learned, MacEntry, MacKey};
+pub(crate) use meter::MeterEntry;
 pub(crate) use owners::{Directory, Home};
 pub use owners::{Owner, Owners, Subnet};
 pub use port::{Crossed, LinkState, Role};
@@ -25,5 +34,7 @@ pub(crate) use port::{Peer, Port};
 pub use rule::Rule;
 pub(crate) use rule::{RuleState, Rules};
 pub(crate) use table::Table;
+pub use table::TableLimit;
+pub(crate) use uses::{each_action, uses_meter};
 pub(crate) use versions::Versions;
 pub(crate) use vlan::VID;

@@ -2,6 +2,7 @@
 
 use netloom_flow::{BridgeId, OfPort, PortId, TenantId};
 
+use super::control::PortConfig;
 use super::vlan::Vlans;
 use crate::config;
 
@@ -83,6 +84,7 @@ pub(crate) struct Port {
     pub(crate) peer: Option<Peer>,
     pub(crate) link: LinkState,
     pub(crate) role: Role,
+    pub(crate) config: PortConfig,
     /// Changes with everything above.
     pub(crate) version: u64,
     pub(crate) crossed: Crossed,
@@ -105,9 +107,15 @@ impl Port {
             peer: None,
             link: LinkState::default(),
             role: Role::default(),
+            config: PortConfig::default(),
             version,
             crossed: Crossed::default(),
         }
+    }
+
+    /// Whether its link is up and nobody has taken it down.
+    pub(crate) const fn is_up(&self) -> bool {
+        self.link.up && !self.config.down
     }
 
     /// Whether packets of a tenant may leave here.

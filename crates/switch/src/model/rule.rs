@@ -5,6 +5,7 @@ use std::sync::Arc;
 use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
 
 use crate::config::Origin;
+use crate::events::Removed;
 
 /// A flow of a table. Changing one makes a new value; its number stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +34,16 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
-    /// When it goes, as far as is known now.
-    pub(crate) fn expires(&self) -> Option<Nanos> {
-        let after =
-            |seconds: u16, from: Nanos| (seconds != 0).then(|| from + Nanos::from_secs(u64::from(seconds)));
-        let idle = after(self.rule.flow.idle_timeout, self.used);
-        let hard = after(self.rule.flow.hard_timeout, self.modified);
-        idle.into_iter().chain(hard).min()
+    /// When it goes and why, as far as is known now.
+    pub(crate) fn expires(&self) -> Option<(Nanos, Removed)> {
+        let flow = &self.rule.flow;
+        let after = |seconds: u16, from: Nanos, why| {
+            (seconds != 0).then(|| (from + Nanos::from_secs(u64::from(seconds)), why))
+        };
+        let hard = after(flow.hard_timeout, self.modified, Removed::Hard);
+        let idle = after(flow.idle_timeout, self.used, Removed::Idle);
+        // Of two at the same moment, the hard one counts, as in OVS.
+        hard.into_iter().chain(idle).min_by_key(|(date, _)| *date)
     }
 }
 
@@ -61,6 +65,14 @@ struct Slot {
 impl Rules {
     /// Adds a rule; `make` is given its number.
     pub(crate) fn add(&mut self, now: Nanos, make: impl FnOnce(RuleId) -> Rule) -> Arc<Rule> {
+        // A rule that was put back is in a slot that is still listed as free.
+        while self
+            .free
+            .last()
+            .is_some_and(|slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.state.is_some()))
+        {
+            self.free.pop();
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -86,6 +98,15 @@ impl Rules {
 
     pub(crate) fn get_mut(&mut self, id: RuleId) -> Option<&mut RuleState> {
         self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?.state.as_mut()
+    }
+
+    /// Puts a rule back that was removed or changed since, under its old number.
+    pub(crate) fn restore(&mut self, state: RuleState) {
+        let id = state.rule.id;
+        if let Some(slot) = self.slots.get_mut(slot_of(id)) {
+            slot.generation = generation_of(id);
+            slot.state = Some(state);
+        }
     }
 
     pub(crate) fn remove(&mut self, id: RuleId) -> Option<RuleState> {

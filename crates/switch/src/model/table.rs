@@ -1,24 +1,162 @@
 //! A flow table: a classifier of rules and two counters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_flow::{Classifier, FlowKey, FlowMask};
+use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, word};
 
 use super::rule::Rule;
 
 /// A flow table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    pub(crate) rules: Classifier<Arc<Rule>>,
+    /// All rules. Those that are clauses of conjunctions are in `clauses`, too.
+    pub(crate) rules: Rulebook,
     /// Wire packets looked up here.
     pub(crate) lookups: u64,
     /// Wire packets that matched a rule.
     pub(crate) matches: u64,
+    /// How many flows there may be, and what happens beyond.
+    pub(crate) limit: TableLimit,
+}
+
+/// What happens to a flow for which there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableLimit {
+    /// How many flows there may be.
+    pub max_flows: u32,
+    /// Whether an old flow makes room: the one of least importance, of those the one that would go first. Else the
+    /// new one is refused.
+    pub evicts: bool,
+}
+
+impl Default for TableLimit {
+    /// A million, and no more.
+    fn default() -> Self {
+        Self { max_flows: 1_000_000, evicts: false }
+    }
+}
+
+/// The rules of a table. A rule that is a clause of conjunctions matches nothing by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Rulebook {
+    whole: Classifier<Arc<Rule>>,
+    /// The clauses, by priority.
+    clauses: BTreeMap<u16, Classifier<Arc<Rule>>>,
+    /// How many there are.
+    n_clauses: usize,
+}
+
+/// Whether a rule only says that it is a clause.
+fn is_clause(rule: &Rule) -> bool {
+    rule.flow.actions.iter().any(|action| matches!(action, Action::Conjunction { .. }))
+}
+
+impl Rulebook {
+    pub(crate) fn len(&self) -> usize {
+        self.whole.len() + self.n_clauses
+    }
+
+    pub(crate) fn get(&self, matches: &FlowMatch, priority: u32) -> Option<&Arc<Rule>> {
+        let clauses = || self.clauses.get(&short(priority))?.get(matches, priority);
+        self.whole.get(matches, priority).or_else(clauses)
+    }
+
+    /// Adds a rule, and returns the one with the same match and priority.
+    pub(crate) fn insert(
+        &mut self,
+        matches: &FlowMatch,
+        priority: u32,
+        rule: Arc<Rule>,
+    ) -> Option<Arc<Rule>> {
+        if is_clause(&rule) {
+            let old = self.remove(matches, priority);
+            self.clauses.entry(short(priority)).or_default().insert(matches, priority, rule);
+            self.n_clauses += 1;
+            return old;
+        }
+        let old = self.whole.insert(matches, priority, rule);
+        if old.is_some() || self.n_clauses == 0 { old } else { self.remove_clause(matches, priority) }
+    }
+
+    pub(crate) fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
+        self.whole.remove(matches, priority).or_else(|| self.remove_clause(matches, priority))
+    }
+
+    fn remove_clause(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
+        let clauses = self.clauses.get_mut(&short(priority))?;
+        let rule = clauses.remove(matches, priority)?;
+        self.n_clauses -= 1;
+        if clauses.is_empty() {
+            self.clauses.remove(&short(priority));
+        }
+        Some(rule)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, FlowMatch, &Arc<Rule>)> {
+        self.whole.iter().chain(self.clauses.values().flat_map(Classifier::iter))
+    }
+
+    pub(crate) fn overlapping(
+        &self,
+        matches: &FlowMatch,
+        priority: u32,
+    ) -> impl Iterator<Item = (FlowMatch, &Arc<Rule>)> {
+        let clauses = self.clauses.get(&short(priority));
+        let clauses = clauses.into_iter().flat_map(move |clauses| clauses.overlapping(matches, priority));
+        self.whole.overlapping(matches, priority).chain(clauses)
+    }
+
+    /// The rule for a packet, and the conjunction that led to it.
+    fn lookup(&self, key: &FlowKey, mask: &mut FlowMask) -> Option<(&Arc<Rule>, Option<u32>)> {
+        let plain = self.whole.lookup(key, Some(mask));
+        let floor = plain.map(|rule| rule.flow.priority);
+        for (priority, clauses) in self.clauses.iter().rev() {
+            if floor.is_some_and(|floor| floor > *priority) {
+                break;
+            }
+            for id in complete(clauses, key, mask) {
+                let mut key = *key;
+                key.0[word::CONJ] = key.0[word::CONJ] & 0xffff_ffff | u64::from(id) << 32;
+                if let Some(rule) = self.whole.lookup(&key, Some(mask))
+                    && rule.flow.matches.mask().0[word::CONJ] >> 32 != 0
+                {
+                    return Some((rule, Some(id)));
+                }
+            }
+        }
+        plain.map(|rule| (rule, None))
+    }
+}
+
+/// The conjunctions of which a packet matches every clause, by number.
+fn complete(clauses: &Classifier<Arc<Rule>>, key: &FlowKey, mask: &mut FlowMask) -> Vec<u32> {
+    let mut met: BTreeMap<u32, (u64, u8)> = BTreeMap::new();
+    for (_, matches, rule) in clauses.iter() {
+        // Whether or not it matches, its bits were looked at.
+        mask.0.iter_mut().zip(&matches.mask().0).for_each(|(seen, bits)| *seen |= bits);
+        if !matches.matches(key) {
+            continue;
+        }
+        for action in &rule.flow.actions {
+            if let Action::Conjunction { id, clause, n_clauses } = action {
+                let (bits, n) = met.entry(*id).or_default();
+                *bits |= 1_u64.checked_shl(u32::from(*clause)).unwrap_or(0);
+                *n = *n_clauses;
+            }
+        }
+    }
+    let all = |n: u8| u64::MAX.checked_shr(64 - u32::from(n.min(64))).unwrap_or(0);
+    met.into_iter().filter(|(_, (bits, n))| *n > 0 && bits & all(*n) == all(*n)).map(|(id, _)| id).collect()
+}
+
+fn short(priority: u32) -> u16 {
+    u16::try_from(priority).unwrap_or(u16::MAX)
 }
 
 impl Table {
-    /// The rule for a packet; the bits that decided it are added to `mask`.
-    pub(crate) fn lookup(&self, key: &FlowKey, mask: &mut FlowMask) -> Option<&Arc<Rule>> {
-        self.rules.lookup(key, Some(mask))
+    /// The rule for a packet, and the conjunction that led to it; the bits that decided it are added to `mask`.
+    pub(crate) fn lookup(&self, key: &FlowKey, mask: &mut FlowMask) -> Option<(&Arc<Rule>, Option<u32>)> {
+        self.rules.lookup(key, mask)
     }
 }

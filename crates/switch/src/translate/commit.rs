@@ -14,6 +14,9 @@ const HEADERS: [u64; PACKET_WORDS] = {
     let address = 0xffff_ffff_ffff_0000;
     bits[word::ETH_DST] = address;
     bits[word::ETH_SRC] = address;
+    // All but the bottom of stack.
+    bits[word::MPLS] = 0xffff_feff_ffff_feff;
+    bits[word::MPLS + 1] = 0xffff_feff_0000_0000;
     bits[word::IPV4] = u64::MAX;
     bits[word::IPV6_SRC] = u64::MAX;
     bits[word::IPV6_SRC + 1] = u64::MAX;
@@ -78,9 +81,9 @@ mod tests {
         for id in FieldId::ALL.iter().filter(|id| id.field().writable) {
             let first = usize::from(id.field().word);
             let is_header = (word::ETH_DST..PACKET_WORDS).contains(&first);
-            if !is_header || first == word::MPLS || id.field().bits <= 16 && id.field().name.contains("vlan")
-            {
-                continue; // MPLS is refused, VLAN headers are brought up to date by themselves
+            let is_refused = crate::flow_mod::unwritable(*id).is_some();
+            if !is_header || is_refused || id.field().bits <= 16 && id.field().name.contains("vlan") {
+                continue; // VLAN headers are brought up to date by themselves
             }
             let mut bits = FlowMask::default();
             Subfield::whole(*id).unwildcard(&mut bits);

@@ -1,6 +1,6 @@
 //! A packet on its way through the pipeline: what it says now, and which of it is still the packet's own.
 
-use netloom_flow::{FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, word};
+use netloom_flow::{FieldId, FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, word};
 
 /// The bits of `vlan_tci` in [`word::ETH_SRC`].
 pub(super) const TCI: u64 = 0xffff;
@@ -25,12 +25,22 @@ pub(super) struct Flow {
     written: FlowMask,
     /// The words with written bits.
     rewritten: u64,
+    /// MPLS headers pushed, less those popped, since ingress.
+    labels: i32,
+    /// An MPLS header came or went.
+    is_reshaped: bool,
 }
 
 impl Flow {
     /// A packet as it comes in by a port.
     pub(super) fn new(key: &PacketKey, in_port: OfPort) -> Self {
-        let mut flow = Self { key: FlowKey::default(), written: FlowMask::default(), rewritten: 0 };
+        let mut flow = Self {
+            key: FlowKey::default(),
+            written: FlowMask::default(),
+            rewritten: 0,
+            labels: 0,
+            is_reshaped: false,
+        };
         flow.key.0[..PACKET_WORDS].copy_from_slice(&key.0);
         flow.set_in_port(in_port);
         flow
@@ -62,6 +72,7 @@ impl Flow {
 
     fn set_in_port(&mut self, port: OfPort) {
         self.key.0[word::IN_PORT] = u64::from(port.0) << 32;
+        FieldId::InPhyPort.field().write(&mut self.key, u128::from(port.0), u128::MAX);
     }
 
     pub(super) const fn tenant(&self) -> TenantId {
@@ -111,6 +122,22 @@ impl Flow {
             *written |= bits;
             self.rewritten |= 1 << index;
         }
+    }
+
+    /// Notes that MPLS headers were pushed (or popped, below 0).
+    pub(super) const fn reshaped(&mut self, labels: i32) {
+        self.labels += labels;
+        self.is_reshaped = true;
+    }
+
+    /// Whether an MPLS header came or went.
+    pub(super) const fn is_reshaped(&self) -> bool {
+        self.is_reshaped
+    }
+
+    /// Bytes of VLAN headers, and of MPLS headers beside those at ingress.
+    pub(super) fn shim_bytes(&self) -> i32 {
+        tag_bytes(&self.key.0) + 4 * self.labels
     }
 
     /// The VLAN headers, outermost first. A key knows two at most.

@@ -60,7 +60,9 @@ impl<'a> Translator<'a> {
             Cut::Budget
         } else if self.trail.has_been_to(peer.bridge) {
             Cut::Visited
-        } else if self.must_parse(&visiting.flow) {
+        } else if self.max_len.is_some() || !self.open.is_empty() {
+            Cut::Branch
+        } else if visiting.flow.is_reshaped() || self.must_parse(&visiting.flow) {
             Cut::Reparse
         } else {
             return Ok(peer);

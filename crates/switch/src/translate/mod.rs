@@ -12,27 +12,44 @@
 //! (`effects`). A packet that crosses to another switch waits in a queue until the switch it left is done, as it
 //! would on a wire; so a long path takes no deep stack.
 
+mod action_set;
+mod branch;
 mod commit;
+mod copy;
 mod flow;
+mod frame;
 mod fusion;
+mod group;
+mod hash;
+mod learn;
+mod mpls;
 mod normal;
 mod output;
 mod pipeline;
+mod punt;
+mod recirc;
 mod set;
 mod solicit;
 
 use std::collections::VecDeque;
 
 use netloom_flow::{
-    Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey, PacketMask, Translation,
-    Upcall, word,
+    Action, Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey, PacketMask, PortId,
+    RecircId, Translation, Upcall, word,
 };
 
+use self::action_set::UNSET;
+use self::branch::Open;
 use self::flow::{Flow, tag_bytes, unwildcard};
+pub(crate) use self::frame::Place;
+use self::frame::{Actions, Frame};
 use self::fusion::{Trail, Visit};
 use crate::model::{Bridge, Port, Role};
 use crate::recorder::{Event, Recorder};
 use crate::switch::Switch;
+
+/// Lookups and groups nested in each other. Source: `MAX_DEPTH` of OVS.
+const MAX_DEPTH: u32 = 64;
 
 /// A translation in the making.
 pub(crate) struct Translator<'a> {
@@ -44,8 +61,16 @@ pub(crate) struct Translator<'a> {
     effects: Vec<Effect>,
     /// What the packet is in the datapath after the actions so far.
     sent: Flow,
-    /// Bytes of VLAN headers at ingress.
-    tags: i32,
+    /// Bytes of VLAN headers where packets are counted: at ingress, or where the present branch begins.
+    base: i32,
+    /// Branches in the making, within each other.
+    open: Vec<Open>,
+    /// Choices that both sides of are being followed, within each other.
+    forks: u32,
+    /// The structure of the packet in the datapath was changed, in the present copy.
+    reshaped: bool,
+    /// Outputs send so many bytes only.
+    max_len: Option<u32>,
     outputs: usize,
     /// Where copies go on.
     waiting: VecDeque<Visit>,
@@ -53,18 +78,53 @@ pub(crate) struct Translator<'a> {
 }
 
 /// A packet in one bridge.
+#[derive(Debug, Clone)]
 struct Visiting<'a> {
     bridge: &'a Bridge,
     flow: Flow,
-    /// Lookups so far, and how deep the present one is nested.
+    /// What is still to be done, the last first.
+    frames: Vec<Frame<'a>>,
+    /// What was pushed.
+    stack: Vec<u128>,
+    /// The action set, as it was written.
+    set: Vec<&'a Action>,
+    /// Lookups beside the pipeline so far.
     resubmits: u32,
-    depth: u32,
     /// Some copy has gone somewhere, or was dropped for a reason.
     settled: bool,
     /// The last lookup found nothing.
     missed: bool,
-    /// No further action is carried out.
-    done: bool,
+    /// The packet's inner headers are not known before it is parsed again.
+    is_opaque: bool,
+}
+
+impl<'a> Visiting<'a> {
+    fn new(bridge: &'a Bridge, mut flow: Flow) -> Self {
+        flow.write(word::CONJ, UNSET.into(), u64::MAX);
+        Self {
+            bridge,
+            flow,
+            frames: Vec::with_capacity(8),
+            stack: Vec::new(),
+            set: Vec::new(),
+            resubmits: 0,
+            settled: false,
+            missed: false,
+            is_opaque: false,
+        }
+    }
+
+    /// Nothing more is done with the packet, but for ending copies.
+    fn stop(&mut self) {
+        self.frames.retain(|frame| matches!(frame, Frame::Restore(_)));
+    }
+
+    /// No further action is carried out on this copy, but for the action set.
+    fn exit(&mut self) {
+        while matches!(self.frames.last(), Some(Frame::List(_))) {
+            self.frames.pop();
+        }
+    }
 }
 
 impl<'a> Translator<'a> {
@@ -73,41 +133,80 @@ impl<'a> Translator<'a> {
         upcall: &Upcall<'_>,
         recorder: &'a mut dyn Recorder,
     ) -> Translation {
+        let (port, recirc) = split(upcall.key.0[word::IN_PORT]);
+        let frozen = switch.frozen.get(RecircId(recirc));
+        let mut translator = Translator::new(switch, upcall.key, recorder);
+        let cacheable = match (&frozen, recirc) {
+            (None, 0) => translator.run(upcall.key, PortId(port)),
+            (None, _) => translator.refuse(DropReason::NoRecirc),
+            (Some(frozen), _) => {
+                translator.thaw(Flow::new(upcall.key, frozen.in_port), frozen);
+                translator.serve_waiting();
+                true
+            }
+        };
+        if recirc != 0 {
+            translator.depend(Dependency::Recirc(RecircId(recirc)));
+        }
+        translator.finish(cacheable)
+    }
+
+    /// What a controller's actions do to a packet that it sends. `key.in_port` is not looked at.
+    pub(crate) fn translate_out(
+        switch: &'a Switch,
+        bridge: &'a Bridge,
+        in_port: OfPort,
+        actions: &'a [Action],
+        key: &PacketKey,
+        recorder: &'a mut dyn Recorder,
+    ) -> Translation {
+        let mut translator = Translator::new(switch, key, recorder);
+        translator.trail.go(bridge.id);
+        let mut visiting = Visiting::new(bridge, Flow::new(key, in_port));
+        visiting.frames.push(Frame::list(Actions::Written(actions), Place::packet_out()));
+        translator.finish_visit(visiting);
+        translator.serve_waiting();
+        translator.finish(false)
+    }
+
+    fn new(switch: &'a Switch, key: &PacketKey, recorder: &'a mut dyn Recorder) -> Self {
         let mut mask = PacketMask::default();
         // Who came in where is always part of the question.
         mask.0[word::IN_PORT] = u64::MAX;
         mask.0[word::TENANT] = 0xffff << 48;
-        let mut translator = Self {
+        Self {
             switch,
             recorder,
             mask,
             actions: Vec::with_capacity(4),
             dependencies: Vec::with_capacity(16),
             effects: Vec::with_capacity(16),
-            sent: Flow::new(upcall.key, OfPort::NONE),
-            tags: tag_bytes(&upcall.key.0),
+            sent: Flow::new(key, OfPort::NONE),
+            base: tag_bytes(&key.0),
+            open: Vec::new(),
+            forks: 0,
+            reshaped: false,
+            max_len: None,
             outputs: 0,
             waiting: VecDeque::new(),
             trail: Trail::default(),
-        };
-        let cacheable = translator.run(upcall.key);
-        translator.finish(cacheable)
+        }
     }
 
-    fn run(&mut self, key: &PacketKey) -> bool {
-        let (port, recirc) = split(key.0[word::IN_PORT]);
-        if recirc != 0 {
-            return self.refuse(DropReason::NoRecirc);
-        }
-        let Some((bridge, number)) = self.switch.dp_ports.get(&netloom_flow::PortId(port)).copied() else {
+    fn run(&mut self, key: &PacketKey, port: PortId) -> bool {
+        let Some((bridge, number)) = self.switch.dp_ports.get(&port).copied() else {
             return self.refuse(DropReason::NoPort);
         };
         self.trail.go(bridge);
         self.waiting.push_back(Visit { bridge, flow: Flow::new(key, number) });
+        self.serve_waiting();
+        true
+    }
+
+    fn serve_waiting(&mut self) {
         while let Some(visit) = self.waiting.pop_front() {
             self.visit(visit);
         }
-        true
     }
 
     /// An answer that no model stands behind: for this packet only.
@@ -132,25 +231,36 @@ impl<'a> Translator<'a> {
     /// A packet comes in to a bridge.
     fn visit(&mut self, visit: Visit) {
         let Some(bridge) = self.switch.bridges.get(visit.bridge) else { return };
-        let mut visiting = Visiting {
-            bridge,
-            flow: visit.flow,
-            resubmits: 0,
-            depth: 0,
-            settled: false,
-            missed: false,
-            done: false,
-        };
+        let mut visiting = Visiting::new(bridge, visit.flow);
         let Some(port) = self.port(bridge, visiting.flow.in_port()) else { return };
         let (name, number) = (port.name.as_str(), port.number);
         self.recorder.record(Event::Enter { bridge: &bridge.config.name, port: name, number });
         if port.role == Role::Blocked {
             return self.drop(&mut visiting, DropReason::Blocked, number);
         }
+        if !port.config.receives() {
+            return self.drop(&mut visiting, DropReason::PortConfig, number);
+        }
         self.start_pipeline(&mut visiting);
+        self.finish_visit(visiting);
+    }
+
+    /// Does what is to be done with a packet in a bridge.
+    fn finish_visit(&mut self, mut visiting: Visiting<'a>) {
+        let mark = self.mark();
+        self.go(&mut visiting);
+        self.settle(&mut visiting);
+        self.close_to(mark.open);
+        if !self.waiting.is_empty() {
+            self.back_to(&mark);
+        }
+    }
+
+    /// A packet that went nowhere was dropped.
+    fn settle(&mut self, visiting: &mut Visiting<'a>) {
         if !visiting.settled {
             let reason = if visiting.missed { DropReason::TableMiss } else { DropReason::FlowAction };
-            self.drop(&mut visiting, reason, number);
+            self.drop(visiting, reason, visiting.flow.in_port());
         }
     }
 
@@ -196,7 +306,7 @@ impl<'a> Translator<'a> {
 
     /// Bytes a packet is longer now than it was at ingress.
     fn extra(&self, flow: &Flow) -> i32 {
-        tag_bytes(&flow.key.0) - self.tags
+        flow.shim_bytes() - self.base
     }
 }
 

@@ -121,7 +121,8 @@ impl<'a> Translator<'a> {
         let tenant = visiting.flow.tenant();
         let (mut copies, mut foreign) = (0, 0);
         for port in visiting.bridge.ports.values() {
-            if port.number == in_port.number || port.role != Role::Forwarding || !port.vlans.includes(vlan) {
+            let is_closed = port.role != Role::Forwarding || port.config.no_flood || !port.config.sends();
+            if port.number == in_port.number || is_closed || !port.vlans.includes(vlan) {
                 continue;
             }
             if port.carries(tenant) {

@@ -1,23 +1,52 @@
 //! Sending a packet by one port, or by many.
 
-use netloom_flow::{DpAction, DropReason, OfPort};
+use netloom_flow::{DpAction, DropReason, OfPort, TableId};
 
+use super::frame::Place;
 use super::{Translator, Visiting};
 use crate::model::{Port, Role};
 use crate::recorder::{Cut, Event};
 
 impl<'a> Translator<'a> {
     /// The action `output`, reserved ports included.
-    pub(super) fn output(&mut self, visiting: &mut Visiting<'a>, number: OfPort) {
+    pub(super) fn output(&mut self, visiting: &mut Visiting<'a>, number: OfPort, place: Place) {
         let in_port = visiting.flow.in_port();
         match number {
             OfPort::NORMAL => self.normal(visiting),
-            OfPort::FLOOD | OfPort::ALL => self.everywhere(visiting),
+            OfPort::FLOOD | OfPort::ALL => self.everywhere(visiting, number == OfPort::FLOOD),
             OfPort::IN_PORT => self.send_by(visiting, in_port),
-            // There is no controller yet; `TABLE` is for packets that one sends.
-            OfPort::CONTROLLER | OfPort::TABLE | OfPort::NONE => {}
+            OfPort::CONTROLLER => self.tell_controllers(visiting, u16::MAX, place),
+            // For packets that a controller sends only.
+            OfPort::TABLE if place.rule.is_none() => self.start_again(visiting, place),
+            OfPort::TABLE | OfPort::NONE => {}
             number if number == in_port => self.drop(visiting, DropReason::Hairpin, number),
             number => self.send_by(visiting, number),
+        }
+    }
+
+    /// The first bytes of the packet leave by a port, or by all that a reserved one stands for.
+    pub(super) fn output_first(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        number: OfPort,
+        max_len: u32,
+        place: Place,
+    ) {
+        if number == OfPort::CONTROLLER {
+            let max_len = u16::try_from(max_len).unwrap_or(u16::MAX);
+            return self.tell_controllers(visiting, max_len, place);
+        }
+        self.max_len = Some(max_len);
+        self.output(visiting, number, place);
+        self.max_len = None;
+    }
+
+    /// A controller sends the packet through the tables.
+    fn start_again(&mut self, visiting: &mut Visiting<'a>, place: Place) {
+        let in_port = visiting.flow.in_port();
+        self.resubmit(visiting, in_port, TableId(0), place.depth);
+        if visiting.missed {
+            self.miss(visiting, TableId(0));
         }
     }
 
@@ -29,11 +58,12 @@ impl<'a> Translator<'a> {
     }
 
     /// Every port of the tenant but the ingress and those that take no floods.
-    fn everywhere(&mut self, visiting: &mut Visiting<'a>) {
+    fn everywhere(&mut self, visiting: &mut Visiting<'a>, is_flood: bool) {
         self.depend_on_bridge(visiting.bridge);
         let (in_port, tenant) = (visiting.flow.in_port(), visiting.flow.tenant());
         for port in visiting.bridge.ports.values() {
-            if port.number != in_port && port.carries(tenant) && port.role == Role::Forwarding {
+            let is_open = port.carries(tenant) && port.role == Role::Forwarding && port.config.sends();
+            if port.number != in_port && is_open && !(is_flood && port.config.no_flood) {
                 self.send(visiting, port);
             }
         }
@@ -50,6 +80,9 @@ impl<'a> Translator<'a> {
         if port.role == Role::Blocked {
             return self.drop(visiting, DropReason::Blocked, port.number);
         }
+        if !port.config.sends() {
+            return self.drop(visiting, DropReason::PortConfig, port.number);
+        }
         visiting.settled = true;
         match self.far_end(visiting, port) {
             Ok(peer) => self.cross(visiting, port, peer),
@@ -61,7 +94,10 @@ impl<'a> Translator<'a> {
         let Port { number, dp_port, .. } = *port;
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         self.commit(&visiting.flow);
-        self.actions.push(DpAction::Output(dp_port));
+        self.actions.push(match self.max_len {
+            Some(max_len) => DpAction::OutputTrunc { port: dp_port, max_len },
+            None => DpAction::Output(dp_port),
+        });
         self.outputs += 1;
     }
 }

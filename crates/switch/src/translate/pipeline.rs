@@ -2,40 +2,94 @@
 
 use std::sync::Arc;
 
+use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, Dependency, DropReason, Effect, FlowMask, OfPort, TableId, word};
 
-use super::{Translator, Visiting};
+use super::frame::{Actions, Frame, Place};
+use super::{MAX_DEPTH, Translator, Visiting};
 use crate::model::Rule;
 use crate::recorder::Event;
 
-/// Resubmits nested in each other, and in all, in one bridge. Source: `MAX_DEPTH` and `MAX_RESUBMITS` of OVS.
-const MAX_DEPTH: u32 = 64;
+/// Resubmits in all in one bridge. Source: `MAX_RESUBMITS` of OVS.
 const MAX_RESUBMITS: u32 = 4096;
 
-/// What comes after an action list.
-enum Next {
-    /// Nothing.
-    Done,
-    /// Another table, instead of what was left.
-    Goto(TableId),
+/// What a lookup is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// The way through the tables: if nothing is found, the table's miss counts.
+    Pipeline,
+    /// A lookup beside it: if nothing is found, nothing happens.
+    Resubmit,
 }
 
 impl<'a> Translator<'a> {
     pub(super) fn start_pipeline(&mut self, visiting: &mut Visiting<'a>) {
-        let in_port = visiting.flow.in_port();
-        self.pipeline(visiting, in_port, TableId(0));
+        let (in_port, table) = (visiting.flow.in_port(), TableId(0));
+        visiting.frames.push(Frame::Set(Place { reason: PacketInReason::ActionSet, ..Place::packet_out() }));
+        self.enter(visiting, in_port, table, 0, Lookup::Pipeline);
     }
 
-    /// Looks up in a table and carries out what it says, until no `goto_table` leads on.
-    fn pipeline(&mut self, visiting: &mut Visiting<'a>, in_port: OfPort, mut table: TableId) {
-        let mut in_port = in_port;
-        while let Some(rule) = self.lookup(visiting, in_port, table) {
-            let rule: &'a Rule = rule;
-            match self.carry_out(visiting, &rule.flow.actions, table) {
-                Next::Goto(next) if next > table => table = next,
-                Next::Goto(_) | Next::Done => return,
+    /// Does what is to be done, until nothing is left.
+    pub(super) fn go(&mut self, visiting: &mut Visiting<'a>) {
+        while let Some(frame) = visiting.frames.last_mut() {
+            if let Frame::List(list) = frame {
+                let place = list.place;
+                match list.actions.get(list.at) {
+                    Some(action) if visiting.is_opaque && !Self::is_shallow(action) => {
+                        self.recirculate(visiting)
+                    }
+                    Some(action) => {
+                        list.at += 1;
+                        self.act(visiting, action, place);
+                    }
+                    None => _ = visiting.frames.pop(),
+                }
+                continue;
             }
-            in_port = visiting.flow.in_port();
+            match visiting.frames.pop() {
+                Some(Frame::Set(place)) => Self::carry_out_set(visiting, place),
+                Some(Frame::Bucket(group, at, place)) => self.bucket(visiting, group, at, place),
+                Some(Frame::Restore(kept)) => self.end_copy(visiting, *kept),
+                Some(Frame::List(_)) | None => {}
+            }
+        }
+    }
+
+    /// Looks up in a table; what it says comes next.
+    fn enter(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        in_port: OfPort,
+        table: TableId,
+        depth: u32,
+        why: Lookup,
+    ) {
+        match self.lookup(visiting, in_port, table) {
+            Some(rule) => {
+                let rule: &'a Rule = rule;
+                let is_miss_flow = rule.flow.priority == 0 && rule.flow.matches.is_any();
+                let place = Place {
+                    table,
+                    rule: Some(rule.id),
+                    cookie: Some(rule.flow.cookie),
+                    is_miss_flow,
+                    depth,
+                    reason: if is_miss_flow { PacketInReason::NoMatch } else { PacketInReason::Action },
+                };
+                if let Some(Frame::Set(set)) = visiting.frames.last_mut() {
+                    *set = Place { reason: PacketInReason::ActionSet, ..place };
+                }
+                visiting.frames.push(Frame::list(Actions::Written(&rule.flow.actions), place));
+            }
+            None if why == Lookup::Pipeline => self.miss(visiting, table),
+            None => {}
+        }
+    }
+
+    /// Nothing was found on the way through the tables: the packet is at its end.
+    pub(super) fn miss(&mut self, visiting: &mut Visiting<'a>, table: TableId) {
+        if self.asks_about_misses(visiting) {
+            self.miss_to_controllers(visiting, table);
         }
     }
 
@@ -49,10 +103,14 @@ impl<'a> Translator<'a> {
         let mut seen = FlowMask::default();
         let mut key = visiting.flow.key;
         key.0[word::IN_PORT] = u64::from(in_port.0) << 32;
-        let rule = bridge.tables.get(&table).and_then(|table| table.lookup(&key, &mut seen));
+        let found = bridge.tables.get(&table).and_then(|table| table.lookup(&key, &mut seen));
         self.look_at(&visiting.flow, &seen);
         let rewritten = visiting.flow.rewritten();
         self.depend(Dependency::Table { bridge: bridge.id, table, in_port, rewritten });
+        if let Some(conjunction) = found.and_then(|(_, conjunction)| conjunction) {
+            visiting.flow.write(word::CONJ, u64::from(conjunction) << 32, !0 << 32);
+        }
+        let rule = found.map(|(rule, _)| rule);
         let (bridge, extra) = (bridge.id, self.extra(&visiting.flow));
         self.effects.push(match rule {
             Some(rule) => Effect::Match { bridge, table, rule: rule.id, extra },
@@ -63,40 +121,68 @@ impl<'a> Translator<'a> {
         rule
     }
 
-    fn carry_out(&mut self, visiting: &mut Visiting<'a>, actions: &'a [Action], table: TableId) -> Next {
-        for action in actions {
-            self.recorder.record(Event::Action(action));
-            match action {
-                Action::Output(port) => self.output(visiting, *port),
-                Action::OutputReg { source, .. } => {
-                    let port = self.read(visiting, *source);
-                    self.output(visiting, OfPort(u32::try_from(port).unwrap_or(u32::MAX)));
+    fn act(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
+        self.recorder.record(Event::Action(action));
+        match action {
+            Action::Output(port) | Action::Enqueue { port, .. } => self.output(visiting, *port, place),
+            Action::OutputReg { source, max_len } => {
+                let port = self.read(visiting, *source);
+                match OfPort(u32::try_from(port).unwrap_or(u32::MAX)) {
+                    OfPort::CONTROLLER => self.tell_controllers(visiting, *max_len, place),
+                    port => self.output(visiting, port, place),
                 }
-                Action::Resubmit { port, table: next } => {
-                    let port = port.unwrap_or(visiting.flow.in_port());
-                    self.resubmit(visiting, port, next.unwrap_or(table));
+            }
+            Action::OutputTrunc { port, max_len } => self.output_first(visiting, *port, *max_len, place),
+            Action::Controller(controller) => self.controller(visiting, controller, place),
+            Action::Bundle(bundle) => self.bundle(visiting, bundle, place),
+            Action::Group(group) => self.group(visiting, *group, place),
+            Action::Resubmit { port, table, .. } => {
+                let port = port.unwrap_or(visiting.flow.in_port());
+                self.resubmit(visiting, port, table.unwrap_or(place.table), place.depth);
+            }
+            Action::GotoTable(next) => {
+                visiting.frames.pop();
+                if *next > place.table {
+                    let in_port = visiting.flow.in_port();
+                    self.enter(visiting, in_port, *next, place.depth, Lookup::Pipeline);
                 }
-                Action::GotoTable(next) => return Next::Goto(*next),
-                Action::DecTtl if !self.dec_ttl(visiting) => return Next::Done,
-                Action::Exit => visiting.done = true,
-                edit => self.edit(visiting, edit),
             }
-            if visiting.done {
-                return Next::Done;
+            Action::Clone(actions) => {
+                self.begin_copy(visiting);
+                visiting.frames.push(Frame::list(Actions::Written(actions), place));
             }
+            Action::Meter(meter) => self.meter(visiting, *meter),
+            Action::CheckPktLarger { len, target } => self.check_larger(visiting, *len, *target),
+            Action::DecTtl { controllers } if !self.dec_ttl(visiting) => {
+                self.ttl_to_controllers(visiting, controllers, place);
+                visiting.frames.pop();
+            }
+            Action::DecMplsTtl if !self.dec_mpls_ttl(visiting) => {
+                self.ttl_to_controllers(visiting, &[], place);
+                visiting.frames.pop();
+            }
+            Action::Exit => visiting.exit(),
+            Action::ClearActions => Self::clear_actions(visiting),
+            Action::WriteActions(actions) => self.write_actions(visiting, actions),
+            Action::Learn(learn) => self.learn_flow(visiting, learn, place),
+            Action::FinTimeout { idle, hard } => self.fin_timeout(visiting, *idle, *hard, place),
+            edit => self.edit(visiting, edit),
         }
-        Next::Done
     }
 
-    fn resubmit(&mut self, visiting: &mut Visiting<'a>, in_port: OfPort, table: TableId) {
+    pub(super) fn resubmit(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        in_port: OfPort,
+        table: TableId,
+        depth: u32,
+    ) {
         visiting.resubmits += 1;
-        if visiting.depth >= MAX_DEPTH || visiting.resubmits > MAX_RESUBMITS {
-            visiting.done = true;
+        if depth >= MAX_DEPTH || visiting.resubmits > MAX_RESUBMITS {
+            visiting.stop();
             let port = visiting.flow.in_port();
             return self.drop(visiting, DropReason::ResubmitLimit, port);
         }
-        visiting.depth += 1;
-        self.pipeline(visiting, in_port, table);
-        visiting.depth -= 1;
+        self.enter(visiting, in_port, table, depth + 1, Lookup::Resubmit);
     }
 }

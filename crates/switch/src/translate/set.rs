@@ -30,6 +30,22 @@ impl<'a> Translator<'a> {
             Action::SetVlanPcp(pcp) => self.set_tci(visiting, u16::from(*pcp) << 13, 0xe000),
             Action::PushVlan { tpid } => self.push_vlan(visiting, *tpid),
             Action::PopVlan => self.pop_vlan(&mut visiting.flow),
+            Action::PushMpls { ethertype } => self.push_mpls(visiting, *ethertype),
+            Action::PopMpls { ethertype } => self.pop_mpls(visiting, *ethertype),
+            Action::CopyTtlOut => self.copy_mpls_ttl(visiting, true),
+            Action::CopyTtlIn => self.copy_mpls_ttl(visiting, false),
+            Action::StackPush(source) => {
+                let value = self.read(visiting, *source);
+                visiting.stack.push(value);
+            }
+            Action::StackPop(target) => {
+                if let Some(value) = visiting.stack.pop() {
+                    self.write(visiting, *target, value);
+                }
+            }
+            Action::SetQueue(queue) => visiting.flow.write(word::PKT_MARK, u64::from(*queue), 0xffff_ffff),
+            Action::PopQueue => visiting.flow.write(word::PKT_MARK, 0, 0xffff_ffff),
+            Action::Multipath(multipath) => self.multipath(visiting, multipath),
             // Those that are not known here were refused when the flow was added.
             _ => {}
         }
@@ -44,7 +60,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Writes a field, if the packet has it.
-    fn write(&mut self, visiting: &mut Visiting<'a>, target: Subfield, value: u128) {
+    pub(super) fn write(&mut self, visiting: &mut Visiting<'a>, target: Subfield, value: u128) {
         if !self.has(&visiting.flow, target.field) {
             return;
         }
@@ -72,7 +88,7 @@ impl<'a> Translator<'a> {
         });
     }
 
-    fn has(&mut self, flow: &Flow, field: FieldId) -> bool {
+    pub(super) fn has(&mut self, flow: &Flow, field: FieldId) -> bool {
         let mut seen = FlowMask::default();
         let holds = field.field().prerequisite.holds(&flow.key, Some(&mut seen));
         self.look_at(flow, &seen);
@@ -116,7 +132,7 @@ impl<'a> Translator<'a> {
         let [outer, inner] = visiting.flow.tags();
         if inner.is_some() {
             // A key has no room for a third header.
-            visiting.done = true;
+            visiting.stop();
             let port = visiting.flow.in_port();
             return self.drop(visiting, DropReason::FlowAction, port);
         }

@@ -4,14 +4,13 @@
 //! Each switch on the way decides for itself and alike, so the packet follows the spanning tree (or a shortest
 //! path) to the switch the owner is attached to.
 
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use netloom_flow::{BridgeId, Dependency, DropReason, OfPort, word};
 
 use super::normal::Way;
 use super::{Translator, Visiting, split};
-use crate::model::{Home, Keyed};
+use crate::model::Home;
 use crate::recorder::Forward;
 
 /// Who owns an address.
@@ -105,38 +104,11 @@ impl<'a> Translator<'a> {
             [] => self.switch.routes.over_tree(here, to),
             [only] => Some(*only),
             several => {
-                let hash = self.flow_hash(visiting);
+                let hash = self.connection_hash(visiting);
                 let at = usize::try_from(hash % several.len() as u64).unwrap_or(0);
                 several.get(at).copied()
             }
         }
-    }
-
-    /// A hash of the connection a packet belongs to, another one in every switch.
-    fn flow_hash(&mut self, visiting: &Visiting<'a>) -> u64 {
-        let flow = &visiting.flow;
-        let mut hash = Keyed(self.switch.settings.seed ^ u64::from(visiting.bridge.id.0)).build_hasher();
-        let mut mix = |translator: &mut Self, index: usize, bits: u64| {
-            translator.look(flow, index, bits);
-            (flow.key.0[index] & bits).hash(&mut hash);
-        };
-        mix(self, word::ETH_DST, !0);
-        mix(self, word::ETH_SRC, !0 << 16);
-        let addresses = match flow.eth_type() {
-            0x0800 => word::IPV4..word::IPV4 + 1,
-            0x86dd => word::IPV6_SRC..word::IPV6_DST + 2,
-            _ => return hash.finish(),
-        };
-        for index in addresses {
-            mix(self, index, !0);
-        }
-        // All fragments of a packet have to go one way, and only the first one has ports.
-        mix(self, word::IP, 0xff << 56 | 0xff << 32);
-        let (protocol, is_fragment) = (flow.key.0[word::IP] >> 56, flow.key.0[word::IP] >> 32 & 0xff != 0);
-        if !is_fragment && matches!(protocol, 6 | 17 | 132) {
-            mix(self, word::L4, !0 << 32);
-        }
-        hash.finish()
     }
 
     /// What a packet asks for, if it is an ARP request or a neighbour solicitation.

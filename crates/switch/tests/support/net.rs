@@ -1,12 +1,19 @@
 //! The lab: a switch and a datapath, with or without a cache, with or without path fusion.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use netloom_flow::{Epoch, Nanos, PacketKey, PortId, TenantId, Translation, Upcall};
+use netloom_flow::{
+    Action, BridgeId, Epoch, FlowText, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall, word,
+};
 use netloom_switch::config::{Config, Origin};
-use netloom_switch::{Changes, Crossed, HitsDelta, LinkState, MacRow, Matching, Settings, Switch};
+use netloom_switch::{Bucket, GroupCommand, GroupMod, GroupType, Selection};
+use netloom_switch::{
+    Changes, Crossed, FlowError, FlowMod, HitsDelta, LinkState, MacRow, Matching, Settings, Switch,
+};
 
 use super::Packet;
+use super::packet::Notes;
 use super::random::Step;
 
 /// Everything there is to count, and what was learned.
@@ -16,7 +23,10 @@ pub(crate) struct Ledger {
     pub(crate) macs: BTreeMap<String, Vec<MacRow>>,
     pub(crate) flows: BTreeMap<String, Vec<String>>,
     pub(crate) tables: BTreeMap<String, Vec<String>>,
+    pub(crate) groups: BTreeMap<String, Vec<String>>,
     pub(crate) drops: Vec<String>,
+    /// What went to controllers, in no order.
+    pub(crate) punts: Vec<String>,
 }
 
 pub(crate) struct Net {
@@ -30,6 +40,8 @@ pub(crate) struct Net {
     cache: Option<Vec<(PacketKey, Translation)>>,
     pub(crate) hits: usize,
     pub(crate) misses: usize,
+    /// What went to controllers.
+    pub(crate) punts: Vec<(Arc<Punt>, Packet)>,
 }
 
 impl Net {
@@ -45,6 +57,7 @@ impl Net {
             cache: None,
             hits: 0,
             misses: 0,
+            punts: Vec::new(),
         };
         net.reconfigure(config);
         net
@@ -66,6 +79,18 @@ impl Net {
             self.tenants.remove(port);
         }
         changes
+    }
+
+    /// Adds a flow to the first bridge: its match as text (with table, priority and so on), its actions as values.
+    pub(crate) fn add(&mut self, matches: &str, actions: Vec<Action>) -> Result<usize, FlowError> {
+        let flow = netloom_flow::parse_flow(&format!("{matches}actions=drop")).expect("a good match");
+        let flow = FlowText { actions, ..flow };
+        self.switch.flow_mod(self.bridge(), FlowMod::add(flow), Origin::Command, self.now)
+    }
+
+    /// The first bridge.
+    pub(crate) fn bridge(&self) -> BridgeId {
+        self.switch.bridges().next().expect("a bridge").0
     }
 
     /// A host sends a packet; returns what arrives at hosts, in order.
@@ -109,8 +134,16 @@ impl Net {
             Step::AddFlow(bridge, text) => {
                 self.switch.add_flow(&name(bridge), text, Origin::Command, self.now).expect("a good flow");
             }
+            Step::AddActions(bridge, matches, actions) => {
+                let id = self.switch.bridges().nth(*bridge).expect("a bridge").0;
+                self.add_groups(id);
+                let flow =
+                    netloom_flow::parse_flow(&format!("{matches} actions=drop")).expect("a good match");
+                let change = FlowMod::add(FlowText { actions: actions.clone(), ..flow });
+                self.switch.flow_mod(id, change, Origin::Command, self.now).expect("a good flow");
+            }
             Step::DelFlows(bridge, text) => {
-                self.switch.del_flows(&name(bridge), text, Matching::Loose).expect("a good match");
+                self.switch.del_flows(&name(bridge), text, Matching::Loose, self.now).expect("a good match");
             }
             Step::Link(port, state) => {
                 let state = LinkState { up: *state != 1, plain: *state != 2, captured: *state == 3 };
@@ -124,33 +157,72 @@ impl Net {
         Vec::new()
     }
 
+    /// Groups 1, to two ports, and 2, to one by the connection; if they are not there yet.
+    fn add_groups(&mut self, bridge: BridgeId) {
+        for (id, kind) in [(1, GroupType::All), (2, GroupType::Select)] {
+            let bucket = |port: u32, host: u128| Bucket {
+                weight: u16::from(kind == GroupType::Select),
+                actions: vec![
+                    Action::set(netloom_flow::FieldId::EthDst, 0x0200_0000_0000 + host),
+                    Action::Output(netloom_flow::OfPort(port)),
+                ],
+                ..Bucket::default()
+            };
+            let change = GroupMod {
+                command: GroupCommand::Add,
+                group: id,
+                kind,
+                selection: Selection::default(),
+                buckets: vec![bucket(1, 1), bucket(2, 2), bucket(3, 3)],
+            };
+            if self.switch.groups(bridge, id).is_empty() {
+                self.switch.group_mod(bridge, change, self.now).expect("a good group");
+            }
+        }
+    }
+
     pub(crate) fn translate(&self, key: &PacketKey) -> Translation {
         self.switch.translate(&Upcall { key, packet: &[], now: self.now })
     }
 
+    /// A packet at a switch: looked up, carried out, credited; and again where it is looked up again.
     fn pass(&mut self, key: &PacketKey, packet: Packet) -> Vec<(PortId, Packet)> {
         let bytes = packet.bytes();
-        let delta = HitsDelta { packets: 1, bytes, used: self.now, tcp_flags: 0 };
+        let delta = |bytes| HitsDelta { packets: 1, bytes, used: self.now, tcp_flags: 0 };
         let mut cache = self.cache.take();
+        let mut known = None;
         if let Some(cache) = &mut cache {
             cache.retain(|(known, translation)| self.switch.still_valid(known, translation));
-            let found = cache.iter().find(|(known, t)| covers(t, known, key));
-            if let Some((_, translation)) = found {
-                self.hits += 1;
-                let sent = packet.execute(&translation.actions);
-                self.switch.credit(translation, delta);
-                self.cache = Some(std::mem::take(cache));
-                return sent;
-            }
+            known = cache.iter().position(|(known, t)| covers(t, known, key));
         }
-        self.misses += 1;
-        let translation = self.translate(key);
-        self.switch.credit(&translation, delta);
-        let sent = packet.execute(&translation.actions);
+        let translation = match (known, &mut cache) {
+            (Some(at), Some(cache)) => {
+                self.hits += 1;
+                cache.swap_remove(at)
+            }
+            _ => {
+                self.misses += 1;
+                (*key, self.translate(key))
+            }
+        };
+        let (known, translation) = translation;
+        let mut notes = Notes { now: self.now, ..Notes::default() };
+        let (tenant, port) = ((key.0[word::TENANT] >> 48) as u16, (key.0[word::IN_PORT] >> 32) as u32);
+        let mut sent = packet.execute(&translation.actions, &mut notes);
+        self.switch.credit(&translation, delta(bytes));
+        for (branch, bytes) in &notes.branches {
+            self.switch.credit_branch(branch, delta(*bytes));
+        }
         if let Some(cache) = &mut cache {
-            cache.push((*key, translation));
+            cache.push((known, translation));
         }
         self.cache = cache;
+        self.punts.append(&mut notes.punts);
+        for (id, packet) in notes.again {
+            let mut key = packet.key(PortId(port), TenantId(tenant));
+            key.0[word::IN_PORT] |= u64::from(id.0);
+            sent.extend(self.pass(&key, packet));
+        }
         sent
     }
 
@@ -180,6 +252,13 @@ impl Net {
             ledger.macs.insert(bridge.to_owned(), self.switch.macs(bridge));
             let flows = self.switch.flows(bridge, "").expect("a bridge");
             ledger.flows.insert(bridge.to_owned(), flows.iter().map(|flow| flow.line(self.now)).collect());
+            let groups = self.switch.bridges().find(|(_, name)| *name == bridge).map(|(id, _)| id);
+            let groups =
+                groups.map(|id| self.switch.groups(id, netloom_switch::Group::ALL)).unwrap_or_default();
+            let line = |group: &&netloom_switch::Group| {
+                format!("{} {:?} {:?}", group.id, group.carried, group.bucket_carried)
+            };
+            ledger.groups.insert(bridge.to_owned(), groups.iter().map(line).collect());
             let tables = self.switch.tables(bridge);
             ledger
                 .tables
@@ -188,6 +267,9 @@ impl Net {
         let line = |drop: &netloom_switch::DropEntry| {
             format!("{} {} {}: {}", drop.bridge, drop.port, drop.reason, drop.packets)
         };
+        ledger.punts =
+            self.punts.iter().map(|(punt, packet)| format!("{} {packet:?}", punt.bridge)).collect();
+        ledger.punts.sort();
         ledger.drops = self.switch.drops().iter().map(line).collect();
         ledger
     }

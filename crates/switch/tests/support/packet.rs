@@ -1,6 +1,11 @@
 //! Packets as keys: headers as words, VLAN headers as a list.
 
-use netloom_flow::{DpAction, FlowKey, PacketKey, PortId, TenantId, WordSet, word};
+use std::sync::Arc;
+
+use netloom_flow::{
+    Branch, DpAction, FlowKey, MeterVerdict, Nanos, PacketKey, PortId, Punt, RecircId, TenantId, WordSet,
+    word,
+};
 
 /// A packet: what of it a key can say, whatever the number of its VLAN headers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,7 +14,11 @@ pub(crate) struct Packet {
     words: [u64; word::PACKET_WORDS],
     /// TPID and TCI, outermost first.
     pub(crate) tags: Vec<(u16, u16)>,
-    /// L2 bytes without VLAN headers.
+    /// MPLS entries, outermost first.
+    pub(crate) labels: Vec<u32>,
+    /// The words behind the labels.
+    inner: [u64; word::PACKET_WORDS],
+    /// L2 bytes without VLAN and MPLS headers.
     len: u64,
 }
 
@@ -35,7 +44,7 @@ impl Packet {
         let mut words = [0; word::PACKET_WORDS];
         words[word::ETH_DST] = word_of(dst) | 0x88b5;
         words[word::ETH_SRC] = word_of(src);
-        Self { words, tags: Vec::new(), len: 60 }
+        Self { words, tags: Vec::new(), labels: Vec::new(), inner: [0; word::PACKET_WORDS], len: 60 }
     }
 
     /// TCP over IPv4 between hosts 10.0.0.`src` and 10.0.0.`dst`.
@@ -88,6 +97,16 @@ impl Packet {
 
     /// Writes some bits of a word.
     pub(crate) fn set_word(&mut self, index: usize, value: u64, mask: u64) {
+        for at in 0..self.labels.len().min(3) {
+            if index == word::MPLS + at / 2 {
+                let shift = 32 * (1 - at % 2);
+                let (value, mask) = ((value >> shift) as u32, (mask >> shift) as u32);
+                self.labels[at] = self.labels[at] & !mask | value & mask;
+            }
+        }
+        if (word::MPLS..word::IPV4).contains(&index) {
+            return;
+        }
         self.words[index] = self.words[index] & !mask | value & mask;
     }
 
@@ -97,12 +116,15 @@ impl Packet {
 
     /// L2 bytes without FCS.
     pub(crate) fn bytes(&self) -> u64 {
-        self.len + 4 * self.tags.len() as u64
+        self.len + 4 * (self.tags.len() + self.labels.len()) as u64
     }
 
     /// The key with which it comes in by a port.
     pub(crate) fn key(&self, port: PortId, tenant: TenantId) -> PacketKey {
         let mut key = PacketKey(self.words);
+        for (at, lse) in self.labels.iter().take(3).enumerate() {
+            key.0[word::MPLS + at / 2] |= u64::from(*lse) << (32 * (1 - at % 2));
+        }
         key.0[word::IN_PORT] = u64::from(port.0) << 32;
         key.0[word::TENANT] = u64::from(tenant.0) << 48;
         let present = |tci: u16| u64::from(tci | 0x1000);
@@ -136,8 +158,9 @@ impl Packet {
         self.words[word::VLAN] = 0;
     }
 
-    /// Carries out actions as a datapath does; returns what leaves by which port.
-    pub(crate) fn execute(mut self, actions: &[DpAction]) -> Vec<(PortId, Self)> {
+    /// Carries out actions as a datapath does; returns what leaves by which port. Branches taken, and packets handed up
+    /// or to be looked up again, are noted.
+    pub(crate) fn execute(mut self, actions: &[DpAction], notes: &mut Notes) -> Vec<(PortId, Self)> {
         let mut sent = Vec::new();
         for action in actions {
             match action {
@@ -147,11 +170,64 @@ impl Packet {
                 }
                 DpAction::PushVlan { tpid, tci } => self.tags.insert(0, (*tpid, *tci)),
                 DpAction::PopVlan => _ = self.tags.remove(0),
-                DpAction::Clone(inner) => sent.extend(self.clone().execute(inner)),
-                DpAction::Recirculate(_) => panic!("nothing recirculates yet"),
+                DpAction::OutputTrunc { port, max_len } => {
+                    let mut first = self.clone();
+                    first.len = first.len.min(u64::from(*max_len));
+                    sent.push((*port, first));
+                }
+                DpAction::PushMpls { ethertype, lse } => self.push_mpls(*ethertype, *lse),
+                DpAction::PopMpls { ethertype } => self.pop_mpls(*ethertype),
+                DpAction::Clone(inner) => sent.extend(self.clone().execute(inner, notes)),
+                DpAction::Userspace(punt) => notes.punts.push((Arc::clone(punt), self.clone())),
+                DpAction::Meter { meter, passed } => {
+                    if meter.0.admit(self.bytes(), notes.now) == MeterVerdict::Pass {
+                        sent.extend(self.clone().branch(passed, notes));
+                    }
+                }
+                DpAction::CheckLength { len, longer, other } => {
+                    let branch = if self.len > u64::from(*len) { longer } else { other };
+                    sent.extend(self.clone().branch(branch, notes));
+                }
+                DpAction::Recirculate(id) => notes.again.push((*id, self.clone())),
                 DpAction::Drop(_) => break,
             }
         }
         sent
     }
+
+    fn branch(self, branch: &Arc<Branch>, notes: &mut Notes) -> Vec<(PortId, Self)> {
+        notes.branches.push((Arc::clone(branch), self.bytes()));
+        self.execute(&branch.actions, notes)
+    }
+
+    fn push_mpls(&mut self, ethertype: u16, lse: u32) {
+        if self.labels.is_empty() {
+            self.inner = self.words;
+            self.words[word::IPV4..].fill(0);
+        }
+        self.labels.insert(0, lse);
+        self.set_type(ethertype.into());
+    }
+
+    fn pop_mpls(&mut self, ethertype: u16) {
+        if self.labels.is_empty() {
+            return;
+        }
+        self.labels.remove(0);
+        if self.labels.is_empty() {
+            self.words[word::IPV4..].copy_from_slice(&self.inner[word::IPV4..]);
+            self.inner = [0; word::PACKET_WORDS];
+        }
+        self.set_type(ethertype.into());
+    }
+}
+
+/// What a packet left behind on its way through a datapath.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) now: Nanos,
+    /// Branches taken, and the packet's bytes there.
+    pub(crate) branches: Vec<(Arc<Branch>, u64)>,
+    pub(crate) punts: Vec<(Arc<Punt>, Packet)>,
+    pub(crate) again: Vec<(RecircId, Packet)>,
 }

@@ -1,6 +1,7 @@
 //! Random labs: topologies that are trees, flows, packets, changes.
 
-use netloom_flow::PortId;
+use netloom_flow::action::{Learn, LearnSpec};
+use netloom_flow::{Action, FieldId, OfPort, Operand, PortId, Subfield, TableId};
 use netloom_switch::config::VlanMode;
 use proptest::prelude::*;
 
@@ -11,6 +12,8 @@ use super::{Packet, Plan, dp, mac};
 pub(crate) enum Step {
     Send(PortId, Packet),
     AddFlow(usize, String),
+    /// A flow whose actions text cannot say, or says at length.
+    AddActions(usize, String, Vec<Action>),
     DelFlows(usize, String),
     /// The link at a port is plain, or shaped, captured or down.
     Link(PortId, u8),
@@ -44,6 +47,16 @@ fn action() -> impl Strategy<Value = String> {
         1 => Just("move:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]".to_owned()),
         1 => Just("output:NXM_NX_REG0[]".to_owned()),
         1 => Just("write_metadata:1".to_owned()),
+        1 => Just("clear_actions".to_owned()),
+        2 => (1_u16..6, 1_u8..5).prop_map(|(port, host)| {
+            format!("write_actions(output:{port},set_field:02:00:00:00:00:0{host}->eth_dst)")
+        }),
+        1 => (1_u16..6).prop_map(|port| format!("write_actions(pop_vlan,dec_ttl,output:{port})")),
+        1 => (1_u16..6, 1_u8..5).prop_map(|(port, host)| {
+            format!("clone(mod_dl_src:02:00:00:00:00:0{host},output:{port},push_vlan:0x8100,normal)")
+        }),
+        1 => Just("push:NXM_OF_ETH_SRC[]".to_owned()),
+        1 => Just("pop:NXM_OF_ETH_DST[]".to_owned()),
     ]
 }
 
@@ -185,6 +198,68 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
     })
 }
 
+/// An action of OpenFlow 1.1 and later, or of Nicira, by its value.
+fn rich_action() -> impl Strategy<Value = Action> {
+    let port = || (1_u32..6).prop_map(|port| Action::Output(OfPort(port)));
+    let edit = || {
+        prop_oneof![
+            (1_u128..5).prop_map(|host| Action::set(FieldId::EthDst, 0x0200_0000_0000 + host)),
+            (0_u128..4).prop_map(|value| Action::set(FieldId::Reg0, value)),
+            Just(Action::PushVlan { tpid: 0x8100 }),
+            Just(Action::PopVlan),
+            Just(Action::dec_ttl()),
+        ]
+    };
+    let bits = |field, bits| Subfield { field, offset: 0, bits };
+    let learn = || {
+        let specs = vec![
+            LearnSpec::Match {
+                target: Subfield::whole(FieldId::EthDst),
+                source: Operand::Field(Subfield::whole(FieldId::EthSrc)),
+            },
+            LearnSpec::Output(bits(FieldId::InPort, 16)),
+        ];
+        Learn { table: TableId(2), hard_timeout: 30, specs: specs.into(), ..Learn::default() }
+    };
+    let simple = prop_oneof![
+        3 => port(),
+        3 => edit(),
+        1 => Just(Action::Output(OfPort::CONTROLLER)),
+        1 => (1_u32..6).prop_map(|port| Action::OutputTrunc { port: OfPort(port), max_len: 64 }),
+        1 => Just(Action::StackPush(Subfield::whole(FieldId::EthSrc))),
+        1 => Just(Action::StackPop(Subfield::whole(FieldId::EthDst))),
+        1 => (70_u16..100).prop_map(move |len| Action::CheckPktLarger { len, target: bits(FieldId::Reg0, 1) }),
+        1 => Just(Action::Learn(Box::new(learn()))),
+        1 => (1_u8..3).prop_map(|table| Action::Resubmit { port: None, table: Some(TableId(table)), ct: false }),
+        1 => (1_u32..3).prop_map(Action::Group),
+        1 => Just(Action::PushMpls { ethertype: 0x8847 }),
+        1 => Just(Action::PopMpls { ethertype: 0x0800 }),
+        1 => Just(Action::ClearActions),
+        1 => Just(Action::Exit),
+        2 => proptest::collection::vec(prop_oneof![port(), edit(), Just(Action::Group(1))], 1..3)
+            .prop_map(|list| Action::WriteActions(list.into())),
+    ];
+    let inner = proptest::collection::vec(prop_oneof![port(), edit()], 1..3);
+    prop_oneof![8 => simple, 1 => inner.prop_map(|list| Action::Clone(list.into()))]
+}
+
+/// A flow with such actions.
+fn rich_flow(bridges: usize) -> impl Strategy<Value = Step> {
+    let actions = proptest::collection::vec(rich_action(), 1..5);
+    (0..bridges, 0_u8..3, 1_u16..60_000, demands(), actions).prop_map(
+        |(bridge, table, priority, demands, mut actions)| {
+            if table < 2 {
+                actions.push(Action::GotoTable(TableId(table + 1)));
+            }
+            Step::AddActions(
+                bridge,
+                format!("table={table},priority={priority},{}", demands.join(",")),
+                actions,
+            )
+        },
+    )
+}
+
 /// What happens in a lab of so many bridges.
 pub(crate) fn steps(bridges: usize, changes: bool) -> impl Strategy<Value = Vec<Step>> {
     let send = (0..bridges, 1_u16..3, packet())
@@ -192,6 +267,7 @@ pub(crate) fn steps(bridges: usize, changes: bool) -> impl Strategy<Value = Vec<
     let rare = u32::from(changes);
     let step = prop_oneof![
         20 => send,
+        4 * rare => rich_flow(bridges),
         4 * rare => (0..bridges, flow()).prop_map(|(bridge, flow)| Step::AddFlow(bridge, flow)),
         2 * rare => (0..bridges, demands()).prop_map(|(bridge, demands)| Step::DelFlows(bridge, demands.join(","))),
         2 * rare => (0..bridges, 3_u16..6, 0_u8..4).prop_map(|(bridge, port, state)| Step::Link(dp(bridge, port), state)),

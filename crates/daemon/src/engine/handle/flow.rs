@@ -48,8 +48,8 @@ impl Running {
     }
 
     pub(super) fn flow_rm(&self, switch: &str, matches: Option<&str>, strict: bool) -> Result<u64, ApiError> {
-        let text = matches.unwrap_or("");
-        self.model(|model| model.del_flows(switch, text, matching(strict)))
+        let (text, now) = (matches.unwrap_or(""), slowpath::now());
+        self.model(|model| model.del_flows(switch, text, matching(strict), now))
             .map(|removed| removed as u64)
             .map_err(|e| self.flow_error(&e, switch, text))
     }

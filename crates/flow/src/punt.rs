@@ -1,0 +1,30 @@
+//! What a controller is told with a packet.
+
+use crate::action::PacketInReason;
+use crate::{BridgeId, FlowKey, TableId};
+
+/// What goes up with a packet for a controller: all that is the same for every packet of a cached flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Punt {
+    /// The bridge.
+    pub bridge: BridgeId,
+    /// The table of the flow that says so, or in which no flow was found.
+    pub table: TableId,
+    /// The cookie of that flow; `None`: there is none.
+    pub cookie: Option<u64>,
+    /// Why.
+    pub reason: PacketInReason,
+    /// No flow said so: the table's miss is to be told. Only for connections of OpenFlow 1.0 to 1.2.
+    pub is_miss: bool,
+    /// The flow matches everything with priority 0: from 1.3 on, what it sends counts as a miss.
+    pub is_miss_flow: bool,
+    /// How many bytes of the packet are wanted; 65,535: all.
+    pub max_len: u16,
+    /// Which controller connections: those that chose this id.
+    pub controller: u16,
+    /// Bytes sent along.
+    pub userdata: Box<[u8]>,
+    /// The pipeline's own words and those that say where the packet came from, when it was sent up. The high half of
+    /// [`crate::word::IN_PORT`] is the OpenFlow port.
+    pub key: FlowKey,
+}

@@ -1,0 +1,3 @@
+//! What only 1.0 has.
+
+pub(crate) mod matches;

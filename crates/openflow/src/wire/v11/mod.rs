@@ -1,0 +1,3 @@
+//! What only 1.1 has.
+
+pub(crate) mod matches;

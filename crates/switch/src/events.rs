@@ -1,0 +1,127 @@
+//! What controllers may want to be told, collected until somebody asks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use netloom_flow::{BridgeId, Nanos, OfPort};
+
+use crate::model::{Rule, RuleState};
+use crate::switch::Switch;
+
+/// Most events kept. Whoever falls behind by more has missed some, and is told how many.
+const KEPT: usize = 1 << 16;
+
+/// Why a flow is gone. The numbers are those of `OFPRR_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Removed {
+    /// No packet came for its idle timeout.
+    Idle = 0,
+    /// Its hard timeout has passed.
+    Hard = 1,
+    /// Somebody removed it.
+    Delete = 2,
+    /// A group it used was removed.
+    GroupDelete = 3,
+    /// A meter it used was removed.
+    MeterDelete = 4,
+    /// It had to make room for another.
+    Eviction = 5,
+}
+
+/// A flow is gone, and it asked that this be told (`send_flow_rem`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowRemoved {
+    /// The flow as it was.
+    pub rule: Arc<Rule>,
+    /// Why it is gone.
+    pub reason: Removed,
+    /// How long it was there.
+    pub duration: Nanos,
+    /// Wire packets it matched.
+    pub packets: u64,
+    /// Wire bytes, as the packets were in its table.
+    pub bytes: u64,
+}
+
+/// Something a controller of the bridge may want to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A flow is gone.
+    FlowRemoved(FlowRemoved),
+    /// A port came, went or is another now.
+    Port {
+        /// Its number.
+        port: OfPort,
+        /// What happened.
+        reason: PortStatusReason,
+    },
+}
+
+/// What happened to a port. The numbers are those of `OFPPR_*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PortStatusReason {
+    /// It is new.
+    Add = 0,
+    /// It is gone.
+    Delete = 1,
+    /// Its configuration or its link changed.
+    Modify = 2,
+}
+
+/// Events that nobody has taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    notices: VecDeque<(BridgeId, Notice)>,
+    lost: u64,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, bridge: BridgeId, notice: Notice) {
+        if self.notices.len() < KEPT {
+            self.notices.push_back((bridge, notice));
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.notices.len()
+    }
+
+    /// Forgets all but the first events.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.notices.truncate(count);
+    }
+
+    /// Notes that a flow is gone, if it wants that.
+    pub(crate) fn removed(&mut self, state: &RuleState, reason: Removed, now: Nanos) {
+        if !state.rule.flow.flags.send_flow_rem {
+            return;
+        }
+        let notice = FlowRemoved {
+            rule: Arc::clone(&state.rule),
+            reason,
+            duration: now.since(state.created),
+            packets: state.packets,
+            bytes: state.bytes,
+        };
+        self.push(state.rule.bridge, Notice::FlowRemoved(notice));
+    }
+}
+
+impl Switch {
+    /// What happened since the last call, in order, and at which bridge. Kept are 65,536 events: call it after every
+    /// change and after [`Self::tick`].
+    pub fn take_events(&mut self) -> Vec<(BridgeId, Notice)> {
+        self.outbox.notices.drain(..).collect()
+    }
+
+    /// How many events were lost because nobody took those before them.
+    #[must_use]
+    pub const fn lost_events(&self) -> u64 {
+        self.outbox.lost
+    }
+}

@@ -1,0 +1,120 @@
+//! What a flow may ask for.
+
+use netloom_flow::{Action, FieldId, FlowText, OfPort, Prerequisite, TableId};
+
+use super::FlowError;
+use crate::model::{Bridge, Group, each_action};
+
+/// Refuses what the translation would have to ignore, and references to what is not there.
+pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
+    check_actions(bridge, &flow.actions)?;
+    let goes_back = |action: &Action| matches!(action, Action::GotoTable(next) if *next <= flow.table);
+    match flow.actions.iter().find(|action| goes_back(action)) {
+        Some(Action::GotoTable(TableId(next))) => Err(FlowError::BadGoto(*next)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for a list that is in no flow: a bucket, or a packet-out.
+pub(crate) fn check_actions(bridge: Option<&Bridge>, actions: &[Action]) -> Result<(), FlowError> {
+    let mut result = Ok(());
+    each_action(actions, &mut |action| {
+        if result.is_ok() {
+            result = check(bridge, action);
+        }
+    });
+    result
+}
+
+fn check(bridge: Option<&Bridge>, action: &Action) -> Result<(), FlowError> {
+    if let Some(name) = unsupported(action) {
+        return Err(FlowError::Unsupported(name));
+    }
+    let has_group = |id| bridge.is_some_and(|bridge| bridge.groups.contains_key(&id));
+    let has_meter = |id| bridge.is_some_and(|bridge| bridge.meters.contains_key(&id));
+    match action {
+        Action::Group(id) if *id > Group::MAX || !has_group(*id) => Err(FlowError::UnknownGroup(*id)),
+        Action::Meter(id) if !has_meter(*id) => Err(FlowError::UnknownMeter(*id)),
+        Action::Output(OfPort(0)) | Action::OutputTrunc { port: OfPort(0), .. } => Err(FlowError::BadPort(0)),
+        Action::Output(OfPort(port)) if is_unknown_reserved(*port) => Err(FlowError::BadPort(*port)),
+        Action::WriteActions(list) if list.iter().any(|action| !is_settable(action)) => {
+            Err(FlowError::Unsupported("write_actions of such an action"))
+        }
+        Action::Conjunction { clause, n_clauses, .. } if clause >= n_clauses || *n_clauses > 64 => {
+            Err(FlowError::Unsupported("conjunction of so many clauses"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Numbers above those of ordinary ports that stand for nothing one can send to.
+fn is_unknown_reserved(port: u32) -> bool {
+    port >= OfPort::MAX.0 && !(OfPort::IN_PORT.0..=OfPort::LOCAL.0).contains(&port) && port != OfPort::NONE.0
+}
+
+/// Whether an action may be in an action set. Source: `ofpact_is_allowed_in_actions_set` of OVS.
+const fn is_settable(action: &Action) -> bool {
+    !matches!(
+        action,
+        Action::WriteActions(_)
+            | Action::ClearActions
+            | Action::GotoTable(_)
+            | Action::WriteMetadata { .. }
+            | Action::Meter(_)
+            | Action::Exit
+            | Action::Learn(_)
+            | Action::Conjunction { .. }
+            | Action::FinTimeout { .. }
+            | Action::Multipath(_)
+            | Action::StackPush(_)
+            | Action::StackPop(_)
+            | Action::Clone(_)
+            | Action::CheckPktLarger { .. }
+    )
+}
+
+/// What a field belongs to, if no datapath can write it.
+pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
+    match field.field().prerequisite {
+        Prerequisite::Nsh => Some("set_field of an NSH field"),
+        Prerequisite::Pbb => Some("set_field of a PBB field"),
+        _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
+            Some("set_field of nd_reserved or nd_options_type")
+        }
+        _ => None,
+    }
+}
+
+/// The name of an action that is understood but not carried out.
+fn unsupported(action: &Action) -> Option<&'static str> {
+    if let Some(name) = action.writes().and_then(unwritable) {
+        return Some(name);
+    }
+    match action {
+        Action::Controller(controller) if controller.pause => Some("controller with pause"),
+        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
+        Action::Learn(learn) if learn.limit != 0 || learn.result.is_some() => Some("learn with limit"),
+        Action::DeleteField(_)
+        | Action::PushPbb
+        | Action::PopPbb
+        | Action::Encap(_)
+        | Action::Decap { .. }
+        | Action::DecNshTtl
+        | Action::Ct(_)
+        | Action::CtClear
+        | Action::Sample(_) => Some(action.name()),
+        _ => None,
+    }
+}
+
+/// Refuses a flow that matches some of the packets of another one with the same priority. The one it replaces is none.
+pub(super) fn check_overlap(bridge: &Bridge, flow: &FlowText) -> Result<(), FlowError> {
+    let Some(table) = bridge.tables.get(&flow.table) else { return Ok(()) };
+    if table.rules.get(&flow.matches, u32::from(flow.priority)).is_some() {
+        return Ok(());
+    }
+    match table.rules.overlapping(&flow.matches, u32::from(flow.priority)).next() {
+        Some((_, other)) => Err(FlowError::Overlap(other.flow.to_string())),
+        None => Ok(()),
+    }
+}

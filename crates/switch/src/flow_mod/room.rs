@@ -1,0 +1,53 @@
+//! Room in a table: how many flows there may be, and which of them goes when another comes.
+
+use netloom_flow::{BridgeId, FlowText, Nanos, RuleId, TableId};
+
+use super::FlowError;
+use crate::events::Removed;
+use crate::model::TableLimit;
+use crate::switch::Switch;
+
+impl Switch {
+    /// Limits a table. Flows that it has already stay.
+    pub fn set_table_limit(&mut self, bridge: BridgeId, table: TableId, limit: TableLimit) {
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.tables.entry(table).or_default().limit = limit;
+        }
+    }
+
+    /// The limit of a table.
+    #[must_use]
+    pub fn table_limit(&self, bridge: BridgeId, table: TableId) -> TableLimit {
+        let table = self.bridges.get(bridge).and_then(|bridge| bridge.tables.get(&table));
+        table.map(|table| table.limit).unwrap_or_default()
+    }
+
+    /// Makes room for a flow, unless it replaces one.
+    pub(super) fn make_room(
+        &mut self,
+        bridge: BridgeId,
+        flow: &FlowText,
+        now: Nanos,
+    ) -> Result<(), FlowError> {
+        let Some(bridge) = self.bridges.get(bridge) else { return Ok(()) };
+        let Some(table) = bridge.tables.get(&flow.table) else { return Ok(()) };
+        let count = u32::try_from(table.rules.len()).unwrap_or(u32::MAX);
+        if count < table.limit.max_flows || table.rules.get(&flow.matches, flow.priority.into()).is_some() {
+            return Ok(());
+        }
+        let evicted = table.limit.evicts.then(|| self.first_to_go(bridge.id, flow.table)).flatten();
+        let rule = evicted.ok_or(FlowError::TableFull(flow.table.0))?;
+        self.remove_rule(rule, Removed::Eviction, now);
+        Ok(())
+    }
+
+    /// The flow of least importance; of those, the one that would go first. Flows without a timeout stay.
+    fn first_to_go(&self, bridge: BridgeId, table: TableId) -> Option<RuleId> {
+        let table = self.bridges.get(bridge)?.tables.get(&table)?;
+        let dated = table.rules.iter().filter_map(|(_, _, rule)| {
+            let (date, _) = self.rules.get(rule.id)?.expires()?;
+            Some((rule.flow.importance, date, rule.id))
+        });
+        dated.min().map(|(_, _, rule)| rule)
+    }
+}

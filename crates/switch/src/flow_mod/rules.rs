@@ -1,0 +1,128 @@
+//! Rules come, change and go.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
+
+use crate::config::Origin;
+use crate::events::Removed;
+use crate::model::{Rule, RuleState};
+use crate::switch::Switch;
+use crate::undo::Undo;
+
+impl Switch {
+    /// Adds a flow. One with the same match and priority is replaced, and returned with what it had carried.
+    pub(crate) fn put_flow(
+        &mut self,
+        id: BridgeId,
+        flow: FlowText,
+        origin: Origin,
+        now: Nanos,
+    ) -> Option<RuleState> {
+        let (priority, matches, table) = (u32::from(flow.priority), flow.matches, flow.table);
+        let bridge = self.bridges.get_mut(id)?;
+        let rules = &mut bridge.tables.entry(table).or_default().rules;
+        let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
+        let old = rules.insert(&matches, priority, Arc::clone(&rule));
+        self.log.push(id, table, matches);
+        self.schedule(rule.id);
+        let old = old.and_then(|old| self.rules.remove(old.id));
+        if let Some(old) = &old {
+            self.journal.note(|| Undo::Removed(old.clone()));
+        }
+        self.journal.note(|| Undo::Added(rule.id));
+        old
+    }
+
+    /// Begins the counters of a rule at given values.
+    pub(super) fn set_counters(&mut self, id: RuleId, packets: u64, bytes: u64) {
+        if let Some(state) = self.rules.get_mut(id) {
+            (state.packets, state.bytes) = (packets, bytes);
+        }
+    }
+
+    /// Gives a rule another flow with the same match and priority; its counters stay.
+    pub(crate) fn replace(&mut self, rule: &Rule, flow: FlowText, origin: Origin, now: Nanos) {
+        let Rule { id, bridge, .. } = *rule;
+        if let Some(state) = self.rules.get(id) {
+            self.journal.note(|| Undo::Changed(state.clone()));
+        }
+        let new = Arc::new(Rule { id, bridge, flow, origin });
+        let Some(table) =
+            self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&new.flow.table))
+        else {
+            return;
+        };
+        table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
+        self.log.push(bridge, new.flow.table, new.flow.matches);
+        if let Some(state) = self.rules.get_mut(id) {
+            state.rule = new;
+            state.modified = now;
+        }
+        self.schedule(id);
+    }
+
+    /// Notes that a flow is written elsewhere. Nothing that a packet could tell.
+    pub(crate) fn set_origin(&mut self, id: RuleId, origin: &Origin) {
+        let Some(state) = self.rules.get(id) else { return };
+        self.put_in_place(Rule { origin: origin.clone(), ..Rule::clone(&state.rule) });
+    }
+
+    /// Gives a rule other timeouts. Nothing that a packet could tell.
+    pub(super) fn set_flow(&mut self, id: RuleId, flow: FlowText) {
+        let Some(state) = self.rules.get(id) else { return };
+        self.put_in_place(Rule { flow, ..Rule::clone(&state.rule) });
+        self.schedule(id);
+    }
+
+    fn put_in_place(&mut self, rule: Rule) {
+        let new = Arc::new(rule);
+        let Some(state) = self.rules.get_mut(new.id) else { return };
+        state.rule = Arc::clone(&new);
+        let bridge = self.bridges.get_mut(new.bridge);
+        if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&new.flow.table)) {
+            table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
+        }
+    }
+
+    /// Takes a rule out of its table, and tells it if that was asked for.
+    pub(crate) fn remove_rule(&mut self, id: RuleId, reason: Removed, now: Nanos) {
+        let Some(state) = self.rules.remove(id) else { return };
+        let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
+        let table = self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
+        if let Some(table) = table {
+            table.rules.remove(&flow.matches, u32::from(flow.priority));
+        }
+        self.log.push(bridge, flow.table, flow.matches);
+        self.outbox.removed(&state, reason, now);
+        self.journal.note(|| Undo::Removed(state.clone()));
+        self.forget_learned(&state.rule, now);
+    }
+
+    /// Removes the flows whose time has come, and tells whether there were any.
+    pub(crate) fn expire_rules(&mut self, now: Nanos) -> bool {
+        let mut any = false;
+        while let Some(Reverse((date, id))) = self.due.peek().copied() {
+            if date > now {
+                break;
+            }
+            self.due.pop();
+            match self.rules.get(id).and_then(RuleState::expires) {
+                Some((date, _)) if date > now => self.due.push(Reverse((date, id))),
+                Some((_, reason)) => {
+                    any = true;
+                    self.remove_rule(id, reason, now);
+                }
+                None => {}
+            }
+        }
+        any
+    }
+
+    pub(crate) fn schedule(&mut self, id: RuleId) {
+        if let Some((date, _)) = self.rules.get(id).and_then(RuleState::expires) {
+            self.due.push(Reverse((date, id)));
+        }
+    }
+}

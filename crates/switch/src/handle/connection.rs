@@ -1,0 +1,94 @@
+//! What is known of one connection to a controller.
+
+use std::collections::BTreeMap;
+
+use netloom_openflow::msg::{AsyncConfig, FragMode, PacketInFormat, Role};
+use netloom_openflow::{Message, Version};
+
+use super::asynchronous;
+use super::bundle::Bundle;
+use crate::config::Origin;
+use crate::model::Control;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To a controller the bridge was given: it is told what happens.
+    Primary,
+    /// From somebody who came by himself, such as `ovs-ofctl`: he is told nothing before he sets how much of a packet
+    /// he wants.
+    Service,
+}
+
+/// The state of one connection, from the moment a version is agreed.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) version: Version,
+    pub(super) kind: Kind,
+    pub(super) origin: Origin,
+    pub(super) role: Role,
+    pub(super) frag: FragMode,
+    pub(super) miss_send_len: u16,
+    pub(super) invalid_ttl: bool,
+    pub(super) controller_id: u16,
+    pub(super) packet_in_format: PacketInFormat,
+    pub(super) tells_ages: bool,
+    pub(super) asks: AsyncConfig,
+    pub(super) bundles: BTreeMap<u32, Bundle>,
+}
+
+impl Connection {
+    /// A connection that has just agreed on a version. `target` names the controller in what it adds.
+    #[must_use]
+    pub fn new(version: Version, kind: Kind, target: &str) -> Self {
+        Self {
+            version,
+            kind,
+            origin: Origin::Controller { target: target.to_owned() },
+            role: Role::Equal,
+            frag: FragMode::Normal,
+            miss_send_len: if kind == Kind::Primary { 128 } else { 0 },
+            invalid_ttl: false,
+            controller_id: 0,
+            packet_in_format: PacketInFormat::Standard,
+            tells_ages: false,
+            asks: asynchronous::defaults(),
+            bundles: BTreeMap::new(),
+        }
+    }
+
+    /// The version it speaks.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Its role.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How it wants packets to be sent to it.
+    #[must_use]
+    pub const fn packet_in_format(&self) -> PacketInFormat {
+        self.packet_in_format
+    }
+
+    /// Which packets it wants without a flow that says so. All connections of a bridge together decide what
+    /// [`Switch::set_control`](crate::Switch::set_control) is told.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        let is_old = self.version <= Version::V12;
+        Control { miss: is_old && self.is_told(), invalid_ttl: self.is_told() && self.wants_invalid_ttl() }
+    }
+
+    /// Another connection became the primary one. What this one is to be told of it, if it wants to know.
+    pub fn demote(&mut self, generation: Option<u64>) -> Option<Message> {
+        if self.role != Role::Primary {
+            return None;
+        }
+        self.role = Role::Secondary;
+        self.role_status(generation)
+    }
+}

@@ -1,0 +1,164 @@
+//! Each message to who knows what to do.
+
+use netloom_flow::{BridgeId, Nanos};
+use netloom_openflow::msg::Role;
+use netloom_openflow::msg::nicira::TlvTable;
+use netloom_openflow::{Message, OfError};
+
+use super::{Connection, Handled, PortCounts, asynchronous};
+use crate::events::Notice;
+use crate::switch::Switch;
+
+/// Bytes and fields of tunnel options, as OVS has them.
+const TLV_SPACE: u32 = 256;
+const TLV_FIELDS: u16 = 64;
+
+impl Switch {
+    /// Carries out a message of a controller of a bridge. Pull all hits first: most answers have counters in them.
+    ///
+    /// Whatever a controller sends, every request has its answer or its error, and nothing else changes.
+    pub fn handle(
+        &mut self,
+        bridge: BridgeId,
+        connection: &mut Connection,
+        message: Message,
+        counts: &dyn PortCounts,
+        now: Nanos,
+    ) -> Handled {
+        let mut handled = Handled::default();
+        if self.bridges.get(bridge).is_none() {
+            handled.refuse(OfError::BrcEperm);
+        } else if connection.role == Role::Secondary && writes(&message) {
+            handled.refuse(OfError::BrcIsSecondary);
+        } else {
+            self.dispatch(bridge, connection, message, counts, now, &mut handled);
+        }
+        handled
+    }
+
+    fn dispatch(
+        &mut self,
+        id: BridgeId,
+        connection: &mut Connection,
+        message: Message,
+        counts: &dyn PortCounts,
+        now: Nanos,
+        handled: &mut Handled,
+    ) {
+        match message {
+            Message::FlowMod(request) => {
+                handled.check(self.handle_flow_mod(id, connection, *request, now));
+            }
+            Message::GroupMod(request) => {
+                handled.check(self.handle_group_mod(id, connection, *request, now));
+            }
+            Message::MeterMod(request) => _ = handled.check(self.handle_meter_mod(id, &request, now)),
+            Message::PortMod(request) => _ = handled.check(self.handle_port_mod(id, &request, now)),
+            Message::TableMod(request) => _ = handled.check(self.handle_table_mod(id, &request)),
+            Message::PacketOut(request) => {
+                let injection = handled.check(self.handle_packet_out(id, connection, *request));
+                handled.injections.extend(injection);
+            }
+            Message::MultipartRequest(request) => {
+                self.handle_multipart(id, connection, request, counts, now, handled);
+            }
+            Message::BundleControl(control) => self.handle_bundle(id, connection, &control, now, handled),
+            Message::BundleAdd(add) => connection.add_to_bundle(add, now, handled),
+            Message::RoleRequest(request) => self.handle_role(id, connection, &request, handled),
+            Message::FeaturesRequest => {
+                let reply = self.bridges.get(id).map(|bridge| self.features(bridge, connection));
+                reply.into_iter().for_each(|reply| handled.reply(reply));
+            }
+            Message::QueueGetConfigRequest(port) => {
+                let bridge = self.bridges.get(id);
+                let is_known =
+                    port == netloom_flow::OfPort::NONE || bridge.is_some_and(|it| it.port(port).is_some());
+                if is_known {
+                    handled.reply(Message::QueueGetConfigReply(port, Vec::new()));
+                } else {
+                    handled.refuse(OfError::QofcBadPort);
+                }
+            }
+            other => connection.dispatch(other, handled),
+        }
+    }
+
+    /// What [`Self::take_events`] gave, as messages for the connections of a bridge: each with its connection's place.
+    #[must_use]
+    pub fn notices(
+        &self,
+        events: &[(BridgeId, Notice)],
+        bridge: BridgeId,
+        connections: &[&Connection],
+    ) -> Vec<(usize, Message)> {
+        let mut messages = Vec::new();
+        for (_, notice) in events.iter().filter(|(id, _)| *id == bridge) {
+            for (at, connection) in connections.iter().enumerate() {
+                let message = match notice {
+                    Notice::FlowRemoved(gone) => connection.flow_removed(gone),
+                    Notice::Port { port, reason } => self.port_status(bridge, connection, *port, *reason),
+                };
+                messages.extend(message.map(|message| (at, message)));
+            }
+        }
+        messages
+    }
+}
+
+impl Connection {
+    /// Messages that are about the connection only.
+    fn dispatch(&mut self, message: Message, handled: &mut Handled) {
+        match message {
+            Message::BarrierRequest => handled.reply(Message::BarrierReply),
+            Message::EchoRequest(bytes) => handled.reply(Message::EchoReply(bytes)),
+            Message::GetConfigRequest => handled.reply(self.config()),
+            Message::SetConfig(config) => self.set_config(&config, handled),
+            Message::GetAsyncRequest => handled.reply(Message::GetAsyncReply(self.asks)),
+            Message::SetAsync(config) => {
+                asynchronous::merge(&mut self.asks, &config);
+                // Who says what he wants, wants to be told.
+                if self.miss_send_len == 0 {
+                    self.miss_send_len = 128;
+                }
+            }
+            Message::SetPacketInFormat(format) => self.packet_in_format = format,
+            Message::SetControllerId(id) => self.controller_id = id,
+            Message::FlowAge => self.tells_ages = true,
+            Message::TlvTableRequest => {
+                let table = TlvTable { max_space: TLV_SPACE, max_fields: TLV_FIELDS, maps: Vec::new() };
+                handled.reply(Message::TlvTableReply(table));
+            }
+            Message::TlvTableMod(_) => handled.refuse(OfError::NxttmfcTableFull),
+            Message::FlowMonitorCancel(_) => handled.refuse(OfError::MofcUnknownMonitor),
+            Message::Resume(_) => handled.refuse(OfError::NxrNotSupported),
+            Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
+            // The session sees to formats; no connection is tracked, so none has to be forgotten; and who sends a hello
+            // late, or an error, gets no answer.
+            Message::SetFlowFormat(_)
+            | Message::FlowModTableId(_)
+            | Message::CtFlushZone(_)
+            | Message::CtFlush(_)
+            | Message::Hello(_)
+            | Message::Error(_)
+            | Message::EchoReply(_) => {}
+            _ => handled.refuse(OfError::BrcBadType),
+        }
+    }
+}
+
+/// Whether a message may not come from a secondary controller.
+const fn writes(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::FlowMod(_)
+            | Message::GroupMod(_)
+            | Message::MeterMod(_)
+            | Message::PortMod(_)
+            | Message::TableMod(_)
+            | Message::PacketOut(_)
+            | Message::BundleControl(_)
+            | Message::BundleAdd(_)
+            | Message::TlvTableMod(_)
+            | Message::Resume(_)
+    )
+}

@@ -1,0 +1,25 @@
+//! What OpenFlow controllers ask, carried out on the model: one way in, [`Switch::handle`].
+//!
+//! A message and the connection it came by go in; answers in order, packets to be injected, and what other connections
+//! are to be told come out. What happens by itself (a flow ends, a port goes down, a packet goes up) becomes messages in
+//! [`notice`](Switch::notices) and [`Connection::packet_in`]. Sessions, sockets and the time are the caller's.
+
+mod answer;
+mod asynchronous;
+mod bundle;
+mod config;
+mod connection;
+mod dispatch;
+mod error;
+mod flow;
+mod group;
+mod meter;
+mod multipart;
+mod packet_in;
+mod packet_out;
+mod port;
+mod role;
+mod table;
+
+pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use connection::{Connection, Kind};

@@ -1,0 +1,87 @@
+//! Questions with long answers.
+
+use netloom_flow::{BridgeId, Nanos, OfPort};
+use netloom_openflow::msg::queue::QUEUE_ALL;
+use netloom_openflow::msg::{MultipartReply, MultipartRequest, QueueRequest, Role};
+use netloom_openflow::{Message, OfError};
+
+use super::table::ACTIONS;
+use super::{Connection, Handled, PortCounts, group, meter};
+use crate::model::Bridge;
+use crate::switch::Switch;
+
+impl Switch {
+    pub(super) fn handle_multipart(
+        &self,
+        id: BridgeId,
+        connection: &Connection,
+        request: MultipartRequest,
+        counts: &dyn PortCounts,
+        now: Nanos,
+        handled: &mut Handled,
+    ) {
+        let Some(bridge) = self.bridges.get(id) else { return handled.refuse(OfError::BrcEperm) };
+        let reply = self.multipart(bridge, connection, request, counts, now);
+        if let Some(reply) = handled.check(reply) {
+            handled.reply(Message::MultipartReply(reply));
+        }
+    }
+
+    fn multipart(
+        &self,
+        bridge: &Bridge,
+        connection: &Connection,
+        request: MultipartRequest,
+        counts: &dyn PortCounts,
+        now: Nanos,
+    ) -> Result<MultipartReply, OfError> {
+        use {MultipartReply as Reply, MultipartRequest as Request};
+        let id = bridge.id;
+        Ok(match request {
+            Request::Desc => Reply::Desc(Box::new(Self::desc(bridge))),
+            Request::Flow(flows) => Reply::Flow(self.flow_stats(id, connection, &flows, now)),
+            Request::Aggregate(flows) => Reply::Aggregate(self.aggregate(id, &flows)),
+            Request::Table => Reply::Table(Self::table_stats(bridge)),
+            Request::PortStats(port) => Reply::PortStats(self.port_stats(bridge, port, counts)?),
+            Request::Queue(queue) => {
+                check_queue(bridge, &queue)?;
+                Reply::Queue(Vec::new())
+            }
+            Request::QueueDesc(queue) => {
+                check_queue(bridge, &queue)?;
+                Reply::QueueDesc(Vec::new())
+            }
+            Request::Group(group) => Reply::Group(self.group_stats(id, group, now)),
+            Request::GroupDesc(group) => Reply::GroupDesc(self.group_descs(id, group)),
+            Request::GroupFeatures => Reply::GroupFeatures(group::features(ACTIONS)),
+            Request::Meter(meter) => Reply::Meter(self.meter_stats(id, meter, now)?),
+            Request::MeterConfig(meter) => Reply::MeterConfig(self.meter_configs(id, meter)?),
+            Request::MeterFeatures => Reply::MeterFeatures(meter::features()),
+            Request::TableFeatures(changes) if changes.is_empty() => {
+                Reply::TableFeatures(self.table_features(id))
+            }
+            // What tables can do is what this switch can do; nobody takes anything away from it.
+            Request::TableFeatures(_) if connection.role == Role::Secondary => {
+                return Err(OfError::BrcIsSecondary);
+            }
+            Request::TableFeatures(_) => return Err(OfError::TffcEperm),
+            Request::PortDesc(port) => {
+                let mut ports = self.port_descs(bridge);
+                ports.retain(|desc| port == OfPort::NONE || desc.port == port);
+                Reply::PortDesc(ports)
+            }
+            Request::TableDesc => Reply::TableDesc(self.table_descs(id)),
+            Request::IpfixBridge | Request::IpfixFlow => return Err(OfError::NxstNotConfigured),
+            Request::FlowMonitor(_) => return Err(OfError::BrcBadStat),
+            Request::Experimenter(..) => return Err(OfError::BrcBadVendor),
+        })
+    }
+}
+
+/// There are no queues yet; asking for all of them is no mistake.
+fn check_queue(bridge: &Bridge, request: &QueueRequest) -> Result<(), OfError> {
+    if request.port != OfPort::NONE && bridge.port(request.port).is_none() {
+        return Err(OfError::QofcBadPort);
+    }
+    if request.queue != QUEUE_ALL { Err(OfError::QofcBadQueue) } else { Ok(()) }
+}

@@ -1,0 +1,38 @@
+//! Packets from controllers.
+
+use netloom_flow::{BridgeId, FieldId, OfPort};
+use netloom_openflow::OfError;
+use netloom_openflow::msg::PacketOut;
+
+use super::error::of_flow;
+use super::{Connection, Injection};
+use crate::flow_mod::check_actions;
+use crate::switch::Switch;
+
+impl Switch {
+    pub(super) fn handle_packet_out(
+        &self,
+        bridge: BridgeId,
+        connection: &Connection,
+        request: PacketOut,
+    ) -> Result<Injection, OfError> {
+        if request.buffer.is_some() {
+            return Err(OfError::BrcBufferUnknown);
+        }
+        let in_port = [FieldId::InPortOxm, FieldId::InPort].into_iter().find_map(|field| {
+            let port = request.metadata.exact(field)?;
+            u32::try_from(port).ok()
+        });
+        let in_port = in_port.map_or(OfPort::CONTROLLER, OfPort);
+        let is_reserved = matches!(in_port, OfPort::CONTROLLER | OfPort::LOCAL | OfPort::NONE);
+        if in_port.0 == 0 || in_port >= OfPort::MAX && !is_reserved {
+            return Err(OfError::BrcBadPort);
+        }
+        let known = self.bridges.get(bridge).ok_or(OfError::BrcEperm)?;
+        check_actions(Some(known), &request.actions).map_err(|error| of_flow(&error, connection.version))?;
+        let translation = self.packet_out(bridge, in_port, &request.actions, &request.packet);
+        let translation = translation.ok_or(OfError::BrcBadPacket)?;
+        let in_port = known.port(in_port).map(|port| port.dp_port).unwrap_or_default();
+        Ok(Injection { in_port, frame: request.packet, translation })
+    }
+}

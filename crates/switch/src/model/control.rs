@@ -1,0 +1,36 @@
+//! What the controllers of a bridge have asked for, all of them together.
+
+/// Which packets go to controllers without a flow that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Control {
+    /// Packets that no flow matched: some connection of OpenFlow 1.0 to 1.2 is there, where that is the rule.
+    pub miss: bool,
+    /// Packets whose TTL or hop limit ran out.
+    pub invalid_ttl: bool,
+}
+
+/// What a controller has set for a port (`OFPPC_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent bits of the protocol")]
+pub struct PortConfig {
+    /// It is down for the switch: it neither receives nor sends (`PORT_DOWN`).
+    pub down: bool,
+    /// It drops what it receives (`NO_RECV`).
+    pub no_recv: bool,
+    /// It drops what is sent to it (`NO_FWD`).
+    pub no_fwd: bool,
+    /// It takes no floods (`NO_FLOOD`).
+    pub no_flood: bool,
+    /// Its packets do not go to controllers for want of a flow (`NO_PACKET_IN`).
+    pub no_packet_in: bool,
+}
+
+impl PortConfig {
+    pub(crate) const fn receives(self) -> bool {
+        !self.down && !self.no_recv
+    }
+
+    pub(crate) const fn sends(self) -> bool {
+        !self.down && !self.no_fwd
+    }
+}

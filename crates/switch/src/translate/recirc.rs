@@ -1,0 +1,106 @@
+//! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
+
+use netloom_flow::{Action, Dependency, DpAction, DropReason, FLOW_WORDS, OfPort, PACKET_WORDS, word};
+
+use super::flow::Flow;
+use super::frame::{Actions, Frame, List};
+use super::{Translator, Visiting};
+use crate::model::{Frozen, FrozenFrame};
+
+impl<'a> Translator<'a> {
+    /// Puts the rest aside under a number, with which the datapath looks the packet up again. What comes behind the
+    /// present copy goes on here.
+    pub(super) fn recirculate(&mut self, visiting: &mut Visiting<'a>) {
+        let end = visiting.frames.iter().rposition(|frame| matches!(frame, Frame::Restore(_)));
+        let rest = visiting.frames.split_off(end.map_or(0, |at| at + 1));
+        visiting.settled = true;
+        let Some(frames) = rest.iter().map(frozen).collect::<Option<Vec<_>>>() else {
+            return self.drop(visiting, DropReason::NoRecirc, visiting.flow.in_port());
+        };
+        self.commit(&visiting.flow);
+        self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
+        let mut own = [0; FLOW_WORDS - PACKET_WORDS];
+        own.copy_from_slice(&visiting.flow.key.0[PACKET_WORDS..]);
+        let frozen = Frozen {
+            bridge: visiting.bridge.id,
+            in_port: visiting.flow.in_port(),
+            own,
+            mark: visiting.flow.key.0[word::PKT_MARK],
+            stack: visiting.stack.clone(),
+            set: visiting.set.iter().copied().cloned().collect(),
+            frames,
+            resubmits: visiting.resubmits,
+        };
+        let id = self.switch.frozen.freeze(frozen);
+        self.depend(Dependency::Recirc(id));
+        self.actions.push(DpAction::Recirculate(id));
+    }
+
+    /// Takes up again what was put aside.
+    pub(super) fn thaw(&mut self, flow: Flow, frozen: &'a Frozen) {
+        let Some(bridge) = self.switch.bridges.get(frozen.bridge) else {
+            self.refuse(DropReason::NoRecirc);
+            return;
+        };
+        self.trail.go(frozen.bridge);
+        let mut visiting = Visiting::new(bridge, flow);
+        for (index, value) in (PACKET_WORDS..FLOW_WORDS).zip(frozen.own) {
+            visiting.flow.write(index, value, u64::MAX);
+        }
+        visiting.flow.write(word::PKT_MARK, frozen.mark, u64::MAX);
+        visiting.stack.clone_from(&frozen.stack);
+        visiting.set = frozen.set.iter().collect();
+        visiting.resubmits = frozen.resubmits;
+        visiting.frames = frozen.frames.iter().map(thawed).collect();
+        self.finish_visit(visiting);
+    }
+
+    /// Whether an action can be carried out although the packet's inner headers are not known.
+    pub(super) fn is_shallow(action: &Action) -> bool {
+        match action {
+            Action::Output(port) => {
+                *port <= OfPort::MAX || matches!(*port, OfPort::IN_PORT | OfPort::CONTROLLER)
+            }
+            Action::Controller(_)
+            | Action::OutputTrunc { .. }
+            | Action::Enqueue { .. }
+            | Action::PushVlan { .. }
+            | Action::PopVlan
+            | Action::SetVlanVid(_)
+            | Action::SetVlanPcp(_)
+            | Action::SetQueue(_)
+            | Action::PopQueue
+            | Action::Note(_)
+            | Action::Exit
+            | Action::ClearActions
+            | Action::WriteActions(_)
+            | Action::WriteMetadata { .. }
+            | Action::Meter(_)
+            | Action::Clone(_) => true,
+            edit => edit.writes().is_some_and(|field| {
+                let at = usize::from(field.field().word);
+                let is_constant = matches!(edit, Action::SetField { .. } | Action::Load { .. });
+                is_constant && (at >= PACKET_WORDS || matches!(at, word::ETH_DST | word::ETH_SRC))
+            }),
+        }
+    }
+}
+
+fn frozen(frame: &Frame<'_>) -> Option<FrozenFrame> {
+    match frame {
+        Frame::List(List { actions, at, place }) => {
+            let rest = (*at..).map_while(|at| actions.get(at)).cloned().collect();
+            Some(FrozenFrame::List(rest, *place))
+        }
+        Frame::Set(place) => Some(FrozenFrame::Set(*place)),
+        // Buckets that are still to come are copies beside this one, behind its end.
+        Frame::Bucket(..) | Frame::Restore(_) => None,
+    }
+}
+
+fn thawed(frame: &FrozenFrame) -> Frame<'_> {
+    match frame {
+        FrozenFrame::List(actions, place) => Frame::list(Actions::Written(actions), *place),
+        FrozenFrame::Set(place) => Frame::Set(*place),
+    }
+}

@@ -1,0 +1,100 @@
+//! Undoing: what a bundle changed before one of its changes failed.
+//!
+//! While a bundle is carried out, each step leaves behind what it takes to go back. Steps are undone in reverse, so each
+//! finds the model as it left it.
+
+use std::sync::Arc;
+
+use netloom_flow::{BridgeId, Nanos, OfPort, RuleId};
+
+use crate::model::{Group, PortConfig, RuleState};
+use crate::switch::Switch;
+
+/// How to undo one step.
+#[derive(Debug)]
+pub(crate) enum Undo {
+    /// A rule was added.
+    Added(RuleId),
+    /// A rule was removed.
+    Removed(RuleState),
+    /// A rule became another.
+    Changed(RuleState),
+    /// A group was added, changed or removed.
+    Group(BridgeId, u32, Option<Group>),
+    /// A port was configured.
+    Port(BridgeId, OfPort, PortConfig),
+}
+
+/// Steps that may have to be undone.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// `None`: nothing will be undone.
+    steps: Option<Vec<Undo>>,
+    /// Notices there were before.
+    notices: usize,
+}
+
+impl Journal {
+    pub(crate) fn note(&mut self, undo: impl FnOnce() -> Undo) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(undo());
+        }
+    }
+}
+
+impl Switch {
+    /// From here on, what changes can be undone.
+    pub(crate) fn begin_undoable(&mut self) {
+        self.journal = Journal { steps: Some(Vec::new()), notices: self.outbox.len() };
+    }
+
+    /// What was changed stays.
+    pub(crate) fn keep_all(&mut self) {
+        self.journal = Journal::default();
+    }
+
+    /// Back to what was before [`Self::begin_undoable`].
+    pub(crate) fn undo_all(&mut self, now: Nanos) {
+        let Journal { steps, notices } = std::mem::take(&mut self.journal);
+        for step in steps.unwrap_or_default().into_iter().rev() {
+            self.undo(step, now);
+        }
+        self.outbox.truncate(notices);
+        self.advance();
+    }
+
+    fn undo(&mut self, step: Undo, now: Nanos) {
+        match step {
+            Undo::Added(id) => {
+                let Some(state) = self.rules.remove(id) else { return };
+                let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
+                let table =
+                    self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
+                if let Some(table) = table {
+                    table.rules.remove(&flow.matches, flow.priority.into());
+                }
+                self.log.push(bridge, flow.table, flow.matches);
+            }
+            Undo::Removed(state) | Undo::Changed(state) => {
+                let rule = Arc::clone(&state.rule);
+                self.rules.restore(state);
+                let (bridge, flow) = (rule.bridge, &rule.flow);
+                if let Some(bridge) = self.bridges.get_mut(bridge) {
+                    let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
+                    rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
+                }
+                self.log.push(bridge, flow.table, flow.matches);
+                self.schedule(rule.id);
+            }
+            Undo::Group(bridge, id, group) => {
+                let version = self.next_version();
+                let Some(bridge) = self.bridges.get_mut(bridge) else { return };
+                match group {
+                    Some(group) => _ = bridge.groups.insert(id, Group { version, ..group }),
+                    None => _ = bridge.groups.remove(&id),
+                }
+            }
+            Undo::Port(bridge, port, config) => _ = self.set_port_config(bridge, port, config, now),
+        }
+    }
+}
