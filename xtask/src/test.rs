@@ -8,6 +8,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "ip", package: "iproute2" },
     Needed { program: "ping", package: "iputils-ping" },
     Needed { program: "setpriv", package: "util-linux" },
+    Needed { program: "ovs-ofctl", package: "openvswitch-common" },
     Needed { program: "tshark", package: "tshark" },
 ];
 

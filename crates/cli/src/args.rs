@@ -65,6 +65,8 @@ pub(crate) enum Verb {
     Link(cmd::link::Link),
     /// List or change the flows of a switch
     Flow(cmd::flow::Flow),
+    /// Print where `ovs-ofctl` finds the switches of a lab
+    Env(cmd::env::Env),
     /// Capture packets as pcapng
     Capture(cmd::capture::Capture),
     /// Watch the load
@@ -161,6 +163,7 @@ impl Args {
             Verb::Ping(verb) => verb.run(lab),
             Verb::Link(verb) => verb.run(lab),
             Verb::Flow(verb) => verb.run(lab),
+            Verb::Env(verb) => verb.run(lab),
             Verb::Capture(verb) => verb.run(lab),
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use netloom_flow::{Nanos, Punt};
+use tokio::sync::Notify;
 
 /// Most packets that wait.
 const ROOM: usize = 4_096;
 
 /// A packet for a controller.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "controller connections read it, and there are none yet"))]
 pub(crate) struct Packet {
     /// What is told with it.
     pub(crate) punt: Arc<Punt>,
@@ -23,6 +23,7 @@ pub(crate) struct Packet {
     /// The length of the whole frame.
     pub(crate) total_len: usize,
     /// When it was received.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no message to a controller has room for it"))]
     pub(crate) at: Nanos,
 }
 
@@ -31,19 +32,21 @@ pub(crate) struct Packet {
 pub(crate) struct Punts {
     open: AtomicBool,
     waiting: Mutex<VecDeque<Packet>>,
+    news: Notify,
 }
 
 impl Punts {
     /// Lets packets in, or no more.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "controller connections call it, and there are none yet")
-    )]
     pub(crate) fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::Relaxed);
         if !open {
             drop(self.take());
         }
+    }
+
+    /// Comes back when packets wait that were not there before.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
     }
 
     /// Takes what waits, the oldest first.
@@ -63,6 +66,11 @@ impl Punts {
         let wanted = if punt.max_len == u16::MAX { frame.len() } else { usize::from(punt.max_len) };
         let bytes = frame.get(..wanted).unwrap_or(frame).into();
         waiting.push_back(Packet { punt: Arc::clone(punt), bytes, total_len: frame.len(), at });
+        let is_first = waiting.len() == 1;
+        drop(waiting);
+        if is_first {
+            self.news.notify_one();
+        }
         true
     }
 }

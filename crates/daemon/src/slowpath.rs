@@ -88,7 +88,8 @@ impl Flow {
 const CHUNK: usize = 128;
 
 impl Tracked {
-    fn add(&self, translation: Arc<Translation>) {
+    /// Has a translation's hits credited from now on.
+    pub(crate) fn add(&self, translation: Arc<Translation>) {
         let mut count = 0;
         Branch::each(&translation.actions, &mut |_| count += 1);
         let branches = vec![HitsRead::default(); count].into();

@@ -6,6 +6,7 @@ pub(crate) mod cli;
 pub(crate) mod completion;
 pub(crate) mod daemon;
 pub(crate) mod down;
+pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod flow;
 pub(crate) mod graph;

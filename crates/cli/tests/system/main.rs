@@ -18,5 +18,6 @@ mod isolation;
 mod leftovers;
 mod links;
 mod nodes;
+mod openflow;
 mod programs;
 mod updates;

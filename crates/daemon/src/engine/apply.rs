@@ -43,7 +43,8 @@ impl Running {
         }
         execution.commit();
         state.wanted = wanted;
-        let notes = self.programs.update(&from, &state);
+        let mut notes = self.programs.update(&from, &state);
+        notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
         Ok(Applied {
             created: count('+'),

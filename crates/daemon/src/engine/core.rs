@@ -11,6 +11,7 @@ use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 
+use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
 use crate::worker::{Caller, Device, Mail, WorkerHandle};
@@ -25,13 +26,12 @@ const CACHE_BYTES: usize = 256 << 20;
 pub(crate) struct Core {
     switch: SharedSwitch,
     tracked: Arc<Tracked>,
-    /// Packets for controllers.
-    punts: Arc<Punts>,
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
     /// Ports where somebody captures: packets must pass them one by one.
     captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
+    openflow: Service,
 }
 
 impl Core {
@@ -66,7 +66,12 @@ impl Core {
         let threads = WorkerHandle::start_all(threads)?;
         let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
         let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone(), callers)?;
-        Ok(Self { switch, tracked, punts, workers: threads, counters, captured: Mutex::default(), keeper })
+        let worker = threads.first().and_then(WorkerHandle::caller);
+        let hub = Hub::new(Arc::clone(&switch), Arc::clone(&tracked), punts, counters.clone(), worker);
+        let openflow =
+            Service::start(hub).map_err(|e| HostError::from_io("start the thread", "openflow", &e))?;
+        let captured = Mutex::default();
+        Ok(Self { switch, tracked, workers: threads, counters, captured, keeper, openflow })
     }
 
     /// The switch model.
@@ -74,10 +79,9 @@ impl Core {
         &self.switch
     }
 
-    /// Packets for controllers. While no connection takes any, the queue is closed and each is a counted drop.
-    #[expect(dead_code, reason = "controller connections take from it, and there are none yet")]
-    pub(super) fn punts(&self) -> &Arc<Punts> {
-        &self.punts
+    /// Who serves OpenFlow.
+    pub(super) fn openflow(&self) -> &Service {
+        &self.openflow
     }
 
     /// The model's counters brought up to date, and then the model for reading.
@@ -171,6 +175,7 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        self.openflow.stop();
         self.keeper.stop();
     }
 }

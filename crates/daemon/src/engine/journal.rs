@@ -108,6 +108,14 @@ impl Ledger {
         if fresh { self.identify(Kind::File, path, inode(path)?) } else { Ok(()) }
     }
 
+    /// Notes that a file noted before is there.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn made(&self, path: &Path) -> io::Result<()> {
+        self.identify(Kind::File, path, inode(path)?)
+    }
+
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }

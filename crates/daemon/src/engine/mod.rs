@@ -10,6 +10,7 @@ mod apply;
 mod boot;
 mod captures;
 mod core;
+mod doors;
 mod events;
 mod execute;
 mod handle;

@@ -14,6 +14,7 @@ use netloom_sys::netns::NetNs;
 
 use super::captures::Captures;
 use super::core::Core;
+use super::doors::Doors;
 use super::journal::Ledger;
 use super::programs::Programs;
 use crate::Home;
@@ -31,6 +32,7 @@ pub(crate) struct Running {
     pub(super) started: u64,
     pub(super) programs: Programs,
     pub(super) captures: Captures,
+    pub(super) doors: Doors,
     /// What can outlive the daemon.
     pub(super) ledger: Arc<Ledger>,
     core: OnceLock<Core>,
@@ -92,6 +94,7 @@ impl Running {
             auto,
             started: netloom_sys::clock::now(),
             captures: Captures::default(),
+            doors: Doors::default(),
             programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
             ledger,
             home,

@@ -12,4 +12,5 @@ mod peer;
 mod route;
 mod server;
 
+pub(crate) use peer::may_ask;
 pub use server::{Server, ServerError};

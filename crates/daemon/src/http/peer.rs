@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 /// The socket's mode decides first: only the owner, root and, with `--group`, a group can open it at all. The
 /// kernel's word on who they are then guards against a socket that was passed on. A user whom this user
 /// namespace has no number for (`overflowuid`) is root or of the group, by that mode.
-pub(super) fn may_ask(stream: &UnixStream, group: bool) -> bool {
+pub(crate) fn may_ask(stream: &UnixStream, group: bool) -> bool {
     let Ok(peer) = stream.peer_cred() else { return false };
     decide(peer.uid(), geteuid().as_raw(), group, rootless())
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use netloom_datapath::{Change, Handoff, Port, PortSpec, Quiet, Slowpath, Worker};
-use netloom_flow::{Nanos, PortId};
+use netloom_flow::{Nanos, PortId, Translation};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::load::Runnable;
@@ -31,6 +31,8 @@ pub(crate) enum Mail {
     Judge,
     /// Judge the timing of all links up to now, and judge what comes next by itself.
     Cut,
+    /// Carry out a packet that no port received.
+    Inject(PortId, Vec<u8>, Arc<Translation>),
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
@@ -145,6 +147,14 @@ impl Caller {
         let _ = self.mail.send(mail);
         self.bell.signal();
     }
+
+    /// Waits until everything sent before has been done.
+    pub(crate) fn barrier(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        self.send(Mail::Barrier(done));
+        // As for [`WorkerHandle::barrier`].
+        let _ = wait.recv();
+    }
 }
 
 impl Drop for WorkerHandle {
@@ -254,6 +264,9 @@ impl<S: Slowpath> Runner<S> {
                     self.worker.expire(now.since(IDLE));
                 }
                 Ok(Mail::Cut) => self.worker.cut(),
+                Ok(Mail::Inject(port, frame, translation)) => {
+                    self.worker.inject(port, &frame, &translation, Nanos(clock::now()), &mut self.slow);
+                }
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }

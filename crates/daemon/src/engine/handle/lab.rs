@@ -47,6 +47,7 @@ impl Running {
         self.captures.end_all();
         self.programs.end_all();
         if let Some(core) = self.core() {
+            self.doors.close_all(core, &self.ledger);
             for port in state.specs.keys() {
                 core.remove_port(*port);
             }

@@ -1,0 +1,239 @@
+//! All connections of a lab, and their way to the switch model.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netloom_datapath::Counters;
+use netloom_flow::{BridgeId, PortId};
+use netloom_openflow::Message;
+use netloom_openflow::session::{Request, Session};
+use netloom_switch::{Answer, Connection, Control, Injection, PortTraffic, Switch};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender;
+
+use crate::punts::Punts;
+use crate::slowpath::{self, SharedSwitch, Tracked};
+use crate::worker::{Caller, Mail};
+
+/// All connections of a lab.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    switch: SharedSwitch,
+    tracked: Arc<Tracked>,
+    punts: Arc<Punts>,
+    counters: Vec<Arc<Counters>>,
+    /// Who carries out packet-outs. Dropped before the worker is.
+    worker: Option<Caller>,
+    members: Mutex<BTreeMap<u64, Member>>,
+    next: AtomicU64,
+    joined: Notify,
+}
+
+/// A connection that has agreed on a version.
+#[derive(Debug)]
+struct Member {
+    bridge: BridgeId,
+    connection: Connection,
+    /// What it is told unasked; what finds no room is not told.
+    inbox: Sender<Message>,
+}
+
+impl Member {
+    fn tell(&self, message: Message) {
+        if self.inbox.try_send(message).is_err() {
+            tracing::debug!("a controller does not take what it is told");
+        }
+    }
+}
+
+type Members = BTreeMap<u64, Member>;
+
+impl Hub {
+    /// No connection yet.
+    pub(crate) fn new(
+        switch: SharedSwitch,
+        tracked: Arc<Tracked>,
+        punts: Arc<Punts>,
+        counters: Vec<Arc<Counters>>,
+        worker: Option<Caller>,
+    ) -> Self {
+        Self {
+            switch,
+            tracked,
+            punts,
+            counters,
+            worker,
+            members: Mutex::default(),
+            next: AtomicU64::new(0),
+            joined: Notify::new(),
+        }
+    }
+
+    /// The bridge of that name.
+    pub(super) fn bridge(&self, name: &str) -> Option<BridgeId> {
+        let model = slowpath::read(&self.switch);
+        model.bridges().find(|(_, known)| *known == name).map(|(id, _)| id)
+    }
+
+    /// Whether anybody is connected.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.members().is_empty()
+    }
+
+    /// Comes back when somebody has joined, or packets wait.
+    pub(super) async fn news(&self) {
+        tokio::select! {
+            () = self.joined.notified() => {}
+            () = self.punts.news() => {}
+        }
+    }
+
+    /// Takes a connection in; its number.
+    pub(super) fn join(&self, bridge: BridgeId, connection: Connection, inbox: Sender<Message>) -> u64 {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut members = self.members();
+        let mut model = slowpath::write(&self.switch);
+        if members.is_empty() {
+            // What happened before is nobody's news.
+            drop(model.take_events());
+            self.punts.set_open(true);
+        }
+        members.insert(id, Member { bridge, connection, inbox });
+        control(&mut model, &members, bridge);
+        self.joined.notify_one();
+        id
+    }
+
+    /// Lets a connection go.
+    pub(super) fn leave(&self, id: u64) {
+        let mut members = self.members();
+        let Some(gone) = members.remove(&id) else { return };
+        control(&mut slowpath::write(&self.switch), &members, gone.bridge);
+        if members.is_empty() {
+            self.punts.set_open(false);
+        }
+    }
+
+    /// Carries out a message, and puts the answers into the session.
+    pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
+        self.tracked.credit(&self.switch);
+        let mut members = self.members();
+        let Some(member) = members.get_mut(&id) else { return };
+        let mut model = slowpath::write(&self.switch);
+        let (bridge, counts) = (member.bridge, |port| self.traffic(port));
+        let handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        if handled.demotes_others {
+            let generation = model.role_generation(bridge);
+            for (_, other) in members.iter_mut().filter(|(other, it)| **other != id && it.bridge == bridge) {
+                let told = other.connection.demote(generation);
+                told.into_iter().for_each(|message| other.tell(message));
+            }
+        }
+        control(&mut model, &members, bridge);
+        // What it did itself is told before it is answered: a barrier stands behind everything.
+        notify(&mut model, &members, Some((id, &mut *session)));
+        drop(model);
+        drop(members);
+        for answer in handled.answers {
+            put(session, request, answer);
+        }
+        self.inject(handled.injections);
+    }
+
+    /// Tells what has happened by itself.
+    pub(super) fn beat(&self) {
+        let mut members = self.members();
+        let now = slowpath::now();
+        members.values_mut().for_each(|member| member.connection.tick(now));
+        notify(&mut slowpath::write(&self.switch), &members, None);
+    }
+
+    /// Hands on the packets that wait.
+    pub(super) fn packets(&self) {
+        let members = self.members();
+        for packet in self.punts.take() {
+            for member in members.values().filter(|member| member.bridge == packet.punt.bridge) {
+                let message = member.connection.packet_in(&packet.punt, &packet.bytes, packet.total_len);
+                message.into_iter().for_each(|message| member.tell(message));
+            }
+        }
+    }
+
+    /// Has packets carried out, and waits for it: who sends many is slowed down, and an answer to a later barrier means
+    /// that they are on their way.
+    fn inject(&self, injections: Vec<Injection>) {
+        let Some(worker) = self.worker.as_ref().filter(|_| !injections.is_empty()) else { return };
+        for Injection { in_port, frame, translation } in injections {
+            let translation = Arc::new(translation);
+            self.tracked.add(Arc::clone(&translation));
+            worker.send(Mail::Inject(in_port, frame, translation));
+        }
+        worker.barrier();
+    }
+
+    fn traffic(&self, port: PortId) -> PortTraffic {
+        let mut sum = PortTraffic::default();
+        for port in self.counters.iter().filter_map(|counters| counters.port(port)) {
+            let (rx, tx) = (port.rx(), port.tx());
+            sum.rx_packets += rx.packets;
+            sum.rx_bytes += rx.bytes;
+            sum.tx_packets += tx.packets;
+            sum.tx_bytes += tx.bytes;
+            sum.dropped += port.drops().iter().map(|(_, packets)| packets).sum::<u64>();
+        }
+        sum
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says to the model what all connections of a bridge together want.
+fn control(model: &mut Switch, members: &Members, bridge: BridgeId) {
+    let mut sum = Control::default();
+    for member in members.values().filter(|member| member.bridge == bridge) {
+        let wanted = member.connection.control();
+        sum.miss |= wanted.miss;
+        sum.invalid_ttl |= wanted.invalid_ttl;
+    }
+    model.set_control(bridge, sum);
+}
+
+/// Tells events: to `me` at once, to the others by their inbox.
+fn notify(model: &mut Switch, members: &Members, mut me: Option<(u64, &mut Session)>) {
+    let events = model.take_events();
+    if events.is_empty() {
+        return;
+    }
+    let mut bridges: Vec<BridgeId> = events.iter().map(|(bridge, _)| *bridge).collect();
+    bridges.dedup();
+    bridges.sort_unstable();
+    bridges.dedup();
+    for bridge in bridges {
+        let (ids, told): (Vec<u64>, Vec<&Member>) =
+            members.iter().filter(|(_, member)| member.bridge == bridge).unzip();
+        let connections: Vec<&Connection> = told.iter().map(|member| &member.connection).collect();
+        for (at, message) in model.notices(&events, bridge, &connections) {
+            match &mut me {
+                // What the agreed version cannot say is not said.
+                Some((id, session)) if ids.get(at) == Some(id) => drop(session.send(&message)),
+                _ => told.get(at).into_iter().for_each(|member| member.tell(message.clone())),
+            }
+        }
+    }
+}
+
+fn put(session: &mut Session, request: &Request, answer: Answer) {
+    match answer {
+        Answer::Reply(message) => {
+            if let Err(error) = session.reply(request, &message) {
+                tracing::warn!(%error, "an OpenFlow answer cannot be said");
+                session.refuse(request, netloom_openflow::OfError::BrcBadLen);
+            }
+        }
+        Answer::Refuse(error) => session.refuse(request, error),
+        Answer::RefusePart(head, error) => session.refuse_part(&head, error),
+    }
+}

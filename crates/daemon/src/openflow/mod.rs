@@ -1,0 +1,17 @@
+//! OpenFlow to the outside: `<bridge>.mgmt`, as Open vSwitch has it, and what stands behind it.
+//!
+//! ```text
+//! socket ── transport::pump ── openflow::session ── caller ── hub ── the switch model
+//!                 ▲                                            │ └─ a worker: packet-outs
+//!                 └──────────── inbox ◄── flows gone, ports, packets ◄── worker: packet-ins
+//! ```
+//!
+//! One thread carries all connections of a lab. What a peer sends takes the model's lock for one message at a time.
+
+mod caller;
+mod door;
+mod hub;
+mod service;
+
+pub(crate) use hub::Hub;
+pub(crate) use service::Service;

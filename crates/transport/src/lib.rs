@@ -1,0 +1,8 @@
+//! Bytes between a stream and an OpenFlow session.
+//!
+//! The session knows what bytes mean, the stream carries them, whatever it is: [`pump`] moves them, keeps the session's
+//! deadlines, and lets no peer make more wait than [`Limits`] say. What a message does is the [`Peer`]'s.
+
+mod pump;
+
+pub use pump::{End, Limits, Peer, pump};

@@ -1,0 +1,258 @@
+//! One connection from its first byte to its end.
+//!
+//! ```text
+//! stream ──read──► session ──event──► peer
+//!    ▲                │ output          │ answers
+//!    └─────write──────┴─────────────────┘ ◄── inbox: what is told unasked
+//! ```
+//!
+//! Nothing is read while there is something to write, and no event is handled while much is to be written: who does not
+//! read his answers is asked no more, and after a while he is left.
+
+use std::io;
+use std::time::Duration;
+
+use netloom_flow::Nanos;
+use netloom_openflow::Message;
+use netloom_openflow::session::{CloseReason, Event, Session};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{sleep, timeout};
+
+/// Bytes read at once.
+const CHUNK: usize = 16 << 10;
+/// The longest sleep; then it is looked again.
+const LONGEST: Nanos = Nanos::from_secs(3_600);
+
+/// What a connection may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// With so many bytes to be written, no further message is handled. One answer may be longer.
+    pub output_bytes: usize,
+    /// How long a peer may take nothing of what is to be written.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { output_bytes: 256 << 10, stall: Duration::from_secs(60) }
+    }
+}
+
+/// Who handles what a session says.
+pub trait Peer {
+    /// Handles an event, and puts the answers into the session. [`Event::Closed`] is not among them.
+    fn handle(&mut self, session: &mut Session, event: Event);
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// The session ended it.
+    #[error("The session ended: {0}")]
+    Session(CloseReason),
+    /// The peer closed it.
+    #[error("The peer has left")]
+    Left,
+    /// The peer does not read.
+    #[error("The peer does not read what it is sent")]
+    Stalled,
+    /// The stream failed.
+    #[error("The stream failed")]
+    Stream(#[source] io::Error),
+}
+
+/// Carries a session over a stream to its end. A closed `inbox` ends it, too.
+pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
+    mut stream: S,
+    mut session: Session,
+    peer: &mut P,
+    inbox: &mut Receiver<Message>,
+    limits: Limits,
+    clock: fn() -> Nanos,
+) -> End {
+    let mut bytes = vec![0; CHUNK];
+    loop {
+        let handled = handle(&mut session, peer, limits.output_bytes);
+        if let Err(end) = write(&mut stream, &session.take_output(), limits.stall).await {
+            return end;
+        }
+        match handled {
+            Handled::Closed(reason) => return End::Session(reason),
+            Handled::Some => continue,
+            Handled::All => {}
+        }
+        let pause = Duration::from_nanos(session.deadline().since(clock()).0.min(LONGEST.0));
+        tokio::select! {
+            read = stream.read(&mut bytes) => match read {
+                Ok(0) => return End::Left,
+                Ok(count) => session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default()),
+                Err(error) => return End::Stream(error),
+            },
+            told = inbox.recv() => tell(&mut session, told),
+            () = sleep(pause) => session.handle_deadline(clock()),
+        }
+    }
+}
+
+/// How many events were handled.
+enum Handled {
+    All,
+    Some,
+    Closed(CloseReason),
+}
+
+fn handle(session: &mut Session, peer: &mut impl Peer, limit: usize) -> Handled {
+    while session.output_len() < limit {
+        match session.poll_event() {
+            Some(Event::Closed(reason)) => return Handled::Closed(reason),
+            Some(event) => peer.handle(session, event),
+            None => return Handled::All,
+        }
+    }
+    Handled::Some
+}
+
+fn tell(session: &mut Session, told: Option<Message>) {
+    match told {
+        // What the agreed version cannot say is not said.
+        Some(message) => drop(session.send(&message)),
+        None => session.close(),
+    }
+}
+
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], stall: Duration) -> Result<(), End> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match timeout(stall, stream.write(rest)).await {
+            Err(_) => return Err(End::Stalled),
+            Ok(Err(error)) => return Err(End::Stream(error)),
+            Ok(Ok(0)) => return Err(End::Left),
+            Ok(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use netloom_openflow::Versions;
+    use netloom_openflow::session::Settings;
+    use tokio::io::duplex;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Answers every barrier.
+    #[derive(Default)]
+    struct Answers(usize);
+
+    impl Peer for Answers {
+        fn handle(&mut self, session: &mut Session, event: Event) {
+            if let Event::Message(request, Message::BarrierRequest) = event {
+                self.0 += 1;
+                session.reply(&request, &Message::BarrierReply).unwrap();
+            }
+        }
+    }
+
+    fn now() -> Nanos {
+        Nanos::from_secs(1)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    fn limits() -> Limits {
+        Limits { output_bytes: 64, stall: Duration::from_millis(20) }
+    }
+
+    fn switch() -> Session {
+        Session::new(Settings::switch(Versions::ALL), now())
+    }
+
+    /// A controller's hello and so many barriers.
+    fn asked(barriers: usize) -> (Session, Vec<u8>) {
+        let mut controller = Session::new(Settings::controller(Versions::ALL), now());
+        let mut bytes = controller.take_output();
+        controller.handle_bytes(now(), &switch().take_output());
+        for _ in 0..barriers {
+            controller.request(&Message::BarrierRequest).unwrap();
+        }
+        bytes.extend(controller.take_output());
+        (controller, bytes)
+    }
+
+    #[test]
+    fn what_is_asked_is_answered_and_what_is_told_is_sent() {
+        run(async {
+            let (ours, mut theirs) = duplex(1 << 16);
+            let (tell, mut inbox) = mpsc::channel(4);
+            let (mut controller, bytes) = asked(100);
+            theirs.write_all(&bytes).await.unwrap();
+            let mut peer = Answers::default();
+            let talk = async {
+                let mut read = vec![0; 1 << 12];
+                let (mut replies, mut told) = (0, 0);
+                while replies < 100 || told < 1 {
+                    let count = theirs.read(&mut read).await.unwrap();
+                    controller.handle_bytes(now(), &read[..count]);
+                    while let Some(event) = controller.poll_event() {
+                        match event {
+                            Event::Message(_, Message::BarrierReply) => replies += 1,
+                            Event::Message(_, _) => told += 1,
+                            _ => {}
+                        }
+                    }
+                    if replies == 100 && told == 0 {
+                        tell.send(Message::BarrierRequest).await.unwrap();
+                    }
+                }
+                drop(theirs);
+            };
+            let (end, ()) = tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), talk);
+            assert!(matches!(end, End::Left), "{end}");
+            assert_eq!(peer.0, 100);
+        });
+    }
+
+    #[test]
+    fn who_does_not_read_is_asked_no_more_and_left() {
+        run(async {
+            let (ours, mut theirs) = duplex(256);
+            let (_tell, mut inbox) = mpsc::channel(4);
+            let (_, bytes) = asked(1_000);
+            let mut peer = Answers::default();
+            let write = async { theirs.write_all(&bytes).await };
+            let (end, written) =
+                tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), write);
+            assert!(matches!(end, End::Stalled), "{end}");
+            assert!(written.is_err() && peer.0 < 100, "{}", peer.0);
+        });
+    }
+
+    #[test]
+    fn garbage_ends_the_connection_and_so_does_a_closed_inbox() {
+        run(async {
+            let (ours, mut theirs) = duplex(1 << 12);
+            let (tell, mut inbox) = mpsc::channel(4);
+            theirs.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            let mut peer = Answers::default();
+            // The first bytes are the head of a message of 8,239 bytes; they end here.
+            theirs.write_all(&[0; 1 << 10]).await.unwrap();
+            drop(theirs);
+            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            assert!(matches!(end, End::Left | End::Session(_) | End::Stream(_)), "{end}");
+            let (ours, _theirs) = duplex(1 << 12);
+            drop(tell);
+            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            assert!(matches!(end, End::Session(CloseReason::Local)), "{end}");
+            let (ours, mut theirs) = duplex(1 << 12);
+            let (_tell, mut inbox) = mpsc::channel(4);
+            theirs.write_all(&[4, 14, 0, 8, 0, 0, 0, 1]).await.unwrap();
+            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            assert!(matches!(end, End::Session(CloseReason::NoHello(14))), "{end}");
+        });
+    }
+}
