@@ -8,7 +8,7 @@
 //!    removed, log, pid file, socket, then the engine, at first without any thread ([`Boot`]);
 //! 3. [`http`]: `api.sock`, HTTP/1.1; a command is handed to [`Engine::command`] on a thread of its own, a
 //!    stream to [`Engine::stream`] with the bare socket;
-//! 4. [`openflow`]: `<bridge>.mgmt` of every switch, for `ovs-ofctl` and controllers, on a thread of its own;
+//! 4. `openflow`: `<bridge>.mgmt` of every switch, for `ovs-ofctl` and controllers, on a thread of its own;
 //! 5. after `down` the directory goes, the answer is sent, the process ends.
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
