@@ -101,6 +101,14 @@ pub enum Command {
         #[serde(default)]
         strict: bool,
     },
+    /// Follows a packet through the lab, without sending one.
+    Trace {
+        /// Which packet.
+        path: TracePath,
+        /// Not a made-up packet but the next real one that is like it: how long to wait for it, in milliseconds.
+        #[serde(default)]
+        live_ms: Option<u64>,
+    },
     /// Sends echo requests, and answers a row per ordered pair and family.
     Ping {
         /// One subject each: a node, range, tenant or `all`; `None`: everybody to everybody of their tenant.
@@ -186,6 +194,32 @@ pub enum Command {
     Top {
         /// Between two frames.
         interval_ms: u32,
+    },
+}
+
+/// Which packet [`Command::Trace`] follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TracePath {
+    /// One from a node to another.
+    Between {
+        /// Who sends.
+        from: String,
+        /// Who is to get it.
+        to: String,
+        /// `icmp`, `tcp/80`, `udp/53`.
+        #[serde(default)]
+        protocol: Option<String>,
+        /// Which family; both: IPv4 if both ends have an address of it.
+        #[serde(default)]
+        family: Family,
+    },
+    /// One that comes in at a switch.
+    At {
+        /// The switch.
+        switch: String,
+        /// What it looks like, as a match in the syntax of flows.
+        flow: String,
     },
 }
 
@@ -325,6 +359,7 @@ impl Command {
             Self::FlowAdd { .. } => "flow add",
             Self::FlowMod { .. } => "flow mod",
             Self::FlowRm { .. } => "flow rm",
+            Self::Trace { .. } => "trace",
             Self::Ping { .. } => "ping",
             Self::Measure { .. } => "measure",
             Self::Test { .. } => "test",

@@ -20,7 +20,9 @@ mod reply;
 mod row;
 pub mod stream;
 
-pub use command::{Command, Direction, Family, Listing, Measurement, NodeAction, Set, TermSize, Wanted};
+pub use command::{
+    Command, Direction, Family, Listing, Measurement, NodeAction, Set, TermSize, TracePath, Wanted,
+};
 pub use error::{ApiError, Detail, ErrorKind, Finding, Place};
 pub use progress::{Line, Progress};
 pub use reply::{
@@ -28,7 +30,8 @@ pub use reply::{
 };
 pub use row::{
     DirectionRow, DropRow, EndRow, FlowRow, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow,
-    SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Verdict,
+    SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace, TraceChange, TraceDrop, TraceLookup,
+    TraceRule, TraceStep, TraceWhat, Verdict,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

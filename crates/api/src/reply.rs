@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DropRow, FlowRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow, SCHEMA, SwitchRow, TenantRow, TestRow,
+    Trace,
 };
 
 /// The answer to a command.
@@ -44,6 +45,8 @@ pub enum Reply {
     Tested(TestReport),
     /// The lab at one moment.
     Graph(Box<Graph>),
+    /// A packet's way.
+    Trace(Box<Trace>),
 }
 
 /// A reply as it is printed with `-o json`: `{"schema": 1, "nodes": [...]}`.

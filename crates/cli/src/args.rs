@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Resume(cmd::node::Nodes),
     /// Ping from one node to another, or everybody from everybody
     Ping(cmd::ping::Ping),
+    /// Follow a packet through the lab, and say what becomes of it and why
+    Trace(cmd::trace::Trace),
     /// Show or change a link while packets travel
     Link(cmd::link::Link),
     /// List or change the flows of a switch
@@ -161,6 +163,7 @@ impl Args {
             Verb::Pause(verb) => verb.run(lab, Action::Pause),
             Verb::Resume(verb) => verb.run(lab, Action::Resume),
             Verb::Ping(verb) => verb.run(lab),
+            Verb::Trace(verb) => verb.run(lab),
             Verb::Link(verb) => verb.run(lab),
             Verb::Flow(verb) => verb.run(lab),
             Verb::Env(verb) => verb.run(lab),

@@ -9,6 +9,7 @@ mod probe;
 mod switch;
 mod tenant;
 mod top;
+mod trace;
 
 pub use drop::DropRow;
 pub use flow::FlowRow;
@@ -19,3 +20,4 @@ pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use switch::{SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;
+pub use trace::{Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat};

@@ -25,4 +25,5 @@ pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod test;
 pub(crate) mod top;
+pub(crate) mod trace;
 pub(crate) mod up;

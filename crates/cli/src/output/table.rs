@@ -7,7 +7,7 @@ use netloom_api::{
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, screen};
+use super::{Format, Style, Tint, screen, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -35,6 +35,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
             out
         }
         Reply::Graph(graph) => paint.graph(graph),
+        Reply::Trace(way) => trace::whole(way, style),
     }
 }
 

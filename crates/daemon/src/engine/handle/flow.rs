@@ -1,6 +1,7 @@
 //! Flows of a switch.
 
 use netloom_api::{ApiError, ErrorKind, Finding, FlowRow, Place};
+use netloom_flow::FlowTextError;
 use netloom_switch::config::Origin;
 use netloom_switch::{FlowError, Matching, Switch};
 
@@ -68,21 +69,24 @@ impl Running {
                 let all: Vec<&str> = state.lab.switches.iter().map(|s| s.name.as_str()).collect();
                 super::not_found("switch", switch, &all)
             }
-            FlowError::Text(wrong) => {
-                let place = Place {
-                    file: "flow".to_owned(),
-                    line: 1,
-                    column: u32::try_from(wrong.span.start).unwrap_or(0) + 1,
-                    start: wrong.span.start,
-                    end: wrong.span.end,
-                };
-                let finding = Finding { message: wrong.message.clone(), hint: wrong.hint.clone(), place };
-                ApiError::new(ErrorKind::InvalidFile, format!("Not a flow: {text}")).findings(vec![finding])
-            }
+            FlowError::Text(wrong) => bad_text("Not a flow", text, wrong),
             FlowError::Unsupported(_) => ApiError::new(ErrorKind::Unsupported, format!("{error}.")),
             _ => ApiError::new(ErrorKind::Failed, format!("{error}.")),
         }
     }
+}
+
+/// A text that means nothing, and where.
+pub(super) fn bad_text(what: &str, text: &str, wrong: &FlowTextError) -> ApiError {
+    let place = Place {
+        file: "flow".to_owned(),
+        line: 1,
+        column: u32::try_from(wrong.span.start).unwrap_or(0) + 1,
+        start: wrong.span.start,
+        end: wrong.span.end,
+    };
+    let finding = Finding { message: wrong.message.clone(), hint: wrong.hint.clone(), place };
+    ApiError::new(ErrorKind::InvalidFile, format!("{what}: {text}")).findings(vec![finding])
 }
 
 fn matching(strict: bool) -> Matching {

@@ -13,6 +13,7 @@ mod plan;
 mod rows;
 mod test;
 mod top;
+mod trace;
 
 pub(super) use rows::directions;
 
@@ -54,6 +55,9 @@ impl Engine for Running {
             }
             Command::FlowRm { switch, matches, strict } => {
                 self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
+            }
+            Command::Trace { path, live_ms } => {
+                self.trace(&path, live_ms, sink).map(|trace| Reply::Trace(Box::new(trace)))
             }
             Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
             Command::Measure { from, to, what, seconds } => {
