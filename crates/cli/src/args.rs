@@ -67,6 +67,10 @@ pub(crate) enum Verb {
     Link(cmd::link::Link),
     /// List or change the flows of a switch
     Flow(cmd::flow::Flow),
+    /// List or change the groups of a switch
+    Group(cmd::group::Group),
+    /// List or change the meters of a switch
+    Meter(cmd::meter::Meter),
     /// Print where `ovs-ofctl` finds the switches of a lab
     Env(cmd::env::Env),
     /// Capture packets as pcapng
@@ -166,6 +170,8 @@ impl Args {
             Verb::Trace(verb) => verb.run(lab),
             Verb::Link(verb) => verb.run(lab),
             Verb::Flow(verb) => verb.run(lab),
+            Verb::Group(verb) => verb.run(lab),
+            Verb::Meter(verb) => verb.run(lab),
             Verb::Env(verb) => verb.run(lab),
             Verb::Capture(verb) => verb.run(lab),
             Verb::Top(verb) => verb.run(lab),

@@ -50,8 +50,11 @@ impl Misses {
 impl Slowpath for Misses {
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
         let model = read(&self.switch);
-        let made =
-            if self.watch.is_armed() { self.watch.translate(&model, upcall) } else { model.translate(upcall) };
+        let made = if self.watch.is_armed() {
+            self.watch.translate(&model, upcall)
+        } else {
+            model.translate(upcall)
+        };
         drop(model);
         let translation = Arc::new(made);
         write(&self.switch).meet(&translation, upcall.now);

@@ -2,8 +2,10 @@
 
 mod drop;
 mod flow;
+mod group;
 mod lab;
 mod link;
+mod meter;
 mod node;
 mod probe;
 mod switch;
@@ -13,8 +15,10 @@ mod trace;
 
 pub use drop::DropRow;
 pub use flow::FlowRow;
+pub use group::GroupRow;
 pub use lab::LabRow;
 pub use link::{DirectionRow, EndRow, LinkRow};
+pub use meter::MeterRow;
 pub use node::{InterfaceRow, NodeRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use switch::{SwitchPortRow, SwitchRow};

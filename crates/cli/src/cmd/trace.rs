@@ -69,10 +69,11 @@ impl Trace {
             output::note("waiting for such a packet");
         }
         let command = Command::Trace { path, live_ms };
-        let reply = which::client(lab)?.work(&command, &mut Patience::new(None), &mut |_| ()).map_err(|error| {
-            let failure = Failure::from(error);
-            text.iter().fold(failure, |failure, text| failure.in_text("flow", text))
-        })?;
+        let reply =
+            which::client(lab)?.work(&command, &mut Patience::new(None), &mut |_| ()).map_err(|error| {
+                let failure = Failure::from(error);
+                text.iter().fold(failure, |failure, text| failure.in_text("flow", text))
+            })?;
         let Reply::Trace(trace) = &reply else { return Err(unexpected(&reply).into()) };
         let code = if trace.reached { DONE } else { NO };
         output::reply(&reply, self.format)?;

@@ -28,8 +28,10 @@ pub(crate) fn whole(trace: &Trace, style: Style) -> String {
     if !trace.packet.is_empty() {
         out.push_str(&format!("{}\n", style.paint(Tint::Faint, &trace.packet)));
     }
-    out.push('\n');
-    out.push_str(&steps(trace, style));
+    if !trace.steps.is_empty() {
+        out.push('\n');
+        out.push_str(&steps(trace, style));
+    }
     out.push('\n');
     for lookup in &trace.lookups {
         let text = format!("{}\n    {}", lookup.megaflow, lookup.actions);
@@ -42,8 +44,12 @@ pub(crate) fn whole(trace: &Trace, style: Style) -> String {
     out
 }
 
-/// Only the steps.
-pub(crate) fn steps(trace: &Trace, style: Style) -> String {
+/// The steps and how it ended, for the report of a test.
+pub(crate) fn short(trace: &Trace, style: Style) -> String {
+    format!("{}{}", steps(trace, style), end(trace, style))
+}
+
+fn steps(trace: &Trace, style: Style) -> String {
     trace.steps.iter().map(|it| step(it, style)).collect()
 }
 

@@ -94,9 +94,9 @@ impl Chart {
                     continue;
                 }
                 let Some(spec) = specs.get(&port) else { continue };
-                let whose = seat(&link.a).filter(|_| a == b || at == 0).or_else(|| {
-                    seat(&link.b).filter(|_| a == b || at == 1)
-                });
+                let whose = seat(&link.a)
+                    .filter(|_| a == b || at == 0)
+                    .or_else(|| seat(&link.b).filter(|_| a == b || at == 1));
                 let (here, there) = (names[at].clone(), names[1 - at].clone());
                 ports.insert(port, Spot { here, there, seat: whose, spec: spec.clone() });
             }

@@ -109,7 +109,10 @@ impl Defaults {
             let hop = super::node::route(chart, seat.node, to)?;
             chart.neighbour(hop.by, hop.next)
         });
-        let (eth_src, eth_dst) = (mac(seat.or(src)), mac(hop.or(dst)));
+        let is_arp = matches.exact(FieldId::EthType) == Some(0x0806);
+        let or = |mac: Mac, other: Mac| if mac == Mac::ZERO { other } else { mac };
+        let eth_src = or(mac(seat.or(src)), Mac([2, 0, 0, 0, 0, 1]));
+        let eth_dst = or(mac(hop.or(dst)), if is_arp { Mac::BROADCAST } else { Mac([2, 0, 0, 0, 0, 2]) });
         Self { src, dst, eth_src, eth_dst, source: source.or_else(|| own(seat.or(src))), target }
     }
 
@@ -177,7 +180,8 @@ fn arp_of(matches: &FlowMatch, src: Mac, defaults: &Defaults) -> Arp {
 
 fn ip_of(matches: &FlowMatch, v6: bool, defaults: &Defaults) -> Ip<'static> {
     let base = if v6 {
-        let bits = |ip: Option<IpAddr>| ip.map_or(0, |ip| if let IpAddr::V6(ip) = ip { ip.to_bits() } else { 0 });
+        let bits =
+            |ip: Option<IpAddr>| ip.map_or(0, |ip| if let IpAddr::V6(ip) = ip { ip.to_bits() } else { 0 });
         let source = value(matches, FieldId::Ipv6Src, bits(defaults.source));
         let target = value(matches, FieldId::Ipv6Dst, bits(defaults.target));
         Ip::v6(Ipv6Addr::from_bits(source), Ipv6Addr::from_bits(target))

@@ -6,15 +6,15 @@ use std::sync::{Arc, RwLock};
 use netloom_api::{Trace, TraceDrop, TraceLookup, TraceWhat};
 use netloom_datapath::{Attach, Change, PoolLimit, PortSpec, Slowpath, Worker, WorkerConfig};
 use netloom_flow::{
-    Branch, DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, Punt, RecircId,
-    TenantId, Translation, Upcall, word,
+    Branch, DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, Punt,
+    RecircId, TenantId, Translation, Upcall, word,
 };
 use netloom_switch::Switch;
 
 use super::chart::{Chart, Seat};
 use super::node::{Fate, arrive};
 use super::notes::Notes;
-use super::story::{Stretch, Story, Where};
+use super::story::{Story, Stretch, Where};
 use super::tap::Desk;
 use super::watch::Caught;
 use super::words;
@@ -164,7 +164,9 @@ impl<'a> Follower<'a> {
     /// A node sends a frame.
     fn departs(&mut self, worker: &mut Worker, seat: Seat, frame: Vec<u8>, at: Stretch) {
         let port = self.chart.port_of(seat);
-        let Some((port, spot)) = port.and_then(|port| Some((port, self.chart.ports.get(&port)?))) else { return };
+        let Some((port, spot)) = port.and_then(|port| Some((port, self.chart.ports.get(&port)?))) else {
+            return;
+        };
         let (from, settings) = (self.chart.seat_name(seat), spot.inward());
         let to = if spot.here == from { spot.there.clone() } else { spot.here.clone() };
         let is_open = spot.spec.up && spot.spec.to_switch.up;
@@ -263,7 +265,8 @@ impl Slowpath for Follower<'_> {
 /// The same actions, so that carrying them out counts nowhere: meters are not asked, branches have counters of their
 /// own.
 fn harmless(actions: &[DpAction]) -> Vec<DpAction> {
-    let branch = |branch: &Branch| Arc::new(Branch { actions: harmless(&branch.actions).into(), ..Branch::default() });
+    let branch =
+        |branch: &Branch| Arc::new(Branch { actions: harmless(&branch.actions).into(), ..Branch::default() });
     let one = |action: &DpAction| match action {
         DpAction::Meter { passed, .. } => DpAction::Clone(harmless(&passed.actions).into()),
         DpAction::Clone(list) => DpAction::Clone(harmless(list).into()),

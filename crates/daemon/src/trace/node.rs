@@ -64,7 +64,9 @@ pub(super) fn route(chart: &Chart, node: usize, to: IpAddr) -> Option<Hop> {
 
 /// What becomes of a frame at an interface.
 pub(super) fn arrive(chart: &Chart, seat: Seat, frame: &[u8]) -> Fate {
-    let (Some(node), Some(interface)) = (chart.node(seat), chart.interface(seat)) else { return Fate::Ignored };
+    let (Some(node), Some(interface)) = (chart.node(seat), chart.interface(seat)) else {
+        return Fate::Ignored;
+    };
     let Ok(headers) = parse(frame) else { return Fate::Stopped("it is malformed".to_owned()) };
     let mut dst = [0; 6];
     dst.copy_from_slice(frame.get(..6).unwrap_or(&[0; 6]));
@@ -105,7 +107,9 @@ fn forward(chart: &Chart, seat: Seat, frame: &[u8], headers: &Headers, to: IpAdd
     let Some(next) = chart.neighbour(hop.by, hop.next) else {
         return Fate::Stopped(format!("nobody at {} has {}", chart.seat_name(hop.by), hop.next));
     };
-    let (Some(own), Some(far)) = (chart.interface(hop.by), chart.interface(next)) else { return Fate::Ignored };
+    let (Some(own), Some(far)) = (chart.interface(hop.by), chart.interface(next)) else {
+        return Fate::Ignored;
+    };
     let mut frame = frame.to_vec();
     let mut edit = Edit::new(&mut frame, headers, Csum::Complete);
     if !matches!(edit.dec_ttl(), Ok(true)) {

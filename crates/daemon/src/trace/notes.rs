@@ -6,7 +6,7 @@ use netloom_api::{TraceDrop, TraceRule, TraceWhat};
 use netloom_flow::{DropReason, FlowKey, OfPort, RecircId};
 use netloom_switch::{Cut, Event, Forward, Group, GroupType, Recorder};
 
-use super::story::{Stretch, Story, Where};
+use super::story::{Story, Stretch, Where};
 use super::{Chart, words};
 
 /// A recorder that writes into a story.
@@ -190,8 +190,10 @@ impl Recorder for Notes<'_> {
             Event::Table { table, rule, depth } => {
                 self.rule = rule.map(words::rule);
                 let (rule, depth) = (self.rule.clone(), level(depth));
+                let drops = rule.as_ref().is_some_and(|rule| rule.actions == "drop");
                 self.say(depth - 1, TraceWhat::Table { table: table.0, rule });
                 self.depth = depth;
+                self.action = drops.then(|| "drop".to_owned());
             }
             Event::Action { action, depth } => {
                 self.flush(&[]);

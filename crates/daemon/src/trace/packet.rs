@@ -68,7 +68,13 @@ pub(crate) struct Leg {
 ///
 /// # Errors
 /// Why the node cannot send it: a sentence.
-pub(crate) fn legs(chart: &Chart, from: usize, to: usize, protocol: Protocol, v6: bool) -> Result<Vec<Leg>, String> {
+pub(crate) fn legs(
+    chart: &Chart,
+    from: usize,
+    to: usize,
+    protocol: Protocol,
+    v6: bool,
+) -> Result<Vec<Leg>, String> {
     let mut legs = vec![leg(chart, (from, to), protocol, v6, false)?];
     let asks = chart.lab.options.arp != ArpMode::Static;
     if asks && let Some(hop) = hop(chart, from, to, v6) {

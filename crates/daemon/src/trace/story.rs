@@ -91,7 +91,8 @@ impl Story {
                     let ways = items.iter().filter(|item| matches!(item, Item::Goes(_))).count();
                     let is_only = ways == 1 && at + 1 == items.len();
                     let before = items.get(..at).unwrap_or_default().iter().rev();
-                    let mut last = before.filter_map(|it| if let Item::Step(it) = it { Some(it.depth) } else { None });
+                    let mut last =
+                        before.filter_map(|it| if let Item::Step(it) = it { Some(it.depth) } else { None });
                     let inner = if is_only { base } else { base + last.next().unwrap_or(0) + 1 };
                     next.push((stretch, at + 1, base));
                     next.push((*other, 0, inner));

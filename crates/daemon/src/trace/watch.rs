@@ -145,7 +145,8 @@ impl Watch {
             drop(notes);
             let (key, frame) = (*upcall.key, upcall.packet.to_vec());
             // Nobody there any more: the next one will do as well.
-            let _ = answer.try_send(Caught { key, frame, mask: made.mask, actions: made.actions.clone(), story });
+            let _ =
+                answer.try_send(Caught { key, frame, mask: made.mask, actions: made.actions.clone(), story });
         }
         made
     }
@@ -157,7 +158,8 @@ impl Watch {
         let bridges: Vec<_> = model.bridges().collect();
         let concerned = |waiting: &&Waiting| {
             let id = bridges.iter().find(|(_, name)| *name == waiting.wish.switch).map(|(id, _)| *id);
-            let is_there = |it: &Dependency| matches!(it, Dependency::Table { bridge, .. } if Some(*bridge) == id);
+            let is_there =
+                |it: &Dependency| matches!(it, Dependency::Table { bridge, .. } if Some(*bridge) == id);
             translation.dependencies.iter().any(is_there)
         };
         let mut concerned = inner.1.iter().filter(concerned).peekable();

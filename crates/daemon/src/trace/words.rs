@@ -13,7 +13,8 @@ use super::Chart;
 /// A rule as a trace tells it.
 pub(super) fn rule(rule: &Rule) -> TraceRule {
     let flow = &rule.flow;
-    let text = netloom_flow::text::Rule { priority: flow.priority, matches: &flow.matches, actions: &flow.actions };
+    let text =
+        netloom_flow::text::Rule { priority: flow.priority, matches: &flow.matches, actions: &flow.actions };
     let text = text.to_string();
     TraceRule {
         priority: flow.priority,
@@ -68,7 +69,11 @@ pub(crate) fn packet(key: &PacketKey) -> String {
         mask.0[word::ETH_SRC] &= !0xffff;
     }
     mask.0[word::VLAN] = 0;
-    mask.0[word::IP] &= !(0xff << 32);
+    // Of what is 0 nearly always only what is not: ToS, fragments, the flow label.
+    let kept = [0x0000_ff00_0000_0000, 0xff00_0000_0000_0000];
+    let usual = [0x00ff_0000_0000_0000, 0x0000_00ff_0000_0000, 0x0000_0000_ffff_ffff];
+    let said = usual.into_iter().filter(|bits| key.0[word::IP] & bits != 0);
+    mask.0[word::IP] &= kept.into_iter().chain(said).fold(0, |all, bits| all | bits);
     FlowMatch::new(key, mask).to_string()
 }
 
@@ -102,7 +107,8 @@ pub(super) fn actions(chart: &Chart, key: &PacketKey, actions: &[DpAction]) -> S
 
 fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
     let port = |port: &PortId| {
-        let name = |spot: &super::chart::Spot| if spot.seat.is_some() { &spot.there } else { &spot.here }.clone();
+        let name =
+            |spot: &super::chart::Spot| if spot.seat.is_some() { &spot.there } else { &spot.here }.clone();
         chart.ports.get(port).map_or_else(|| port.to_string(), name)
     };
     let inner = |list: &[DpAction], key: &FlowKey| {

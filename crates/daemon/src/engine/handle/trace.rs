@@ -7,6 +7,7 @@ use std::time::Duration;
 use netloom_api::{ApiError, ErrorKind, Family, Trace, TracePath};
 use netloom_flow::{FieldId, FlowMatch, FlowTextError, PacketMeta, TenantId, extract};
 use netloom_lab::address::Family as AddressFamily;
+use netloom_lab::expect::{Culprit, ProbeKind};
 use netloom_lab::lab::{End, Node};
 
 use crate::Sink;
@@ -20,7 +21,12 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl Running {
     /// Follows a packet. With `live_ms`, waits so long for a real one.
-    pub(super) fn trace(&self, path: &TracePath, live_ms: Option<u64>, sink: &Sink) -> Result<Trace, ApiError> {
+    pub(super) fn trace(
+        &self,
+        path: &TracePath,
+        live_ms: Option<u64>,
+        sink: &Sink,
+    ) -> Result<Trace, ApiError> {
         let chart = self.chart();
         let core = self.core().ok_or_else(|| super::not_found("node", "here", &[]))?;
         match (path, live_ms) {
@@ -81,22 +87,28 @@ impl Running {
         first
     }
 
-    /// The packet that keeps two nodes apart, followed: the first one of their conversation that does not arrive.
-    pub(in crate::engine) fn culprit(
-        &self,
-        [from, to]: [&str; 2],
-        protocol: Protocol,
-        v6: bool,
-    ) -> Option<Trace> {
+    /// Why a packet fared as it did: of the packets that a conversation takes the first one that does not arrive;
+    /// where it arrived and should not have, its way.
+    pub(super) fn explained(&self, culprit: &Culprit) -> Option<Trace> {
         let (core, chart) = (self.core()?, self.chart());
         let find = |name: &str| chart.lab.nodes.iter().position(|node| node.name == name);
-        let (from, to) = (find(from)?, find(to)?);
-        let all = match legs(&chart, from, to, protocol, v6) {
+        let (from, to) = (find(&culprit.from)?, find(&culprit.to)?);
+        let protocol = match culprit.kind {
+            ProbeKind::Icmp => Protocol::Icmp,
+            ProbeKind::Tcp(port) => Protocol::Tcp(port),
+            ProbeKind::Udp(port) => Protocol::Udp(port),
+            ProbeKind::Broadcast => return None,
+        };
+        let all = match legs(&chart, from, to, protocol, culprit.family == AddressFamily::Ipv6) {
             Ok(legs) => legs,
             Err(why) => return Some(impossible(&chart, from, to, why)),
         };
-        let ways = all.into_iter().map(|leg| follow(core, &chart, leg));
-        ways.into_iter().find(|way| !way.reached)
+        let mut ways = all.into_iter().map(|leg| follow(core, &chart, leg));
+        let first = ways.next()?;
+        if culprit.arrived {
+            return first.reached.then_some(first);
+        }
+        if first.reached { ways.find(|way| !way.reached) } else { Some(first) }
     }
 
     fn matches(&self, chart: &Chart, switch: &str, flow: &str) -> Result<FlowMatch, ApiError> {
@@ -104,7 +116,8 @@ impl Running {
             let all: Vec<&str> = chart.lab.switches.iter().map(|s| s.name.as_str()).collect();
             return Err(super::not_found("switch", switch, &all));
         };
-        parse_at(known, flow).map_err(|wrong: FlowTextError| super::flow::bad_text("Not a packet", flow, &wrong))
+        parse_at(known, flow)
+            .map_err(|wrong: FlowTextError| super::flow::bad_text("Not a packet", flow, &wrong))
     }
 }
 
@@ -180,9 +193,7 @@ fn impossible(chart: &Chart, from: usize, to: usize, why: String) -> Trace {
     let name = |node: usize| chart.lab.nodes.get(node).map(|node| node.name.clone());
     let from = name(from).unwrap_or_default();
     let drop = netloom_api::TraceDrop { place: from.clone(), reason: why, rule: None };
-    let what = netloom_api::TraceWhat::Drop(drop.clone());
-    let steps = vec![netloom_api::TraceStep { depth: 0, what }];
-    Trace { from, to: name(to), steps, drops: vec![drop], ..Trace::default() }
+    Trace { from, to: name(to), drops: vec![drop], ..Trace::default() }
 }
 
 fn described(frame: &[u8]) -> String {
@@ -200,17 +211,16 @@ fn index(chart: &Chart, name: &str) -> Result<usize, ApiError> {
 }
 
 fn family_of(chart: &Chart, from: usize, to: usize, family: Family) -> Result<bool, ApiError> {
-    let has = |node: usize, family| chart.lab.nodes.get(node).is_some_and(|it: &Node| it.address(family).is_some());
+    let has =
+        |node: usize, family| chart.lab.nodes.get(node).is_some_and(|it: &Node| it.address(family).is_some());
     let both = |family| has(from, family) && has(to, family);
     match family {
         Family::Ipv4 => Ok(false),
         Family::Ipv6 => Ok(true),
         Family::Any if both(AddressFamily::Ipv4) => Ok(false),
         Family::Any if both(AddressFamily::Ipv6) => Ok(true),
-        Family::Any => {
-            Err(ApiError::new(ErrorKind::Usage, "The two have no addresses of the same family.")
-                .hint("netloom ls nodes"))
-        }
+        Family::Any => Err(ApiError::new(ErrorKind::Usage, "The two have no addresses of the same family.")
+            .hint("netloom ls nodes")),
     }
 }
 
@@ -232,7 +242,8 @@ fn wish_between(
 ) -> Result<Wish, ApiError> {
     let all = legs(chart, from, to, protocol, v6)
         .map_err(|why| ApiError::new(ErrorKind::Failed, format!("{why}.")))?;
-    let impossible = || ApiError::new(ErrorKind::Unsupported, "There is no switch between the two to watch at.");
+    let impossible =
+        || ApiError::new(ErrorKind::Unsupported, "There is no switch between the two to watch at.");
     let seat = all.first().map(|leg| leg.from).ok_or_else(impossible)?;
     let interface = chart.interface(seat).ok_or_else(impossible)?;
     let link = chart.lab.links.iter().find(|link| link.id == interface.link).ok_or_else(impossible)?;
