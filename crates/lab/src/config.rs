@@ -41,6 +41,8 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
             lab::ArpMode::Static => Arp::Static,
         },
         flows: switch.flows.iter().map(flow).collect(),
+        groups: switch.groups.iter().map(flow).collect(),
+        meters: switch.meters.iter().map(flow).collect(),
         ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
         ..Bridge::default()
     }

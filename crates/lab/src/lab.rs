@@ -176,6 +176,12 @@ pub struct Switch {
     pub fail_mode: FailMode,
     /// Flows of the file.
     pub flows: Vec<Flow>,
+    /// Groups of the file.
+    #[serde(default)]
+    pub groups: Vec<Flow>,
+    /// Meters of the file.
+    #[serde(default)]
+    pub meters: Vec<Flow>,
     /// Line of the file, from 1; 0: made by a topology or network.
     pub line: u32,
 }
@@ -190,7 +196,7 @@ impl Switch {
     }
 }
 
-/// A flow of the file.
+/// A flow of the file; or a group, or a meter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// In the syntax of ovs-ofctl.

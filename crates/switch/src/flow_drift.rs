@@ -7,7 +7,7 @@ use netloom_flow::{FlowText, Nanos};
 
 use crate::config::Origin;
 use crate::events::Removed;
-use crate::flow_changes::{by_id, configured_flows, id_of};
+use crate::flow_changes::{by_id, id_of, present_flows};
 use crate::model::Bridge;
 use crate::switch::Switch;
 
@@ -65,7 +65,7 @@ type Difference = (Option<FlowText>, Option<(FlowText, Origin)>);
 /// Flows as they are, and as they are wanted, where the two differ.
 fn differences(bridge: &Bridge) -> Vec<Difference> {
     // What is configured was read before, so that it can be read again.
-    let configured = configured_flows(&bridge.config, &|name| bridge.port_named(name)).unwrap_or_default();
+    let configured = present_flows(bridge).unwrap_or_default();
     let mut all: BTreeMap<_, Difference> = BTreeMap::new();
     for (id, flow) in by_id(&configured) {
         all.insert(id, (None, Some(flow.clone())));

@@ -37,6 +37,7 @@ mod reconfigure;
 mod recorder;
 mod status;
 mod switch;
+mod tables;
 mod translate;
 mod undo;
 

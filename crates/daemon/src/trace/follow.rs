@@ -47,7 +47,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The way of a frame that a node sends.
-    pub(crate) fn from_node(mut self, seat: Seat, frame: Vec<u8>, text: String) -> Trace {
+    pub(crate) fn send(mut self, seat: Seat, frame: Vec<u8>, text: String) -> Trace {
         let start = self.story.begin();
         let node = self.chart.node(seat).map(|node| node.name.clone()).unwrap_or_default();
         self.story.say(start, 0, TraceWhat::Node { node, text });
@@ -57,7 +57,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The way of a frame that comes in at a port of a switch.
-    pub(crate) fn from_port(mut self, port: PortId, frame: Vec<u8>, tenant: TenantId) -> Trace {
+    pub(crate) fn enter(mut self, port: PortId, frame: Vec<u8>, tenant: TenantId) -> Trace {
         let start = self.story.begin();
         let spot = self.chart.ports.get(&port);
         let (attach, seat) = spot.map_or((Attach::Switch, None), |spot| (spot.spec.attach, spot.seat));
@@ -79,7 +79,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The way of a packet whose first lookup was made for the real one.
-    pub(crate) fn from_caught(mut self, caught: Caught) -> Trace {
+    pub(crate) fn resume(mut self, caught: Caught) -> Trace {
         let ((port, recirc), tenant) = (caught.place(), caught.tenant());
         let far = self.chart.ports.get(&port).and_then(super::chart::Spot::peer);
         let Caught { frame, mask, actions, story, .. } = caught;

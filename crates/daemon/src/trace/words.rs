@@ -69,6 +69,12 @@ pub(crate) fn packet(key: &PacketKey) -> String {
         mask.0[word::ETH_SRC] &= !0xffff;
     }
     mask.0[word::VLAN] = 0;
+    // Type and code of ICMP may well be 0; only TCP has flags.
+    match key.0[word::IP] >> 56 {
+        1 | 58 if key.0[word::IP] != 0 => mask.0[word::L4] |= !0 << 32,
+        6 => {}
+        _ => mask.0[word::L4] &= !0 << 32,
+    }
     // Of what is 0 nearly always only what is not: ToS, fragments, the flow label.
     let kept = [0x0000_ff00_0000_0000, 0xff00_0000_0000_0000];
     let usual = [0x00ff_0000_0000_0000, 0x0000_00ff_0000_0000, 0x0000_0000_ffff_ffff];

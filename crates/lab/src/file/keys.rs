@@ -187,6 +187,12 @@ pub(crate) static SWITCH: Table = &[&[
         "Without a controller: learn as a switch does (standalone, default), or only flows (secure).",
     ),
     key("flows", List(&Text), "Flows in the syntax of ovs-ofctl, one a line."),
+    key(
+        "groups",
+        List(&Text),
+        "Groups in the syntax of ovs-ofctl, one a line; a group may use those before it.",
+    ),
+    key("meters", List(&Text), "Meters in the syntax of ovs-ofctl, one a line."),
     key("controller", Choice(&["none"]), "Which controller; only none so far."),
     later("openflow", "OpenFlow controllers"),
     later("qos", "queues and quality of service"),

@@ -13,6 +13,8 @@ use crate::names::Pattern;
 pub(crate) struct SwitchSpec {
     pub(crate) fail_mode: Option<FailMode>,
     pub(crate) flows: Option<Vec<Spanned<String>>>,
+    pub(crate) groups: Option<Vec<Spanned<String>>>,
+    pub(crate) meters: Option<Vec<Spanned<String>>>,
 }
 
 impl SwitchSpec {
@@ -21,6 +23,8 @@ impl SwitchSpec {
         Self {
             fail_mode: self.fail_mode.or(base.fail_mode),
             flows: self.flows.clone().or_else(|| base.flows.clone()),
+            groups: self.groups.clone().or_else(|| base.groups.clone()),
+            meters: self.meters.clone().or_else(|| base.meters.clone()),
         }
     }
 }
@@ -64,27 +68,34 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> SwitchSpec {
             Some("only `controller: none` so far"),
         );
     }
+    let list = |reader: &mut Reader, key: &'static str, word| {
+        let node = fields.take(key)?;
+        Some(reader.minor(|reader| lines(reader, node, key, word)))
+    };
     SwitchSpec {
         fail_mode: fields
             .take("fail_mode")
             .and_then(|node| reader.choice(node, keys::FAIL_MODES))
             .map(|i| if i == 0 { FailMode::Standalone } else { FailMode::Secure }),
-        flows: fields.take("flows").map(|node| reader.minor(|reader| flows(reader, node))),
+        flows: list(reader, "flows", "actions"),
+        groups: list(reader, "groups", "bucket"),
+        meters: list(reader, "meters", "bands"),
     }
 }
 
-/// One flow a line. A list in `[ ]` is split by YAML at every comma, also those within a flow: said, not guessed.
-fn flows(reader: &mut Reader, node: &Node) -> Vec<Spanned<String>> {
+/// One flow (group, meter) a line; each has `word` in it. A list in `[ ]` is split by YAML at every comma, also those
+/// within a flow: said, not guessed.
+fn lines(reader: &mut Reader, node: &Node, key: &str, word: &str) -> Vec<Spanned<String>> {
     if let Value::Seq { items, flow: true } = &node.value {
         let torn = |item: &Node| match &item.value {
-            Value::Scalar { text, plain } => *plain && !text.contains("actions"),
+            Value::Scalar { text, plain } => *plain && !text.contains(word),
             _ => true,
         };
         if items.iter().any(torn) {
-            let hint = "write one flow a line, each behind `- `, or put each in quotes";
+            let hint = "write one a line, each behind `- `, or put each in quotes";
             reader.error(
                 node.span,
-                "YAML has split this list of flows at the commas within them",
+                format!("YAML has split this list of {key} at the commas within them"),
                 Some(hint),
             );
             return Vec::new();

@@ -156,6 +156,11 @@ pub(super) fn switch(switch: &Switch) -> String {
     if !switch.flows.is_empty() {
         words.push(plural(switch.flows.len(), "flow"));
     }
+    for (list, what) in [(&switch.groups, "group"), (&switch.meters, "meter")] {
+        if !list.is_empty() {
+            words.push(plural(list.len(), what));
+        }
+    }
     if switch.fail_mode == FailMode::Secure {
         words.push("secure".to_owned());
     }
@@ -173,14 +178,23 @@ pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
     let (a, b) = (ports(old), ports(new));
     b.difference(&a).for_each(|p| add(format!("+port {p}")));
     a.difference(&b).for_each(|p| add(format!("-port {p}")));
-    let flows = |switch: &Switch| -> Vec<String> { switch.flows.iter().map(|f| f.text.clone()).collect() };
-    let (a, b) = (flows(old), flows(new));
-    if a != b {
-        let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.into_iter().collect(), b.into_iter().collect());
-        b.difference(&a).for_each(|f| add(format!("+flow {f}")));
-        a.difference(&b).for_each(|f| add(format!("-flow {f}")));
+    let lists = [
+        ("flow", &old.flows, &new.flows),
+        ("group", &old.groups, &new.groups),
+        ("meter", &old.meters, &new.meters),
+    ];
+    for (what, old, new) in lists {
+        let texts =
+            |list: &[crate::lab::Flow]| -> Vec<String> { list.iter().map(|f| f.text.clone()).collect() };
+        let (a, b) = (texts(old), texts(new));
         if a == b {
-            add("order of flows".to_owned());
+            continue;
+        }
+        let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.into_iter().collect(), b.into_iter().collect());
+        b.difference(&a).for_each(|it| add(format!("+{what} {it}")));
+        a.difference(&b).for_each(|it| add(format!("-{what} {it}")));
+        if a == b {
+            add(format!("order of {what}s"));
         }
     }
     if old.fail_mode != new.fail_mode {

@@ -294,6 +294,8 @@ impl<'f> Draft<'f> {
             ports,
             fail_mode: switch.spec.fail_mode.unwrap_or_default(),
             flows: switch.spec.flows.iter().flatten().map(flow).collect(),
+            groups: switch.spec.groups.iter().flatten().map(flow).collect(),
+            meters: switch.spec.meters.iter().flatten().map(flow).collect(),
             line: switch.line,
         }
     }

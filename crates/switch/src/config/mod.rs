@@ -64,6 +64,12 @@ pub struct Bridge {
     /// Flows the configuration asks for. With none, and `fail_mode` standalone, table 0 gets one NORMAL flow.
     #[serde(default)]
     pub flows: Vec<Flow>,
+    /// Groups, in the syntax of `ovs-ofctl add-group`. One may use those before it.
+    #[serde(default)]
+    pub groups: Vec<Flow>,
+    /// Meters, in the syntax of `ovs-ofctl add-meter`.
+    #[serde(default)]
+    pub meters: Vec<Flow>,
     /// The ports.
     #[serde(default)]
     pub ports: Vec<Port>,
