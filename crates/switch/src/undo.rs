@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netloom_flow::{BridgeId, Nanos, OfPort, RuleId};
 
-use crate::model::{Group, PortConfig, RuleState};
+use crate::model::{Group, MeterEntry, PortConfig, RuleState};
 use crate::switch::Switch;
 
 /// How to undo one step.
@@ -21,6 +21,8 @@ pub(crate) enum Undo {
     Changed(RuleState),
     /// A group was added, changed or removed.
     Group(BridgeId, u32, Option<Group>),
+    /// A meter was added, changed or removed.
+    Meter(BridgeId, u32, Option<MeterEntry>),
     /// A port was configured.
     Port(BridgeId, OfPort, PortConfig),
 }
@@ -92,6 +94,14 @@ impl Switch {
                 match group {
                     Some(group) => _ = bridge.groups.insert(id, Group { version, ..group }),
                     None => _ = bridge.groups.remove(&id),
+                }
+            }
+            Undo::Meter(bridge, id, meter) => {
+                let version = self.next_version();
+                let Some(bridge) = self.bridges.get_mut(bridge) else { return };
+                match meter {
+                    Some(meter) => _ = bridge.meters.insert(id, MeterEntry { version, ..meter }),
+                    None => _ = bridge.meters.remove(&id),
                 }
             }
             Undo::Port(bridge, port, config) => _ = self.set_port_config(bridge, port, config, now),
