@@ -19,7 +19,7 @@ impl Running {
         let filter = filter.unwrap_or("");
         let now = slowpath::now();
         let flows = core.fresh().flows(switch, filter).map_err(|e| self.flow_error(&e, switch, filter))?;
-        let shown = flows.into_iter().filter(|flow| hidden || flow.rule.origin != Origin::Default);
+        let shown = flows.into_iter().filter(|flow| hidden || *flow.rule.origin != Origin::Default);
         let row = |flow: netloom_switch::FlowEntry| FlowRow {
             switch: switch.to_owned(),
             table: flow.rule.flow.table.0,
