@@ -49,7 +49,7 @@ impl Running {
 
     fn change_flows(&self, switch: &str, command: FlowCommand, lines: &[String]) -> Result<u64, ApiError> {
         let now = slowpath::now();
-        let done = self.model(|model| model.change_flows(switch, command, lines, &Origin::Command, now));
+        let done = self.model(|model| model.change_flow_lines(switch, command, lines, &Origin::Command, now));
         done.map(|changed| changed as u64).map_err(|(at, error)| {
             let text = lines.get(at).map_or("", String::as_str);
             in_line(self.flow_error(&error, switch, text), at, lines)
