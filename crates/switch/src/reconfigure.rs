@@ -202,7 +202,7 @@ impl Switch {
             }
         }
         for (flow, origin) in &wanted.flows.added {
-            self.put_flow(id, flow.clone(), origin.clone(), now);
+            self.put_flow(id, flow.clone(), origin.clone().into(), now);
         }
         self.remove_tables(id, &wanted.tables, now);
     }

@@ -75,7 +75,7 @@ impl Switch {
                 if let Some(table) = table {
                     table.rules.remove(&flow.matches, flow.priority.into());
                 }
-                self.log.push(bridge, flow.table, flow.matches);
+                self.log.push(bridge, flow.table, flow.matches.clone());
             }
             Undo::Removed(state) | Undo::Changed(state) => {
                 let rule = Arc::clone(&state.rule);
@@ -85,7 +85,7 @@ impl Switch {
                     let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
                     rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
                 }
-                self.log.push(bridge, flow.table, flow.matches);
+                self.log.push(bridge, flow.table, flow.matches.clone());
                 self.schedule(rule.id);
             }
             Undo::Group(bridge, id, group) => {

@@ -15,7 +15,7 @@ impl Switch {
     ///
     /// # Errors
     /// Nothing was changed: which line is wrong, from 0, and why.
-    pub fn change_flows(
+    pub fn change_flow_lines(
         &mut self,
         bridge: &str,
         command: FlowCommand,

@@ -19,7 +19,7 @@ impl Running {
         let filter = filter.unwrap_or("");
         let now = slowpath::now();
         let flows = core.fresh().flows(switch, filter).map_err(|e| self.flow_error(&e, switch, filter))?;
-        let shown = flows.into_iter().filter(|flow| hidden || flow.rule.origin != Origin::Default);
+        let shown = flows.into_iter().filter(|flow| hidden || *flow.rule.origin != Origin::Default);
         let row = |flow: netloom_switch::FlowEntry| FlowRow {
             switch: switch.to_owned(),
             table: flow.rule.flow.table.0,
@@ -49,7 +49,7 @@ impl Running {
 
     fn change_flows(&self, switch: &str, command: FlowCommand, lines: &[String]) -> Result<u64, ApiError> {
         let now = slowpath::now();
-        let done = self.model(|model| model.change_flows(switch, command, lines, &Origin::Command, now));
+        let done = self.model(|model| model.change_flow_lines(switch, command, lines, &Origin::Command, now));
         done.map(|changed| changed as u64).map_err(|(at, error)| {
             let text = lines.get(at).map_or("", String::as_str);
             in_line(self.flow_error(&error, switch, text), at, lines)
