@@ -190,7 +190,8 @@ impl<'a> Follower<'a> {
 
     /// A node gets a frame.
     fn arrives(&mut self, port: PortId, frame: &[u8]) {
-        let at = self.story.arrived(Where::Device(port));
+        // Links of this worker let everything pass; what the lab's would not was told where it ended.
+        let Some(at) = self.story.arrived(Where::Device(port)) else { return };
         let Some(seat) = self.chart.ports.get(&port).and_then(|spot| spot.seat) else { return };
         let node = self.chart.node(seat).map(|node| node.name.clone()).unwrap_or_default();
         match arrive(self.chart, seat, frame) {
@@ -213,11 +214,11 @@ impl<'a> Follower<'a> {
         self.story.say(at, depth, TraceWhat::Drop(TraceDrop { place, reason, rule: None }));
     }
 
-    /// The model's answer, with notes; `None`: there were too many.
+    /// The model's answer, with notes; `None`: the packet was to end before, or there were too many.
     fn look_up(&mut self, upcall: &Upcall<'_>) -> Option<(PacketMask, Box<[DpAction]>)> {
         let [port, recirc] = halves(upcall.key.0[word::IN_PORT]);
         let place = if recirc == 0 { Where::Port(PortId(port)) } else { Where::Again(RecircId(recirc)) };
-        let at = self.story.arrived(place);
+        let at = self.story.arrived(place)?;
         self.budget = self.budget.saturating_sub(1);
         if self.budget == 0 {
             let spot = self.chart.ports.get(&PortId(port)).map(|spot| spot.here.clone());

@@ -98,7 +98,7 @@ mod tests {
         assert!(told.contains(&"reg0 0 0x5".to_owned()), "{told:?}");
         assert!(told.contains(&"ip_dst 10.0.0.2 10.0.0.9".to_owned()), "{told:?}");
         assert!(told.contains(&"nw_ttl 64 63".to_owned()), "{told:?}");
-        assert!(told.contains(&"tcp_dst 80 8080".to_owned()), "{told:?}");
+        assert!(told.contains(&"tp_dst 80 8080".to_owned()), "{told:?}");
         assert_eq!(told.len(), 4, "{told:?}");
     }
 

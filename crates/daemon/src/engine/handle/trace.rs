@@ -81,8 +81,9 @@ impl Running {
             (what, follow(core, chart, leg))
         });
         let Some((_, mut first)) = ways.next() else { return Trace::default() };
-        for (what, way) in ways.filter(|(_, way)| !way.reached) {
-            first.notes.push(lost(&what, &way));
+        if first.reached {
+            let lost_ones = ways.filter(|(_, way)| !way.reached);
+            first.notes = lost_ones.map(|(what, way)| lost(&what, &way)).collect();
         }
         first
     }
