@@ -117,9 +117,13 @@ impl Hub {
 
     /// Carries out a message, and puts the answers into the session.
     pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
-        self.tracked.credit(&self.switch);
         let mut members = self.members();
         let Some(member) = members.get_mut(&id) else { return };
+        // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
+        let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
+        if reads_hits {
+            self.tracked.credit(&self.switch);
+        }
         let mut model = slowpath::write(&self.switch);
         let (bridge, counts) = (member.bridge, |port| self.traffic(port));
         let handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());

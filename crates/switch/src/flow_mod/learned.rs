@@ -62,8 +62,8 @@ impl Switch {
         for (table, cookie) in learned {
             let Some(bridge) = self.bridges.get(gone.bridge) else { return };
             let is_left = {
-                let mut rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-                rules.any(|(_, _, rule)| keeps(&rule.flow.actions, table, cookie))
+                let mut rules = bridge.tables.values().flat_map(|table| table.rules.rules());
+                rules.any(|rule| keeps(&rule.flow.actions, table, cookie))
             };
             if is_left {
                 continue;

@@ -80,7 +80,7 @@ impl FlowQuery {
             let rules = tables.filter_map(|(_, table)| table.rules.get(&self.matches, priority));
             return rules.filter(|rule| self.means(rule)).cloned().collect();
         }
-        let rules = tables.flat_map(|(_, table)| table.rules.iter().map(|(_, _, rule)| rule));
+        let rules = tables.flat_map(|(_, table)| table.rules.rules());
         rules.filter(|rule| self.means(rule)).cloned().collect()
     }
 }

@@ -13,6 +13,7 @@ mod dispatch;
 mod error;
 mod flow;
 mod group;
+mod hits;
 mod meter;
 mod multipart;
 mod packet_in;
