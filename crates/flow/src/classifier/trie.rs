@@ -70,7 +70,6 @@ impl Node {
         Bits { value: (self.bits as u128) << 64, len: self.len }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a node has no more bits")]
     fn set_bits(&mut self, bits: Bits) {
         debug_assert!(bits.len <= NODE_BITS, "too long for a node");
         (self.bits, self.len) = ((bits.value >> 64) as u64, bits.len);
