@@ -1,5 +1,7 @@
 //! Flows, groups and meters as text: what is shown is read back to the same tables, and many changes are one.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use netloom_flow::text::{GroupText, MeterText};
 use netloom_flow::{Epoch, Nanos};
 use netloom_switch::config::{Bridge, Config, Flow, Interface, Origin, Port, Uuid};
