@@ -59,7 +59,7 @@ fn each_step_is_told_with_its_rule_and_where_that_comes_from() {
     assert!(rest[0].starts_with("table 0 depth 0 9 "), "{told:?}");
     assert!(rest[2].starts_with("table 5 depth 1 3 "), "{told:?}");
     assert_eq!(rest[3], "action mod_tp_dst:8080 depth 1");
-    assert_eq!(rest[4], "tcp_dst 80 -> 8080");
+    assert_eq!(rest[4], "tp_dst 80 -> 8080");
     assert_eq!(rest[5], "action output:2 depth 1");
     assert!(rest[6].starts_with("output "), "{told:?}");
 }
