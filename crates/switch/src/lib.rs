@@ -45,7 +45,7 @@ pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
-pub use handle::{Answer, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
+pub use handle::{Answer, Commit, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
 pub use model::{
     Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,

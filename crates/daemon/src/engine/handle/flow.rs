@@ -58,7 +58,7 @@ impl Running {
     fn model<T>(&self, change: impl FnOnce(&mut Switch) -> Result<T, FlowError>) -> Result<T, FlowError> {
         let Some(core) = self.core() else { return Err(FlowError::NoBridge("any".to_owned())) };
         drop(core.fresh());
-        change(&mut slowpath::write(core.switch()))
+        change(&mut slowpath::write_between(core.switch()))
     }
 
     fn flow_error(&self, error: &FlowError, switch: &str, text: &str) -> ApiError {
