@@ -15,6 +15,7 @@
 mod action_set;
 mod branch;
 mod commit;
+mod conntrack;
 mod copy;
 mod flow;
 mod frame;
@@ -96,6 +97,8 @@ struct Visiting<'a> {
     missed: bool,
     /// The packet's inner headers are not known before it is parsed again.
     is_opaque: bool,
+    /// What the key says of its connection is so.
+    is_tracked: bool,
 }
 
 impl<'a> Visiting<'a> {
@@ -111,6 +114,7 @@ impl<'a> Visiting<'a> {
             settled: false,
             missed: false,
             is_opaque: false,
+            is_tracked: false,
         }
     }
 
