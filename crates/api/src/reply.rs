@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DropRow, FlowRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow, SCHEMA, SwitchRow, TenantRow, TestRow,
+    ConnectionRow, DropRow, FlowRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow, SCHEMA, SwitchRow,
+    TenantRow, TestRow,
 };
 
 /// The answer to a command.
@@ -30,6 +31,8 @@ pub enum Reply {
     Tenants(Vec<TenantRow>),
     /// Dropped packets.
     Drops(Vec<DropRow>),
+    /// Tracked connections.
+    Conntrack(Vec<ConnectionRow>),
     /// Flows.
     Flows(Vec<FlowRow>),
     /// How many flows were added, changed or removed.

@@ -15,6 +15,10 @@ const FLOWS: [&str; 4] = [
     "table=1,ct_state=+trk-inv,actions=3",
 ];
 
+fn short(number: usize) -> u16 {
+    u16::try_from(number).expect("a length")
+}
+
 /// Cuts an IPv4 frame into fragments of `size` bytes of payload, a multiple of 8.
 fn cut(frame: &[u8], size: usize, id: u16) -> Vec<Vec<u8>> {
     let payload = &frame[34..];
@@ -24,10 +28,10 @@ fn cut(frame: &[u8], size: usize, id: u16) -> Vec<Vec<u8>> {
             let part = &payload[n * size..payload.len().min((n + 1) * size)];
             let mut out = frame[..34].to_vec();
             out.extend(part);
-            out[16..18].copy_from_slice(&u16::try_from(20 + part.len()).unwrap().to_be_bytes());
+            out[16..18].copy_from_slice(&short(20 + part.len()).to_be_bytes());
             out[18..20].copy_from_slice(&id.to_be_bytes());
             let more = if n + 1 < count { 0x2000 } else { 0 };
-            let fragment = more | u16::try_from(n * size / 8).unwrap();
+            let fragment = more | short(n * size / 8);
             out[20..22].copy_from_slice(&fragment.to_be_bytes());
             out[24..26].fill(0);
             let check = checksum::checksum(&out[14..34]);
@@ -45,9 +49,9 @@ fn cut6(frame: &[u8], size: usize, id: u32) -> Vec<Vec<u8>> {
         .map(|n| {
             let part = &payload[n * size..payload.len().min((n + 1) * size)];
             let mut out = frame[..54].to_vec();
-            out[18..20].copy_from_slice(&u16::try_from(8 + part.len()).unwrap().to_be_bytes());
+            out[18..20].copy_from_slice(&short(8 + part.len()).to_be_bytes());
             let next = std::mem::replace(&mut out[20], 44);
-            let fragment = u16::try_from(n * size).unwrap() | u16::from(n + 1 < count);
+            let fragment = short(n * size) | u16::from(n + 1 < count);
             out.extend([next, 0]);
             out.extend(fragment.to_be_bytes());
             out.extend(id.to_be_bytes());
@@ -144,7 +148,7 @@ proptest! {
         order in proptest::collection::vec(any::<u32>(), 128),
     ) {
         let mut net = Net::new(&FLOWS);
-        let data: Vec<u8> = (0..length).map(|n| n as u8).collect();
+        let data: Vec<u8> = (0..=255).cycle().take(length).collect();
         let whole = frame(ip(1), ip(2), udp(5_000, 53, &data));
         let size = (size * 8).max((length + 8).div_ceil(128).next_multiple_of(8));
         let mut parts: Vec<(u32, Vec<u8>)> = order.into_iter().zip(cut(&whole, size, 3)).collect();

@@ -33,6 +33,9 @@ const STATES: [&str; 8] = [
     "table=1,priority=1,actions=drop",
 ];
 
+/// What comes out, and where.
+type Out = Vec<(u32, Vec<u8>)>;
+
 fn ports(out: &[(u32, Vec<u8>)]) -> Vec<u32> {
     out.iter().map(|(port, _)| *port).collect()
 }
@@ -237,7 +240,7 @@ fn a_super_packet_is_tracked_whole() {
 
 #[test]
 fn cached_packets_see_what_uncached_ones_see() {
-    let lists: Vec<Vec<Vec<(u32, Vec<u8>)>>> = [true, false]
+    let lists: Vec<Vec<Out>> = [true, false]
         .into_iter()
         .map(|is_cached| {
             let mut net = Net::with(1, is_cached, 1 << 10, &STATES);

@@ -139,12 +139,13 @@ const FTP: [&str; 8] = [
 ];
 
 fn payload(frame: &[u8]) -> String {
-    let headers = parse(frame).unwrap();
-    String::from_utf8(frame[usize::from(headers.payload)..headers.end as usize].to_vec()).unwrap()
+    let headers = parse(frame).expect("bytes of a test");
+    String::from_utf8(frame[usize::from(headers.payload)..headers.end as usize].to_vec())
+        .expect("bytes of a test")
 }
 
 fn numbers(frame: &[u8]) -> (u32, u32) {
-    let number = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().unwrap());
+    let number = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().expect("bytes of a test"));
     (number(38), number(42))
 }
 

@@ -1,5 +1,6 @@
 //! Rows: what lists are made of. Each is a line of a table and an object of a JSON document.
 
+mod connection;
 mod drop;
 mod flow;
 mod lab;
@@ -10,6 +11,7 @@ mod switch;
 mod tenant;
 mod top;
 
+pub use connection::ConnectionRow;
 pub use drop::DropRow;
 pub use flow::FlowRow;
 pub use lab::LabRow;

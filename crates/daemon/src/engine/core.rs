@@ -33,6 +33,7 @@ pub(crate) struct Core {
     tracked: Arc<Tracked>,
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
+    tracker: Arc<Tracker>,
     /// Ports where somebody captures: packets must pass them one by one.
     captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
@@ -72,13 +73,26 @@ impl Core {
         }
         let threads = WorkerHandle::start_all(threads)?;
         let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
-        let keeper = Keeper::start(Arc::clone(&switch), Arc::clone(&tracked), counters.clone(), callers)?;
+        let keeper = Keeper::start(
+            Arc::clone(&switch),
+            Arc::clone(&tracked),
+            counters.clone(),
+            Arc::clone(&tracker),
+            callers,
+        )?;
         let worker = threads.first().and_then(WorkerHandle::caller);
-        let hub = Hub::new(Arc::clone(&switch), Arc::clone(&tracked), punts, counters.clone(), worker);
+        let hub = Hub::new(
+            Arc::clone(&switch),
+            Arc::clone(&tracked),
+            punts,
+            counters.clone(),
+            worker,
+            Arc::clone(&tracker),
+        );
         let openflow =
             Service::start(hub).map_err(|e| HostError::from_io("start the thread", "openflow", &e))?;
         let captured = Mutex::default();
-        Ok(Self { switch, tracked, workers: threads, counters, captured, keeper, openflow })
+        Ok(Self { switch, tracked, workers: threads, counters, tracker, captured, keeper, openflow })
     }
 
     /// The switch model.
@@ -105,6 +119,11 @@ impl Core {
     /// The counters of every worker.
     pub(super) fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
+    }
+
+    /// All connections that are tracked.
+    pub(super) fn tracker(&self) -> &Tracker {
+        &self.tracker
     }
 
     /// Tells every worker of a port, and its owner of the device.
@@ -210,6 +229,7 @@ impl Keeper {
         switch: SharedSwitch,
         tracked: Arc<Tracked>,
         counters: Vec<Arc<Counters>>,
+        tracker: Arc<Tracker>,
         callers: Vec<Caller>,
     ) -> Result<Self, HostError> {
         let bell = Arc::new(EventFd::new()?);
@@ -225,6 +245,9 @@ impl Keeper {
                 seen = received;
                 if moved {
                     tracked.credit(&switch);
+                }
+                // Connections end also while nothing moves.
+                if moved || tracker.count() > 0 {
                     callers.iter().for_each(|caller| caller.send(Mail::Judge));
                 }
                 let now = slowpath::now();

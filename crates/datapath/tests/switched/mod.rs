@@ -157,7 +157,7 @@ impl Net {
     }
 
     pub(crate) fn after(&mut self, seconds: u64) {
-        self.now = self.now + Nanos::from_secs(seconds);
+        self.now += Nanos::from_secs(seconds);
     }
 
     pub(crate) fn drops(&self) -> Vec<(DropReason, u64)> {

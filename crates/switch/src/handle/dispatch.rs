@@ -5,7 +5,7 @@ use netloom_openflow::msg::Role;
 use netloom_openflow::msg::nicira::TlvTable;
 use netloom_openflow::{Message, OfError};
 
-use super::{Connection, Handled, PortCounts, asynchronous};
+use super::{Connection, Handled, PortCounts, asynchronous, conntrack};
 use crate::events::Notice;
 use crate::switch::Switch;
 
@@ -79,6 +79,8 @@ impl Switch {
                     handled.refuse(OfError::QofcBadPort);
                 }
             }
+            Message::CtFlushZone(zone) => handled.flushes.push(conntrack::zone(id, zone)),
+            Message::CtFlush(flush) => handled.flushes.push(conntrack::filter(id, &flush)),
             other => connection.dispatch(other, handled),
         }
     }
@@ -132,12 +134,9 @@ impl Connection {
             Message::FlowMonitorCancel(_) => handled.refuse(OfError::MofcUnknownMonitor),
             Message::Resume(_) => handled.refuse(OfError::NxrNotSupported),
             Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
-            // The session sees to formats; no connection is tracked, so none has to be forgotten; and who sends a hello
-            // late, or an error, gets no answer.
+            // The session sees to formats; and who sends a hello late, or an error, gets no answer.
             Message::SetFlowFormat(_)
             | Message::FlowModTableId(_)
-            | Message::CtFlushZone(_)
-            | Message::CtFlush(_)
             | Message::Hello(_)
             | Message::Error(_)
             | Message::EchoReply(_) => {}

@@ -9,6 +9,7 @@ mod asynchronous;
 mod bundle;
 mod config;
 mod connection;
+mod conntrack;
 mod dispatch;
 mod error;
 mod flow;
