@@ -55,7 +55,7 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
 
 /// Cargo, the one that runs this task.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    command(option_env!("CARGO").unwrap_or("cargo"), args)
+    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args)
 }
 
 /// What a short command prints, empty if it cannot be run.

@@ -77,15 +77,15 @@ pub enum Command {
     FlowAdd {
         /// The switch.
         switch: String,
-        /// Each in the syntax of `ovs-ofctl add-flow`.
+        /// Each in the syntax of `ovs-ofctl add-flow`; all of them are carried out, or none.
         flows: Vec<String>,
     },
     /// Changes the actions of flows that match.
     FlowMod {
         /// The switch.
         switch: String,
-        /// Match and actions, in the syntax of `ovs-ofctl mod-flows`.
-        flow: String,
+        /// Match and actions, each in the syntax of `ovs-ofctl mod-flows`; all of them are carried out, or none.
+        flows: Vec<String>,
         /// Only the flow with exactly this match and priority.
         #[serde(default)]
         strict: bool,
@@ -94,12 +94,48 @@ pub enum Command {
     FlowRm {
         /// The switch.
         switch: String,
-        /// In the syntax of `ovs-ofctl del-flows`; `None`: all.
+        /// Each in the syntax of `ovs-ofctl del-flows`; none: all flows.
         #[serde(default)]
-        matches: Option<String>,
+        matches: Vec<String>,
         /// Only the flow with exactly this match and priority.
         #[serde(default)]
         strict: bool,
+    },
+    /// Lists the groups of a switch.
+    GroupLs {
+        /// The switch.
+        switch: String,
+    },
+    /// Changes the groups of a switch.
+    Groups {
+        /// The switch.
+        switch: String,
+        /// What to do.
+        change: TableChange,
+        /// Each in the syntax of `ovs-ofctl add-group`; all of them are carried out, or none. Removing none: all.
+        groups: Vec<String>,
+    },
+    /// Lists the meters of a switch.
+    MeterLs {
+        /// The switch.
+        switch: String,
+    },
+    /// Changes the meters of a switch.
+    Meters {
+        /// The switch.
+        switch: String,
+        /// What to do.
+        change: TableChange,
+        /// Each in the syntax of `ovs-ofctl add-meter`; all of them are carried out, or none. Removing none: all.
+        meters: Vec<String>,
+    },
+    /// Follows a packet through the lab, without sending one.
+    Trace {
+        /// Which packet.
+        path: TracePath,
+        /// Not a made-up packet but the next real one that is like it: how long to wait for it, in milliseconds.
+        #[serde(default)]
+        live_ms: Option<u64>,
     },
     /// Sends echo requests, and answers a row per ordered pair and family.
     Ping {
@@ -186,6 +222,44 @@ pub enum Command {
     Top {
         /// Between two frames.
         interval_ms: u32,
+    },
+}
+
+/// What [`Command::Groups`] and [`Command::Meters`] do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableChange {
+    /// Add what is not there.
+    Add,
+    /// Change what is there.
+    Mod,
+    /// Remove.
+    Rm,
+}
+
+/// Which packet [`Command::Trace`] follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TracePath {
+    /// One from a node to another.
+    Between {
+        /// Who sends.
+        from: String,
+        /// Who is to get it.
+        to: String,
+        /// `icmp`, `tcp/80`, `udp/53`.
+        #[serde(default)]
+        protocol: Option<String>,
+        /// Which family; both: IPv4 if both ends have an address of it.
+        #[serde(default)]
+        family: Family,
+    },
+    /// One that comes in at a switch.
+    At {
+        /// The switch.
+        switch: String,
+        /// What it looks like, as a match in the syntax of flows.
+        flow: String,
     },
 }
 
@@ -327,6 +401,15 @@ impl Command {
             Self::FlowAdd { .. } => "flow add",
             Self::FlowMod { .. } => "flow mod",
             Self::FlowRm { .. } => "flow rm",
+            Self::GroupLs { .. } => "group ls",
+            Self::Groups { change: TableChange::Add, .. } => "group add",
+            Self::Groups { change: TableChange::Mod, .. } => "group mod",
+            Self::Groups { change: TableChange::Rm, .. } => "group rm",
+            Self::MeterLs { .. } => "meter ls",
+            Self::Meters { change: TableChange::Add, .. } => "meter add",
+            Self::Meters { change: TableChange::Mod, .. } => "meter mod",
+            Self::Meters { change: TableChange::Rm, .. } => "meter rm",
+            Self::Trace { .. } => "trace",
             Self::Ping { .. } => "ping",
             Self::Measure { .. } => "measure",
             Self::Test { .. } => "test",

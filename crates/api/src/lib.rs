@@ -20,15 +20,19 @@ mod reply;
 mod row;
 pub mod stream;
 
-pub use command::{Command, Direction, Family, Listing, Measurement, NodeAction, Set, TermSize, Wanted};
+pub use command::{
+    Command, Direction, Family, Listing, Measurement, NodeAction, Set, TableChange, TermSize, TracePath,
+    Wanted,
+};
 pub use error::{ApiError, Detail, ErrorKind, Finding, Place};
 pub use progress::{Line, Progress};
 pub use reply::{
     Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
-    ConnectionRow, DirectionRow, DropRow, EndRow, FlowRow, InterfaceRow, LabRow, LinkRow, MeasureRow,
-    NodeRow, PingRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Verdict,
+    ConnectionRow, DirectionRow, DropRow, EndRow, FlowRow, GroupRow, InterfaceRow, LabRow, LinkRow,
+    MeasureRow, MeterRow, NodeRow, PingRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace,
+    TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

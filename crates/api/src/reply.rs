@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionRow, DropRow, FlowRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow, SCHEMA, SwitchRow,
-    TenantRow, TestRow,
+    ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
+    SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
 };
 
 /// The answer to a command.
@@ -37,6 +37,14 @@ pub enum Reply {
     Flows(Vec<FlowRow>),
     /// How many flows were added, changed or removed.
     FlowsChanged(u64),
+    /// Groups.
+    Groups(Vec<GroupRow>),
+    /// How many groups were added, changed or removed.
+    GroupsChanged(u64),
+    /// Meters.
+    Meters(Vec<MeterRow>),
+    /// How many meters were added, changed or removed.
+    MetersChanged(u64),
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.
@@ -47,6 +55,8 @@ pub enum Reply {
     Tested(TestReport),
     /// The lab at one moment.
     Graph(Box<Graph>),
+    /// A packet's way.
+    Trace(Box<Trace>),
 }
 
 /// A reply as it is printed with `-o json`: `{"schema": 1, "nodes": [...]}`.

@@ -61,10 +61,16 @@ pub(crate) enum Verb {
     Resume(cmd::node::Nodes),
     /// Ping from one node to another, or everybody from everybody
     Ping(cmd::ping::Ping),
+    /// Follow a packet through the lab, and say what becomes of it and why
+    Trace(cmd::trace::Trace),
     /// Show or change a link while packets travel
     Link(cmd::link::Link),
     /// List or change the flows of a switch
     Flow(cmd::flow::Flow),
+    /// List or change the groups of a switch
+    Group(cmd::group::Group),
+    /// List or change the meters of a switch
+    Meter(cmd::meter::Meter),
     /// Print where `ovs-ofctl` finds the switches of a lab
     Env(cmd::env::Env),
     /// Capture packets as pcapng
@@ -161,8 +167,11 @@ impl Args {
             Verb::Pause(verb) => verb.run(lab, Action::Pause),
             Verb::Resume(verb) => verb.run(lab, Action::Resume),
             Verb::Ping(verb) => verb.run(lab),
+            Verb::Trace(verb) => verb.run(lab),
             Verb::Link(verb) => verb.run(lab),
             Verb::Flow(verb) => verb.run(lab),
+            Verb::Group(verb) => verb.run(lab),
+            Verb::Meter(verb) => verb.run(lab),
             Verb::Env(verb) => verb.run(lab),
             Verb::Capture(verb) => verb.run(lab),
             Verb::Top(verb) => verb.run(lab),

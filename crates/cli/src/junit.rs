@@ -77,6 +77,7 @@ mod tests {
             ms: 12.5,
             place: "a.loom.yml:7".into(),
             details: details.iter().map(|&detail| detail.into()).collect(),
+            trace: None,
         };
         let report = TestReport {
             items: vec![

@@ -179,6 +179,29 @@ fn a_running_lab_is_changed_in_place() {
 }
 
 #[test]
+fn a_packet_that_is_lost_is_explained_and_the_answer_is_no() {
+    let world = World::shop();
+    let lines = ["trace red/web red/db tcp/24", "trace --at s1 in_port=1,tcp -o json", "trace", "trace h1"];
+    insta::assert_snapshot!(transcript(&world, &lines));
+}
+
+#[test]
+fn groups_and_meters_are_listed_and_changed() {
+    let world = World::shop();
+    let lines = [
+        "group ls s1",
+        "group add s1 group_id=1,type=all,bucket=output:1",
+        "group rm s1",
+        "group mod s1",
+        "meter ls s1",
+        "meter add s1 meter=1,kbps,bands=type=drop,rate=9 meter=2,kbps,bands=type=drop,rate=9",
+        "flow mod s1 tcp,actions=drop",
+        "flow rm s1 -f missing.txt",
+    ];
+    insta::assert_snapshot!(transcript(&world, &lines));
+}
+
+#[test]
 fn flows_come_from_standard_input_too() {
     let world = World::shop();
     let text =

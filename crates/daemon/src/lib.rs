@@ -25,6 +25,7 @@ mod service;
 mod slowpath;
 mod state;
 mod stream;
+mod trace;
 mod wiring;
 mod worker;
 

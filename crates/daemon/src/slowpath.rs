@@ -10,6 +10,7 @@ use netloom_flow::{Branch, HitsRead, Nanos, PacketKey, Punt, Translation, Upcall
 use netloom_switch::{HitsDelta, Switch};
 
 use crate::punts::Punts;
+use crate::trace::Watch;
 
 /// The switch model of a lab: one writer at a time, any number of readers.
 pub(crate) type SharedSwitch = Arc<RwLock<Switch>>;
@@ -31,18 +32,31 @@ pub(crate) struct Misses {
     switch: SharedSwitch,
     tracked: Arc<Tracked>,
     punts: Arc<Punts>,
+    watch: Arc<Watch>,
 }
 
 impl Misses {
     /// For one worker.
-    pub(crate) fn new(switch: SharedSwitch, tracked: Arc<Tracked>, punts: Arc<Punts>) -> Self {
-        Self { switch, tracked, punts }
+    pub(crate) const fn new(
+        switch: SharedSwitch,
+        tracked: Arc<Tracked>,
+        punts: Arc<Punts>,
+        watch: Arc<Watch>,
+    ) -> Self {
+        Self { switch, tracked, punts, watch }
     }
 }
 
 impl Slowpath for Misses {
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
-        let translation = Arc::new(read(&self.switch).translate(upcall));
+        let model = read(&self.switch);
+        let made = if self.watch.is_armed() {
+            self.watch.translate(&model, upcall)
+        } else {
+            model.translate(upcall)
+        };
+        drop(model);
+        let translation = Arc::new(made);
         write(&self.switch).meet(&translation, upcall.now);
         self.tracked.add(Arc::clone(&translation));
         translation
@@ -53,7 +67,9 @@ impl Slowpath for Misses {
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
-        read(&self.switch).still_valid(key, translation)
+        let model = read(&self.switch);
+        let is_hidden = self.watch.is_armed() && self.watch.hides(&model, key, translation);
+        !is_hidden && model.still_valid(key, translation)
     }
 }
 

@@ -1,12 +1,84 @@
 //! What a flow matches: a value and a mask over the words of a [`FlowKey`].
+//!
+//! Only the words that count are stored, so that a million flows are small and a match costs what it looks at. Whoever
+//! keeps one for long, a rule or a classifier, [shares](FlowMatch::share) it: then its copies are one block of memory.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::field::Field;
 use crate::{FLOW_WORDS, FieldId, FlowKey, FlowMask, OfPort, PacketKey, PacketMask, word};
 
-/// Which packets a flow is for. The key is 0 where the mask is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// Which packets a flow is for. The value is 0 where the mask is.
+#[derive(Clone, Default)]
 pub struct FlowMatch {
-    key: FlowKey,
-    mask: FlowMask,
+    /// Bitmap of the words with bits that count.
+    present: u64,
+    /// Mask and value of each of these words, in their order.
+    words: Words,
+}
+
+/// A block of memory of one match while it is put together, of all its copies from then on.
+#[derive(Clone)]
+enum Words {
+    Own(Vec<Word>),
+    Shared(Arc<[Word]>),
+}
+
+/// Mask and value.
+type Word = (u64, u64);
+
+/// Words a match is expected to have: the allocation while it is put together.
+const USUAL: usize = 8;
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::Own(Vec::new())
+    }
+}
+
+impl Words {
+    fn as_slice(&self) -> &[Word] {
+        match self {
+            Self::Own(words) => words,
+            Self::Shared(words) => words,
+        }
+    }
+
+    /// To be changed.
+    fn own(&mut self) -> &mut Vec<Word> {
+        if let Self::Shared(words) = self {
+            let mut own = Vec::with_capacity(words.len().max(USUAL));
+            own.extend_from_slice(words);
+            *self = Self::Own(own);
+        }
+        match self {
+            Self::Own(words) => words,
+            Self::Shared(_) => unreachable!("it was made its own"),
+        }
+    }
+}
+
+impl PartialEq for FlowMatch {
+    fn eq(&self, other: &Self) -> bool {
+        self.present == other.present && self.words() == other.words()
+    }
+}
+
+impl Eq for FlowMatch {}
+
+impl Hash for FlowMatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.present.hash(state);
+        self.words().hash(state);
+    }
+}
+
+impl std::fmt::Debug for FlowMatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.each().map(|(i, mask, value)| (i, format!("{value:016x}/{mask:016x}")));
+        f.debug_map().entries(words).finish()
+    }
 }
 
 impl FlowMatch {
@@ -18,54 +90,141 @@ impl FlowMatch {
 
     /// Matches the packets that equal `key` in the bits of `mask`.
     #[must_use]
-    pub fn new(mut key: FlowKey, mask: FlowMask) -> Self {
-        for (k, m) in key.0.iter_mut().zip(&mask.0) {
-            *k &= m;
+    pub fn new(key: FlowKey, mask: FlowMask) -> Self {
+        let present = mask.present();
+        let mut words = Vec::with_capacity(present.count_ones() as usize);
+        let counting = key.0.iter().zip(&mask.0).filter(|(_, mask)| **mask != 0);
+        words.extend(counting.map(|(key, mask)| (*mask, key & mask)));
+        Self { present, words: Words::Own(words) }
+    }
+
+    /// Makes its later copies one block of memory with it.
+    pub fn share(&mut self) {
+        if let Words::Own(words) = &self.words {
+            self.words = Words::Shared(words.as_slice().into());
         }
-        Self { key, mask }
+    }
+
+    /// Its words in the block that its copies share.
+    pub(crate) fn shared(&self) -> Arc<[Word]> {
+        match &self.words {
+            Words::Own(words) => words.as_slice().into(),
+            Words::Shared(words) => Arc::clone(words),
+        }
+    }
+
+    /// A match with these words.
+    pub(crate) fn of_shared(present: u64, words: &Arc<[Word]>) -> Self {
+        Self { present, words: Words::Shared(Arc::clone(words)) }
     }
 
     /// The values, 0 outside the mask.
     #[must_use]
-    pub const fn key(&self) -> &FlowKey {
-        &self.key
+    pub fn key(&self) -> FlowKey {
+        let mut key = FlowKey::default();
+        self.each().for_each(|(i, _, value)| key.0[i] = value);
+        key
     }
 
     /// The bits that count.
     #[must_use]
-    pub const fn mask(&self) -> &FlowMask {
-        &self.mask
+    pub fn mask(&self) -> FlowMask {
+        let mut all = FlowMask::default();
+        self.each().for_each(|(i, mask, _)| all.0[i] = mask);
+        all
+    }
+
+    /// Bitmap of the words with bits that count: bit n for word n.
+    #[must_use]
+    pub const fn present(&self) -> u64 {
+        self.present
+    }
+
+    /// Mask and value of each word that is [present](Self::present), in their order.
+    #[must_use]
+    pub fn words(&self) -> &[(u64, u64)] {
+        self.words.as_slice()
+    }
+
+    /// Index, mask and value of each word with bits that count.
+    pub fn each(&self) -> impl Iterator<Item = (usize, u64, u64)> {
+        bits(self.present).zip(self.words()).map(|(i, (mask, value))| (i, *mask, *value))
     }
 
     /// Value and mask of one word; zeros beyond the last.
     #[must_use]
     pub fn word(&self, index: usize) -> (u64, u64) {
-        (self.key.0.get(index).copied().unwrap_or(0), self.mask.0.get(index).copied().unwrap_or(0))
+        match self.place(index).map(|at| self.words().get(at)) {
+            Some(Some((mask, value))) => (*value, *mask),
+            _ => (0, 0),
+        }
+    }
+
+    /// Where a word lies, if it is there.
+    const fn place(&self, index: usize) -> Option<usize> {
+        if index < FLOW_WORDS && self.present >> index & 1 == 1 {
+            Some((self.present & ((1 << index) - 1)).count_ones() as usize)
+        } else {
+            None
+        }
+    }
+
+    /// Demands `value` of the bits `mask` of a word, and nothing of the other bits `all`.
+    fn put(&mut self, index: usize, value: u64, mask: u64, all: u64) {
+        if index >= FLOW_WORDS {
+            return;
+        }
+        let at = (self.present & ((1 << index) - 1)).count_ones() as usize;
+        let words = self.words.own();
+        if self.present >> index & 1 == 0 {
+            if mask == 0 {
+                return;
+            }
+            if words.capacity() == 0 {
+                words.reserve(USUAL);
+            }
+            words.insert(at, (0, 0));
+            self.present |= 1 << index;
+        }
+        let Some((known, key)) = words.get_mut(at) else { return };
+        *known = *known & !all | mask;
+        *key = *key & !all | value & mask;
+        if *known == 0 {
+            words.remove(at);
+            self.present &= !(1 << index);
+        }
     }
 
     /// Whether it matches every packet.
     #[must_use]
-    pub fn is_any(&self) -> bool {
-        self.mask == FlowMask::default()
+    pub const fn is_any(&self) -> bool {
+        self.present == 0
     }
 
     /// Whether it matches a packet.
     #[must_use]
     pub fn matches(&self, key: &FlowKey) -> bool {
-        overlaps(&self.key.0, &self.mask.0, &key.0, &[u64::MAX; FLOW_WORDS])
+        self.each().all(|(i, mask, value)| key.0[i] & mask == value)
     }
 
     /// Whether some packet matches both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        overlaps(&self.key.0, &self.mask.0, &other.key.0, &other.mask.0)
+        let both = self.present & other.present;
+        bits(both).all(|i| {
+            let ((a, a_bits), (b, b_bits)) = (self.word(i), other.word(i));
+            (a ^ b) & a_bits & b_bits == 0
+        })
     }
 
     /// Whether it matches every packet that `other` matches.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.mask.0.iter().zip(&other.mask.0).all(|(mine, theirs)| mine & !theirs == 0)
-            && self.overlaps(other)
+        self.present & !other.present == 0
+            && self.each().all(|(i, mask, value)| {
+                let (theirs, bits) = other.word(i);
+                mask & !bits == 0 && theirs & mask == value
+            })
     }
 
     /// Also demands `value` in all bits of a field.
@@ -80,17 +239,19 @@ impl FlowMatch {
             FieldId::InPort if mask != 0 => (u128::from(port_from_16(value).0), field.max()),
             _ => (value, mask & field.max()),
         };
-        field.put(&mut self.key.0, value & mask, mask);
-        field.put(&mut self.mask.0, mask, mask);
         if mask == 0 {
             return;
         }
+        self.put_field(field, value, mask, mask);
         for (index, bits) in field.implied {
-            if let (Some(k), Some(m)) =
-                (self.key.0.get_mut(usize::from(*index)), self.mask.0.get_mut(usize::from(*index)))
-            {
-                *k |= bits;
-                *m |= bits;
+            self.put(usize::from(*index), *bits, *bits, *bits);
+        }
+    }
+
+    fn put_field(&mut self, field: &Field, value: u128, mask: u128, all: u128) {
+        for (index, [value, mask, all]) in field.spread([value, mask, all]) {
+            if all != 0 {
+                self.put(index, value, mask, all);
             }
         }
     }
@@ -99,21 +260,15 @@ impl FlowMatch {
     #[must_use]
     pub fn field(&self, id: FieldId) -> (u128, u128) {
         let field = id.field();
-        (field.take(&self.key.0), field.take(&self.mask.0))
+        (field.take_by(|i| self.word(i).0), field.take_by(|i| self.word(i).1))
     }
 
     /// Demands nothing more of a field's bits, the implied ones included.
     pub fn clear(&mut self, id: FieldId) {
         let field = id.field();
-        field.put(&mut self.key.0, 0, field.max());
-        field.put(&mut self.mask.0, 0, field.max());
+        self.put_field(field, 0, 0, field.max());
         for (index, bits) in field.implied {
-            if let (Some(k), Some(m)) =
-                (self.key.0.get_mut(usize::from(*index)), self.mask.0.get_mut(usize::from(*index)))
-            {
-                *k &= !bits;
-                *m &= !bits;
-            }
+            self.put(usize::from(*index), 0, 0, *bits);
         }
     }
 
@@ -146,11 +301,22 @@ impl FlowMatch {
                 (key, mask)
             }
         };
-        self.key.0.iter().zip(&self.mask.0).enumerate().all(|(i, (mine, bits))| {
-            let (theirs, known) = if rewritten >> i & 1 == 1 { (0, 0) } else { known(i) };
+        self.each().filter(|(i, _, _)| rewritten >> i & 1 == 0).all(|(i, bits, mine)| {
+            let (theirs, known) = known(i);
             (mine ^ theirs) & bits & known == 0
         })
     }
+}
+
+/// The places of the ones of a bitmap, from the lowest.
+fn bits(mut map: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (map != 0).then(|| {
+            let lowest = map.trailing_zeros() as usize;
+            map &= map - 1;
+            lowest
+        })
+    })
 }
 
 /// The bits of `in_phy_port` in [`word::DP_HASH`]. Which port it was is not known here; that it was looked at is.

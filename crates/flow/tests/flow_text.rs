@@ -326,7 +326,7 @@ fn random_match() -> impl Strategy<Value = FlowMatch> {
         let mut matches = FlowMatch::any();
         for (id, value, mask) in picks {
             let field = id.field();
-            let mut with = matches;
+            let mut with = matches.clone();
             if is_exotic(id) || (id == FieldId::DlVlan && value & 0xfff == 0xfff) {
                 continue;
             }
@@ -356,8 +356,8 @@ fn random_flow() -> impl Strategy<Value = FlowText> {
         .prop_map(|((table, priority, cookie, idle_timeout, importance, flags), matches, actions)| {
             let mut flow =
                 FlowText { table: TableId(table), priority, cookie, idle_timeout, ..FlowText::default() };
-            (flow.importance, flow.matches) = (importance, matches);
             flow.actions = random::allowed(actions, &matches, TableId(table), Scope::Flow);
+            (flow.importance, flow.matches) = (importance, matches);
             let [a, b, c, d, e] = flags;
             (flow.flags.send_flow_rem, flow.flags.check_overlap, flow.flags.reset_counts) = (a, b, c);
             (flow.flags.no_packet_counts, flow.flags.no_byte_counts) = (d, e);

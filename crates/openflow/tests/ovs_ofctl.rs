@@ -228,7 +228,7 @@ fn stats(flow: &FlowMod) -> FlowStats {
     FlowStats {
         table: flow.table.unwrap_or(TableId(0)),
         priority: flow.priority,
-        matches: flow.matches,
+        matches: flow.matches.clone(),
         cookie: flow.new_cookie.unwrap_or(0),
         idle_timeout: flow.idle_timeout,
         hard_timeout: flow.hard_timeout,

@@ -123,7 +123,7 @@ proptest! {
             // A match that cannot be said is said in part: nothing else is added to it.
             prop_assert!(read.matches.covers(&flow.matches), "{:?}", read.matches);
             if protocol.version >= Version::V12 && can_say(protocol.version, &flow.matches) {
-                prop_assert_eq!(read.matches, flow.matches);
+                prop_assert_eq!(&read.matches, &flow.matches);
             }
             prop_assert_eq!(&read.actions, &as_read(protocol.version, &flow.actions), "{:?}", protocol);
             prop_assert_eq!(read.new_cookie, flow.new_cookie);

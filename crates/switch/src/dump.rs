@@ -77,6 +77,12 @@ impl Switch {
         self.names.iter().map(|(name, id)| (*id, name.as_str()))
     }
 
+    /// The number of a bridge.
+    #[must_use]
+    pub fn bridge_id(&self, name: &str) -> Option<BridgeId> {
+        self.names.get(name).copied()
+    }
+
     /// The ports of a bridge, by number; none if there is no such bridge.
     #[must_use]
     pub fn ports(&self, bridge: &str) -> Vec<PortEntry> {

@@ -50,7 +50,7 @@ impl Switch {
                 self.remove_rule(rule, Removed::Delete, now);
             }
             if let Some((flow, origin)) = wanted {
-                self.put_flow(id, flow, origin, now);
+                self.put_flow(id, flow, origin.into(), now);
             }
         }
         if count > 0 {
@@ -71,7 +71,7 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
         all.insert(id, (None, Some(flow.clone())));
     }
     let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-    for (_, _, rule) in rules.filter(|(_, _, rule)| rule.origin != Origin::Learned) {
+    for (_, _, rule) in rules.filter(|(_, _, rule)| *rule.origin != Origin::Learned) {
         all.entry(id_of(&rule.flow)).or_default().0 = Some(rule.flow.clone());
     }
     let differs = |(present, wanted): &Difference| match (present, wanted) {

@@ -26,9 +26,11 @@ mod flow_changes;
 mod flow_drift;
 mod flow_mod;
 mod group_mod;
+mod group_text;
 mod handle;
 mod loops;
 mod meter_mod;
+mod meter_text;
 mod model;
 mod port_mod;
 mod reconfigure;
@@ -47,6 +49,7 @@ pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matchi
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
 pub use handle::{Answer, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
+pub use meter_text::{MeterTextError, MeterVerb};
 pub use model::{
     Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,
     Subnet, TableLimit,

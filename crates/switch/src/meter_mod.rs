@@ -7,6 +7,7 @@ use netloom_flow::{BandKind, BridgeId, Meter, MeterRead, MeterSettings, Nanos};
 use crate::events::Removed;
 use crate::model::{MeterEntry, uses_meter};
 use crate::switch::Switch;
+use crate::undo::Undo;
 
 /// The highest number of a meter that flows can use.
 pub(crate) const MAX_METER: u32 = 262_144;
@@ -133,9 +134,10 @@ impl Switch {
             return Err(MeterError::BadRate);
         }
         let version = self.next_version();
-        if let Some(bridge) = self.bridges.get_mut(bridge) {
+        if let Some(present) = self.bridges.get_mut(bridge) {
             let entry = MeterEntry { meter: Arc::new(Meter::new(settings)), created, version };
-            bridge.meters.insert(id, entry);
+            let old = present.meters.insert(id, entry);
+            self.journal.note(|| Undo::Meter(bridge, id, old));
         }
         self.advance();
         Ok(1)
@@ -145,7 +147,10 @@ impl Switch {
         let Some(present) = self.bridges.get_mut(bridge) else { return 0 };
         let gone: Vec<u32> =
             present.meters.keys().copied().filter(|known| id == ALL || *known == id).collect();
-        present.meters.retain(|known, _| !gone.contains(known));
+        for id in &gone {
+            let old = present.meters.remove(id);
+            self.journal.note(|| Undo::Meter(bridge, *id, old));
+        }
         let rules = present.tables.values().flat_map(|table| table.rules.iter());
         let uses_one = |actions: &[_]| gone.iter().any(|meter| uses_meter(actions, *meter));
         let rules: Vec<_> =

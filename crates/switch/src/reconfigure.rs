@@ -196,7 +196,7 @@ impl Switch {
             }
         }
         for (flow, origin) in &wanted.flows.added {
-            self.put_flow(id, flow.clone(), origin.clone(), now);
+            self.put_flow(id, flow.clone(), origin.clone().into(), now);
         }
     }
 

@@ -1,14 +1,19 @@
 //! Watching a translation: the same code that serves packets, run with someone taking notes.
 
 use netloom_flow::action::PacketInReason;
-use netloom_flow::{Action, DropReason, OfPort, PortId, TableId, TenantId};
+use netloom_flow::{Action, DropReason, FlowKey, FlowText, OfPort, PortId, RecircId, TableId, TenantId};
 
-use crate::model::Rule;
+use crate::model::{Group, Rule};
 
 /// Takes notes of a translation.
 pub trait Recorder {
     /// Something happened, in the order of the translation.
     fn record(&mut self, event: Event<'_>);
+
+    /// Whether anybody will read the notes: what only they need is not worked out otherwise.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// Takes no notes.
@@ -17,6 +22,10 @@ pub struct Silent;
 
 impl Recorder for Silent {
     fn record(&mut self, _: Event<'_>) {}
+
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 /// What happens to a packet in translation.
@@ -30,6 +39,15 @@ pub enum Event<'a> {
         port: &'a str,
         /// The port's number.
         number: OfPort,
+        /// What it looks like there.
+        key: &'a FlowKey,
+    },
+    /// It was parsed again, and what was put aside is taken up.
+    Resume {
+        /// The bridge's name.
+        bridge: &'a str,
+        /// What it looks like.
+        key: &'a FlowKey,
     },
     /// It is looked up in a table.
     Table {
@@ -37,9 +55,36 @@ pub enum Event<'a> {
         table: TableId,
         /// What matched; `None`: nothing.
         rule: Option<&'a Rule>,
+        /// Lookups around this one: 0 on the way through the tables.
+        depth: u32,
     },
     /// An action is carried out.
-    Action(&'a Action),
+    Action {
+        /// The action.
+        action: &'a Action,
+        /// Lookups and groups around it.
+        depth: u32,
+    },
+    /// That action changed the packet or the pipeline's own fields.
+    Changed {
+        /// As it was.
+        before: &'a FlowKey,
+        /// As it is.
+        after: &'a FlowKey,
+    },
+    /// `learn` adds a flow, or keeps it fresh.
+    LearnFlow(&'a FlowText),
+    /// The packet is put aside until it was parsed again.
+    Recirculate(RecircId),
+    /// What follows is for packets that are longer than some length, or not. See [`Self::SideEnd`].
+    Side {
+        /// The length.
+        len: u16,
+        /// Whether it is for longer ones.
+        longer: bool,
+    },
+    /// Both kinds are on the same way again.
+    SideEnd,
     /// NORMAL learns its source address.
     Learn {
         /// The tenant.
@@ -74,15 +119,29 @@ pub enum Event<'a> {
         /// Why.
         reason: PacketInReason,
     },
+    /// A group chooses.
+    Group {
+        /// The group.
+        group: &'a Group,
+        /// The places of the buckets that get the packet.
+        chosen: &'a [usize],
+    },
     /// A copy is processed by a bucket of a group.
     Bucket {
         /// The group.
         group: u32,
         /// The bucket's id.
         bucket: u32,
+        /// Lookups and groups around its actions.
+        depth: u32,
     },
     /// A copy ends.
-    Drop(DropReason),
+    Drop {
+        /// Why.
+        reason: DropReason,
+        /// The port it came in by, or was to leave by.
+        port: OfPort,
+    },
 }
 
 /// How NORMAL found where a packet goes.

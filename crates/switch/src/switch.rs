@@ -170,6 +170,11 @@ impl Switch {
         }
     }
 
+    /// Has the caches ask [`Self::still_valid`] about each flow before it is used again. Nothing has changed here.
+    pub fn recheck(&self) {
+        self.advance();
+    }
+
     /// Says how the link behind a datapath port is in the direction away from the switch. A new port's link is
     /// up, plain and not captured until this says otherwise.
     pub fn set_link(&mut self, port: PortId, state: LinkState, now: Nanos) {

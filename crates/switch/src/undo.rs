@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netloom_flow::{BridgeId, Nanos, OfPort, RuleId};
 
-use crate::model::{Group, PortConfig, RuleState};
+use crate::model::{Group, MeterEntry, PortConfig, RuleState};
 use crate::switch::Switch;
 
 /// How to undo one step.
@@ -21,6 +21,8 @@ pub(crate) enum Undo {
     Changed(RuleState),
     /// A group was added, changed or removed.
     Group(BridgeId, u32, Option<Group>),
+    /// A meter was added, changed or removed.
+    Meter(BridgeId, u32, Option<MeterEntry>),
     /// A port was configured.
     Port(BridgeId, OfPort, PortConfig),
 }
@@ -73,7 +75,7 @@ impl Switch {
                 if let Some(table) = table {
                     table.rules.remove(&flow.matches, flow.priority.into());
                 }
-                self.log.push(bridge, flow.table, flow.matches);
+                self.log.push(bridge, flow.table, flow.matches.clone());
             }
             Undo::Removed(state) | Undo::Changed(state) => {
                 let rule = Arc::clone(&state.rule);
@@ -83,7 +85,7 @@ impl Switch {
                     let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
                     rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
                 }
-                self.log.push(bridge, flow.table, flow.matches);
+                self.log.push(bridge, flow.table, flow.matches.clone());
                 self.schedule(rule.id);
             }
             Undo::Group(bridge, id, group) => {
@@ -92,6 +94,14 @@ impl Switch {
                 match group {
                     Some(group) => _ = bridge.groups.insert(id, Group { version, ..group }),
                     None => _ = bridge.groups.remove(&id),
+                }
+            }
+            Undo::Meter(bridge, id, meter) => {
+                let version = self.next_version();
+                let Some(bridge) = self.bridges.get_mut(bridge) else { return };
+                match meter {
+                    Some(meter) => _ = bridge.meters.insert(id, MeterEntry { version, ..meter }),
+                    None => _ = bridge.meters.remove(&id),
                 }
             }
             Undo::Port(bridge, port, config) => _ = self.set_port_config(bridge, port, config, now),

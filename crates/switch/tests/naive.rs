@@ -64,7 +64,8 @@ impl Naive {
         let mut flows: Vec<FlowText> = Vec::new();
         for flow in bridge.flows.iter().map(read) {
             flows.retain(|other| {
-                (other.table, other.priority, other.matches) != (flow.table, flow.priority, flow.matches)
+                (other.table, other.priority, other.matches.clone())
+                    != (flow.table, flow.priority, flow.matches.clone())
             });
             flows.push(flow);
         }

@@ -152,7 +152,7 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
     let mut config = plan(&[]).config;
     let net = Net::new(&config, true);
     let flows = net.switch.flows("s1", "").unwrap();
-    assert_eq!(flows[0].rule.origin, Origin::Default);
+    assert_eq!(*flows[0].rule.origin, Origin::Default);
     assert_eq!(
         flows[0].line(net.now),
         "cookie=0x0, duration=0.000s, table=0, n_packets=0, n_bytes=0, priority=0 actions=NORMAL",

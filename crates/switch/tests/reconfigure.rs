@@ -28,7 +28,7 @@ fn line(text: &str, line: u32) -> Flow {
 
 fn flows(net: &Net) -> Vec<(String, Origin)> {
     let flows = net.switch.flows("s1", "").expect("a bridge");
-    flows.iter().map(|flow| (flow.rule.flow.to_string(), flow.rule.origin.clone())).collect()
+    flows.iter().map(|flow| (flow.rule.flow.to_string(), Origin::clone(&flow.rule.origin))).collect()
 }
 
 #[test]

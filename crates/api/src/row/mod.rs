@@ -3,21 +3,27 @@
 mod connection;
 mod drop;
 mod flow;
+mod group;
 mod lab;
 mod link;
+mod meter;
 mod node;
 mod probe;
 mod switch;
 mod tenant;
 mod top;
+mod trace;
 
 pub use connection::ConnectionRow;
 pub use drop::DropRow;
 pub use flow::FlowRow;
+pub use group::GroupRow;
 pub use lab::LabRow;
 pub use link::{DirectionRow, EndRow, LinkRow};
+pub use meter::MeterRow;
 pub use node::{InterfaceRow, NodeRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use switch::{SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;
+pub use trace::{Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat};

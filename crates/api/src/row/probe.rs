@@ -75,6 +75,9 @@ pub struct TestRow {
     /// For one that does not hold: what was sent, what arrived, the last hop seen, the drop reason.
     #[serde(default)]
     pub details: Vec<String>,
+    /// The way of a packet that got lost, or that should have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<super::Trace>>,
 }
 
 /// The outcome of an expectation.

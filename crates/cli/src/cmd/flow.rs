@@ -2,16 +2,20 @@
 
 use netloom_api::Command;
 
+use crate::cmd::lines::{Lines, only};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format};
-use crate::terminal;
 use crate::which;
 
 /// Arguments of `flow`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Flows are spelled as for ovs-ofctl; a FLOW of - reads them from standard input, one a line.
-Example:  netloom flow add s1 priority=200,tcp,tp_dst=23,actions=drop"
+    after_help = "Flows are spelled as for ovs-ofctl. Several are changed at once: all of them, or none. In a file a line may
+begin with add, modify, modify_strict, delete or delete_strict.
+Examples:  netloom flow add s1 priority=200,tcp,tp_dst=23,actions=drop
+           netloom flow mod s1 --strict priority=200,tcp,tp_dst=23,actions=normal
+           netloom flow rm s1 cookie=0x5/-1
+           netloom flow add s1 -f flows.txt"
 )]
 pub(crate) struct Flow {
     #[command(subcommand)]
@@ -37,9 +41,8 @@ enum Verb {
     Add {
         /// The switch
         switch: String,
-        /// Flows
-        #[arg(required = true, value_name = "FLOW")]
-        flows: Vec<String>,
+        #[command(flatten)]
+        flows: Lines,
         #[command(flatten)]
         format: Format,
     },
@@ -47,8 +50,8 @@ enum Verb {
     Mod {
         /// The switch
         switch: String,
-        /// Match and actions
-        flow: String,
+        #[command(flatten)]
+        flows: Lines,
         /// Only the flow with exactly this match and priority
         #[arg(long)]
         strict: bool,
@@ -59,9 +62,8 @@ enum Verb {
     Rm {
         /// The switch
         switch: String,
-        /// Match
-        #[arg(value_name = "MATCH")]
-        matches: Option<String>,
+        #[command(flatten)]
+        matches: Lines,
         /// Only the flow with exactly this match and priority
         #[arg(long)]
         strict: bool,
@@ -78,17 +80,18 @@ impl Flow {
                 (Command::FlowLs { switch, filter, hidden: all }, text, format)
             }
             Verb::Add { switch, flows, format } => {
-                let flows = lines(flows)?;
-                // An error points into the one flow, or says which one it is.
-                let text = if let [only] = flows.as_slice() { Some(only.clone()) } else { None };
+                let flows = flows.some("flow")?;
+                let text = only(&flows);
                 (Command::FlowAdd { switch, flows }, text, format)
             }
-            Verb::Mod { switch, flow, strict, format } => {
-                let text = Some(flow.clone());
-                (Command::FlowMod { switch, flow, strict }, text, format)
+            Verb::Mod { switch, flows, strict, format } => {
+                let flows = flows.some("flow")?;
+                let text = only(&flows);
+                (Command::FlowMod { switch, flows, strict }, text, format)
             }
             Verb::Rm { switch, matches, strict, format } => {
-                let text = matches.clone();
+                let matches = matches.read()?;
+                let text = only(&matches);
                 (Command::FlowRm { switch, matches, strict }, text, format)
             }
         };
@@ -98,14 +101,4 @@ impl Flow {
         })?;
         output::reply(&reply, format)
     }
-}
-
-fn lines(flows: Vec<String>) -> Result<Vec<String>, Failure> {
-    if flows != ["-"] {
-        return Ok(flows);
-    }
-    let text =
-        terminal::read_all().map_err(|error| Failure::failed("Cannot read standard input.", &error))?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.map(str::to_owned).collect())
 }

@@ -5,6 +5,7 @@ pub(crate) mod report;
 pub(crate) mod screen;
 mod style;
 pub(crate) mod table;
+pub(crate) mod trace;
 pub(crate) mod words;
 
 use std::io::{self, Write};

@@ -91,6 +91,11 @@ pub(crate) fn test(row: &TestRow, style: Style) -> String {
         for detail in &row.details {
             out.push_str(&format!("\n        {detail}"));
         }
+        if let Some(way) = &row.trace {
+            for line in super::trace::short(way, style).lines() {
+                out.push_str(&format!("\n          {line}"));
+            }
+        }
         if !row.place.is_empty() {
             out.push_str(&format!("\n        {}", style.paint(Tint::Faint, &row.place)));
         }

@@ -15,6 +15,7 @@ pub(crate) enum Tint {
     Bad,
     Odd,
     Faint,
+    Strong,
 }
 
 impl Style {
@@ -46,6 +47,7 @@ impl Style {
             Tint::Bad => "1;31",
             Tint::Odd => "33",
             Tint::Faint => "2",
+            Tint::Strong => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }

@@ -2,12 +2,12 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    ConnectionRow, DirectionRow, DropRow, FlowRow, Graph, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow,
-    PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
+    ConnectionRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow,
+    MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, screen};
+use super::{Format, Style, Tint, screen, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -26,6 +26,10 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Conntrack(rows) => paint.connections(rows),
         Reply::Flows(rows) => paint.flows(rows),
         Reply::FlowsChanged(n) => format!("{}\n", many(*n, "flow")),
+        Reply::Groups(rows) => paint.groups(rows),
+        Reply::GroupsChanged(n) => format!("{}\n", many(*n, "group")),
+        Reply::Meters(rows) => paint.meters(rows),
+        Reply::MetersChanged(n) => format!("{}\n", many(*n, "meter")),
         Reply::Shown(shown) => paint.shown(shown),
         Reply::Pings(report) => paint.pings(report),
         Reply::Measured(row) => measured(row),
@@ -36,6 +40,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
             out
         }
         Reply::Graph(graph) => paint.graph(graph),
+        Reply::Trace(way) => trace::whole(way, style),
     }
 }
 
@@ -211,6 +216,22 @@ impl Painter {
                 ]
             }),
         )
+    }
+
+    fn groups(&self, rows: &[GroupRow]) -> String {
+        let row = |row: &GroupRow| {
+            let buckets = row.buckets.iter().map(|packets| count(*packets)).collect::<Vec<_>>().join(" ");
+            vec![row.group.to_string(), count(row.packets), buckets, row.flows.to_string(), row.text.clone()]
+        };
+        self.table(&["GROUP", "PACKETS>", "BUCKETS", "FLOWS>", "TEXT"], rows.iter().map(row))
+    }
+
+    fn meters(&self, rows: &[MeterRow]) -> String {
+        let row = |row: &MeterRow| {
+            let bands = row.bands.iter().map(|packets| count(*packets)).collect::<Vec<_>>().join(" ");
+            vec![row.meter.to_string(), count(row.packets), bands, row.flows.to_string(), row.text.clone()]
+        };
+        self.table(&["METER", "PACKETS>", "ABOVE", "FLOWS>", "TEXT"], rows.iter().map(row))
     }
 
     fn flows(&self, rows: &[FlowRow]) -> String {

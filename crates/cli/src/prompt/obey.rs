@@ -280,8 +280,12 @@ impl Prompt {
             let command = match verb {
                 "dump-flows" => Command::FlowLs { switch: name, filter: argument.clone(), hidden: false },
                 "add-flow" => Command::FlowAdd { switch: name, flows: vec![flow()?] },
-                "mod-flows" => Command::FlowMod { switch: name, flow: flow()?, strict: false },
-                "del-flows" => Command::FlowRm { switch: name, matches: argument.clone(), strict: false },
+                "mod-flows" => Command::FlowMod { switch: name, flows: vec![flow()?], strict: false },
+                "del-flows" => Command::FlowRm {
+                    switch: name,
+                    matches: argument.iter().cloned().collect(),
+                    strict: false,
+                },
                 _ => {
                     for port in &switch.ports {
                         output::line(&format!(

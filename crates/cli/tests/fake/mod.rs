@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use netloom_api::stream::Frame;
 use netloom_api::{
     ApiError, Applied, Command as Ask, ConnectionRow, DirectionRow, DownReport, DropRow, EndRow, ErrorKind,
-    Fidelity, Finding, FlowRow, Graph, InterfaceRow, LabRow, LinkRow, Listing, MeasureRow, NodeRow,
-    PingReport, PingRow, Place, PlanReply, PlanStep, Progress, Reply, Shown, SwitchPortRow, SwitchRow,
-    TenantRow, TestReport, TestRow, TopRow, Verdict,
+    Fidelity, Finding, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow, Listing, MeasureRow,
+    MeterRow, NodeRow, PingReport, PingRow, Place, PlanReply, PlanStep, Progress, Reply, Shown,
+    SwitchPortRow, SwitchRow, TenantRow, TestReport, TestRow, TopRow, Trace, TraceChange, TraceDrop,
+    TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
 };
 use netloom_daemon::http::Server;
 use netloom_daemon::{Conn, Engine, Homes, Identity, Sink};
@@ -118,6 +119,91 @@ fn tested(sentence: &str, verdict: Verdict) -> TestRow {
         ms: 12.0,
         place: "shop.loom.yml:9".into(),
         details: vec!["last hop seen: s1".into()],
+        trace: (verdict == Verdict::Fails).then(|| Box::new(trace())),
+    }
+}
+
+/// A packet that a rule of the file drops.
+fn trace() -> Trace {
+    let rule = TraceRule {
+        priority: 200,
+        matches: "tcp,tp_dst=23".into(),
+        cookie: 5,
+        actions: "drop".into(),
+        origin: "shop.loom.yml:41".into(),
+    };
+    let dropped = TraceDrop {
+        place: "s2:s2-eth1".into(),
+        reason: "dropped by a flow".into(),
+        rule: Some(rule.clone()),
+    };
+    let changed = vec![TraceChange { field: "tp_dst".into(), before: "24".into(), after: "23".into() }];
+    let link = |from: &str, to: &str, settings: &str| TraceWhat::Link {
+        from: from.into(),
+        to: to.into(),
+        settings: settings.into(),
+        cut: None,
+    };
+    let switch =
+        |switch: &str, port: &str| TraceWhat::Switch { switch: switch.into(), port: port.into(), number: 1 };
+    let steps = [
+        (0, TraceWhat::Node { node: "red/web".into(), text: "sends a SYN for port 24 to 10.0.0.2".into() }),
+        (1, link("red/web:eth0", "s1:s1-eth1", "")),
+        (0, switch("s1", "s1-eth1")),
+        (
+            1,
+            TraceWhat::Table {
+                table: 0,
+                rule: Some(TraceRule { origin: "command".into(), ..TraceRule::default() }),
+            },
+        ),
+        (2, TraceWhat::Action { text: "mod_tp_dst:23".into(), changed }),
+        (2, TraceWhat::Action { text: "NORMAL".into(), changed: vec![] }),
+        (3, TraceWhat::Decision { text: "learned at s1-eth2".into() }),
+        (3, link("s1:s1-eth2", "s2:s2-eth1", "delay 10ms")),
+        (0, switch("s2", "s2-eth1")),
+        (1, TraceWhat::Table { table: 0, rule: Some(rule) }),
+        (2, TraceWhat::Action { text: "drop".into(), changed: vec![] }),
+        (3, TraceWhat::Drop(dropped.clone())),
+    ];
+    Trace {
+        packet: "tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tp_src=49152,tp_dst=24,tcp_flags=syn".into(),
+        from: "red/web:eth0".into(),
+        to: Some("red/db".into()),
+        steps: steps.into_iter().map(|(depth, what)| TraceStep { depth, what }).collect(),
+        drops: vec![dropped],
+        lookups: vec![TraceLookup {
+            at: "s1:s1-eth1".into(),
+            megaflow: "in_port=s1:s1-eth1,tcp,tp_dst=24".into(),
+            actions: "drop".into(),
+        }],
+        notes: vec!["the answer of red/db would be lost at s2:s2-eth2: tenant".into()],
+        ..Trace::default()
+    }
+}
+
+fn group() -> GroupRow {
+    GroupRow {
+        switch: "s1".into(),
+        group: 1,
+        text: "group_id=1,type=select,bucket=weight:1,actions=output:1,bucket=weight:1,actions=output:2"
+            .into(),
+        packets: 30,
+        bytes: 1_800,
+        buckets: vec![10, 20],
+        flows: 1,
+    }
+}
+
+fn meter() -> MeterRow {
+    MeterRow {
+        switch: "s1".into(),
+        meter: 1,
+        text: "meter=1,kbps,bands=type=drop,rate=1000".into(),
+        packets: 30,
+        bytes: 1_800,
+        bands: vec![4],
+        flows: 1,
     }
 }
 
@@ -199,6 +285,11 @@ impl Engine for Fake {
                 origin: "shop.loom.yml:41".into(),
             }]),
             Ask::FlowAdd { flows, .. } => add(&flows)?,
+            Ask::Trace { .. } => Reply::Trace(Box::new(trace())),
+            Ask::GroupLs { .. } => Reply::Groups(vec![group()]),
+            Ask::Groups { groups, .. } => Reply::GroupsChanged(groups.len() as u64),
+            Ask::MeterLs { .. } => Reply::Meters(vec![meter()]),
+            Ask::Meters { meters, .. } => Reply::MetersChanged(meters.len() as u64),
             Ask::FlowMod { .. } | Ask::FlowRm { .. } => Reply::FlowsChanged(1),
             Ask::Ping { pair, count, .. } => pings(pair, count),
             Ask::Measure { from, to, .. } => Reply::Measured(MeasureRow {

@@ -17,6 +17,7 @@ use netloom_sys::eventfd::EventFd;
 use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
+use crate::trace::Watch;
 use crate::worker::{Caller, Device, Mail, WorkerHandle};
 
 /// Packet memory of a lab: what waits in queues and on links.
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
     openflow: Service,
+    watch: Arc<Watch>,
 }
 
 impl Core {
@@ -51,6 +53,7 @@ impl Core {
         let switch: SharedSwitch = Arc::new(RwLock::new(Switch::new(settings, epoch.clone())));
         let tracked = Arc::<Tracked>::default();
         let punts = Arc::<Punts>::default();
+        let watch = Arc::<Watch>::default();
         let pool = PoolLimit::new(POOL_BYTES);
         let tracker = Arc::new(Tracker::new(TrackerConfig { seed, limit: CONNECTIONS }));
         let of = u16::try_from(workers).unwrap_or(1);
@@ -68,7 +71,8 @@ impl Core {
             };
             let worker = Worker::new(config);
             counters.push(worker.counters());
-            let misses = Misses::new(Arc::clone(&switch), Arc::clone(&tracked), Arc::clone(&punts));
+            let (model, queue) = (Arc::clone(&switch), Arc::clone(&punts));
+            let misses = Misses::new(model, Arc::clone(&tracked), queue, Arc::clone(&watch));
             threads.push((worker, misses));
         }
         let threads = WorkerHandle::start_all(threads)?;
@@ -92,12 +96,17 @@ impl Core {
         let openflow =
             Service::start(hub).map_err(|e| HostError::from_io("start the thread", "openflow", &e))?;
         let captured = Mutex::default();
-        Ok(Self { switch, tracked, workers: threads, counters, tracker, captured, keeper, openflow })
+        Ok(Self { switch, tracked, workers: threads, counters, tracker, captured, keeper, openflow, watch })
     }
 
     /// The switch model.
     pub(super) fn switch(&self) -> &SharedSwitch {
         &self.switch
+    }
+
+    /// Who waits for packets.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Who serves OpenFlow.
@@ -122,7 +131,7 @@ impl Core {
     }
 
     /// All connections that are tracked.
-    pub(super) fn tracker(&self) -> &Tracker {
+    pub(super) fn tracker(&self) -> &Arc<Tracker> {
         &self.tracker
     }
 

@@ -12,7 +12,7 @@ use super::tracked::Tracked;
 use super::tuple::{Scope, Tuple};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) scope: Scope,
     /// The first packet.

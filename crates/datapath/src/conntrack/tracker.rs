@@ -53,6 +53,8 @@ pub struct Tracker {
     /// Somebody is expected.
     expects: AtomicBool,
     timeouts: Mutex<Policies>,
+    /// What this one is a shadow of.
+    base: Option<Arc<Tracker>>,
 }
 
 /// Timeouts of all zones, and of those with their own.
@@ -123,7 +125,14 @@ impl Tracker {
             expectations: Mutex::default(),
             expects: AtomicBool::new(false),
             timeouts: Mutex::default(),
+            base: None,
         }
+    }
+
+    /// A table that knows what another one knows, and changes nothing there: for a packet that is only followed.
+    #[must_use]
+    pub fn shadow(of: &Arc<Self>) -> Self {
+        Self { base: Some(Arc::clone(of)), ..Self::new(of.config) }
     }
 
     /// How many connections there are.
@@ -356,7 +365,7 @@ impl Tracker {
         if shard.find(&forth).is_some() {
             return Err(Lost);
         }
-        if second.as_ref().unwrap_or(&shard).find(&back).is_some() {
+        if second.as_ref().unwrap_or(&shard).find(&back).is_some() || self.is_known_below(&back) {
             return Ok(None);
         }
         let mut connection = Connection {
@@ -413,16 +422,20 @@ impl Tracker {
     }
 
     fn expected(&self, scope: Scope, tuple: &Tuple, now: Nanos) -> Option<Expectation> {
-        if !self.expects.load(Ordering::Relaxed) {
-            return None;
-        }
-        lock(&self.expectations).find(scope, tuple, now)
+        let here = || lock(&self.expectations).find(scope, tuple, now);
+        let found = self.expects.load(Ordering::Relaxed).then(here).flatten();
+        found.or_else(|| self.base.as_ref()?.expected(scope, tuple, now))
     }
 
     /// Where a key leads, with the shard of the connection locked.
     fn find(&self, key: &Key, now: Nanos) -> Option<(MutexGuard<'_, Shard>, Place)> {
         let here = self.shard_of(key);
         let mut shard = self.shard(here);
+        if self.base.is_some() && shard.find(key).is_none() {
+            drop(shard);
+            self.borrow(key, now)?;
+            shard = self.shard(here);
+        }
         let place = shard.find(key)?;
         if place.shard != here {
             drop(shard);
@@ -436,6 +449,25 @@ impl Tracker {
             return None;
         }
         Some((shard, place))
+    }
+
+    /// Takes a copy of a connection of the table this one is a shadow of.
+    fn borrow(&self, key: &Key, now: Nanos) -> Option<()> {
+        let copy = {
+            let (shard, place) = self.base.as_ref()?.find(key, now)?;
+            shard.get(place)?.clone()
+        };
+        let back = (copy.scope, copy.reply);
+        let home = self.shard_of(&(copy.scope, copy.original));
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let place = self.shard(home).insert(home, Connection { parked: u64::MAX, ..copy });
+        self.shard(self.shard_of(&back)).sign(back, Place { is_reply: true, ..place });
+        Some(())
+    }
+
+    /// Whether the table this one is a shadow of knows a key.
+    fn is_known_below(&self, key: &Key) -> bool {
+        self.base.as_ref().is_some_and(|base| base.shard(base.shard_of(key)).find(key).is_some())
     }
 
     /// After a connection was taken out of its shard, which is not locked any more.

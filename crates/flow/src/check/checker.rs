@@ -46,7 +46,7 @@ impl Checker {
     #[must_use]
     pub fn new(matches: &FlowMatch, table: Option<TableId>, scope: Scope, consistency: Consistency) -> Self {
         let vlans = u8::from(Prerequisite::Vlan.met_by(matches));
-        Self { seen: *matches, table, scope, consistency, vlans, last: None, first: None, depth: 0 }
+        Self { seen: matches.clone(), table, scope, consistency, vlans, last: None, first: None, depth: 0 }
     }
 
     /// What every packet is known to be after the actions checked so far.

@@ -19,12 +19,15 @@
 //! "The design and implementation of Open vSwitch", NSDI 2015, §5.
 
 mod hash;
+mod index;
 mod prefixes;
 mod subtable;
 mod trie;
 
 use std::cmp::Ordering;
 
+use self::hash::{START, mix};
+use self::index::Index;
 use self::prefixes::{Prefixes, Tries};
 use self::subtable::{Hit, Subtable};
 use crate::{FlowKey, FlowMask, FlowMatch};
@@ -32,15 +35,26 @@ use crate::{FlowKey, FlowMask, FlowMatch};
 /// A set of rules, at most one for each pair of match and priority.
 #[derive(Debug, Clone)]
 pub struct Classifier<R> {
-    /// By highest priority, then by mask: the order in which they are tried.
-    subtables: Vec<Subtable<R>>,
+    subtables: Vec<Option<Box<Subtable<R>>>>,
+    free: Vec<u32>,
+    /// Hash of a mask to its subtable.
+    by_mask: Index,
+    /// By highest priority, then by mask: the order in which they are tried, and the priority.
+    order: Vec<(u32, u32)>,
     tries: Tries,
     len: usize,
 }
 
 impl<R> Default for Classifier<R> {
     fn default() -> Self {
-        Self { subtables: Vec::new(), tries: Tries::default(), len: 0 }
+        Self {
+            subtables: Vec::new(),
+            free: Vec::new(),
+            by_mask: Index::default(),
+            order: Vec::new(),
+            tries: Tries::default(),
+            len: 0,
+        }
     }
 }
 
@@ -66,52 +80,53 @@ impl<R> Classifier<R> {
     /// How many different masks there are.
     #[must_use]
     pub const fn masks(&self) -> usize {
-        self.subtables.len()
+        self.order.len()
     }
 
     /// Adds a rule. Returns the one with the same match and priority that it replaces.
+    ///
+    /// A match that was [shared](FlowMatch::share) before is not stored twice.
     pub fn insert(&mut self, matches: &FlowMatch, priority: u32, rule: R) -> Option<R> {
-        let at = self.position(matches.mask()).unwrap_or_else(|| {
-            self.subtables.push(Subtable::new(*matches.mask()));
-            self.subtables.len() - 1
-        });
-        let subtable = self.subtables.get_mut(at)?;
-        let (old, is_new) = subtable.insert(matches.key(), priority, rule);
+        let at = self.position(matches).unwrap_or_else(|| self.add_subtable(matches, priority));
+        let subtable = self.subtables.get_mut(at)?.as_mut()?;
+        let before = if subtable.is_empty() { priority } else { subtable.top() };
+        let (old, is_new) = subtable.insert(matches, priority, rule);
         if is_new {
             self.tries.insert(matches, subtable.lengths());
         }
         self.len += usize::from(old.is_none());
-        self.settle(at);
+        self.settle(at, before);
         old
     }
 
     /// Removes the rule with this match and priority.
     pub fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<R> {
-        let at = self.position(matches.mask())?;
-        let subtable = self.subtables.get_mut(at)?;
-        let (rule, is_gone) = subtable.remove(matches.key(), priority)?;
+        let at = self.position(matches)?;
+        let subtable = self.subtables.get_mut(at)?.as_mut()?;
+        let before = subtable.top();
+        let (rule, is_gone) = subtable.remove(matches, priority)?;
         if is_gone {
             self.tries.remove(matches, subtable.lengths());
         }
-        if subtable.is_empty() {
-            self.subtables.remove(at);
-        } else {
-            self.settle(at);
-        }
         self.len -= 1;
+        if subtable.is_empty() {
+            self.remove_subtable(at, before);
+        } else {
+            self.settle(at, before);
+        }
         Some(rule)
     }
 
     /// The rule with exactly this match and priority.
     #[must_use]
     pub fn get(&self, matches: &FlowMatch, priority: u32) -> Option<&R> {
-        self.subtables.get(self.position(matches.mask())?)?.get(matches.key(), priority)
+        self.subtables.get(self.position(matches)?)?.as_ref()?.get(matches, priority)
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, matches: &FlowMatch, priority: u32) -> Option<&mut R> {
-        let at = self.position(matches.mask())?;
-        self.subtables.get_mut(at)?.get_mut(matches.key(), priority)
+        let at = self.position(matches)?;
+        self.subtables.get_mut(at)?.as_mut()?.get_mut(matches, priority)
     }
 
     /// The rule for a packet. The bits that decided it are added to `mask`, see the module's contract.
@@ -126,23 +141,43 @@ impl<R> Classifier<R> {
         }
     }
 
+    /// The best rule of each mask that matches a packet, by falling priority. The bits that decided which they are, are
+    /// added to `mask`.
+    pub fn each_match<'a>(
+        &'a self,
+        key: &'a FlowKey,
+        mask: &'a mut FlowMask,
+    ) -> impl Iterator<Item = &'a R> + use<'a, R> {
+        let mut prefixes = Prefixes::new(&self.tries);
+        self.tried().filter_map(move |subtable| Some(subtable.lookup_wild(key, &mut prefixes, mask)?.rule))
+    }
+
     /// All rules with their priority and match. The order depends on the history of changes only.
     pub fn iter(&self) -> impl Iterator<Item = (u32, FlowMatch, &R)> {
-        self.subtables.iter().flat_map(Subtable::iter)
+        self.tried().flat_map(Subtable::iter)
+    }
+
+    /// All rules alone, in the same order.
+    pub fn rules(&self) -> impl Iterator<Item = &R> {
+        self.tried().flat_map(Subtable::rules)
     }
 
     /// The rules of this priority that match some packet in common with `matches`.
     pub fn overlapping(&self, matches: &FlowMatch, priority: u32) -> impl Iterator<Item = (FlowMatch, &R)> {
-        self.iter()
-            .filter(move |(other, theirs, _)| *other == priority && theirs.overlaps(matches))
-            .map(|(_, theirs, rule)| (theirs, rule))
+        self.tried().flat_map(move |subtable| subtable.overlapping(matches, priority))
+    }
+
+    /// The subtables in the order in which they are tried.
+    fn tried(&self) -> impl Iterator<Item = &Subtable<R>> {
+        self.order.iter().filter_map(|(_, at)| self.subtables.get(*at as usize)?.as_deref())
     }
 
     fn search<'a>(&'a self, mut look: impl FnMut(&'a Subtable<R>) -> Option<Hit<'a, R>>) -> Option<&'a R> {
         let mut best: Option<(&Subtable<R>, Hit<'_, R>)> = None;
-        for subtable in &self.subtables {
+        for (top, at) in &self.order {
+            let Some(Some(subtable)) = self.subtables.get(*at as usize) else { continue };
             if let Some((winner, hit)) = &best {
-                match subtable.top().cmp(&hit.priority) {
+                match top.cmp(&hit.priority) {
                     Ordering::Less => break,
                     // Those of equal top are in the order of their masks: none that follows can win.
                     Ordering::Equal if winner.by_mask(subtable).is_lt() => break,
@@ -162,28 +197,71 @@ impl<R> Classifier<R> {
         best.map(|(_, hit)| hit.rule)
     }
 
-    fn position(&self, mask: &FlowMask) -> Option<usize> {
-        self.subtables.iter().position(|subtable| subtable.mask() == mask)
+    /// The subtable of a match's mask.
+    fn position(&self, matches: &FlowMatch) -> Option<usize> {
+        let is =
+            |at: usize| matches!(self.subtables.get(at), Some(Some(subtable)) if subtable.is_of(matches));
+        self.by_mask.find(hash_of_mask(matches), is)
     }
 
-    /// Moves a subtable whose highest priority may have changed to its place.
-    fn settle(&mut self, at: usize) {
-        let in_place = |pair: &[Subtable<R>]| match pair {
-            [a, b] => before(a, b).is_lt(),
-            _ => true,
+    fn add_subtable(&mut self, matches: &FlowMatch, top: u32) -> usize {
+        let subtable = Some(Box::new(Subtable::new(matches)));
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.subtables[at as usize] = subtable;
+                at
+            }
+            None => {
+                self.subtables.push(subtable);
+                u32::try_from(self.subtables.len() - 1).unwrap_or(u32::MAX)
+            }
         };
-        if self.subtables.get(at.saturating_sub(1)..=at).is_none_or(in_place)
-            && self.subtables.get(at..at + 2).is_none_or(in_place)
-        {
+        self.by_mask.insert(hash_of_mask(matches), at);
+        let to = self.place_of(top, at);
+        self.order.insert(to, (top, at));
+        at as usize
+    }
+
+    fn remove_subtable(&mut self, at: usize, top: u32) {
+        let Ok(number) = u32::try_from(at) else { return };
+        let from = self.place_of(top, number);
+        if self.order.get(from) == Some(&(top, number)) {
+            self.order.remove(from);
+        }
+        if let Some(gone) = self.subtables.get_mut(at).and_then(Option::take) {
+            let matches = FlowMatch::new(FlowKey::default(), *gone.mask());
+            self.by_mask.remove(hash_of_mask(&matches), number);
+            self.free.push(number);
+        }
+    }
+
+    /// Moves a subtable whose highest priority was `before` to its place.
+    fn settle(&mut self, at: usize, before: u32) {
+        let Some(Some(subtable)) = self.subtables.get(at) else { return };
+        let (top, Ok(number)) = (subtable.top(), u32::try_from(at)) else { return };
+        if before == top {
             return;
         }
-        let subtable = self.subtables.remove(at);
-        let to = self.subtables.partition_point(|other| before(other, &subtable).is_lt());
-        self.subtables.insert(to, subtable);
+        let from = self.place_of(before, number);
+        self.order.remove(from);
+        let to = self.place_of(top, number);
+        self.order.insert(to, (top, number));
+    }
+
+    /// Where a subtable with this highest priority belongs.
+    fn place_of(&self, top: u32, number: u32) -> usize {
+        let of = |number: u32| self.subtables.get(number as usize).and_then(Option::as_deref);
+        self.order.partition_point(|(other_top, other)| {
+            top.cmp(other_top)
+                .then_with(|| match (of(*other), of(number)) {
+                    (Some(other), Some(this)) => other.by_mask(this),
+                    _ => Ordering::Equal,
+                })
+                .is_lt()
+        })
     }
 }
 
-/// The order in which subtables are tried.
-fn before<R>(a: &Subtable<R>, b: &Subtable<R>) -> Ordering {
-    b.top().cmp(&a.top()).then_with(|| a.by_mask(b))
+fn hash_of_mask(matches: &FlowMatch) -> u64 {
+    matches.words().iter().fold(mix(START, matches.present()), |state, (mask, _)| mix(state, *mask))
 }

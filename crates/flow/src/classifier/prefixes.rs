@@ -25,7 +25,7 @@ impl Tries {
     pub(super) fn insert(&mut self, matches: &FlowMatch, lengths: &[u8; PREFIXES]) {
         for (i, trie) in self.0.iter_mut().enumerate() {
             if lengths[i] > 0 {
-                trie.insert(left_aligned(i, &matches.key().0), lengths[i]);
+                trie.insert(value_of(i, matches), lengths[i]);
             }
         }
     }
@@ -34,7 +34,7 @@ impl Tries {
     pub(super) fn remove(&mut self, matches: &FlowMatch, lengths: &[u8; PREFIXES]) {
         for (i, trie) in self.0.iter_mut().enumerate() {
             if lengths[i] > 0 {
-                trie.remove(left_aligned(i, &matches.key().0), lengths[i]);
+                trie.remove(value_of(i, matches), lengths[i]);
             }
         }
     }
@@ -44,6 +44,12 @@ impl Tries {
 fn left_aligned(i: usize, words: &[u64]) -> u128 {
     let field = FIELDS[i].0.field();
     field.take(words) << (128 - field.width)
+}
+
+/// The same of a match.
+fn value_of(i: usize, matches: &FlowMatch) -> u128 {
+    let field = FIELDS[i].0.field();
+    field.take_by(|word| matches.word(word).0) << (128 - field.width)
 }
 
 /// One lookup's view of the tries: each is asked at most once.

@@ -1,15 +1,15 @@
 //! The rules of a classifier that share one mask.
 //!
-//! Keys are stored without the words the mask does not touch. A lookup folds the packet's masked words into a
-//! hash, stage by stage; after each stage but the last, an index tells whether any rule has these words at all.
+//! A lookup folds the packet's masked words into a hash, stage by stage; after each stage but the last, an index tells
+//! whether any rule has these words at all.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
-use super::hash::{HashedMap, START, mix};
+use super::hash::{START, mix};
+use super::index::Index;
 use super::prefixes::{PREFIXES, Prefixes};
-use crate::{FLOW_WORDS, FlowKey, FlowMask, FlowMatch, word};
+use crate::{FlowKey, FlowMask, FlowMatch, word};
 
 /// Stages of a lookup: metadata and registers, L2, L3, L4.
 const STAGES: usize = 4;
@@ -27,23 +27,34 @@ fn stage(index: usize) -> usize {
 /// One word of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct MaskWord {
-    index: usize,
+    /// Of which word of a key,
+    index: u16,
+    /// and of which of a match with this mask.
+    at: u16,
     bits: u64,
+}
+
+impl MaskWord {
+    const fn of(&self, key: &FlowKey) -> u64 {
+        key.0[self.index as usize] & self.bits
+    }
 }
 
 /// The rules of one masked key, highest priority first.
 #[derive(Debug, Clone)]
 struct Head<R> {
-    key: Box<[u64]>,
-    rules: Vec<(u32, R)>,
-    /// Next head whose key has the same hash.
-    next: Option<usize>,
+    /// Mask and value of each word, shared with the match of a rule.
+    words: Arc<[(u64, u64)]>,
+    first: (u32, R),
+    /// Seldom any.
+    rest: Vec<(u32, R)>,
 }
 
 /// The rules that share one mask.
 #[derive(Debug, Clone)]
 pub(super) struct Subtable<R> {
     mask: FlowMask,
+    present: u64,
     /// How many bits the mask has.
     bits: u32,
     /// The words of the mask that are not 0, in the order of the stages.
@@ -51,15 +62,50 @@ pub(super) struct Subtable<R> {
     /// Where each stage ends in `words`.
     ends: [usize; STAGES],
     /// For the stages before the last: how many heads have a given hash up to there.
-    stages: [HashedMap<u32>; STAGES],
+    stages: [Index; STAGES],
     /// Hash of a whole masked key to its head.
-    index: HashedMap<usize>,
+    index: Index,
     heads: Vec<Option<Head<R>>>,
-    free: Vec<usize>,
-    /// How many rules have each priority.
-    priorities: BTreeMap<u32, usize>,
+    free: Vec<u32>,
+    tops: Tops,
     /// The lengths of the prefixes this mask takes of the fields with tries; 0: none.
     lengths: [u8; PREFIXES],
+}
+
+/// How high the priorities of a subtable go.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tops {
+    /// None is higher.
+    top: u32,
+    /// How many are as high. 0: nobody knows how high they go, `top` is too much.
+    at_top: usize,
+    /// Rules in all.
+    rules: usize,
+    /// Rules removed since `top` was right.
+    gone: usize,
+}
+
+impl Tops {
+    fn add(&mut self, priority: u32) {
+        self.rules += 1;
+        if self.rules == 1 || priority > self.top {
+            *self = Self { top: priority, at_top: 1, rules: self.rules, gone: 0 };
+        } else if priority == self.top {
+            self.at_top += 1;
+        }
+    }
+
+    /// Says whether they should be looked through again: not for each rule, lest removing all is quadratic.
+    fn remove(&mut self, priority: u32) -> bool {
+        self.rules -= 1;
+        if priority == self.top && self.at_top > 0 {
+            self.at_top -= 1;
+        }
+        if self.at_top == 0 {
+            self.gone += 1;
+        }
+        self.at_top == 0 && self.gone > self.rules / 4
+    }
 }
 
 /// Whether a subtable has an answer.
@@ -70,26 +116,26 @@ pub(super) struct Hit<'a, R> {
 }
 
 impl<R> Subtable<R> {
-    pub(super) fn new(mask: FlowMask) -> Self {
-        let mut words: Vec<MaskWord> = mask
-            .0
-            .iter()
-            .enumerate()
-            .filter(|(_, bits)| **bits != 0)
-            .map(|(index, bits)| MaskWord { index, bits: *bits })
+    /// For matches with the mask of this one.
+    pub(super) fn new(matches: &FlowMatch) -> Self {
+        let mask = matches.mask();
+        let mut words: Vec<MaskWord> = (0..)
+            .zip(matches.each())
+            .map(|(at, (index, bits, _))| MaskWord { index: u16::try_from(index).unwrap_or(0), at, bits })
             .collect();
-        words.sort_by_key(|w| (stage(w.index), w.index));
-        let ends = std::array::from_fn(|s| words.iter().filter(|w| stage(w.index) <= s).count());
+        words.sort_by_key(|w| (stage(w.index.into()), w.index));
+        let ends = std::array::from_fn(|s| words.iter().filter(|w| stage(w.index.into()) <= s).count());
         Self {
             mask,
+            present: matches.present(),
             bits: words.iter().map(|w| w.bits.count_ones()).sum(),
             words: words.into(),
             ends,
             stages: Default::default(),
-            index: HashedMap::default(),
+            index: Index::default(),
             heads: Vec::new(),
             free: Vec::new(),
-            priorities: BTreeMap::new(),
+            tops: Tops::default(),
             lengths: Prefixes::lengths(&mask),
         }
     }
@@ -98,18 +144,23 @@ impl<R> Subtable<R> {
         &self.mask
     }
 
+    /// Whether a match has this mask.
+    pub(super) fn is_of(&self, matches: &FlowMatch) -> bool {
+        self.present == matches.present() && matches.each().all(|(index, mask, _)| self.mask.0[index] == mask)
+    }
+
     /// The order among rules of equal priority: masks with more bits come first, then the greater.
     pub(super) fn by_mask(&self, other: &Self) -> Ordering {
         other.bits.cmp(&self.bits).then_with(|| other.mask.0.cmp(&self.mask.0))
     }
 
-    /// The highest priority of its rules; 0 if it has none.
-    pub(super) fn top(&self) -> u32 {
-        self.priorities.last_key_value().map_or(0, |(priority, _)| *priority)
+    /// No rule has a higher priority; 0 if there are none.
+    pub(super) const fn top(&self) -> u32 {
+        self.tops.top
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.priorities.is_empty()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.tops.rules == 0
     }
 
     /// Lengths of the prefixes its mask takes of the fields with tries.
@@ -117,162 +168,127 @@ impl<R> Subtable<R> {
         &self.lengths
     }
 
-    /// The words of a key that the mask touches.
-    fn compact(&self, key: &FlowKey) -> Box<[u64]> {
-        self.words.iter().map(|w| key.0.get(w.index).copied().unwrap_or(0) & w.bits).collect()
-    }
-
-    /// The hash after each stage; a stage without words leaves it as it was.
-    fn hashes(&self, key: &[u64]) -> [u64; STAGES] {
-        let mut state = START;
-        let mut from = 0;
+    /// The hashes of a match of this mask up to the end of each stage.
+    fn hashes(&self, words: &[(u64, u64)]) -> [u64; STAGES] {
+        let (mut state, mut from) = (START, 0);
         self.ends.map(|end| {
-            state = key.iter().take(end).skip(from).fold(state, |state, word| mix(state, *word));
+            for w in self.words.get(from..end).unwrap_or_default() {
+                state = mix(state, words.get(usize::from(w.at)).map_or(0, |(_, value)| *value));
+            }
             from = end;
             state
         })
     }
 
-    /// Whether the index of a stage is kept: later stages have words, and this one has some of its own.
+    /// Whether a stage has an index: it looks at something, and is not the last that does.
     fn is_staged(&self, stage: usize) -> bool {
         let end = |s: usize| self.ends.get(s).copied().unwrap_or(0);
         let before = if stage == 0 { 0 } else { end(stage - 1) };
         end(stage) > before && end(stage) < self.words.len()
     }
 
-    fn find(&self, hash: u64, key: &[u64]) -> Option<usize> {
-        let mut at = self.index.get(&hash).copied();
-        while let Some(i) = at {
-            let head = self.heads.get(i)?.as_ref()?;
-            if *head.key == *key {
-                return Some(i);
-            }
-            at = head.next;
-        }
-        None
+    fn find(&self, hash: u64, words: &[(u64, u64)]) -> Option<usize> {
+        self.index.find(hash, |i| matches!(self.heads.get(i), Some(Some(head)) if *head.words == *words))
     }
 
-    fn head(&self, key: &FlowKey) -> Option<usize> {
-        let key = self.compact(key);
-        self.find(self.hashes(&key)[STAGES - 1], &key)
+    fn head(&self, matches: &FlowMatch) -> Option<usize> {
+        let words = matches.words();
+        self.find(self.hashes(words)[STAGES - 1], words)
     }
 
     /// Adds a rule, or replaces the one of the same priority. The second value: the masked key is new here.
-    pub(super) fn insert(&mut self, key: &FlowKey, priority: u32, rule: R) -> (Option<R>, bool) {
-        let key = self.compact(key);
-        let hashes = self.hashes(&key);
-        let hash = hashes[STAGES - 1];
-        let (i, is_new) = match self.find(hash, &key) {
-            Some(i) => (i, false),
-            None => (self.add_head(key, hashes), true),
+    pub(super) fn insert(&mut self, matches: &FlowMatch, priority: u32, rule: R) -> (Option<R>, bool) {
+        let hashes = self.hashes(matches.words());
+        let found = self.find(hashes[STAGES - 1], matches.words());
+        let Some(head) = found.and_then(|i| self.heads.get_mut(i)).and_then(Option::as_mut) else {
+            self.tops.add(priority);
+            self.add_head(
+                Head { words: matches.shared(), first: (priority, rule), rest: Vec::new() },
+                hashes,
+            );
+            return (None, true);
         };
-        let Some(Some(head)) = self.heads.get_mut(i) else { return (None, is_new) };
-        match head.rules.binary_search_by(|(other, _)| priority.cmp(other)) {
-            Ok(at) => (head.rules.get_mut(at).map(|(_, old)| std::mem::replace(old, rule)), is_new),
-            Err(at) => {
-                head.rules.insert(at, (priority, rule));
-                *self.priorities.entry(priority).or_insert(0) += 1;
-                (None, is_new)
-            }
+        let old = head.insert(priority, rule);
+        if old.is_none() {
+            self.tops.add(priority);
         }
+        (old, false)
     }
 
-    fn add_head(&mut self, key: Box<[u64]>, hashes: [u64; STAGES]) -> usize {
+    fn add_head(&mut self, head: Head<R>, hashes: [u64; STAGES]) {
         for (stage, hash) in hashes.into_iter().enumerate() {
             if self.is_staged(stage) {
-                *self.stages[stage].entry(hash).or_insert(0) += 1;
+                self.stages[stage].count(hash);
             }
         }
-        let next = self.index.get(&hashes[STAGES - 1]).copied();
-        let head = Some(Head { key, rules: Vec::new(), next });
         let i = match self.free.pop() {
             Some(i) => {
-                self.heads[i] = head;
+                self.heads[i as usize] = Some(head);
                 i
             }
             None => {
-                self.heads.push(head);
-                self.heads.len() - 1
+                self.heads.push(Some(head));
+                u32::try_from(self.heads.len() - 1).unwrap_or(u32::MAX)
             }
         };
         self.index.insert(hashes[STAGES - 1], i);
-        i
     }
 
     /// Removes a rule. The second value: no rule has this masked key any more.
-    pub(super) fn remove(&mut self, key: &FlowKey, priority: u32) -> Option<(R, bool)> {
-        let i = self.head(key)?;
-        let head = self.heads.get_mut(i)?.as_mut()?;
-        let at = head.rules.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
-        let (_, rule) = head.rules.remove(at);
-        let is_gone = head.rules.is_empty();
-        if let Some(count) = self.priorities.get_mut(&priority) {
-            *count -= 1;
-            if *count == 0 {
-                self.priorities.remove(&priority);
-            }
-        }
-        if is_gone {
-            self.remove_head(i);
+    pub(super) fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<(R, bool)> {
+        let hashes = self.hashes(matches.words());
+        let i = self.find(hashes[STAGES - 1], matches.words())?;
+        let place = self.heads.get_mut(i)?;
+        let head = place.as_mut()?;
+        let (rule, is_gone) = if head.rest.is_empty() {
+            let head = place.take_if(|head| head.first.0 == priority)?;
+            self.remove_head(i, hashes);
+            (head.first.1, true)
+        } else {
+            (head.remove(priority)?, false)
+        };
+        if self.tops.remove(priority) {
+            self.look_for_tops();
         }
         Some((rule, is_gone))
     }
 
-    fn remove_head(&mut self, i: usize) {
-        let Some(head) = self.heads.get_mut(i).and_then(Option::take) else { return };
-        self.free.push(i);
-        let hashes = self.hashes(&head.key);
+    fn remove_head(&mut self, i: usize, hashes: [u64; STAGES]) {
         for (stage, hash) in hashes.into_iter().enumerate() {
-            if !self.is_staged(stage) {
-                continue;
-            }
-            if let Entry::Occupied(mut count) = self.stages[stage].entry(hash) {
-                *count.get_mut() -= 1;
-                if *count.get() == 0 {
-                    count.remove();
-                }
+            if self.is_staged(stage) {
+                self.stages[stage].discount(hash);
             }
         }
-        self.unlink(hashes[STAGES - 1], i, head.next);
+        let i = u32::try_from(i).unwrap_or(u32::MAX);
+        self.index.remove(hashes[STAGES - 1], i);
+        self.free.push(i);
     }
 
-    fn unlink(&mut self, hash: u64, i: usize, next: Option<usize>) {
-        let Some(&first) = self.index.get(&hash) else { return };
-        if first == i {
-            match next {
-                Some(next) => self.index.insert(hash, next),
-                None => self.index.remove(&hash),
-            };
-            return;
+    fn look_for_tops(&mut self) {
+        let mut tops = Tops::default();
+        for head in self.heads.iter().flatten() {
+            head.rules().for_each(|(priority, _)| tops.add(*priority));
         }
-        let mut at = Some(first);
-        while let Some(Some(head)) = at.and_then(|at| self.heads.get_mut(at)) {
-            if head.next == Some(i) {
-                head.next = next;
-                return;
-            }
-            at = head.next;
-        }
+        self.tops = tops;
     }
 
     /// The rule with this match and priority.
-    pub(super) fn get(&self, key: &FlowKey, priority: u32) -> Option<&R> {
-        let head = self.heads.get(self.head(key)?)?.as_ref()?;
-        let at = head.rules.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
-        head.rules.get(at).map(|(_, rule)| rule)
+    pub(super) fn get(&self, matches: &FlowMatch, priority: u32) -> Option<&R> {
+        let head = self.heads.get(self.head(matches)?)?.as_ref()?;
+        head.rules().find(|(other, _)| *other == priority).map(|(_, rule)| rule)
     }
 
     /// The same, to be changed.
-    pub(super) fn get_mut(&mut self, key: &FlowKey, priority: u32) -> Option<&mut R> {
-        let i = self.head(key)?;
+    pub(super) fn get_mut(&mut self, matches: &FlowMatch, priority: u32) -> Option<&mut R> {
+        let i = self.head(matches)?;
         let head = self.heads.get_mut(i)?.as_mut()?;
-        let at = head.rules.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
-        head.rules.get_mut(at).map(|(_, rule)| rule)
+        let mut rules = std::iter::once(&mut head.first).chain(&mut head.rest);
+        rules.find(|(other, _)| *other == priority).map(|(_, rule)| rule)
     }
 
     /// The best rule for a packet.
     pub(super) fn lookup(&self, key: &FlowKey) -> Option<Hit<'_, R>> {
-        let hash = self.words.iter().fold(START, |state, w| mix(state, key.0[w.index] & w.bits));
+        let hash = self.words.iter().fold(START, |state, w| mix(state, w.of(key)));
         self.best(hash, key)
     }
 
@@ -294,41 +310,108 @@ impl<R> Subtable<R> {
                 return None;
             }
             for w in &self.words[from..end] {
-                state = mix(state, key.0[w.index] & w.bits);
+                state = mix(state, w.of(key));
             }
             from = end;
-            if end < self.words.len() && !self.stages[stage].contains_key(&state) {
+            if end < self.words.len() && !self.stages[stage].contains(state) {
                 break;
             }
         }
         for w in &self.words[..from] {
-            mask.0[w.index] |= w.bits;
+            mask.0[w.index as usize] |= w.bits;
         }
         if from == self.words.len() { self.best(state, key) } else { None }
     }
 
+    #[inline]
     fn best(&self, hash: u64, key: &FlowKey) -> Option<Hit<'_, R>> {
-        let mut at = self.index.get(&hash).copied();
-        while let Some(i) = at {
-            let head = self.heads[i].as_ref()?;
-            if head.key.iter().zip(&self.words).all(|(k, w)| *k == key.0[w.index] & w.bits) {
-                let (priority, rule) = head.rules.first()?;
-                return Some(Hit { priority: *priority, rule });
-            }
-            at = head.next;
-        }
-        None
+        let is = |words: &[(u64, u64)]| {
+            self.words
+                .iter()
+                .all(|w| words.get(usize::from(w.at)).is_some_and(|(_, value)| *value == w.of(key)))
+        };
+        let i =
+            self.index.find(hash, |i| matches!(self.heads.get(i), Some(Some(head)) if is(&head.words)))?;
+        let (priority, rule) = &self.heads[i].as_ref()?.first;
+        Some(Hit { priority: *priority, rule })
     }
 
     /// All rules, in an order that depends on the history of insertions only.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, FlowMatch, &R)> {
         self.heads.iter().flatten().flat_map(|head| {
-            let mut key = [0; FLOW_WORDS];
-            for (w, value) in self.words.iter().zip(&head.key) {
-                key[w.index] = *value;
-            }
-            let matches = FlowMatch::new(FlowKey(key), self.mask);
-            head.rules.iter().map(move |(priority, rule)| (*priority, matches, rule))
+            let matches = FlowMatch::of_shared(self.present, &head.words);
+            head.rules().map(move |(priority, rule)| (*priority, matches.clone(), rule))
         })
+    }
+
+    /// The rules, in the same order.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &R> {
+        self.heads.iter().flatten().flat_map(|head| head.rules().map(|(_, rule)| rule))
+    }
+
+    /// The rules of one priority that match some packet in common with `matches`.
+    pub(super) fn overlapping(
+        &self,
+        matches: &FlowMatch,
+        priority: u32,
+    ) -> impl Iterator<Item = (FlowMatch, &R)> {
+        // If it demands all that this mask does, only one key can agree.
+        let is_one = self.words.iter().all(|w| matches.word(w.index.into()).1 & w.bits == w.bits);
+        let key = is_one.then(|| matches.key());
+        let one = key.and_then(|key| {
+            let hash = self.words.iter().fold(START, |state, w| mix(state, w.of(&key)));
+            let is = |words: &[(u64, u64)]| {
+                self.words
+                    .iter()
+                    .all(|w| words.get(usize::from(w.at)).is_some_and(|(_, value)| *value == w.of(&key)))
+            };
+            self.index.find(hash, |i| matches!(self.heads.get(i), Some(Some(head)) if is(&head.words)))
+        });
+        let heads = match (is_one, one) {
+            (true, Some(i)) => self.heads.get(i..=i),
+            (true, None) => None,
+            (false, _) if priority > self.top() => None,
+            (false, _) => Some(self.heads.as_slice()),
+        };
+        heads.unwrap_or_default().iter().flatten().filter_map(move |head| {
+            let (_, rule) = head.rules().find(|(other, _)| *other == priority)?;
+            let theirs = FlowMatch::of_shared(self.present, &head.words);
+            theirs.overlaps(matches).then_some((theirs, rule))
+        })
+    }
+}
+
+impl<R> Head<R> {
+    fn rules(&self) -> impl Iterator<Item = &(u32, R)> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    fn insert(&mut self, priority: u32, rule: R) -> Option<R> {
+        match priority.cmp(&self.first.0) {
+            Ordering::Equal => return Some(std::mem::replace(&mut self.first.1, rule)),
+            Ordering::Greater => {
+                let old = std::mem::replace(&mut self.first, (priority, rule));
+                self.rest.insert(0, old);
+                return None;
+            }
+            Ordering::Less => {}
+        }
+        match self.rest.binary_search_by(|(other, _)| priority.cmp(other)) {
+            Ok(at) => self.rest.get_mut(at).map(|(_, old)| std::mem::replace(old, rule)),
+            Err(at) => {
+                self.rest.insert(at, (priority, rule));
+                None
+            }
+        }
+    }
+
+    /// Removes a rule that is not the only one.
+    fn remove(&mut self, priority: u32) -> Option<R> {
+        if self.first.0 == priority && !self.rest.is_empty() {
+            let next = self.rest.remove(0);
+            return Some(std::mem::replace(&mut self.first, next).1);
+        }
+        let at = self.rest.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
+        Some(self.rest.remove(at).1)
     }
 }

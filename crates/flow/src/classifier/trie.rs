@@ -48,25 +48,60 @@ const fn leading(n: u8) -> u128 {
     }
 }
 
-#[derive(Debug, Clone)]
+/// Most bits a node holds; longer prefixes are chains.
+const NODE_BITS: u8 = 64;
+
+/// No node.
+const NONE: u32 = u32::MAX;
+
+/// A node of 24 bytes: a million prefixes are a few tens of megabytes.
+#[derive(Debug, Clone, Copy)]
 struct Node {
-    /// The bits from the parent to here.
-    bits: Bits,
+    /// The bits from the parent to here, left-aligned.
+    bits: u64,
+    children: [u32; 2],
     /// Rules whose prefix ends here.
     rules: u32,
-    children: [Option<Box<Self>>; 2],
+    len: u8,
 }
 
 impl Node {
-    fn leaf(bits: Bits) -> Box<Self> {
-        Box::new(Self { bits, rules: 1, children: [None, None] })
+    const fn bits(&self) -> Bits {
+        Bits { value: (self.bits as u128) << 64, len: self.len }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a node has no more bits")]
+    fn set_bits(&mut self, bits: Bits) {
+        debug_assert!(bits.len <= NODE_BITS, "too long for a node");
+        (self.bits, self.len) = ((bits.value >> 64) as u64, bits.len);
+    }
+
+    fn new(bits: Bits) -> Self {
+        let mut node = Self { bits: 0, children: [NONE; 2], rules: 0, len: 0 };
+        node.set_bits(bits);
+        node
     }
 }
 
-/// The trie of one field.
-#[derive(Debug, Clone, Default)]
+/// The trie of one field. Nodes know each other by number.
+#[derive(Debug, Clone)]
 pub(super) struct Trie {
-    root: Option<Box<Node>>,
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    root: u32,
+}
+
+impl Default for Trie {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), free: Vec::new(), root: NONE }
+    }
+}
+
+/// The place of a node: the root, or a side of its parent.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Root,
+    Child(u32, usize),
 }
 
 /// What a lookup tells.
@@ -89,39 +124,62 @@ impl Trie {
     /// Adds a rule's prefix, left-aligned.
     pub(super) fn insert(&mut self, value: u128, len: u8) {
         let mut bits = Bits::new(value, len);
-        let mut place = &mut self.root;
+        let mut place = Place::Root;
         loop {
-            let Some(node) = place else {
-                *place = Some(Node::leaf(bits));
-                return;
-            };
-            let same = node.bits.common(bits);
-            if same < node.bits.len {
-                split(node, same);
+            let mut at = self.at(place);
+            if at == NONE {
+                at = self.add(Node::new(Bits::new(bits.value, bits.len.min(NODE_BITS))));
+                self.set(place, at);
+            }
+            let Some(node) = self.nodes.get(at as usize) else { return };
+            let same = node.bits().common(bits);
+            if same < node.len {
+                self.split(at, same);
             }
             bits = bits.after(same);
             if bits.len == 0 {
-                node.rules += 1;
+                if let Some(node) = self.nodes.get_mut(at as usize) {
+                    node.rules += 1;
+                }
                 return;
             }
-            place = &mut node.children[bits.first()];
+            place = Place::Child(at, bits.first());
         }
     }
 
     /// Removes a rule's prefix that was inserted before.
     pub(super) fn remove(&mut self, value: u128, len: u8) {
-        remove(&mut self.root, Bits::new(value, len));
+        let mut bits = Bits::new(value, len);
+        let mut place = Place::Root;
+        let mut path = Vec::new();
+        loop {
+            let at = self.at(place);
+            let Some(node) = self.nodes.get_mut(at as usize) else { break };
+            if node.bits().common(bits) < node.len {
+                return;
+            }
+            path.push(place);
+            bits = bits.after(node.len);
+            if bits.len == 0 {
+                node.rules = node.rules.saturating_sub(1);
+                break;
+            }
+            place = Place::Child(at, bits.first());
+        }
+        for place in path.into_iter().rev() {
+            self.tidy(place);
+        }
     }
 
     /// Looks up a value of `width` bits, left-aligned.
     pub(super) fn lookup(&self, value: u128, width: u8) -> Found {
         let mut rest = Bits::new(value, width);
         let mut found = Found { lengths: 0, looked_at: 0 };
-        let mut place = &self.root;
-        while let Some(node) = place {
-            let same = node.bits.common(rest);
+        let mut at = self.root;
+        while let Some(node) = self.nodes.get(at as usize) {
+            let same = node.bits().common(rest);
             found.looked_at += same;
-            if same < node.bits.len {
+            if same < node.len {
                 found.looked_at = (found.looked_at + 1).min(width);
                 return found;
             }
@@ -129,57 +187,84 @@ impl Trie {
             if node.rules > 0 && found.looked_at > 0 {
                 found.lengths |= 1 << (found.looked_at - 1);
             }
-            if rest.len == 0 || node.children.iter().all(Option::is_none) {
+            if rest.len == 0 || node.children == [NONE; 2] {
                 return found;
             }
-            place = &node.children[rest.first()];
-            if place.is_none() {
+            at = node.children[rest.first()];
+            if at == NONE {
                 found.looked_at += 1;
             }
         }
         found
     }
-}
 
-/// Cuts a node in two after `at` bits, so that a prefix may end there.
-fn split(node: &mut Box<Node>, at: u8) {
-    let upper = Node { bits: Bits::new(node.bits.value, at), rules: 0, children: [None, None] };
-    let mut lower = std::mem::replace(node, Box::new(upper));
-    lower.bits = lower.bits.after(at);
-    let side = lower.bits.first();
-    node.children[side] = Some(lower);
-}
+    fn at(&self, place: Place) -> u32 {
+        match place {
+            Place::Root => self.root,
+            Place::Child(parent, side) => self
+                .nodes
+                .get(parent as usize)
+                .and_then(|node| node.children.get(side))
+                .copied()
+                .unwrap_or(NONE),
+        }
+    }
 
-fn remove(place: &mut Option<Box<Node>>, bits: Bits) {
-    let Some(node) = place else { return };
-    if node.bits.common(bits) < node.bits.len {
-        return;
+    fn set(&mut self, place: Place, at: u32) {
+        match place {
+            Place::Root => self.root = at,
+            Place::Child(parent, side) => {
+                if let Some(child) =
+                    self.nodes.get_mut(parent as usize).and_then(|node| node.children.get_mut(side))
+                {
+                    *child = at;
+                }
+            }
+        }
     }
-    let rest = bits.after(node.bits.len);
-    if rest.len == 0 {
-        node.rules = node.rules.saturating_sub(1);
-    } else {
-        remove(&mut node.children[rest.first()], rest);
-    }
-    if node.rules == 0 {
-        tidy(place);
-    }
-}
 
-/// Drops a node without rules that has no child, and joins one that has a single child with it.
-fn tidy(place: &mut Option<Box<Node>>) {
-    let Some(node) = place else { return };
-    let only = match &mut node.children {
-        [None, None] => None,
-        [Some(_), Some(_)] => return,
-        [left, right] => left.take().or_else(|| right.take()),
-    };
-    *place = only.map(|mut child| {
-        let above = node.bits;
-        let tail = if above.len >= 128 { 0 } else { child.bits.value >> above.len };
-        child.bits = Bits { value: above.value | tail, len: above.len.saturating_add(child.bits.len) };
-        child
-    });
+    fn add(&mut self, node: Node) -> u32 {
+        match self.free.pop() {
+            Some(at) => {
+                self.nodes[at as usize] = node;
+                at
+            }
+            None => {
+                self.nodes.push(node);
+                u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
+            }
+        }
+    }
+
+    /// Cuts a node in two after `same` bits, so that a prefix may end there. The upper one keeps its number.
+    fn split(&mut self, at: u32, same: u8) {
+        let Some(node) = self.nodes.get(at as usize).copied() else { return };
+        let mut lower = node;
+        lower.set_bits(node.bits().after(same));
+        let side = lower.bits().first();
+        let below = self.add(lower);
+        let mut upper = Node::new(Bits::new(node.bits().value, same));
+        upper.children[side] = below;
+        self.nodes[at as usize] = upper;
+    }
+
+    /// Drops a node without rules that has no child, and joins one that has a single child with it.
+    fn tidy(&mut self, place: Place) {
+        let at = self.at(place);
+        let Some(node) = self.nodes.get(at as usize).copied().filter(|node| node.rules == 0) else { return };
+        let only = match node.children {
+            [NONE, NONE] => NONE,
+            [child, NONE] | [NONE, child] => child,
+            [_, _] => return,
+        };
+        if let Some(child) = self.nodes.get(only as usize) {
+            let Some(len) = Some(node.len + child.len).filter(|len| *len <= NODE_BITS) else { return };
+            let value = node.bits().value | child.bits().value.checked_shr(node.len.into()).unwrap_or(0);
+            self.nodes[only as usize].set_bits(Bits { value, len });
+        }
+        self.set(place, only);
+        self.free.push(at);
+    }
 }
 
 #[cfg(test)]
@@ -205,11 +290,18 @@ mod tests {
         assert_eq!(found, Found { lengths: 0, looked_at: 1 });
     }
 
+    /// What hangs below a node, whatever the numbers.
+    fn told(trie: &Trie, at: u32) -> String {
+        let Some(node) = trie.nodes.get(at as usize) else { return String::new() };
+        let [left, right] = node.children.map(|child| told(trie, child));
+        format!("({:x}/{} {} {left} {right})", node.bits, node.len, node.rules)
+    }
+
     #[test]
     fn removing_restores_the_trie() {
         let mut trie = Trie::default();
         trie.insert(ip(10, 0, 0, 0), 8);
-        let before = format!("{trie:?}");
+        let before = told(&trie, trie.root);
         for (value, len) in
             [(ip(10, 1, 0, 0), 16), (ip(10, 1, 2, 0), 24), (ip(10, 1, 2, 0), 24), (ip(11, 0, 0, 0), 8)]
         {
@@ -220,9 +312,9 @@ mod tests {
         {
             trie.remove(value, len);
         }
-        assert_eq!(format!("{trie:?}"), before);
+        assert_eq!(told(&trie, trie.root), before);
         trie.remove(ip(10, 0, 0, 0), 8);
-        assert!(trie.root.is_none());
+        assert_eq!((trie.root, trie.free.len()), (NONE, trie.nodes.len()));
     }
 
     #[test]

@@ -168,7 +168,11 @@ impl Field {
 
     /// The field's bits of an array of words, right-aligned and as they lie there.
     pub(crate) fn take(&self, words: &[u64]) -> u128 {
-        let at = |i: usize| words.get(i).copied().unwrap_or(0);
+        self.take_by(|i| words.get(i).copied().unwrap_or(0))
+    }
+
+    /// The same of words that `at` knows.
+    pub(crate) fn take_by(&self, at: impl Fn(usize) -> u64) -> u128 {
         let first = usize::from(self.word);
         if self.width > 64 {
             return u128::from(at(first)) << 64 | u128::from(at(first + 1));
@@ -179,18 +183,25 @@ impl Field {
     /// Writes `value` where `mask` has ones.
     pub(crate) fn put(&self, words: &mut [u64], value: u128, mask: u128) {
         let mask = mask & self.max();
-        let first = usize::from(self.word);
-        let mut set = |i: usize, value: u64, mask: u64| {
+        for (i, [value, mask]) in self.spread([value, mask]) {
             if let Some(word) = words.get_mut(i) {
                 *word = (*word & !mask) | (value & mask);
             }
-        };
-        if self.width > 64 {
-            set(first, high(value), high(mask));
-            set(first + 1, low(value), low(mask));
-        } else {
-            set(first, low(value) << self.shift, low(mask) << self.shift);
         }
+    }
+
+    /// Numbers of the field's width as they lie in its words, and which words these are.
+    pub(crate) fn spread<const N: usize>(
+        &self,
+        numbers: [u128; N],
+    ) -> impl Iterator<Item = (usize, [u64; N])> {
+        let first = usize::from(self.word);
+        let (upper, lower) = if self.width > 64 {
+            (Some((first, numbers.map(high))), (first + 1, numbers.map(low)))
+        } else {
+            (None, (first, numbers.map(|number| low(number) << self.shift)))
+        };
+        upper.into_iter().chain([lower])
     }
 }
 

@@ -94,7 +94,7 @@ pub struct FlowModText {
 }
 
 /// Which flows are meant, as `ovs-ofctl dump-flows` and `del-flows` take it: no actions, and nothing is default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlowFilter {
     /// Only in this table.
     pub table: Option<TableId>,

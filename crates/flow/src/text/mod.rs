@@ -17,6 +17,7 @@
 
 mod action;
 mod bucket;
+mod change;
 mod error;
 mod flow;
 mod group;
@@ -28,6 +29,7 @@ mod selection;
 mod value;
 
 pub use bucket::BucketText;
+pub use change::{FieldChange, field_changes};
 pub use error::FlowTextError;
 pub use flow::{
     DEFAULT_PRIORITY, FlowFilter, FlowFlags, FlowModText, FlowText, Rule, parse_filter, parse_flow,

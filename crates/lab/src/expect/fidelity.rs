@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn outcome(verdict: Verdict) -> Outcome {
-        Outcome { verdict, measured: String::new(), explain: Vec::new(), took: Nanos::ZERO }
+        Outcome { verdict, measured: String::new(), explain: Vec::new(), took: Nanos::ZERO, culprit: None }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use netloom_flow::{Nanos, Probability};
 
 use super::probe::{PairResult, ProbeKind, ProbeResult, ReachResult};
+use super::trial::Culprit;
 use super::{Check, CommandCheck, Measure, Measured, ReachCheck};
 use crate::quantity;
 
@@ -19,11 +20,13 @@ pub(super) struct Judged {
     pub(super) explain: Vec<String>,
     /// The pairs that do not hold, to be tried again.
     pub(super) failing: Vec<(u32, u32)>,
+    /// The first packet that did not fare as it should.
+    pub(super) culprit: Option<Culprit>,
 }
 
 impl Judged {
     fn fails(measured: &str, explain: Vec<String>) -> Self {
-        Self { holds: false, measured: measured.to_owned(), explain, failing: Vec::new() }
+        Self { holds: false, measured: measured.to_owned(), explain, failing: Vec::new(), culprit: None }
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) fn judge(
 }
 
 fn holds(measured: String) -> Judged {
-    Judged { holds: true, measured, explain: Vec::new(), failing: Vec::new() }
+    Judged { holds: true, measured, explain: Vec::new(), failing: Vec::new(), culprit: None }
 }
 
 fn reach(check: &ReachCheck, result: &ReachResult, names: (&[String], &[String]), total: usize) -> Judged {
@@ -64,10 +67,13 @@ fn reach(check: &ReachCheck, result: &ReachResult, names: (&[String], &[String])
         return Judged::fails("impossible to tell", vec![why]);
     }
     let mut failing: Vec<_> = Vec::new();
-    let mut explain = Vec::new();
+    let (mut explain, mut culprit) = (Vec::new(), None);
     for pair in &result.pairs {
         if let Some(why) = problem(check, pair) {
             failing.push((pair.from, pair.to));
+            if (pair.arrived == 0) == check.can && pair.sent > 0 {
+                culprit.get_or_insert_with(|| culprit_of(pair, names));
+            }
             if explain.len() < MAX_LINES {
                 explain.push(describe(pair, names, &why));
             }
@@ -80,7 +86,13 @@ fn reach(check: &ReachCheck, result: &ReachResult, names: (&[String], &[String])
     failing.sort_unstable();
     failing.dedup();
     let measured = if check.can { reached(check, result, wrong, total) } else { isolated(result) };
-    Judged { holds: failing.is_empty(), measured, explain, failing }
+    Judged { holds: failing.is_empty(), measured, explain, failing, culprit }
+}
+
+fn culprit_of(pair: &PairResult, (from, to): (&[String], &[String])) -> Culprit {
+    let name = |list: &[String], i: u32| list.get(i as usize).cloned().unwrap_or_default();
+    let (from, to, arrived) = (name(from, pair.from), name(to, pair.to), pair.arrived > 0);
+    Culprit { from, to, kind: pair.kind, family: pair.family, arrived }
 }
 
 /// What is wrong with a pair, if anything.
@@ -178,7 +190,7 @@ fn measure(check: &Measure, value: u64, sent: u64) -> Judged {
     };
     let holds = check.bound.holds(value);
     let explain = if holds { Vec::new() } else { vec![format!("measured {shown}")] };
-    Judged { holds, measured: shown, explain, failing: Vec::new() }
+    Judged { holds, measured: shown, explain, failing: Vec::new(), culprit: None }
 }
 
 fn command(check: &CommandCheck, exit: Option<u8>, output: &str) -> Judged {
@@ -196,7 +208,7 @@ fn command(check: &CommandCheck, exit: Option<u8>, output: &str) -> Judged {
         explain.extend(tail.into_iter().rev().map(|line| format!("| {}", shorten(line, 160))));
     }
     let measured = exit.map_or("ended".to_owned(), |code| format!("exit {code}"));
-    Judged { holds: explain.is_empty(), measured, explain, failing: Vec::new() }
+    Judged { holds: explain.is_empty(), measured, explain, failing: Vec::new(), culprit: None }
 }
 
 fn shorten(line: &str, most: usize) -> String {

@@ -26,4 +26,4 @@ pub use sentence::{
     Check, CommandCheck, Comparison, Expectation, Measure, Measured, Protocol, ReachCheck, Sentence, Subject,
     Timing, parse_sentence,
 };
-pub use trial::{Outcome, Verdict};
+pub use trial::{Culprit, Outcome, Verdict};

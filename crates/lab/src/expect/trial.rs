@@ -5,6 +5,7 @@ use netloom_flow::Nanos;
 use super::judge::{Judged, judge, show_time};
 use super::probe::{MeasureProbe, Probe, ProbeKind, ProbeResult, ReachProbe};
 use super::{Check, Measured, ReachCheck, Sentence, Timing};
+use crate::address::Family;
 use crate::error::TextError;
 use crate::lab::Lab;
 
@@ -36,6 +37,23 @@ pub struct Outcome {
     pub explain: Vec<String>,
     /// From its first attempt to the decision.
     pub took: Nanos,
+    /// Of a failure: a packet that got lost, or that should have been.
+    pub culprit: Option<Culprit>,
+}
+
+/// A packet that did not fare as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Culprit {
+    /// Who sent it.
+    pub from: String,
+    /// Whom it was for.
+    pub to: String,
+    /// What it was.
+    pub kind: ProbeKind,
+    /// Over which family.
+    pub family: Family,
+    /// Whether it arrived.
+    pub arrived: bool,
 }
 
 /// A sentence on trial.
@@ -256,6 +274,7 @@ impl Trial {
     fn decide(&mut self, judged: Judged, begun: Nanos, now: Nanos, measured: Option<String>) {
         let verdict = if judged.holds { Verdict::Holds } else { Verdict::Fails };
         let measured = measured.filter(|_| judged.holds).unwrap_or(judged.measured);
-        self.state = State::Done(Outcome { verdict, measured, explain: judged.explain, took: now - begun });
+        let (explain, culprit) = (judged.explain, judged.culprit);
+        self.state = State::Done(Outcome { verdict, measured, explain, took: now - begun, culprit });
     }
 }

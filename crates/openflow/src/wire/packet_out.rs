@@ -68,7 +68,7 @@ pub(super) fn put(version: Version, out: &mut Out, message: &PacketOut) {
         Version::V15 => {
             len_at = out.len();
             out.zeros(4);
-            let mut metadata = message.metadata;
+            let mut metadata = message.metadata.clone();
             metadata.set(FieldId::InPortOxm, in_port.0.into());
             oxm::put_match(out, &metadata);
         }

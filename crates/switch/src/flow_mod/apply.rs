@@ -1,5 +1,7 @@
 //! Carrying out a change of flows.
 
+use std::sync::Arc;
+
 use netloom_flow::{BridgeId, FlowText, Nanos};
 
 use super::check::{check_flow, check_overlap};
@@ -23,32 +25,42 @@ impl Switch {
         &mut self,
         bridge: BridgeId,
         change: FlowMod,
-        origin: Origin,
+        origin: impl Into<Arc<Origin>>,
+        now: Nanos,
+    ) -> Result<usize, FlowError> {
+        self.change_flows(bridge, change, origin.into(), now)
+    }
+
+    fn change_flows(
+        &mut self,
+        bridge: BridgeId,
+        change: FlowMod,
+        origin: Arc<Origin>,
         now: Nanos,
     ) -> Result<usize, FlowError> {
         if let Some(table) = change.table.filter(|table| table.0 >= TABLES) {
             return Err(FlowError::BadTable(table.0));
         }
-        let query = FlowQuery::of_mod(&change);
         match change.command {
             FlowCommand::Delete | FlowCommand::DeleteStrict => {
-                return Ok(self.delete_flows(bridge, &query, now));
+                return Ok(self.delete_flows(bridge, &FlowQuery::of_mod(&change), now));
             }
             FlowCommand::Add => {
                 let (checks, resets) = (change.flags.check_overlap, change.flags.reset_counts);
-                self.add_checked(bridge, change.flow(), (checks, resets), origin, now)?;
+                self.add_checked(bridge, change.into_flow(), (checks, resets), origin, now)?;
                 self.advance();
                 return Ok(0);
             }
             FlowCommand::Modify | FlowCommand::ModifyStrict => {}
         }
-        let flow = change.flow();
+        let query = FlowQuery::of_mod(&change);
+        let flow = change.clone().into_flow();
         self.check(bridge, &flow)?;
         let rules = self.bridges.get(bridge).map(|bridge| query.rules(bridge)).unwrap_or_default();
         for rule in &rules {
             let cookie = change.cookie.unwrap_or(rule.flow.cookie);
             let changed = FlowText { actions: change.actions.clone(), cookie, ..rule.flow.clone() };
-            self.replace(rule, changed, origin.clone(), now);
+            self.replace(rule, changed, Arc::clone(&origin), now);
             if change.flags.reset_counts {
                 self.set_counters(rule.id, 0, 0);
             }
@@ -66,7 +78,7 @@ impl Switch {
         bridge: BridgeId,
         flow: FlowText,
         (checks, resets): (bool, bool),
-        origin: Origin,
+        origin: Arc<Origin>,
         now: Nanos,
     ) -> Result<(), FlowError> {
         self.check(bridge, &flow)?;
@@ -74,12 +86,11 @@ impl Switch {
             check_overlap(bridge, &flow)?;
         }
         self.make_room(bridge, &flow, now)?;
-        let (table, matches, priority) = (flow.table, flow.matches, u32::from(flow.priority));
         let old = self.put_flow(bridge, flow, origin, now);
-        if let Some(old) = old.filter(|_| !resets) {
-            let table = self.bridges.get(bridge).and_then(|bridge| bridge.tables.get(&table));
-            let rule = table.and_then(|table| table.rules.get(&matches, priority)).map(|rule| rule.id);
-            rule.into_iter().for_each(|rule| self.set_counters(rule, old.packets, old.bytes));
+        if let Some(old) = old.filter(|_| !resets)
+            && let Some(rule) = self.rule_of(bridge, &old.rule.flow)
+        {
+            self.set_counters(rule, old.packets, old.bytes);
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ impl Switch {
             state.modified = state.modified.max(used);
             return false;
         }
-        self.put_flow(bridge, FlowText::clone(flow), Origin::Learned, used);
+        self.put_flow(bridge, FlowText::clone(flow), Arc::new(Origin::Learned), used);
         true
     }
 

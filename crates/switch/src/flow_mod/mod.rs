@@ -12,6 +12,7 @@ mod check;
 mod entry;
 mod error;
 mod learned;
+mod lines;
 mod query;
 mod request;
 mod room;

@@ -11,7 +11,7 @@ use crate::model::{Bridge, Rule};
 use crate::switch::Switch;
 
 /// Which flows of a bridge are meant: all that pass every test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlowQuery {
     /// Only in this table.
     pub table: Option<TableId>,
@@ -37,7 +37,7 @@ impl FlowQuery {
         };
         Self {
             table: filter.table,
-            matches: filter.matches,
+            matches: filter.matches.clone(),
             strict,
             cookie: filter.cookie.unwrap_or_default(),
             out_port: filter.out_port,
@@ -51,7 +51,7 @@ impl FlowQuery {
         let deletes = matches!(change.command, FlowCommand::Delete | FlowCommand::DeleteStrict);
         Self {
             table: change.table,
-            matches: change.matches,
+            matches: change.matches.clone(),
             strict: is_strict.then_some(change.priority),
             cookie: change.cookie_filter,
             out_port: change.out_port.filter(|_| deletes),

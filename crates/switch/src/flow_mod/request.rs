@@ -126,7 +126,7 @@ impl FlowMod {
     }
 
     /// The flow that is added. Flags that are about the change only are not its own.
-    pub(crate) fn flow(&self) -> FlowText {
+    pub(crate) fn into_flow(self) -> FlowText {
         FlowText {
             table: self.table.unwrap_or_default(),
             priority: self.priority,
@@ -136,7 +136,7 @@ impl FlowMod {
             importance: self.importance,
             flags: FlowFlags { check_overlap: false, reset_counts: false, ..self.flags },
             matches: self.matches,
-            actions: self.actions.clone(),
+            actions: self.actions,
         }
     }
 }

@@ -16,16 +16,17 @@ impl Switch {
     pub(crate) fn put_flow(
         &mut self,
         id: BridgeId,
-        flow: FlowText,
-        origin: Origin,
+        mut flow: FlowText,
+        origin: Arc<Origin>,
         now: Nanos,
     ) -> Option<RuleState> {
-        let (priority, matches, table) = (u32::from(flow.priority), flow.matches, flow.table);
+        compact(&mut flow);
         let bridge = self.bridges.get_mut(id)?;
-        let rules = &mut bridge.tables.entry(table).or_default().rules;
+        let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
-        let old = rules.insert(&matches, priority, Arc::clone(&rule));
-        self.log.push(id, table, matches);
+        let flow = &rule.flow;
+        let old = rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
+        self.log.push(id, flow.table, flow.matches.clone());
         self.schedule(rule.id);
         let old = old.and_then(|old| self.rules.remove(old.id));
         if let Some(old) = &old {
@@ -43,8 +44,9 @@ impl Switch {
     }
 
     /// Gives a rule another flow with the same match and priority; its counters stay.
-    pub(crate) fn replace(&mut self, rule: &Rule, flow: FlowText, origin: Origin, now: Nanos) {
+    pub(crate) fn replace(&mut self, rule: &Rule, mut flow: FlowText, origin: Arc<Origin>, now: Nanos) {
         let Rule { id, bridge, .. } = *rule;
+        compact(&mut flow);
         if let Some(state) = self.rules.get(id) {
             self.journal.note(|| Undo::Changed(state.clone()));
         }
@@ -55,7 +57,7 @@ impl Switch {
             return;
         };
         table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
-        self.log.push(bridge, new.flow.table, new.flow.matches);
+        self.log.push(bridge, new.flow.table, new.flow.matches.clone());
         if let Some(state) = self.rules.get_mut(id) {
             state.rule = new;
             state.modified = now;
@@ -66,7 +68,7 @@ impl Switch {
     /// Notes that a flow is written elsewhere. Nothing that a packet could tell.
     pub(crate) fn set_origin(&mut self, id: RuleId, origin: &Origin) {
         let Some(state) = self.rules.get(id) else { return };
-        self.put_in_place(Rule { origin: origin.clone(), ..Rule::clone(&state.rule) });
+        self.put_in_place(Rule { origin: Arc::new(origin.clone()), ..Rule::clone(&state.rule) });
     }
 
     /// Gives a rule other timeouts. Nothing that a packet could tell.
@@ -94,7 +96,7 @@ impl Switch {
         if let Some(table) = table {
             table.rules.remove(&flow.matches, u32::from(flow.priority));
         }
-        self.log.push(bridge, flow.table, flow.matches);
+        self.log.push(bridge, flow.table, flow.matches.clone());
         self.outbox.removed(&state, reason, now);
         self.journal.note(|| Undo::Removed(state.clone()));
         self.forget_learned(&state.rule, now);
@@ -125,4 +127,10 @@ impl Switch {
             self.due.push(Reverse((date, id)));
         }
     }
+}
+
+/// What a rule keeps for as long as it lives takes no more room than it needs.
+fn compact(flow: &mut FlowText) {
+    flow.matches.share();
+    flow.actions.shrink_to_fit();
 }

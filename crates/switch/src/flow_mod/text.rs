@@ -1,5 +1,7 @@
 //! Changes of flows in the syntax of `ovs-ofctl`.
 
+use std::sync::Arc;
+
 use netloom_flow::{FlowModText, Nanos, parse_filter, parse_flow_mod, parse_flow_with};
 
 use super::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
@@ -16,7 +18,7 @@ impl Switch {
         &mut self,
         bridge: &str,
         text: &str,
-        origin: Origin,
+        origin: impl Into<Arc<Origin>>,
         now: Nanos,
     ) -> Result<(), FlowError> {
         let bridge = self.named(bridge)?;
@@ -37,7 +39,7 @@ impl Switch {
         bridge: &str,
         text: &str,
         matching: Matching,
-        origin: Origin,
+        origin: impl Into<Arc<Origin>>,
         now: Nanos,
     ) -> Result<usize, FlowError> {
         let bridge = self.named(bridge)?;

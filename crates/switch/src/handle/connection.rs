@@ -1,6 +1,7 @@
 //! What is known of one connection to a controller.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_openflow::msg::{AsyncConfig, FragMode, PacketInFormat, Role};
 use netloom_openflow::{Message, Version};
@@ -25,7 +26,7 @@ pub enum Kind {
 pub struct Connection {
     pub(super) version: Version,
     pub(super) kind: Kind,
-    pub(super) origin: Origin,
+    pub(super) origin: Arc<Origin>,
     pub(super) role: Role,
     pub(super) frag: FragMode,
     pub(super) miss_send_len: u16,
@@ -44,7 +45,7 @@ impl Connection {
         Self {
             version,
             kind,
-            origin: Origin::Controller { target: target.to_owned() },
+            origin: Arc::new(Origin::Controller { target: target.to_owned() }),
             role: Role::Equal,
             frag: FragMode::Normal,
             miss_send_len: if kind == Kind::Primary { 128 } else { 0 },

@@ -1,5 +1,7 @@
 //! Flows: changes, statistics, and those that are gone.
 
+use std::sync::Arc;
+
 use netloom_flow::text::FlowFlags;
 use netloom_flow::{BridgeId, Nanos, OfPort};
 use netloom_openflow::msg::group::GROUP_ANY;
@@ -23,7 +25,7 @@ impl Switch {
     ) -> Result<(), OfError> {
         let buffer = request.buffer;
         let change = of_message(request, connection.version);
-        self.flow_mod(bridge, change, connection.origin.clone(), now)
+        self.flow_mod(bridge, change, Arc::clone(&connection.origin), now)
             .map_err(|error| of_flow(&error, connection.version))?;
         // No packet is ever kept for a controller. The flow stays, as in OVS.
         if buffer.is_some() { Err(OfError::BrcBufferUnknown) } else { Ok(()) }
@@ -81,7 +83,7 @@ fn of_message(request: msg::FlowMod, version: Version) -> FlowMod {
 fn of_request(request: &FlowStatsRequest) -> FlowQuery {
     FlowQuery {
         table: request.table,
-        matches: request.matches,
+        matches: request.matches.clone(),
         strict: None,
         cookie: (request.cookie, request.cookie_mask),
         out_port: port_filter(request.out_port),
@@ -123,7 +125,7 @@ fn stats_of(entry: &FlowEntry, connection: &Connection, now: Nanos) -> FlowStats
     FlowStats {
         table: flow.table,
         priority: flow.priority,
-        matches: flow.matches,
+        matches: flow.matches.clone(),
         cookie: flow.cookie,
         idle_timeout: flow.idle_timeout,
         hard_timeout: flow.hard_timeout,
@@ -151,7 +153,7 @@ impl Connection {
         let flow = &gone.rule.flow;
         self.wants_flow_removed(reason as u8).then(|| {
             Message::FlowRemoved(Box::new(msg::FlowRemoved {
-                matches: flow.matches,
+                matches: flow.matches.clone(),
                 cookie: flow.cookie,
                 priority: flow.priority,
                 reason,

@@ -17,7 +17,7 @@ pub struct Rule {
     /// Table, priority, match, actions and all that is written with them.
     pub flow: FlowText,
     /// Who asked for it.
-    pub origin: Origin,
+    pub origin: Arc<Origin>,
 }
 
 /// A rule with its counters.
@@ -135,7 +135,7 @@ mod tests {
             id,
             bridge: BridgeId(0),
             flow: FlowText::default(),
-            origin: Origin::Default,
+            origin: Arc::new(Origin::Default),
         });
         rule.id
     }

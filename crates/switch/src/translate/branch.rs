@@ -7,6 +7,7 @@ use netloom_flow::{Branch, Dependency, DpAction, DropReason, Effect, MeterRef, S
 use super::flow::Flow;
 use super::frame::Frame;
 use super::{Translator, Visiting};
+use crate::recorder::Event;
 
 /// Choices within each other that are followed. Each doubles the work.
 const MAX_FORKS: u32 = 6;
@@ -49,8 +50,11 @@ impl<'a> Translator<'a> {
         }
         self.forks += 1;
         let mut shorter = visiting.clone();
+        self.recorder.record(Event::Side { len, longer: true });
         let longer = self.side(visiting, target, 1);
+        self.recorder.record(Event::Side { len, longer: false });
         let other = self.side(&mut shorter, target, 0);
+        self.recorder.record(Event::SideEnd);
         self.forks -= 1;
         self.actions.push(DpAction::CheckLength { len, longer, other });
         visiting.settled = true;

@@ -23,6 +23,7 @@ impl<'a> Translator<'a> {
             return self.drop(visiting, DropReason::NoBucket, visiting.flow.in_port());
         };
         self.credit_group(visiting, group);
+        self.recorder.record(Event::Group { group, chosen: &buckets });
         let place = Place { depth: place.depth + 1, reason: PacketInReason::Group, ..place };
         visiting.frames.extend(buckets.into_iter().rev().map(|at| Frame::Bucket(group, at, place)));
     }
@@ -30,7 +31,7 @@ impl<'a> Translator<'a> {
     /// A copy of the packet is processed by a bucket.
     pub(super) fn bucket(&mut self, visiting: &mut Visiting<'a>, group: &'a Group, at: usize, place: Place) {
         let Some(bucket) = group.buckets.get(at) else { return };
-        self.recorder.record(Event::Bucket { group: group.id, bucket: bucket.id });
+        self.recorder.record(Event::Bucket { group: group.id, bucket: bucket.id, depth: place.depth });
         let extra = self.extra(&visiting.flow);
         self.effects.push(Effect::Bucket {
             bridge: visiting.bridge.id,

@@ -8,6 +8,7 @@ use netloom_flow::{Action, Effect, FlowMatch, FlowText, OfPort, Operand, Subfiel
 
 use super::frame::Place;
 use super::{Translator, Visiting};
+use crate::recorder::Event;
 
 /// FIN and RST in [`word::L4`].
 const FIN_RST: u64 = 0x5 << 16;
@@ -46,6 +47,7 @@ impl<'a> Translator<'a> {
             actions,
             ..FlowText::default()
         };
+        self.recorder.record(Event::LearnFlow(&flow));
         self.effects.push(Effect::LearnFlow { bridge: visiting.bridge.id, by, flow: Arc::new(flow) });
     }
 

@@ -56,6 +56,8 @@ const MAX_DEPTH: u32 = 64;
 pub(crate) struct Translator<'a> {
     switch: &'a Switch,
     recorder: &'a mut dyn Recorder,
+    /// Whether the recorder listens.
+    is_watched: bool,
     mask: PacketMask,
     actions: Vec<DpAction>,
     dependencies: Vec<Dependency>,
@@ -180,6 +182,7 @@ impl<'a> Translator<'a> {
         mask.0[word::TENANT] = 0xffff << 48;
         Self {
             switch,
+            is_watched: recorder.listens(),
             recorder,
             mask,
             actions: Vec::with_capacity(4),
@@ -215,7 +218,7 @@ impl<'a> Translator<'a> {
 
     /// An answer that no model stands behind: for this packet only.
     fn refuse(&mut self, reason: DropReason) -> bool {
-        self.recorder.record(Event::Drop(reason));
+        self.recorder.record(Event::Drop { reason, port: OfPort::NONE });
         self.actions.push(DpAction::Drop(reason));
         false
     }
@@ -238,7 +241,8 @@ impl<'a> Translator<'a> {
         let mut visiting = Visiting::new(bridge, visit.flow);
         let Some(port) = self.port(bridge, visiting.flow.in_port()) else { return };
         let (name, number) = (port.name.as_str(), port.number);
-        self.recorder.record(Event::Enter { bridge: &bridge.config.name, port: name, number });
+        let (bridge_name, key) = (bridge.config.name.as_str(), &visiting.flow.key);
+        self.recorder.record(Event::Enter { bridge: bridge_name, port: name, number, key });
         if port.role == Role::Blocked {
             return self.drop(&mut visiting, DropReason::Blocked, number);
         }
@@ -304,7 +308,7 @@ impl<'a> Translator<'a> {
     /// A copy ends here.
     fn drop(&mut self, visiting: &mut Visiting<'a>, reason: DropReason, port: OfPort) {
         visiting.settled = true;
-        self.recorder.record(Event::Drop(reason));
+        self.recorder.record(Event::Drop { reason, port });
         self.effects.push(Effect::Drop { reason, bridge: visiting.bridge.id, port });
     }
 

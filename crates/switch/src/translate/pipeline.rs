@@ -70,7 +70,7 @@ impl<'a> Translator<'a> {
         depth: u32,
         why: Lookup,
     ) {
-        match self.lookup(visiting, in_port, table, why) {
+        match self.lookup(visiting, in_port, table, depth, why) {
             Some(rule) => {
                 let rule: &'a Rule = rule;
                 let is_miss_flow = rule.flow.priority == 0 && rule.flow.matches.is_any();
@@ -104,6 +104,7 @@ impl<'a> Translator<'a> {
         visiting: &mut Visiting<'a>,
         in_port: OfPort,
         table: TableId,
+        depth: u32,
         why: Lookup,
     ) -> Option<&'a Arc<Rule>> {
         let bridge = visiting.bridge;
@@ -129,13 +130,31 @@ impl<'a> Translator<'a> {
             Some(rule) => Effect::Match { bridge, table, rule: rule.id, extra },
             None => Effect::Miss { bridge, table },
         });
-        self.recorder.record(Event::Table { table, rule: rule.map(Arc::as_ref) });
+        self.recorder.record(Event::Table { table, rule: rule.map(Arc::as_ref), depth });
         visiting.missed = rule.is_none();
         rule
     }
 
     fn act(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
-        self.recorder.record(Event::Action(action));
+        if self.is_watched {
+            self.act_watched(visiting, action, place);
+        } else {
+            self.carry_out(visiting, action, place);
+        }
+    }
+
+    /// The same, with notes about what it changed.
+    #[cold]
+    fn act_watched(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
+        self.recorder.record(Event::Action { action, depth: place.depth });
+        let before = visiting.flow.key;
+        self.carry_out(visiting, action, place);
+        if visiting.flow.key != before {
+            self.recorder.record(Event::Changed { before: &before, after: &visiting.flow.key });
+        }
+    }
+
+    fn carry_out(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
         match action {
             Action::Output(port) | Action::Enqueue { port, .. } => self.output(visiting, *port, place),
             Action::OutputReg { source, max_len } => {

@@ -6,6 +6,7 @@ use super::flow::Flow;
 use super::frame::{Actions, Frame, List};
 use super::{Translator, Visiting};
 use crate::model::{Frozen, FrozenFrame};
+use crate::recorder::Event;
 
 impl<'a> Translator<'a> {
     /// Puts the rest aside under a number, with which the datapath looks the packet up again. What comes behind the
@@ -38,6 +39,7 @@ impl<'a> Translator<'a> {
             is_tracked,
         };
         let id = self.switch.frozen.freeze(frozen);
+        self.recorder.record(Event::Recirculate(id));
         self.depend(Dependency::Recirc(id));
         self.actions.push(DpAction::Recirculate(id));
     }
@@ -62,6 +64,7 @@ impl<'a> Translator<'a> {
         visiting.set = frozen.set.iter().collect();
         visiting.resubmits = frozen.resubmits;
         visiting.frames = frozen.frames.iter().map(thawed).collect();
+        self.recorder.record(Event::Resume { bridge: &bridge.config.name, key: &visiting.flow.key });
         self.finish_visit(visiting);
     }
 

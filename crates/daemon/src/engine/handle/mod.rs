@@ -4,6 +4,7 @@ mod capture;
 mod connections;
 mod exec;
 mod flow;
+mod group;
 mod lab;
 mod link;
 mod logs;
@@ -14,6 +15,7 @@ mod plan;
 mod rows;
 mod test;
 mod top;
+mod trace;
 
 pub(super) use rows::directions;
 
@@ -51,11 +53,22 @@ impl Engine for Running {
                 self.flow_ls(&switch, filter.as_deref(), hidden).map(Reply::Flows)
             }
             Command::FlowAdd { switch, flows } => self.flow_add(&switch, &flows).map(Reply::FlowsChanged),
-            Command::FlowMod { switch, flow, strict } => {
-                self.flow_mod(&switch, &flow, strict).map(Reply::FlowsChanged)
+            Command::FlowMod { switch, flows, strict } => {
+                self.flow_mod(&switch, &flows, strict).map(Reply::FlowsChanged)
             }
             Command::FlowRm { switch, matches, strict } => {
-                self.flow_rm(&switch, matches.as_deref(), strict).map(Reply::FlowsChanged)
+                self.flow_rm(&switch, &matches, strict).map(Reply::FlowsChanged)
+            }
+            Command::GroupLs { switch } => self.group_ls(&switch).map(Reply::Groups),
+            Command::Groups { switch, change, groups } => {
+                self.change_groups(&switch, change, &groups).map(Reply::GroupsChanged)
+            }
+            Command::MeterLs { switch } => self.meter_ls(&switch).map(Reply::Meters),
+            Command::Meters { switch, change, meters } => {
+                self.change_meters(&switch, change, &meters).map(Reply::MetersChanged)
+            }
+            Command::Trace { path, live_ms } => {
+                self.trace(&path, live_ms, sink).map(|trace| Reply::Trace(Box::new(trace)))
             }
             Command::Ping { .. } => self.ping(&command, sink).map(Reply::Pings),
             Command::Measure { from, to, what, seconds } => {

@@ -200,6 +200,7 @@ impl Trial<'_> {
             ms: ms(outcome.took),
             place: self.places.get(number).cloned().unwrap_or_default(),
             details: outcome.explain.clone(),
+            trace: outcome.culprit.as_ref().and_then(|culprit| self.running.explained(culprit)).map(Box::new),
         }
     }
 

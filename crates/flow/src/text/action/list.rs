@@ -100,7 +100,7 @@ pub(in crate::text) fn parse(
     table: TableId,
     ports: PortNames<'_>,
 ) -> Result<Vec<Action>, FlowTextError> {
-    let place = Place { seen: *matches, table, ports, scope: Scope::Flow, depth: 0 };
+    let place = Place { seen: matches.clone(), table, ports, scope: Scope::Flow, depth: 0 };
     parse_in(text, place)
 }
 
@@ -129,7 +129,7 @@ pub(super) fn nested(
     if inner.trim().text.is_empty() {
         return Ok(Box::default());
     }
-    Ok(parse_in(inner, Place { scope, depth, ..*place })?.into())
+    Ok(parse_in(inner, Place { scope, depth, ..place.clone() })?.into())
 }
 
 fn parse_in(text: Piece<'_>, place: Place<'_>) -> Result<Vec<Action>, FlowTextError> {
@@ -174,7 +174,7 @@ impl Parser<'_> {
             Some(value) => self.with_value(item, value)?,
         };
         self.checker.check(&action).map_err(|error| refused(item, error))?;
-        self.place.seen = *self.checker.seen();
+        self.place.seen = self.checker.seen().clone();
         self.actions.push(action);
         Ok(())
     }

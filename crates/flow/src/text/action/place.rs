@@ -10,7 +10,7 @@ use crate::check::Scope;
 use crate::{FieldId, FlowMatch, OfPort, TableId};
 
 /// Where an action stands.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(in crate::text) struct Place<'a> {
     /// What is known of a packet at this point of the list.
     pub(in crate::text) seen: FlowMatch,

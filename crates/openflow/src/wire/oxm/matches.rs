@@ -10,7 +10,7 @@ use crate::OfError;
 use crate::error::Result;
 
 /// What a match was found to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Fields {
     pub(crate) matches: FlowMatch,
     /// Cookie and mask.
@@ -109,7 +109,7 @@ fn implied_only(matches: &FlowMatch, id: FieldId) -> bool {
 
 /// Writes the fields of a match, each bit once, prerequisites first. What has no header is left out.
 pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
-    let mut left = *matches;
+    let mut left = matches.clone();
     for depth in 0..=DEPTH_MAX {
         for id in FieldId::ALL.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
             if sayable(&left, matches, *id, style) {

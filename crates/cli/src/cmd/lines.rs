@@ -1,0 +1,48 @@
+//! Flows, groups and meters as they are given: as words, from a file, or from standard input.
+
+use std::path::PathBuf;
+
+use crate::exit::Failure;
+use crate::terminal;
+
+/// One or several lines in the syntax of `ovs-ofctl`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lines {
+    /// In the syntax of ovs-ofctl; - reads standard input, one a line
+    #[arg(value_name = "TEXT")]
+    words: Vec<String>,
+    /// Read FILE, one a line
+    #[arg(short, long, value_name = "FILE", conflicts_with = "words")]
+    file: Option<PathBuf>,
+}
+
+impl Lines {
+    /// All lines; nothing and comments left out.
+    pub(crate) fn read(self) -> Result<Vec<String>, Failure> {
+        let text = match (self.file, &self.words[..]) {
+            (Some(file), _) => std::fs::read_to_string(&file)
+                .map_err(|error| Failure::failed(format!("Cannot read {}.", file.display()), &error))?,
+            (None, [dash]) if dash == "-" => terminal::read_all()
+                .map_err(|error| Failure::failed("Cannot read standard input.", &error))?,
+            (None, _) => return Ok(self.words),
+        };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Ok(lines.map(str::to_owned).collect())
+    }
+
+    /// The same, where there must be something.
+    pub(crate) fn some(self, what: &str) -> Result<Vec<String>, Failure> {
+        let lines = self.read()?;
+        if lines.is_empty() {
+            return Err(Failure::usage(format!(
+                "Which {what}? Give one, `-f FILE`, or `-` for standard input."
+            )));
+        }
+        Ok(lines)
+    }
+}
+
+/// An error points into the only line, or says which one it is.
+pub(crate) fn only(lines: &[String]) -> Option<String> {
+    if let [only] = lines { Some(only.clone()) } else { None }
+}

@@ -1,0 +1,177 @@
+//! Keys, masks and datapath actions in words.
+
+use netloom_api::{TraceChange, TraceRule};
+use netloom_flow::action::CtAlg;
+use netloom_flow::text::field_changes;
+use netloom_flow::{
+    DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId, Track,
+    word,
+};
+use netloom_packet::Mac;
+use netloom_switch::Rule;
+
+use super::Chart;
+
+/// A rule as a trace tells it.
+pub(super) fn rule(rule: &Rule) -> TraceRule {
+    let flow = &rule.flow;
+    let text =
+        netloom_flow::text::Rule { priority: flow.priority, matches: &flow.matches, actions: &flow.actions };
+    let text = text.to_string();
+    TraceRule {
+        priority: flow.priority,
+        matches: flow.matches.to_string(),
+        cookie: flow.cookie,
+        actions: text.split_once("actions=").map_or(String::new(), |(_, actions)| actions.to_owned()),
+        origin: origin(&rule.origin),
+    }
+}
+
+/// Of a file's path only the name, as everywhere.
+fn origin(origin: &netloom_switch::config::Origin) -> String {
+    match origin {
+        netloom_switch::config::Origin::File { path, line } => {
+            let name = std::path::Path::new(path).file_name();
+            format!("{}:{line}", name.map(|name| name.to_string_lossy()).unwrap_or_default())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What an action changed.
+pub(super) fn changes(before: &FlowKey, after: &FlowKey) -> Vec<TraceChange> {
+    let change = |it: netloom_flow::text::FieldChange| TraceChange {
+        field: it.field.to_owned(),
+        before: it.before,
+        after: it.after,
+    };
+    let own = |it: &netloom_flow::text::FieldChange| !matches!(it.field, "actset_output");
+    field_changes(before, after).into_iter().filter(own).map(change).collect()
+}
+
+/// A packet key in the pipeline's layout, and nothing about ports and tenants.
+fn headers(key: &[u64; PACKET_WORDS]) -> [u64; FLOW_WORDS] {
+    let mut out = [0; FLOW_WORDS];
+    out[..PACKET_WORDS].copy_from_slice(key);
+    out[word::IN_PORT] = 0;
+    out[word::TENANT] = 0;
+    out
+}
+
+/// The headers of a packet, every field of them, in the syntax of flows.
+pub(crate) fn packet(key: &PacketKey) -> String {
+    let key = FlowKey(headers(&key.0));
+    let mut mask = FlowMask([0; FLOW_WORDS]);
+    for (index, word) in mask.0.iter_mut().enumerate().take(PACKET_WORDS).skip(word::ETH_DST) {
+        // What is not there is not worth a word.
+        *word = if key.0[index] == 0 { 0 } else { u64::MAX };
+    }
+    // The tag's words say more than a tag: only if it is there.
+    if key.0[word::ETH_SRC] & 0x1000 == 0 {
+        mask.0[word::ETH_SRC] &= !0xffff;
+    }
+    mask.0[word::VLAN] = 0;
+    // Of what is 0 nearly always only what is not: ToS, fragments, the flow label.
+    let kept = [0x0000_ff00_0000_0000, 0xff00_0000_0000_0000];
+    let usual = [0x00ff_0000_0000_0000, 0x0000_00ff_0000_0000, 0x0000_0000_ffff_ffff];
+    let said = usual.into_iter().filter(|bits| key.0[word::IP] & bits != 0);
+    mask.0[word::IP] &= kept.into_iter().chain(said).fold(0, |all, bits| all | bits);
+    FlowMatch::new(key, mask).to_string()
+}
+
+/// Which packets share a translation.
+pub(super) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String {
+    let rest = FlowMatch::new(FlowKey(headers(&key.0)), FlowMask(headers(&mask.0))).to_string();
+    let (again, seen) = (key.0[word::IN_PORT] & 0xffff_ffff, mask.0[word::TENANT] >> 48);
+    let mut words = Vec::new();
+    if again != 0 {
+        words.push(format!("recirc_id={again:#x}"));
+    }
+    words.push(format!("in_port={port}"));
+    let tenant = key.0[word::TENANT] >> 48;
+    if seen != 0 && tenant != 0 {
+        words.push(format!("tenant={tenant}"));
+    }
+    if !rest.is_empty() {
+        words.push(rest);
+    }
+    words.join(",")
+}
+
+/// What the datapath does with a packet.
+pub(super) fn actions(chart: &Chart, key: &PacketKey, actions: &[DpAction]) -> String {
+    if actions.is_empty() {
+        return "drop".to_owned();
+    }
+    let mut key = FlowKey(headers(&key.0));
+    actions.iter().map(|action| action_words(chart, &mut key, action)).collect::<Vec<_>>().join(", ")
+}
+
+fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
+    let port = |port: &PortId| {
+        let name =
+            |spot: &super::chart::Spot| if spot.seat.is_some() { &spot.there } else { &spot.here }.clone();
+        chart.ports.get(port).map_or_else(|| port.to_string(), name)
+    };
+    let inner = |list: &[DpAction], key: &FlowKey| {
+        let mut key = *key;
+        list.iter().map(|action| action_words(chart, &mut key, action)).collect::<Vec<_>>().join(", ")
+    };
+    match action {
+        DpAction::Output(to) => format!("output:{}", port(to)),
+        DpAction::OutputTrunc { port: to, max_len } => format!("output:{} first {max_len} bytes", port(to)),
+        DpAction::Set(set) => {
+            let before = *key;
+            if let Some(word) = key.0.get_mut(usize::from(set.word)) {
+                *word = *word & !set.mask | set.value;
+            }
+            let changes = field_changes(&before, key);
+            let words = changes.iter().map(|it| format!("{}={}", it.field, it.after)).collect::<Vec<_>>();
+            format!("set({})", words.join(","))
+        }
+        DpAction::PushVlan { tpid, tci } if *tpid == 0x8100 => format!("push_vlan({})", tci & 0xfff),
+        DpAction::PushVlan { tpid, tci } => format!("push_vlan({},{tpid:#06x})", tci & 0xfff),
+        DpAction::PopVlan => "pop_vlan".to_owned(),
+        DpAction::PushMpls { ethertype, lse } => format!("push_mpls({},{ethertype:#06x})", lse >> 12),
+        DpAction::PopMpls { ethertype } => format!("pop_mpls({ethertype:#06x})"),
+        DpAction::Clone(list) => format!("clone({})", inner(list, key)),
+        DpAction::Userspace(_) => "controller".to_owned(),
+        DpAction::Meter { passed, .. } => format!("meter({})", inner(&passed.actions, key)),
+        DpAction::CheckLength { len, longer, other } => {
+            let (longer, other) = (inner(&longer.actions, key), inner(&other.actions, key));
+            format!("longer than {len}({longer}) else({other})")
+        }
+        DpAction::Ct(track) => ct_words(track),
+        DpAction::CtClear => "ct_clear".to_owned(),
+        DpAction::Recirculate(id) => format!("recirc({:#x})", id.0),
+        DpAction::Drop(reason) => format!("drop ({reason})"),
+    }
+}
+
+/// `ct(commit,zone=1,mark=0x7/0xff,nat(src=192.0.2.1))`
+fn ct_words(track: &Track) -> String {
+    let mut words = Vec::new();
+    match (track.commit, track.force) {
+        (true, true) => words.push("force_commit".to_owned()),
+        (true, false) => words.push("commit".to_owned()),
+        _ => {}
+    }
+    if track.zone != 0 {
+        words.push(format!("zone={}", track.zone));
+    }
+    let ((mark, mark_bits), (label, label_bits)) = (track.mark, track.label);
+    if mark_bits != 0 {
+        words.push(format!("mark={mark:#x}/{mark_bits:#x}"));
+    }
+    if label_bits != 0 {
+        words.push(format!("label={label:#x}/{label_bits:#x}"));
+    }
+    words.extend(track.alg.map(|alg| format!("helper={}", if alg == CtAlg::Ftp { "ftp" } else { "tftp" })));
+    words.extend(track.nat.map(|nat| nat.to_string()));
+    format!("ct({})", words.join(","))
+}
+
+/// `02:00:00:00:00:01`
+pub(super) fn mac(mac: [u8; 6]) -> String {
+    Mac(mac).to_string()
+}
