@@ -138,6 +138,35 @@ fn what_does_not_come_is_given_up_and_memory_is_bounded() {
     assert_eq!(net.send(1, parts[0].clone()).len(), 2);
 }
 
+#[test]
+fn flows_see_ports_of_fragments_only_if_told_to() {
+    use netloom_openflow::Message;
+    use netloom_openflow::msg::{Config, FragMode};
+    use netloom_switch::{Connection, Kind, PortTraffic};
+    let mut net = Net::new(&["priority=2,udp,tp_dst=53,actions=2", "priority=1,udp,nw_frag=yes,actions=3"]);
+    let parts = cut(&frame(ip(1), ip(2), udp(5_000, 53, &[7; 100])), 56, 1);
+    let mut connection = Connection::new(netloom_openflow::Version::V13, Kind::Service, "test");
+    let bridge = net.model.switch.bridges().next().unwrap().0;
+    for (frag, first, later) in [
+        (None, vec![3], vec![3]),
+        (Some(FragMode::NxMatch), vec![2], vec![3]),
+        (Some(FragMode::Drop), vec![], vec![]),
+        (Some(FragMode::Normal), vec![3], vec![3]),
+    ] {
+        if let Some(frag) = frag {
+            let config = Config { frag, ..Config::default() };
+            let counts = |_| PortTraffic::default();
+            let message = Message::SetConfig(config);
+            let handled = net.model.switch.handle(bridge, &mut connection, message, &counts, net.now);
+            assert!(handled.answers.is_empty());
+        }
+        let ports = |net: &mut Net, n: usize| -> Vec<u32> {
+            net.send(1, parts[n].clone()).iter().map(|(port, _)| *port).collect()
+        };
+        assert_eq!((ports(&mut net, 0), ports(&mut net, 1)), (first, later), "{frag:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

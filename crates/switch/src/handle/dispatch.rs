@@ -79,6 +79,11 @@ impl Switch {
                     handled.refuse(OfError::QofcBadPort);
                 }
             }
+            Message::GetConfigRequest => {
+                let reply = self.bridges.get(id).map(|bridge| connection.config(bridge));
+                reply.into_iter().for_each(|reply| handled.reply(reply));
+            }
+            Message::SetConfig(config) => self.handle_set_config(id, connection, &config, handled),
             Message::CtFlushZone(zone) => handled.flushes.push(conntrack::zone(id, zone)),
             Message::CtFlush(flush) => handled.flushes.push(conntrack::filter(id, &flush)),
             other => connection.dispatch(other, handled),
@@ -113,8 +118,6 @@ impl Connection {
         match message {
             Message::BarrierRequest => handled.reply(Message::BarrierReply),
             Message::EchoRequest(bytes) => handled.reply(Message::EchoReply(bytes)),
-            Message::GetConfigRequest => handled.reply(self.config()),
-            Message::SetConfig(config) => self.set_config(&config, handled),
             Message::GetAsyncRequest => handled.reply(Message::GetAsyncReply(self.asks)),
             Message::SetAsync(config) => {
                 asynchronous::merge(&mut self.asks, &config);

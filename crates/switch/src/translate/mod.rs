@@ -18,6 +18,7 @@ mod commit;
 mod conntrack;
 mod copy;
 mod flow;
+mod fragment;
 mod frame;
 mod fusion;
 mod group;
@@ -248,6 +249,9 @@ impl<'a> Translator<'a> {
         }
         if !port.config.receives() {
             return self.drop(&mut visiting, DropReason::PortConfig, number);
+        }
+        if self.drops_fragment(&visiting) {
+            return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
         self.start_pipeline(&mut visiting);
         self.finish_visit(visiting);

@@ -6,6 +6,7 @@ use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, Dependency, DropReason, Effect, FlowMask, OfPort, TableId, word};
 
 use super::conntrack::{original, seen_of_original};
+use super::fragment::unseen;
 use super::frame::{Actions, Frame, Place};
 use super::{MAX_DEPTH, Translator, Visiting};
 use crate::model::Rule;
@@ -114,10 +115,14 @@ impl<'a> Translator<'a> {
         if why == Lookup::Original {
             original(&mut key);
         }
+        let hides_ports = self.hide_ports(visiting, &mut key);
         let found = bridge.tables.get(&table).and_then(|table| table.lookup(&key, &mut seen));
         let mut rewritten = visiting.flow.rewritten();
         if why == Lookup::Original {
             rewritten |= seen_of_original(&mut seen);
+        }
+        if hides_ports {
+            rewritten |= unseen(&mut seen);
         }
         self.look_at(&visiting.flow, &seen);
         self.depend(Dependency::Table { bridge: bridge.id, table, in_port, rewritten });
