@@ -27,8 +27,8 @@ pub use reply::{
     Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
-    DirectionRow, DropRow, EndRow, FlowRow, InterfaceRow, LabRow, LinkRow, MeasureRow, NodeRow, PingRow,
-    SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Verdict,
+    ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, InterfaceRow, LabRow, LinkRow, MeasureRow,
+    NodeRow, PingRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Verdict,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

@@ -13,6 +13,7 @@
 mod bits;
 pub mod error;
 pub mod frame;
+pub mod learning;
 pub mod msg;
 pub mod remote;
 pub mod session;

@@ -13,7 +13,8 @@ const TARGET: &str = "tcp:127.0.0.1:6653";
 
 /// A bridge with two hosts and a flow of the file.
 fn config(controlled: bool, mode: FailMode) -> Config {
-    let mut config = Plan::new(1).host(0, 1, 0).host(0, 2, 0).flow(0, "priority=9,tcp,tp_dst=81,actions=drop").config;
+    let mut config =
+        Plan::new(1).host(0, 1, 0).host(0, 2, 0).flow(0, "priority=9,tcp,tp_dst=81,actions=drop").config;
     config.bridges[0].fail_mode = mode;
     if controlled {
         config.bridges[0].controller.push(TARGET.to_owned());

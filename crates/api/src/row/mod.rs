@@ -16,6 +16,6 @@ pub use lab::LabRow;
 pub use link::{DirectionRow, EndRow, LinkRow};
 pub use node::{InterfaceRow, NodeRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
-pub use switch::{SwitchPortRow, SwitchRow};
+pub use switch::{ControllerRow, SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;

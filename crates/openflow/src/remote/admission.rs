@@ -87,7 +87,9 @@ mod tests {
         here.handle_message(&Message::BarrierRequest);
         assert!(!here.is_admitted(START), "nobody is there to have asked");
         here.handle_up(START);
-        for greeting in [Message::FeaturesRequest, Message::EchoRequest(Vec::new()), Message::GetConfigRequest] {
+        for greeting in
+            [Message::FeaturesRequest, Message::EchoRequest(Vec::new()), Message::GetConfigRequest]
+        {
             here.handle_message(&greeting);
         }
         assert!(!here.is_admitted(START));

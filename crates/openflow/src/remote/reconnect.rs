@@ -2,7 +2,7 @@
 
 use netloom_flow::Nanos;
 
-/// The first pause, and the least time that a call may take.
+/// The first pause as OVS has it, and the least time that a call may take.
 const FIRST: Nanos = Nanos::from_secs(1);
 
 /// What is going on.
@@ -27,6 +27,7 @@ pub enum Phase {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
+    first: Nanos,
     longest: Nanos,
     pause: Nanos,
     phase: Phase,
@@ -40,7 +41,14 @@ impl Reconnect {
     #[must_use]
     pub fn new(longest: Nanos, now: Nanos) -> Self {
         let longest = longest.max(FIRST);
-        Self { longest, pause: Nanos::ZERO, phase: Phase::Waiting(now), proven_at: now }
+        Self { first: FIRST, longest, pause: Nanos::ZERO, phase: Phase::Waiting(now), proven_at: now }
+    }
+
+    /// The same, with another first pause: shorter for somebody who is just being started.
+    #[must_use]
+    pub const fn with_first(mut self, first: Nanos) -> Self {
+        self.first = first;
+        self
     }
 
     /// What is going on.
@@ -84,7 +92,7 @@ impl Reconnect {
     pub fn handle_end(&mut self, now: Nanos) {
         let has_lasted = matches!(self.phase, Phase::Connected(_)) && now >= self.proven_at;
         self.pause = if has_lasted || self.pause == Nanos::ZERO {
-            FIRST
+            self.first
         } else {
             Nanos(self.pause.0.saturating_mul(2)).min(self.longest)
         };
