@@ -144,7 +144,7 @@ impl Worker {
         };
         let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
         let Some(translation) = slow.try_translate(&upcall) else {
-            wiring.wait(at.port, at.recirc, carried.frame, wire);
+            wiring.wait(at, carried.frame, wire);
             return Next::Done;
         };
         let next = execute::run(wiring, carried, &translation.actions);

@@ -48,6 +48,27 @@ impl Journal {
 }
 
 impl Switch {
+    /// Carries out changes that all hold, or none: then nothing is told of them either.
+    pub(crate) fn all_or_none<T, E>(
+        &mut self,
+        now: Nanos,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let journal = std::mem::replace(&mut self.journal, Journal::new());
+        let told = std::mem::take(&mut self.outbox);
+        let done = change(self);
+        let mut steps = std::mem::replace(&mut self.journal, journal);
+        if done.is_err() {
+            self.undo_some(&mut steps, usize::MAX, now);
+            self.outbox = told;
+            self.advance();
+        } else {
+            let mut new = std::mem::replace(&mut self.outbox, told);
+            self.outbox.append(&mut new);
+        }
+        done
+    }
+
     /// Undoes the last `count` steps of a journal; says whether none is left, and then all is as it was.
     pub(crate) fn undo_some(&mut self, journal: &mut Journal, count: usize, now: Nanos) -> bool {
         let Some(steps) = &mut journal.steps else { return true };
