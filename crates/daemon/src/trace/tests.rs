@@ -199,3 +199,11 @@ fn a_cached_flow_hides_no_packet_that_is_waited_for() {
     assert!(at("s1") < at("s2") && at("s1").is_some(), "the whole way is told");
     watch.end(number);
 }
+
+#[test]
+fn every_reason_to_drop_a_packet_is_explained() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trace.md")).unwrap();
+    for reason in netloom_flow::DropReason::ALL {
+        assert!(text.contains(&format!("| {reason} |")), "docs/trace.md does not know `{reason}`");
+    }
+}
