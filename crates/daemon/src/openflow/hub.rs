@@ -124,9 +124,16 @@ impl Hub {
         if reads_hits {
             self.tracked.credit(&self.switch);
         }
+        self.tracked.give_way();
         let mut model = slowpath::write(&self.switch);
         let (bridge, counts) = (member.bridge, |port| self.traffic(port));
-        let handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        let mut handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        while let Some(commit) = handled.commit.take() {
+            drop(model);
+            self.tracked.give_way();
+            model = slowpath::write(&self.switch);
+            model.go_on(&mut member.connection, *commit, slowpath::now(), &mut handled);
+        }
         if handled.demotes_others {
             let generation = model.role_generation(bridge);
             for (_, other) in members.iter_mut().filter(|(other, it)| **other != id && it.bridge == bridge) {

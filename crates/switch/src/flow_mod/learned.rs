@@ -21,6 +21,10 @@ impl Switch {
         flow: &Arc<FlowText>,
         used: Nanos,
     ) -> bool {
+        // What is credited later brings it again.
+        if self.committing == Some(bridge) {
+            return false;
+        }
         if !self.rules.get(by).is_some_and(|state| learns(&state.rule.flow.actions)) {
             return false;
         }

@@ -7,6 +7,7 @@
 mod answer;
 mod asynchronous;
 mod bundle;
+mod commit;
 mod config;
 mod connection;
 mod dispatch;
@@ -23,4 +24,5 @@ mod role;
 mod table;
 
 pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use commit::Commit;
 pub use connection::{Connection, Kind};

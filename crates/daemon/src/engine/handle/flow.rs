@@ -63,7 +63,7 @@ impl Running {
     ) -> Result<T, E> {
         let Some(core) = self.core() else { return Ok(T::default()) };
         drop(core.fresh());
-        change(&mut slowpath::write(core.switch()))
+        change(&mut slowpath::write_between(core.switch()))
     }
 
     pub(super) fn flow_error(&self, error: &FlowError, switch: &str, text: &str) -> ApiError {
