@@ -80,7 +80,7 @@ impl Misses {
 
 impl Slowpath for Misses {
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
-let model = self.read();
+        let model = self.read();
         let made = if self.watch.is_armed() {
             self.watch.translate(&model, upcall)
         } else {
@@ -93,7 +93,13 @@ let model = self.read();
     }
 
     fn try_translate(&mut self, upcall: &Upcall<'_>) -> Option<Arc<Translation>> {
-        let translation = Arc::new(self.read().try_translate(upcall)?);
+        let model = self.read();
+        let mut made = model.try_translate(upcall)?;
+        if self.watch.is_armed() {
+            made = self.watch.translate(&model, upcall);
+        }
+        drop(model);
+        let translation = Arc::new(made);
         self.meet(&translation, upcall.now);
         Some(translation)
     }
@@ -103,13 +109,9 @@ let model = self.read();
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
-<<<<<<< HEAD
-        let model = read(&self.switch);
+        let model = self.read();
         let is_hidden = self.watch.is_armed() && self.watch.hides(&model, key, translation);
         !is_hidden && model.still_valid(key, translation)
-=======
-        self.read().still_valid(key, translation)
->>>>>>> w/scale
     }
 }
 

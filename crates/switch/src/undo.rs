@@ -48,6 +48,28 @@ impl Journal {
 }
 
 impl Switch {
+    /// Carries out changes, all of them or none: if one fails, those before it are undone, and nobody is told of them. Not
+    /// while a bundle is being carried out.
+    pub(crate) fn all_or_none<T, E>(
+        &mut self,
+        now: Nanos,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let journal = std::mem::replace(&mut self.journal, Journal::new());
+        let mut told = std::mem::take(&mut self.outbox);
+        let done = work(self);
+        let mut undoable = std::mem::replace(&mut self.journal, journal);
+        if done.is_err() {
+            self.undo_some(&mut undoable, usize::MAX, now);
+            self.outbox = told;
+            self.advance();
+        } else {
+            told.append(&mut self.outbox);
+            self.outbox = told;
+        }
+        done
+    }
+
     /// Undoes the last `count` steps of a journal; says whether none is left, and then all is as it was.
     pub(crate) fn undo_some(&mut self, journal: &mut Journal, count: usize, now: Nanos) -> bool {
         let Some(steps) = &mut journal.steps else { return true };

@@ -309,8 +309,8 @@ fn a_truncated_output_sends_the_first_bytes_and_what_is_not_carried_out_is_refus
     let sent = net.send(dp(0, 1), &tcp());
     assert_eq!((sent[0].1.bytes(), sent[1].1.bytes()), (64, 90));
     assert_eq!(net.add("", vec![Action::PushPbb]), Err(FlowError::Unsupported("push_pbb")));
-    let nested = vec![Action::Clone(Box::new([Action::CtClear]))];
-    assert_eq!(net.add("", nested), Err(FlowError::Unsupported("ct_clear")));
+    let nested = vec![Action::Clone(Box::new([Action::DecNshTtl]))];
+    assert_eq!(net.add("", nested), Err(FlowError::Unsupported("dec_nsh_ttl")));
     assert_eq!(net.add("table=4,", vec![goto(4)]), Err(FlowError::BadGoto(4)));
     let reasons: Vec<DropReason> = net.switch.drops().iter().map(|drop| drop.reason).collect();
     assert!(reasons.is_empty(), "{reasons:?}");

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow, MeasureRow, MeterRow,
-    NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
+    ConnectionRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow,
+    MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -23,6 +23,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Links(rows) => paint.links(rows),
         Reply::Tenants(rows) => paint.tenants(rows),
         Reply::Drops(rows) => paint.drops(rows),
+        Reply::Conntrack(rows) => paint.connections(rows),
         Reply::Flows(rows) => paint.flows(rows),
         Reply::FlowsChanged(n) => format!("{}\n", many(*n, "flow")),
         Reply::Groups(rows) => paint.groups(rows),
@@ -187,6 +188,33 @@ impl Painter {
             rows.iter().map(|row| {
                 let why = if row.intended { "as the file says" } else { "" };
                 vec![row.place.clone(), row.reason.clone(), count(row.packets), why.into()]
+            }),
+        )
+    }
+
+    fn connections(&self, rows: &[ConnectionRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No connection is tracked: no flow has committed one with `ct(commit)`.\n".into();
+        }
+        let state = |row: &ConnectionRow| match (row.state.as_str(), row.answered) {
+            ("", true) => "answered".to_owned(),
+            ("", false) => "unanswered".to_owned(),
+            (state, _) => state.to_lowercase(),
+        };
+        self.table(
+            &["SWITCH", "ZONE>", "PROTOCOL", "ORIGINAL", "REPLY", "STATE", "MARK", "LEFT>", "PACKETS>"],
+            rows.iter().map(|row| {
+                vec![
+                    row.switch.clone(),
+                    row.zone.to_string(),
+                    row.protocol.clone(),
+                    row.original.clone(),
+                    row.reply.clone(),
+                    state(row),
+                    if row.mark == 0 { String::new() } else { format!("{:#x}", row.mark) },
+                    format!("{} s", row.timeout),
+                    count(row.packets + row.reply_packets),
+                ]
             }),
         )
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_datapath::Counters;
+use netloom_datapath::{Counters, Tracker};
 use netloom_flow::{BridgeId, PortId};
 use netloom_openflow::Message;
 use netloom_openflow::session::{Request, Session};
@@ -25,6 +25,7 @@ pub(crate) struct Hub {
     counters: Vec<Arc<Counters>>,
     /// Who carries out packet-outs. Dropped before the worker is.
     worker: Option<Caller>,
+    tracker: Arc<Tracker>,
     members: Mutex<BTreeMap<u64, Member>>,
     next: AtomicU64,
     joined: Notify,
@@ -57,6 +58,7 @@ impl Hub {
         punts: Arc<Punts>,
         counters: Vec<Arc<Counters>>,
         worker: Option<Caller>,
+        tracker: Arc<Tracker>,
     ) -> Self {
         Self {
             switch,
@@ -64,6 +66,7 @@ impl Hub {
             punts,
             counters,
             worker,
+            tracker,
             members: Mutex::default(),
             next: AtomicU64::new(0),
             joined: Notify::new(),
@@ -146,6 +149,9 @@ impl Hub {
         notify(&mut model, &members, Some((id, &mut *session)));
         drop(model);
         drop(members);
+        for filter in &handled.flushes {
+            self.tracker.flush(filter);
+        }
         for answer in handled.answers {
             put(session, request, answer);
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, RwLock};
 
 use netloom_api::{Trace, TraceDrop, TraceLookup, TraceWhat};
-use netloom_datapath::{Attach, Change, PoolLimit, PortSpec, Slowpath, Worker, WorkerConfig};
+use netloom_datapath::{Attach, Change, PoolLimit, PortSpec, Slowpath, Tracker, Worker, WorkerConfig};
 use netloom_flow::{
     Branch, DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, Punt,
     RecircId, TenantId, Translation, Upcall, word,
@@ -37,13 +37,21 @@ pub(crate) struct Follower<'a> {
     given: Option<(PacketMask, Box<[DpAction]>)>,
     budget: usize,
     now: Nanos,
+    /// What is known of connections; nothing is changed about them.
+    tracker: Arc<Tracker>,
 }
 
 impl<'a> Follower<'a> {
     /// For one packet of a lab.
-    pub(crate) fn new(model: &'a RwLock<Switch>, chart: &'a Chart, now: Nanos) -> Self {
+    pub(crate) fn new(
+        model: &'a RwLock<Switch>,
+        tracker: &Arc<Tracker>,
+        chart: &'a Chart,
+        now: Nanos,
+    ) -> Self {
+        let tracker = Arc::new(Tracker::shadow(tracker));
         let (story, desk, departing, given) = Default::default();
-        Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now }
+        Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now, tracker }
     }
 
     /// The way of a frame that a node sends.
@@ -144,6 +152,7 @@ impl<'a> Follower<'a> {
             epoch: Epoch::new(),
             worker: 0,
             workers: 1,
+            tracker: Arc::clone(&self.tracker),
         };
         let mut worker = Worker::new(config);
         for (id, spot) in &self.chart.ports {

@@ -1,10 +1,11 @@
 //! Packets that the slow path cannot say anything about yet: the switch they came to is being changed.
 
-use netloom_flow::{DropReason, Nanos, PortId, RecircId};
+use netloom_flow::{DropReason, Nanos};
 use netloom_packet::Wire;
 
 use super::{Arrival, Wiring};
 use crate::frame::Frame;
+use crate::pass::Place;
 
 /// Most packets that wait; what comes then is dropped.
 const MOST: usize = 1_024;
@@ -28,13 +29,14 @@ impl Waiting {
 
 impl Wiring {
     /// Keeps a packet to be looked up again a little later.
-    pub(crate) fn wait(&mut self, port: PortId, recirc: RecircId, frame: &Frame<'_>, wire: Wire) {
+    pub(crate) fn wait(&mut self, at: Place, frame: &Frame<'_>, wire: Wire) {
+        let Place { port, recirc, ct } = at;
         let packet = if self.waiting.packets.len() < MOST { self.pool.own(frame) } else { None };
         let Some(packet) = packet else { return self.drop(port, DropReason::PoolExhausted, wire.packets) };
         if self.waiting.packets.is_empty() {
             self.waiting.due = self.now + PAUSE;
         }
-        self.waiting.packets.push(Arrival { packet, port, recirc });
+        self.waiting.packets.push(Arrival { packet, port, recirc, ct });
     }
 
     /// Has those that wait looked up again, if it is time; says whether there are any.

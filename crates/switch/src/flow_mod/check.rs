@@ -120,7 +120,6 @@ fn unsupported(action: &Action) -> Option<&'static str> {
     }
     match action {
         Action::Controller(controller) if controller.pause => Some("controller with pause"),
-        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
         Action::Learn(learn) if learn.limit != 0 || learn.result.is_some() => Some("learn with limit"),
         Action::DeleteField(_)
         | Action::PushPbb
@@ -128,8 +127,6 @@ fn unsupported(action: &Action) -> Option<&'static str> {
         | Action::Encap(_)
         | Action::Decap { .. }
         | Action::DecNshTtl
-        | Action::Ct(_)
-        | Action::CtClear
         | Action::Sample(_) => Some(action.name()),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! What comes of a message.
 
-use netloom_flow::{PortId, Translation};
+use netloom_flow::{ConnectionFilter, PortId, Translation};
 use netloom_openflow::frame::Head;
 use netloom_openflow::{Message, OfError};
 
@@ -37,6 +37,8 @@ pub struct Handled {
     pub injections: Vec<Injection>,
     /// A bundle that is not done yet: [`crate::Switch::go_on`].
     pub commit: Option<Box<Commit>>,
+    /// Connections to be forgotten by the datapath.
+    pub flushes: Vec<ConnectionFilter>,
     /// This connection is the primary one now: every other primary connection of the bridge is to be demoted
     /// ([`super::Connection::demote`]).
     pub demotes_others: bool,

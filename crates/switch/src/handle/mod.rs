@@ -10,6 +10,7 @@ mod bundle;
 mod commit;
 mod config;
 mod connection;
+mod conntrack;
 mod dispatch;
 mod error;
 mod flow;
