@@ -78,7 +78,6 @@ mod tests {
             place: "a.loom.yml:7".into(),
             trace: None,
             details: details.iter().map(|&detail| detail.into()).collect(),
-            trace: None,
         };
         let report = TestReport {
             items: vec![

@@ -30,10 +30,8 @@ impl Switch {
         self.all_or_none(now, |model| {
             let mut count = 0;
             for (at, line) in lines.iter().enumerate() {
-                let change = model.group_of_text(id, command, line);
-                count += change
-                    .and_then(|change| model.group_mod(id, change, now))
-                    .map_err(|error| (at, error))?;
+                let change = model.group_of_text(id, command, line).map_err(|error| (at, error))?;
+                count += model.group_mod(id, change, now).map_err(|error| (at, error))?;
             }
             Ok(count)
         })

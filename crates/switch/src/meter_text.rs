@@ -49,10 +49,8 @@ impl Switch {
         self.all_or_none(now, |model| {
             let mut count = 0;
             for (at, line) in lines.iter().enumerate() {
-                let done = change(verb, line).and_then(|(meter, command)| {
-                    model.meter_mod(id, meter, command, now).map_err(MeterTextError::from)
-                });
-                count += done.map_err(|error| (at, error))?;
+                let (meter, command) = change(verb, line).map_err(|error| (at, error))?;
+                count += model.meter_mod(id, meter, command, now).map_err(|error| (at, error.into()))?;
             }
             Ok(count)
         })

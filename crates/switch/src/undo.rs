@@ -48,23 +48,24 @@ impl Journal {
 }
 
 impl Switch {
-    /// Carries out changes that all hold, or none: then nothing is told of them either.
+    /// Carries out changes, all of them or none: if one fails, those before it are undone, and nobody is told of them. Not
+    /// while a bundle is being carried out.
     pub(crate) fn all_or_none<T, E>(
         &mut self,
         now: Nanos,
-        change: impl FnOnce(&mut Self) -> Result<T, E>,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let journal = std::mem::replace(&mut self.journal, Journal::new());
-        let told = std::mem::take(&mut self.outbox);
-        let done = change(self);
-        let mut steps = std::mem::replace(&mut self.journal, journal);
+        let mut told = std::mem::take(&mut self.outbox);
+        let done = work(self);
+        let mut undoable = std::mem::replace(&mut self.journal, journal);
         if done.is_err() {
-            self.undo_some(&mut steps, usize::MAX, now);
+            self.undo_some(&mut undoable, usize::MAX, now);
             self.outbox = told;
             self.advance();
         } else {
-            let mut new = std::mem::replace(&mut self.outbox, told);
-            self.outbox.append(&mut new);
+            told.append(&mut self.outbox);
+            self.outbox = told;
         }
         done
     }

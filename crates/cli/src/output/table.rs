@@ -40,6 +40,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
             out
         }
         Reply::Graph(graph) => paint.graph(graph),
+        Reply::Trace(way) if format.quiet => way.delivered.iter().map(|to| format!("{to}\n")).collect(),
         Reply::Trace(way) => trace::whole(way, style),
     }
 }

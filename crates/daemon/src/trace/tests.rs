@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use netloom_api::{Trace, TraceWhat};
+use netloom_datapath::{Tracker, TrackerConfig};
 use netloom_flow::{Epoch, FieldId, FlowMatch, Nanos, PacketMeta, PortId, TenantId, Upcall, extract};
 use netloom_switch::config::Origin;
 use netloom_switch::{Settings, Switch};
@@ -54,9 +55,14 @@ fn seat(node: usize, interface: usize) -> Seat {
     Seat { node, interface }
 }
 
+fn follower(paper: &Paper, now: u64) -> Follower<'_> {
+    let tracker = Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 100 }));
+    Follower::new(&paper.model, &tracker, &paper.chart, Nanos(now))
+}
+
 fn way(paper: &Paper, from: usize, to: usize, protocol: Protocol) -> Trace {
     let leg = legs(&paper.chart, from, to, protocol, false).unwrap().swap_remove(0);
-    Follower::new(&paper.model, &paper.chart, Nanos(1)).send(leg.from, leg.frame, leg.text)
+    follower(paper, 1).send(leg.from, leg.frame, leg.text)
 }
 
 #[test]
@@ -189,7 +195,7 @@ fn a_cached_flow_hides_no_packet_that_is_waited_for() {
     assert!(!watch.is_armed(), "one is enough");
     drop(model);
     let caught = caught.try_recv().unwrap();
-    let told = Follower::new(&paper.model, &paper.chart, Nanos(4)).resume(caught);
+    let told = follower(&paper, 4).resume(caught);
     assert_eq!(told.delivered, ["h2:eth0"]);
     let at = |wanted: &str| {
         told.steps
@@ -198,4 +204,12 @@ fn a_cached_flow_hides_no_packet_that_is_waited_for() {
     };
     assert!(at("s1") < at("s2") && at("s1").is_some(), "the whole way is told");
     watch.end(number);
+}
+
+#[test]
+fn every_reason_to_drop_a_packet_is_explained() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trace.md")).unwrap();
+    for reason in netloom_flow::DropReason::ALL {
+        assert!(text.contains(&format!("| {reason} |")), "docs/trace.md does not know `{reason}`");
+    }
 }

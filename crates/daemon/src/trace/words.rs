@@ -87,7 +87,12 @@ pub(crate) fn packet(key: &PacketKey) -> String {
 
 /// Which packets share a translation.
 pub(super) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String {
-    let rest = FlowMatch::new(FlowKey(headers(&key.0)), FlowMask(headers(&mask.0))).to_string();
+    let (values, mut bits) = (headers(&key.0), headers(&mask.0));
+    // That there is no tunnel and no mark goes without saying.
+    for index in (word::CT_LABEL..word::ETH_DST).filter(|index| values[*index] == 0) {
+        bits[index] = 0;
+    }
+    let rest = FlowMatch::new(FlowKey(values), FlowMask(bits)).to_string();
     let (again, seen) = (key.0[word::IN_PORT] & 0xffff_ffff, mask.0[word::TENANT] >> 48);
     let mut words = Vec::new();
     if again != 0 {
@@ -121,7 +126,13 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
     };
     let inner = |list: &[DpAction], key: &FlowKey| {
         let mut key = *key;
-        list.iter().map(|action| action_words(chart, &mut key, action)).collect::<Vec<_>>().join(", ")
+        match list {
+            [] => "drop".to_owned(),
+            list => {
+                let words = list.iter().map(|action| action_words(chart, &mut key, action));
+                words.collect::<Vec<_>>().join(", ")
+            }
+        }
     };
     match action {
         DpAction::Output(to) => format!("output:{}", port(to)),
@@ -138,8 +149,15 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         DpAction::PushVlan { tpid, tci } if *tpid == 0x8100 => format!("push_vlan({})", tci & 0xfff),
         DpAction::PushVlan { tpid, tci } => format!("push_vlan({},{tpid:#06x})", tci & 0xfff),
         DpAction::PopVlan => "pop_vlan".to_owned(),
-        DpAction::PushMpls { ethertype, lse } => format!("push_mpls({},{ethertype:#06x})", lse >> 12),
-        DpAction::PopMpls { ethertype } => format!("pop_mpls({ethertype:#06x})"),
+        DpAction::PushMpls { ethertype, lse } => {
+            set_type(key, *ethertype);
+            key.0[word::MPLS] = key.0[word::MPLS] >> 32 | u64::from(*lse) << 32;
+            format!("push_mpls({},{ethertype:#06x})", lse >> 12)
+        }
+        DpAction::PopMpls { ethertype } => {
+            set_type(key, *ethertype);
+            format!("pop_mpls({ethertype:#06x})")
+        }
         DpAction::Clone(list) => format!("clone({})", inner(list, key)),
         DpAction::Userspace(_) => "controller".to_owned(),
         DpAction::Meter { passed, .. } => format!("meter({})", inner(&passed.actions, key)),
@@ -152,6 +170,10 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         DpAction::Recirculate(id) => format!("recirc({:#x})", id.0),
         DpAction::Drop(reason) => format!("drop ({reason})"),
     }
+}
+
+fn set_type(key: &mut FlowKey, ethertype: u16) {
+    key.0[word::ETH_DST] = key.0[word::ETH_DST] & !0xffff | u64::from(ethertype);
 }
 
 /// `ct(commit,zone=1,mark=0x7/0xff,nat(src=192.0.2.1))`
