@@ -42,6 +42,10 @@ impl FlowChanges {
         }
         let gone = old_ids.values().filter(|(flow, _)| !new_ids.contains_key(&id_of(flow)));
         changes.removed.extend(gone.map(|(flow, _)| flow.clone()));
+        let changes_hands = |bridge: &&Bridge| bridge.is_alone() != wanted.controller.is_empty();
+        if let Some(bridge) = present.filter(changes_hands) {
+            changes.removed.extend(others(bridge, &old_ids, &new_ids));
+        }
         Ok(changes)
     }
 }
@@ -51,6 +55,22 @@ pub(crate) fn present_flows(bridge: &Bridge) -> Result<Vec<(FlowText, Origin)>, 
     let names = |name: &str| bridge.port_named(name);
     let tables = Tables::of(&bridge.config, &names)?;
     configured_flows(&bridge.config, &tables.known(), &names)
+}
+
+/// Flows that no configuration asked for: they go with the first controller that comes, and with the last that goes.
+///
+/// Source: `connmgr_set_controllers` of OVS.
+fn others<'a>(
+    bridge: &'a Bridge,
+    old: &'a BTreeMap<FlowId, &(FlowText, Origin)>,
+    new: &'a BTreeMap<FlowId, &(FlowText, Origin)>,
+) -> impl Iterator<Item = FlowText> {
+    let rules = bridge.tables.values().flat_map(|table| table.rules.iter().map(|(_, _, rule)| rule));
+    let is_other = |rule: &&std::sync::Arc<crate::model::Rule>| {
+        let id = id_of(&rule.flow);
+        !old.contains_key(&id) && !new.contains_key(&id)
+    };
+    rules.filter(is_other).map(|rule| rule.flow.clone())
 }
 
 /// The flows a configuration asks for, as they were written; a bridge that is to learn by itself has one.

@@ -71,7 +71,7 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
         all.insert(id, (None, Some(flow.clone())));
     }
     let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-    for (_, _, rule) in rules.filter(|(_, _, rule)| *rule.origin != Origin::Learned) {
+    for (_, _, rule) in rules.filter(|(_, _, rule)| is_changed_by_hand(bridge, &rule.origin)) {
         all.entry(id_of(&rule.flow)).or_default().0 = Some(rule.flow.clone());
     }
     let differs = |(present, wanted): &Difference| match (present, wanted) {
@@ -79,4 +79,13 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
         _ => true,
     };
     all.into_values().filter(differs).collect()
+}
+
+/// Flows of the bridge's own controllers are what it has controllers for.
+fn is_changed_by_hand(bridge: &Bridge, origin: &Origin) -> bool {
+    match origin {
+        Origin::Learned | Origin::FailOpen => false,
+        Origin::Controller { target } => !bridge.config.controller.contains(target),
+        Origin::Default | Origin::File { .. } | Origin::Command => true,
+    }
 }

@@ -389,7 +389,11 @@ impl Execution<'_> {
                 })
             }
             // By `Programs::update`, once everything stands.
-            Action::StopRun(_) | Action::StartRun(_) => Ok(()),
+            Action::StopRun(_)
+            | Action::StartRun(_)
+            | Action::AddController(_)
+            | Action::ChangeController(_)
+            | Action::RemoveController(_) => Ok(()),
             Action::RemoveSwitch(_)
             | Action::AddSwitch(_)
             | Action::ChangeSwitch(_)

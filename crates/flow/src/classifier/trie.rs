@@ -125,7 +125,7 @@ impl Found {
 impl Trie {
     /// For a field of so many bits.
     pub(super) fn new(width: u8) -> Self {
-        let stride = if width < 32 { width / 2 } else { 16 };
+        let stride = if width < 32 { width / 4 * 3 } else { 16 };
         Self { nodes: Vec::new(), free: Vec::new(), root: NONE, tops: None, stride }
     }
 
