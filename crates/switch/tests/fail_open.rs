@@ -1,5 +1,7 @@
 //! Bridges with controllers: what goes with the first and the last, and what a bridge does on its own.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use netloom_flow::Action;
@@ -32,7 +34,7 @@ fn say(net: &mut Net, connection: &mut Connection, message: Message) -> Vec<Answ
 }
 
 fn origins(net: &Net) -> Vec<Origin> {
-    net.switch.flows("s1", "").unwrap().iter().map(|flow| flow.rule.origin.clone()).collect()
+    net.switch.flows("s1", "").unwrap().iter().map(|flow| Origin::clone(&flow.rule.origin)).collect()
 }
 
 /// How many flows a controller sees.

@@ -367,7 +367,6 @@ impl Tops {
         Self { stride, roots: vec![NONE; size].into(), occupied: vec![0; (2 * size).div_ceil(64)].into() }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the first bits only")]
     const fn slot(&self, value: u128) -> usize {
         (value >> (128 - self.stride as u32)) as usize
     }

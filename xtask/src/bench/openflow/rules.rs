@@ -32,6 +32,11 @@ impl Random {
     fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
+
+    fn one_of<const N: usize>(&mut self, all: [u64; N]) -> u64 {
+        let at = self.below(N as u64);
+        all.into_iter().zip(0..).find(|(_, n)| *n == at).map_or(0, |(value, _)| value)
+    }
 }
 
 /// A prefix of 32 bits as a mask.
@@ -51,7 +56,7 @@ pub(super) fn make(kind: Kind, count: usize) -> Vec<(u16, Vec<Demand>)> {
         let (src, dst) = if overlaps { before } else { (random.below(1 << 32), random.below(1 << 32)) };
         before = (src, dst);
         let long = |random: &mut Random| {
-            if overlaps { 32 } else { [16, 20, 24, 24, 28, 32][random.below(6) as usize] }
+            if overlaps { 32 } else { random.one_of([16, 20, 24, 24, 28, 32]) }
         };
         let (src_len, dst_len) = (long(&mut random), long(&mut random));
         let open = |random: &mut Random, odds: u64| kind == Kind::Firewall && random.below(100) < odds;
@@ -61,7 +66,7 @@ pub(super) fn make(kind: Kind, count: usize) -> Vec<(u16, Vec<Demand>)> {
         if kind != Kind::Route && !open(&mut random, 10) {
             demands.push((Field::IpProto, if tcp { 6 } else { 17 }, None));
             said += 8;
-            let port = [80, 443, 53, 22, 8080][random.below(5) as usize];
+            let port = random.one_of([80, 443, 53, 22, 8080]);
             let port = if random.below(2) == 0 { port } else { random.below(1 << 16) };
             if !open(&mut random, 40) {
                 demands.push((if tcp { Field::TcpDst } else { Field::UdpDst }, port, None));
