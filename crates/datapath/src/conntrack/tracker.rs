@@ -54,7 +54,7 @@ pub struct Tracker {
     expects: AtomicBool,
     timeouts: Mutex<Policies>,
     /// What this one is a shadow of.
-    base: Option<Arc<Tracker>>,
+    base: Option<Arc<Self>>,
 }
 
 /// Timeouts of all zones, and of those with their own.
