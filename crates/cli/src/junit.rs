@@ -76,8 +76,8 @@ mod tests {
             measured: "0 of 3 \"arrived\"".into(),
             ms: 12.5,
             place: "a.loom.yml:7".into(),
-            details: details.iter().map(|&detail| detail.into()).collect(),
             trace: None,
+            details: details.iter().map(|&detail| detail.into()).collect(),
         };
         let report = TestReport {
             items: vec![

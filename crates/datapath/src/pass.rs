@@ -142,7 +142,11 @@ impl Worker {
             }
             Err(miss) => miss,
         };
-        let translation = slow.translate(&Upcall { key: &key, packet: carried.frame.data(), now });
+        let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
+        let Some(translation) = slow.try_translate(&upcall) else {
+            wiring.wait(at, carried.frame, wire);
+            return Next::Done;
+        };
         let next = execute::run(wiring, carried, &translation.actions);
         translation.hits.add(wire.packets.into(), wire.bytes, tcp_flags, now);
         if translation.cacheable {

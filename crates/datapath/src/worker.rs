@@ -194,6 +194,10 @@ impl Worker {
     pub fn poll(&mut self, now: Nanos, slow: &mut dyn Slowpath) {
         self.wiring.now = now;
         self.depart(slow);
+        if self.wiring.resume() {
+            self.work = WORK;
+            self.pass_arrivals(slow);
+        }
         self.wiring.flush();
     }
 
@@ -210,7 +214,8 @@ impl Worker {
     /// When [`Self::poll`] is to be called next; `None`: not before something is received or changed.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        self.wiring.timers.next().map(|(due, _)| due)
+        let links = self.wiring.timers.next().map(|(due, _)| due);
+        links.into_iter().chain(self.wiring.waiting.deadline()).min()
     }
 
     /// Forgets cached flows that carried nothing since `before`. A call looks at some thousand flows (well under a

@@ -166,8 +166,11 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 #[test]
 fn what_is_not_carried_out_is_refused_by_name() {
     let mut net = Net::new(&plan(&[]).config, true);
-    for (actions, name) in
-    {
+    for (actions, name) in [
+        ("sample(probability=1,collector_set_id=1)", "sample"),
+        ("push_pbb:0x88e7", "push_pbb"),
+        ("decap", "decap"),
+    ] {
         let text = format!("ip,ct_state=+trk+est,actions={actions}");
         let added = net.switch.add_flow("s1", &text, Origin::Command, net.now);
         assert_eq!(added, Err(FlowError::Unsupported(name)), "{actions}");

@@ -21,4 +21,5 @@ mod links;
 mod nodes;
 mod openflow;
 mod programs;
+mod trace;
 mod updates;

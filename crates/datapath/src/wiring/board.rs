@@ -17,6 +17,7 @@ use crate::port::{Attach, Direction, Way};
 use crate::station::Station;
 use crate::transmit;
 use crate::wiring::links::link_id;
+use crate::wiring::waiting::Waiting;
 
 /// Most packets waiting for their lookup at another switch: beyond, they are going round in circles.
 const ARRIVALS: usize = 4_096;
@@ -42,6 +43,8 @@ pub(crate) struct Wiring {
     pub(crate) pool: Pool,
     pub(crate) counters: Arc<Counters>,
     pub(crate) arrivals: VecDeque<Arrival>,
+    /// Packets to be looked up again.
+    pub(crate) waiting: Waiting,
     /// Ports sent to since the last flush.
     pub(super) dirty: Vec<PortId>,
     /// By worker.
@@ -84,6 +87,7 @@ impl Wiring {
             pool: Pool::new(limit),
             counters,
             arrivals: VecDeque::new(),
+            waiting: Waiting::default(),
             dirty: Vec::new(),
             handoffs: (0..workers).map(|_| Vec::new()).collect(),
             punts: Vec::new(),

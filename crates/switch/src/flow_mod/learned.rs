@@ -22,7 +22,9 @@ impl Switch {
         limit: u32,
         used: Nanos,
     ) -> bool {
-        if !self.bridges.get(bridge).is_some_and(|bridge| bridge.may_learn(flow, limit)) {
+        // What is credited later brings it again.
+        let may = |bridge: &Bridge| bridge.may_learn(flow, limit);
+        if self.committing == Some(bridge) || !self.bridges.get(bridge).is_some_and(may) {
             return false;
         }
         if !self.rules.get(by).is_some_and(|state| learns(&state.rule.flow.actions)) {
@@ -66,8 +68,8 @@ impl Switch {
         for (table, cookie) in learned {
             let Some(bridge) = self.bridges.get(gone.bridge) else { return };
             let is_left = {
-                let mut rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-                rules.any(|(_, _, rule)| keeps(&rule.flow.actions, table, cookie))
+                let mut rules = bridge.tables.values().flat_map(|table| table.rules.rules());
+                rules.any(|rule| keeps(&rule.flow.actions, table, cookie))
             };
             if is_left {
                 continue;

@@ -7,6 +7,7 @@
 mod answer;
 mod asynchronous;
 mod bundle;
+mod commit;
 mod config;
 mod connection;
 mod conntrack;
@@ -14,6 +15,7 @@ mod dispatch;
 mod error;
 mod flow;
 mod group;
+mod hits;
 mod meter;
 mod multipart;
 mod packet_in;
@@ -24,4 +26,5 @@ mod role;
 mod table;
 
 pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use commit::Commit;
 pub use connection::{Connection, Kind};
