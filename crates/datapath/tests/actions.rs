@@ -149,6 +149,7 @@ fn punt() -> Arc<Punt> {
         max_len: 100,
         controller: 0,
         userdata: Box::default(),
+        paused: None,
         key: FlowKey::default(),
     })
 }

@@ -27,6 +27,7 @@ mod learn;
 mod mpls;
 mod normal;
 mod output;
+mod pause;
 mod pipeline;
 mod punt;
 mod recirc;
