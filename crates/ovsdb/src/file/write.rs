@@ -52,7 +52,8 @@ pub fn snapshot(database: &Database, comment: Option<&str>, date_ms: u64) -> Vec
 /// Whether a change cannot be told as a difference: readers take the difference to a default for the value, which
 /// is right only where the default is empty.
 fn needs_whole(schema: &Schema, change: &Change) -> bool {
-    let (Some(old), Some(new), Some(table)) = (&change.old, &change.new, schema.tables.get(change.table)) else {
+    let (Some(old), Some(new), Some(table)) = (&change.old, &change.new, schema.tables.get(change.table))
+    else {
         return false;
     };
     table.columns.iter().enumerate().any(|(at, column)| {

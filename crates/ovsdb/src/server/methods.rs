@@ -54,10 +54,17 @@ impl Server {
             "monitor_cond_change" => self.monitor_cond_change(session, &params),
             "monitor_cancel" => self.monitor_cancel(session, &params),
             "get_schema" => match self.named_database(method, &params) {
-                Ok(name) => Ok(self.databases.get(&name).map_or("null", |hosted| &hosted.schema_text).to_owned()),
+                Ok(name) => {
+                    Ok(self.databases.get(&name).map_or("null", |hosted| &hosted.schema_text).to_owned())
+                }
                 Err(error) => Err(error.to_json_text()),
             },
-            "list_dbs" => Ok(self.databases.keys().map(|name| Value::from(name.as_str())).collect::<Value>().to_string()),
+            "list_dbs" => Ok(self
+                .databases
+                .keys()
+                .map(|name| Value::from(name.as_str()))
+                .collect::<Value>()
+                .to_string()),
             "get_server_id" => Ok(format!("\"{}\"", self.id)),
             "lock" | "steal" => self.lock(session, method, &params),
             "unlock" => self.unlock(now, session, method, &params),
