@@ -270,7 +270,8 @@ fn two_controllers_are_told_what_they_ask_for_and_one_is_the_master() {
         assert_eq!(a.hear(12)[0], 2, "modified");
         b.hear(12);
         place.ok("link h1 s1 up");
-        (a.hear(12), b.hear(12));
+        a.hear(12);
+        b.hear(12);
         // Roles: one master, and the other may not write any more.
         a.say(24, 2, &role(2, 4));
         assert_eq!(a.hear(25)[3], 2);
@@ -293,7 +294,8 @@ fn two_controllers_are_told_what_they_ask_for_and_one_is_the_master() {
             &[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 7], [0, 0, 0, 0], [0, 0, 0, 0]].concat(),
         );
         b.barrier();
-        (a.quiet(), b.quiet());
+        a.quiet();
+        b.quiet();
         place.run("ping h1 h2 -4 -c 1");
         place.ok("link h1 s1 down");
         a.hear(12);
