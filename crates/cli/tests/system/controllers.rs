@@ -45,7 +45,7 @@ fn the_controller_that_is_built_in_makes_switches_learn() {
     for_each(|place| {
         pings(place, "learns", "learn", "");
         let plan = place.ok("plan lab.loom.yml");
-        assert!(plan.contains("nothing to do"), "its flows are no drift: {plan}");
+        assert!(plan.contains("Nothing to do"), "its flows are no drift: {plan}");
         place.ok("down");
     });
 }
@@ -64,8 +64,11 @@ fn testcontroller() -> Option<String> {
 fn the_test_controller_of_open_vswitch_controls_a_lab() {
     for_each(|place| {
         let Some(program) = testcontroller() else { return };
+        // In 1.5 that of OVS 3.1 sends packets with metadata that it has not set (`lib/learning-switch.c`).
+        let parts =
+            PARTS.replace("s1: {}, s2: {}", "s1: { openflow: OpenFlow13 }, s2: { openflow: OpenFlow10 }");
         let run = format!("{{ run: 'exec {program} ptcp:$NETLOOM_OPENFLOW:127.0.0.1' }}");
-        pings(place, "ovs", &run, "");
+        pings(place, "ovs", &run, &parts);
         place.ok("down");
     });
 }
@@ -267,8 +270,11 @@ fn two_controllers_are_told_what_they_ask_for_and_one_is_the_master() {
         assert_eq!(a.hear(12)[0], 2, "modified");
         b.hear(12);
         place.ok("link h1 s1 up");
-        (a.hear(12), b.hear(12));
+        a.hear(12);
+        b.hear(12);
         // Roles: one master, and the other may not write any more.
+        a.say(24, 2, &role(2, 4));
+        assert_eq!(a.hear(25)[3], 2);
         b.say(24, 3, &role(2, 5));
         assert_eq!(b.hear(25)[3], 2);
         a.barrier();
@@ -288,7 +294,8 @@ fn two_controllers_are_told_what_they_ask_for_and_one_is_the_master() {
             &[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 7], [0, 0, 0, 0], [0, 0, 0, 0]].concat(),
         );
         b.barrier();
-        (a.quiet(), b.quiet());
+        a.quiet();
+        b.quiet();
         place.run("ping h1 h2 -4 -c 1");
         place.ok("link h1 s1 down");
         a.hear(12);
@@ -363,7 +370,8 @@ fn a_switch_on_its_own_learns_or_stands_still_as_it_is_told() {
             } else {
                 eventually("it learns by itself", || flows().contains("NORMAL").then_some(()));
                 assert!(!flows().contains("priority=5"));
-                place.ok("ping h1 h2 -4 -c 1");
+                // The host itself gives the address up first that it had asked for in vain.
+                eventually("it forwards", || (place.run("ping h1 h2 -4 -c 1").code == 0).then_some(()));
                 assert!(place.ok("show s1").contains("on its own"));
             }
             let listener = UnixListener::bind(&path).unwrap();
@@ -414,10 +422,14 @@ fn up_says_who_is_not_there_and_an_edit_changes_it_in_place() {
 fn a_controller_in_a_node_is_reached_through_its_network() {
     for_each(|place| {
         let Some(program) = testcontroller() else { return };
+        // A node sees of /tmp only the folder of its lab.
+        let (path, words) = program.split_once(' ').unwrap();
+        std::fs::copy(path, place.path("controller")).unwrap();
+        let program = format!("./controller {words}");
         place.up(&format!(
             "netloom: 1\nname: inside\ncontrollers: {{ c0: {{ node: ctl, port: 6653 }} }}\n\
              nodes: {{ h1..2: {{}}, ctl: {{ run: 'exec {program} ptcp:6653' }} }}\n\
-             switches: {{ s1: {{ controller: c0, fail_mode: secure }}, s2: {{}} }}\n\
+             switches: {{ s1: {{ controller: c0, fail_mode: secure, openflow: OpenFlow13 }}, s2: {{}} }}\n\
              links: [ h1..2 -- s1, ctl -- s2 ]\n",
         ));
         assert_eq!(standing(place, "s1")["state"], "connected");
@@ -440,8 +452,8 @@ fn a_command_that_controls_ends_with_a_daemon_that_is_killed() {
             found.status.success()
         };
         assert!(runs());
-        let pid = std::fs::read_to_string(place.run_dir().join("killed/pid")).unwrap();
-        let pid: i32 = pid.split_whitespace().next().unwrap().parse().unwrap();
+        let labs: serde_json::Value = serde_json::from_str(&place.ok("ls labs -o json")).unwrap();
+        let pid = i32::try_from(labs["labs"][0]["pid"].as_i64().unwrap()).unwrap();
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(pid).unwrap(),
             rustix::process::Signal::KILL,
@@ -483,7 +495,7 @@ fn tls_is_spoken_with_whom_the_authority_has_signed_and_nobody_else() {
         }
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let lab = |ca: &str| {
-            two_hosts("tls", "controller: c0, fail_mode: secure").replacen(
+            two_hosts("tls", "controller: c0, fail_mode: secure, openflow: OpenFlow13").replacen(
                 "nodes:",
                 &format!(
                     "controllers:\n  c0: {{ target: 'ssl:127.0.0.1:{port}', key: switch-key.pem, certificate: switch.pem, ca: {ca} }}\n  \

@@ -25,8 +25,8 @@ pub(crate) struct Hub {
     tracked: Arc<Tracked>,
     punts: Arc<Punts>,
     counters: Vec<Arc<Counters>>,
-    /// Who carries out packet-outs. Dropped before the worker is.
-    worker: Option<Caller>,
+    /// Who carries out packet-outs. Let go before the worker ends, which waits for that.
+    worker: Mutex<Option<Caller>>,
     tracker: Arc<Tracker>,
     members: Mutex<BTreeMap<u64, Member>>,
     next: AtomicU64,
@@ -71,7 +71,7 @@ impl Hub {
             tracked,
             punts,
             counters,
-            worker,
+            worker: Mutex::new(worker),
             tracker,
             members: Mutex::default(),
             next: AtomicU64::new(0),
@@ -132,6 +132,11 @@ impl Hub {
             tracing::warn!(%bridge, ?turn, "controllers");
             slowpath::write(&self.switch).set_fail_open(bridge, turn == Turn::Open, now);
         }
+    }
+
+    /// Sends no packet any more.
+    pub(super) fn end(&self) {
+        drop(self.worker.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Comes back when somebody has joined, or packets wait.
@@ -248,7 +253,8 @@ impl Hub {
     /// Has packets carried out, and waits for it: who sends many is slowed down, and an answer to a later barrier means
     /// that they are on their way.
     fn inject(&self, injections: Vec<Injection>) {
-        let Some(worker) = self.worker.as_ref().filter(|_| !injections.is_empty()) else { return };
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(worker) = worker.as_ref().filter(|_| !injections.is_empty()) else { return };
         for Injection { in_port, frame, translation } in injections {
             let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));

@@ -90,6 +90,7 @@ impl Service {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.hub.end();
     }
 
     fn send(&self, order: Order) {
