@@ -37,7 +37,7 @@ pub(crate) struct Follower<'a> {
     given: Option<(PacketMask, Box<[DpAction]>)>,
     budget: usize,
     now: Nanos,
-    /// What is known of connections; nothing is changed about them.
+    /// What is known of connections: a shadow of the lab's.
     tracker: Arc<Tracker>,
 }
 
@@ -45,11 +45,10 @@ impl<'a> Follower<'a> {
     /// For one packet of a lab.
     pub(crate) fn new(
         model: &'a RwLock<Switch>,
-        tracker: &Arc<Tracker>,
+        tracker: Arc<Tracker>,
         chart: &'a Chart,
         now: Nanos,
     ) -> Self {
-        let tracker = Arc::new(Tracker::shadow(tracker));
         let (story, desk, departing, given) = Default::default();
         Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now, tracker }
     }

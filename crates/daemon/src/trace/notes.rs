@@ -143,8 +143,8 @@ impl<'a> Notes<'a> {
         self.crossing.push_back(next);
     }
 
-    fn again(&mut self, id: RecircId) {
-        self.decide("its inner headers are not known: it is parsed again".to_owned());
+    fn again(&mut self, id: RecircId, why: &str) {
+        self.decide(why.to_owned());
         self.story.expect(self.at, Where::Again(id));
     }
 
@@ -209,7 +209,8 @@ impl Recorder for Notes<'_> {
             Event::Forward(how) => self.forward(how),
             Event::Output { port, dp_port, cut, .. } => self.output(port, dp_port, cut),
             Event::Cross { port } => self.cross(port),
-            Event::Recirculate(id) => self.again(id),
+            Event::Recirculate(id) => self.again(id, "its inner headers are not known: it is parsed again"),
+            Event::Track(id) => self.again(id, "tracked, it is looked up again"),
             Event::Controller { reason } => {
                 let to = format!("controller ({})", reason_words(reason));
                 self.say(self.depth + 1, TraceWhat::Delivered { to });
