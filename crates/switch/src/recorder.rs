@@ -76,8 +76,6 @@ pub enum Event<'a> {
     LearnFlow(&'a FlowText),
     /// The packet is put aside until it was parsed again.
     Recirculate(RecircId),
-    /// The packet is put aside until it was tracked.
-    Track(RecircId),
     /// What follows is for packets that are longer than some length, or not. See [`Self::SideEnd`].
     Side {
         /// The length.

@@ -37,18 +37,19 @@ pub(crate) struct Follower<'a> {
     given: Option<(PacketMask, Box<[DpAction]>)>,
     budget: usize,
     now: Nanos,
-    /// What is known of connections: a shadow of the lab's.
+    /// What is known of connections; nothing is changed about them.
     tracker: Arc<Tracker>,
 }
 
 impl<'a> Follower<'a> {
-    /// For one packet of a lab.
+    /// For one packet of a lab. `tracker` is a shadow of the lab's; packets of one conversation share it.
     pub(crate) fn new(
         model: &'a RwLock<Switch>,
-        tracker: Arc<Tracker>,
+        tracker: &Arc<Tracker>,
         chart: &'a Chart,
         now: Nanos,
     ) -> Self {
+        let tracker = Arc::clone(tracker);
         let (story, desk, departing, given) = Default::default();
         Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now, tracker }
     }

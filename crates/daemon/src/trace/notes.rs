@@ -143,8 +143,13 @@ impl<'a> Notes<'a> {
         self.crossing.push_back(next);
     }
 
-    fn again(&mut self, id: RecircId, why: &str) {
-        self.decide(why.to_owned());
+    fn again(&mut self, id: RecircId) {
+        let is_tracked = self.action.as_ref().is_some_and(|action| action.starts_with("ct("));
+        self.decide(if is_tracked {
+            "looked up again, with what is known of its connection".to_owned()
+        } else {
+            "its inner headers are not known: it is parsed again".to_owned()
+        });
         self.story.expect(self.at, Where::Again(id));
     }
 
@@ -209,8 +214,7 @@ impl Recorder for Notes<'_> {
             Event::Forward(how) => self.forward(how),
             Event::Output { port, dp_port, cut, .. } => self.output(port, dp_port, cut),
             Event::Cross { port } => self.cross(port),
-            Event::Recirculate(id) => self.again(id, "its inner headers are not known: it is parsed again"),
-            Event::Track(id) => self.again(id, "tracked, it is looked up again"),
+            Event::Recirculate(id) => self.again(id),
             Event::Controller { reason } => {
                 let to = format!("controller ({})", reason_words(reason));
                 self.say(self.depth + 1, TraceWhat::Delivered { to });

@@ -57,7 +57,7 @@ fn seat(node: usize, interface: usize) -> Seat {
 
 fn follower(paper: &Paper, now: u64) -> Follower<'_> {
     let tracker = Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 100 }));
-    Follower::new(&paper.model, tracker, &paper.chart, Nanos(now))
+    Follower::new(&paper.model, &tracker, &paper.chart, Nanos(now))
 }
 
 fn way(paper: &Paper, from: usize, to: usize, protocol: Protocol) -> Trace {

@@ -142,11 +142,6 @@ impl Condition {
         self.clauses.is_empty() || self.clauses.iter().any(|clause| clause.matches(row))
     }
 
-    /// Whether [`Self::any`] holds for every row.
-    pub(crate) fn is_always(&self) -> bool {
-        self.clauses.is_empty() || self.clauses.contains(&Clause::Constant(true))
-    }
-
     /// The only row that can match, if a clause names it.
     pub(crate) fn wanted_uuid(&self) -> Option<Uuid> {
         self.wanted(UUID)?.single().and_then(Atom::as_uuid)

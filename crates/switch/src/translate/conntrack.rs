@@ -41,7 +41,7 @@ impl<'a> Translator<'a> {
             visiting.settled = true;
             let frames = vec![FrozenFrame::Set(Place::packet_out()), FrozenFrame::Enter(table)];
             let id = self.freeze(visiting, frames, true);
-            self.recorder.record(Event::Track(id));
+            self.recorder.record(Event::Recirculate(id));
         }
         visiting.flow.untrack();
         visiting.is_tracked = false;

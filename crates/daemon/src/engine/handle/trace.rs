@@ -77,13 +77,13 @@ impl Running {
             Ok(legs) => legs,
             Err(why) => return impossible(chart, from, to, why),
         };
-        let tracker = shadow(core);
+        let connections = shadow(core);
         let mut ways = all.into_iter().map(|leg| {
             let what = leg.what.clone();
-            (what, follow(core, &tracker, chart, leg))
+            (what, follow(core, chart, leg, &connections))
         });
         let Some((_, mut first)) = ways.next() else { return Trace::default() };
-        if first.reached && !is_translated(&tracker) {
+        if first.reached && !is_translated(&connections) {
             let lost_ones = ways.filter(|(_, way)| !way.reached);
             first.notes = lost_ones.map(|(what, way)| lost(&what, &way)).collect();
         }
@@ -106,13 +106,13 @@ impl Running {
             Ok(legs) => legs,
             Err(why) => return Some(impossible(&chart, from, to, why)),
         };
-        let tracker = shadow(core);
-        let mut ways = all.into_iter().map(|leg| follow(core, &tracker, &chart, leg));
+        let connections = shadow(core);
+        let mut ways = all.into_iter().map(|leg| follow(core, &chart, leg, &connections));
         let first = ways.next()?;
         if culprit.arrived {
             return first.reached.then_some(first);
         }
-        if first.reached && is_translated(&tracker) {
+        if first.reached && is_translated(&connections) {
             return None;
         }
         if first.reached { ways.find(|way| !way.reached) } else { Some(first) }
@@ -128,24 +128,24 @@ impl Running {
     }
 }
 
-/// Connections as the lab knows them; what a trace changes, only it sees.
+/// What is known of connections. What packets that are only followed add to it is known to them alone.
 fn shadow(core: &Core) -> Arc<Tracker> {
     Arc::new(Tracker::shadow(core.tracker()))
 }
 
 /// Whether addresses were translated: then the answer to what was received is another one than that to what was sent.
-fn is_translated(tracker: &Tracker) -> bool {
-    tracker.rows(&ConnectionFilter::default(), now()).iter().any(|row| {
+fn is_translated(connections: &Tracker) -> bool {
+    connections.rows(&ConnectionFilter::default(), now()).iter().any(|row| {
         let (there, back) = (row.original, row.reply);
         (there.src, there.src_port, there.dst, there.dst_port)
             != (back.dst, back.dst_port, back.src, back.src_port)
     })
 }
 
-fn follow(core: &Core, tracker: &Arc<Tracker>, chart: &Chart, leg: Leg) -> Trace {
+fn follow(core: &Core, chart: &Chart, leg: Leg, connections: &Arc<Tracker>) -> Trace {
     let Leg { from, to, text, frame, .. } = leg;
     let packet = described(&frame);
-    let follower = Follower::new(core.switch(), Arc::clone(tracker), chart, now());
+    let follower = Follower::new(core.switch(), connections, chart, now());
     let trace = follower.send(from, frame, text);
     let to = chart.lab.nodes.get(to).map(|node| node.name.clone());
     judged(Trace { packet, from: chart.seat_name(from), ..trace }, to)
@@ -156,7 +156,7 @@ fn at(core: &Core, chart: &Chart, switch: &str, matches: &FlowMatch) -> Result<T
         .map_err(|why| ApiError::new(ErrorKind::Usage, format!("{why}.")))?;
     let packet = described(&arrival.frame);
     let from = chart.ports.get(&arrival.port).map(|spot| spot.here.clone()).unwrap_or_default();
-    let follower = Follower::new(core.switch(), shadow(core), chart, now());
+    let follower = Follower::new(core.switch(), &shadow(core), chart, now());
     let trace = follower.enter(arrival.port, arrival.frame, arrival.tenant);
     Ok(judged(Trace { packet, from, ..trace }, None))
 }
@@ -188,7 +188,7 @@ fn catch(core: &Core, chart: &Chart, wish: Wish, ms: u64, sink: &Sink) -> Result
     let spot = chart.ports.get(&caught.place().0);
     let from = spot.map(|spot| if spot.seat.is_some() { &spot.there } else { &spot.here });
     let from = from.cloned().unwrap_or_default();
-    let trace = Follower::new(core.switch(), shadow(core), chart, now()).resume(caught);
+    let trace = Follower::new(core.switch(), &shadow(core), chart, now()).resume(caught);
     Ok(Trace { packet, from, live: true, ..trace })
 }
 
