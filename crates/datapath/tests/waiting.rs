@@ -28,7 +28,7 @@ fn waiting(net: &mut Net, connection: &Connection) -> PacketIn {
 }
 
 fn resume(net: &mut Net, connection: &mut Connection, message: PacketIn) -> Handled {
-    let bridge = net.model.switch.bridges().next().unwrap().0;
+    let bridge = net.model.switch.bridges().next().expect("a switch").0;
     let message = Message::Resume(Resume { packet_in: Box::new(message) });
     let counts = |_| PortTraffic::default();
     let mut handled = net.model.switch.handle(bridge, connection, message, &counts, net.now);

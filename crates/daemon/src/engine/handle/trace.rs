@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use netloom_api::{ApiError, ErrorKind, Family, Trace, TracePath};
 use netloom_datapath::Tracker;
-use netloom_flow::{FieldId, FlowMatch, FlowTextError, PacketMeta, TenantId, extract};
+use netloom_flow::{ConnectionFilter, FieldId, FlowMatch, FlowTextError, PacketMeta, TenantId, extract};
 use netloom_lab::address::Family as AddressFamily;
 use netloom_lab::expect::{Culprit, ProbeKind};
 use netloom_lab::lab::{End, Node};
@@ -83,7 +83,7 @@ impl Running {
             (what, follow(core, chart, leg, &connections))
         });
         let Some((_, mut first)) = ways.next() else { return Trace::default() };
-        if first.reached {
+        if first.reached && !is_translated(&connections) {
             let lost_ones = ways.filter(|(_, way)| !way.reached);
             first.notes = lost_ones.map(|(what, way)| lost(&what, &way)).collect();
         }
@@ -112,6 +112,9 @@ impl Running {
         if culprit.arrived {
             return first.reached.then_some(first);
         }
+        if first.reached && is_translated(&connections) {
+            return None;
+        }
         if first.reached { ways.find(|way| !way.reached) } else { Some(first) }
     }
 
@@ -128,6 +131,15 @@ impl Running {
 /// What is known of connections. What packets that are only followed add to it is known to them alone.
 fn shadow(core: &Core) -> Arc<Tracker> {
     Arc::new(Tracker::shadow(core.tracker()))
+}
+
+/// Whether addresses were translated: then the answer to what was received is another one than that to what was sent.
+fn is_translated(connections: &Tracker) -> bool {
+    connections.rows(&ConnectionFilter::default(), now()).iter().any(|row| {
+        let (there, back) = (row.original, row.reply);
+        (there.src, there.src_port, there.dst, there.dst_port)
+            != (back.dst, back.dst_port, back.src, back.src_port)
+    })
 }
 
 fn follow(core: &Core, chart: &Chart, leg: Leg, connections: &Arc<Tracker>) -> Trace {
