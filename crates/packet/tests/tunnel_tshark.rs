@@ -40,6 +40,9 @@ const FIELDS: [&str; 19] = [
     "_ws.malformed",
 ];
 
+/// Fields and their values.
+type Said = Vec<(&'static str, &'static str)>;
+
 fn packet(six: bool, header: Header<'_>, dst_port: u16, offload: bool) -> Vec<u8> {
     let ends = if six {
         Ends::V6([0xfd00, 0, 0, 0, 0, 0, 0, 1].into(), [0xfd00, 0, 0, 0, 0, 0, 0, 2].into())
@@ -63,7 +66,7 @@ fn packet(six: bool, header: Header<'_>, dst_port: u16, offload: bool) -> Vec<u8
 }
 
 /// Packets and what Wireshark should say about them: as many values as there are [`FIELDS`], empty ones left out.
-fn cases() -> Vec<(Vec<u8>, Vec<(&'static str, &'static str)>)> {
+fn cases() -> Vec<(Vec<u8>, Said)> {
     let gbp = Some(Gbp { policy: 513, flags: 0x48 });
     let gre = Gre { protocol: gre::TEB, csum: true, key: Some(0x0102_0304), seq: Some(9) };
     let session = Session { vlan: 5, cos: 1, en: 0, truncated: false, id: 99 };
