@@ -1,7 +1,7 @@
 //! All connections of a lab, and their way to the switch model.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_datapath::Counters;
@@ -28,7 +28,12 @@ pub(crate) struct Hub {
     members: Mutex<BTreeMap<u64, Member>>,
     next: AtomicU64,
     joined: Notify,
+    /// Packets of packet-outs that were not waited for.
+    injected: AtomicUsize,
 }
+
+/// Most packets of packet-outs that are not waited for.
+const INJECTED: usize = 64;
 
 /// A connection that has agreed on a version.
 #[derive(Debug)]
@@ -67,6 +72,7 @@ impl Hub {
             members: Mutex::default(),
             next: AtomicU64::new(0),
             joined: Notify::new(),
+            injected: AtomicUsize::new(0),
         }
     }
 
@@ -117,6 +123,10 @@ impl Hub {
 
     /// Carries out a message, and puts the answers into the session.
     pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
+        if !matches!(message, Message::FlowMod(_) | Message::PacketOut(_)) {
+            // Whatever is answered stands behind the packets that were sent before it was asked.
+            self.settle();
+        }
         let mut members = self.members();
         let Some(member) = members.get_mut(&id) else { return };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
@@ -171,8 +181,7 @@ impl Hub {
         }
     }
 
-    /// Has packets carried out, and waits for it: who sends many is slowed down, and an answer to a later barrier means
-    /// that they are on their way.
+    /// Has packets carried out. Now and then it waits for it: who sends many is slowed down.
     fn inject(&self, injections: Vec<Injection>) {
         let Some(worker) = self.worker.as_ref().filter(|_| !injections.is_empty()) else { return };
         for Injection { in_port, frame, translation } in injections {
@@ -180,7 +189,18 @@ impl Hub {
             self.tracked.add(Arc::clone(&translation));
             worker.send(Mail::Inject(in_port, frame, translation));
         }
-        worker.barrier();
+        if self.injected.fetch_add(1, Ordering::Relaxed) + 1 >= INJECTED {
+            self.settle();
+        }
+    }
+
+    /// Waits until every packet of a packet-out is on its way.
+    fn settle(&self) {
+        if self.injected.swap(0, Ordering::Relaxed) > 0
+            && let Some(worker) = &self.worker
+        {
+            worker.barrier();
+        }
     }
 
     fn traffic(&self, port: PortId) -> PortTraffic {

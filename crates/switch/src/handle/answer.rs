@@ -37,6 +37,8 @@ pub struct Handled {
     pub injections: Vec<Injection>,
     /// A bundle that is not done yet: [`crate::Switch::go_on`].
     pub commit: Option<Box<Commit>>,
+    /// A bundle that is done: drop it when the model is not held any more.
+    pub spent: Option<Box<Commit>>,
     /// This connection is the primary one now: every other primary connection of the bridge is to be demoted
     /// ([`super::Connection::demote`]).
     pub demotes_others: bool,
