@@ -31,7 +31,7 @@ fn count(net: &Net) -> usize {
 
 #[test]
 fn cached_packets_keep_a_flow_from_being_idle() {
-    let mut net = net(&["priority=9,tcp,idle_timeout=5,actions=output:2", "actions=drop"]);
+    let mut net = net(&["priority=9,tcp,idle_timeout=5,actions=output:2", "priority=0,actions=drop"]);
     let packet = Packet::tcp(1, 2, 80);
     pass(&mut net, 60, Some(&packet));
     assert_eq!((net.misses, net.hits), (1, 59), "all but the first came from the cache");
@@ -46,7 +46,8 @@ fn cached_packets_keep_a_flow_from_being_idle() {
 
 #[test]
 fn cached_packets_of_others_do_not() {
-    let mut net = net(&["priority=9,tcp,tp_dst=80,idle_timeout=5,actions=output:2", "actions=output:2"]);
+    let mut net =
+        net(&["priority=9,tcp,tp_dst=80,idle_timeout=5,actions=output:2", "priority=0,actions=output:2"]);
     net.send(dp(0, 1), &Packet::tcp(1, 2, 80));
     pass(&mut net, 5, Some(&Packet::tcp(1, 2, 81)));
     assert_eq!(count(&net), 1, "its neighbour's packets are not its own");
@@ -54,7 +55,8 @@ fn cached_packets_of_others_do_not() {
 
 #[test]
 fn a_hard_timeout_ends_a_flow_whatever_its_cached_packets() {
-    let mut net = net(&["priority=9,tcp,hard_timeout=5,idle_timeout=3,actions=output:2", "actions=drop"]);
+    let mut net =
+        net(&["priority=9,tcp,hard_timeout=5,idle_timeout=3,actions=output:2", "priority=0,actions=drop"]);
     let packet = Packet::tcp(1, 2, 80);
     pass(&mut net, 4, Some(&packet));
     assert_eq!(count(&net), 2);
