@@ -71,7 +71,6 @@ impl Node {
         Bits { value: (self.bits as u128) << 64, len: self.len }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a node has no more bits")]
     fn set_bits(&mut self, bits: Bits) {
         debug_assert!(bits.len <= NODE_BITS, "too long for a node");
         (self.bits, self.len) = ((bits.value >> 64) as u64, bits.len);
@@ -368,7 +367,6 @@ impl Tops {
         Self { stride, roots: vec![NONE; size].into(), occupied: vec![0; (2 * size).div_ceil(64)].into() }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the first bits only")]
     const fn slot(&self, value: u128) -> usize {
         (value >> (128 - self.stride as u32)) as usize
     }
