@@ -7,10 +7,20 @@ use serde_json::Value;
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
-    Request { id: Value, method: String, params: Value },
-    Notification { method: String, params: Value },
+    Request {
+        id: Value,
+        method: String,
+        params: Value,
+    },
+    Notification {
+        method: String,
+        params: Value,
+    },
     /// The result, or the error.
-    Reply { id: Value, result: Result<Value, Value> },
+    Reply {
+        id: Value,
+        result: Result<Value, Value>,
+    },
 }
 
 impl Message {

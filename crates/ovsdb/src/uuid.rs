@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(text.parse::<Uuid>().unwrap().to_string(), text);
         assert_eq!(text.to_uppercase().parse::<Uuid>().unwrap().to_string(), text);
         assert_eq!(Uuid::ZERO.to_string(), "00000000-0000-0000-0000-000000000000");
-        for wrong in ["", "0123", &text[1..], "0123abcd-4567-89ef-0123_456789abcdef", &text.replace('d', "g")] {
+        for wrong in ["", "0123", &text[1..], "0123abcd-4567-89ef-0123_456789abcdef", &text.replace('d', "g")]
+        {
             assert_eq!(wrong.parse::<Uuid>(), Err(NotUuid), "{wrong}");
         }
     }

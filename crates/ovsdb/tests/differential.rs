@@ -126,7 +126,9 @@ fn operation(random: &mut Random, leaves: bool) -> Value {
             node["name"] = value(random, "name", false);
             json!({"op": "insert", "table": "Node", "row": node})
         }
-        4..=5 => json!({"op": "update", "table": "Node", "where": by_name(random), "row": row(random, &NODE, leaves)}),
+        4..=5 => {
+            json!({"op": "update", "table": "Node", "where": by_name(random), "row": row(random, &NODE, leaves)})
+        }
         6..=9 => {
             let column = random.of(&NODE);
             let mutator = random.of(&["+=", "-=", "*=", "/=", "%=", "insert", "delete", "insert", "delete"]);
@@ -135,7 +137,9 @@ fn operation(random: &mut Random, leaves: bool) -> Value {
         }
         10 => json!({"op": "delete", "table": "Node", "where": by_name(random)}),
         11 => json!({"op": "delete", "table": random.of(&["Watch", "Leaf"]), "where": []}),
-        12 => json!({"op": "select", "table": "Node", "where": clauses(random), "columns": ["name", "n", "set", "leaves"]}),
+        12 => {
+            json!({"op": "select", "table": "Node", "where": clauses(random), "columns": ["name", "n", "set", "leaves"]})
+        }
         13 => json!({"op": "insert", "table": "Watch", "row": row(random, &["leaf", "by"], leaves)}),
         14 => json!({"op": "wait", "table": "Node", "where": by_name(random), "columns": ["n"], "timeout": 0,
                      "until": random.of(&["==", "!="]), "rows": [{"n": random.below(3)}]}),
@@ -188,7 +192,8 @@ fn blur(mut message: Value) -> Value {
         }
     }
     // The names of databases come in any order.
-    if let Some(names) = message["result"].as_array_mut().filter(|result| result.iter().all(Value::is_string)) {
+    if let Some(names) = message["result"].as_array_mut().filter(|result| result.iter().all(Value::is_string))
+    {
         names.sort_by_key(Value::to_string);
     }
     // The real server has no history to tell from: its transactions have no names.
@@ -222,7 +227,10 @@ impl Both {
         let wanted = side(&mut self.real, session, id, method, params);
         let found = side(&mut self.ours, session, id, method, params);
         for (at, (wanted, found)) in wanted.iter().zip(&found).enumerate() {
-            assert_eq!(found, wanted, "\nours (left) and the real one after request {id}, at session {at}:\n{params}");
+            assert_eq!(
+                found, wanted,
+                "\nours (left) and the real one after request {id}, at session {at}:\n{params}"
+            );
         }
         found[session].last().cloned().unwrap_or_default()
     }
@@ -335,16 +343,28 @@ fn methods_answer_the_same() {
         (1, "monitor_cond_change", json!([3, 3, {"Node": {"where": []}}])),
         (1, "monitor_cond_change", json!([9, 3, {}])),
         (1, "monitor_cond_change", json!([3, null, {}])),
-        (0, "transact", json!(["db", {"op": "insert", "table": "Node", "row": {"name": "one", "many": "m"}}])),
+        (
+            0,
+            "transact",
+            json!(["db", {"op": "insert", "table": "Node", "row": {"name": "one", "many": "m"}}]),
+        ),
         (1, "monitor_cond_change", json!([3, "four", {"Node": [{"where": [["name", "==", "one"]]}]}])),
-        (0, "transact", json!(["db", {"op": "update", "table": "Node", "where": [["_uuid", "==", ["uuid", "$0"]]],
-            "row": {"name": "two"}}])),
+        (
+            0,
+            "transact",
+            json!(["db", {"op": "update", "table": "Node", "where": [["_uuid", "==", ["uuid", "$0"]]],
+            "row": {"name": "two"}}]),
+        ),
         (1, "monitor_cancel", json!(["four"])),
         (1, "monitor_cancel", json!(["four"])),
         (1, "monitor_cancel", json!([])),
         (0, "transact", json!(["db", {"op": "delete", "table": "Node", "where": []}])),
-        (2, "monitor_cond", json!(["_Server", ["s"], {"Database": [{"columns": ["name", "model", "connected",
-            "leader", "cid", "index"]}]}])),
+        (
+            2,
+            "monitor_cond",
+            json!(["_Server", ["s"], {"Database": [{"columns": ["name", "model", "connected",
+            "leader", "cid", "index"]}]}]),
+        ),
         (0, "convert", json!(["db", {"name": "other", "version": "1.0.0", "tables": {}}])),
         (0, "convert", json!(["db", 5])),
     ] {
@@ -367,7 +387,11 @@ fn the_switch_s_own_schema_is_read_and_told_the_same() {
     both.ask(0, "transact", &json!(["Open_vSwitch", {"op": "insert", "table": "Open_vSwitch", "row": {}}]));
     let all: serde_json::Map<String, Value> =
         schema["tables"].as_object().unwrap().keys().map(|name| (name.clone(), json!({}))).collect();
-    both.ask(1, "monitor_cond_since", &json!(["Open_vSwitch", 1, all, "00000000-0000-0000-0000-000000000000"]));
+    both.ask(
+        1,
+        "monitor_cond_since",
+        &json!(["Open_vSwitch", 1, all, "00000000-0000-0000-0000-000000000000"]),
+    );
     for n in 0..10 {
         let (bridge, port) = (format!("br{n}"), format!("eth{n}"));
         both.ask(0, "transact", &json!(["Open_vSwitch",
@@ -391,6 +415,10 @@ fn the_switch_s_own_schema_is_read_and_told_the_same() {
         {"op": "update", "table": "Bridge", "where": [["name", "==", "br3"]], "row": {"fail_mode": ["set", []]}},
         {"op": "mutate", "table": "Bridge", "where": [], "mutations": [
             ["external_ids", "insert", ["map", [["a", "b"]]]], ["protocols", "delete", "OpenFlow10"]]}]));
-    both.ask(0, "transact", &json!(["Open_vSwitch",
-        {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"bridges": ["set", []]}}]));
+    both.ask(
+        0,
+        "transact",
+        &json!(["Open_vSwitch",
+        {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"bridges": ["set", []]}}]),
+    );
 }

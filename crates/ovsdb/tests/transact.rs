@@ -71,7 +71,8 @@ impl Fixture {
     }
 
     fn select(&mut self, table: &str, columns: &[&str]) -> Value {
-        let select = json!({"op": "select", "table": table, "where": [], "columns": columns, "sort": columns});
+        let select =
+            json!({"op": "select", "table": table, "where": [], "columns": columns, "sort": columns});
         self.ok(&[select])[0]["rows"].clone()
     }
 }
@@ -127,7 +128,10 @@ fn weak_references_vanish_with_their_row() {
         insert("Node", json!({"name": "n", "leaves": ["set", [["named-uuid", "a"], ["named-uuid", "b"]]]})),
         json!({"op": "insert", "table": "Leaf", "row": {"name": "a"}, "uuid-name": "a", "uuid": uuid}),
         json!({"op": "insert", "table": "Leaf", "row": {"name": "b"}, "uuid-name": "b"}),
-        insert("Watch", json!({"leaf": ["uuid", uuid], "one": ["set", [["named-uuid", "b"], ["uuid", uuid]]]})),
+        insert(
+            "Watch",
+            json!({"leaf": ["uuid", uuid], "one": ["set", [["named-uuid", "b"], ["uuid", uuid]]]}),
+        ),
     ]);
     let (_, commit) = fixture.run(&[mutate("leaves", "delete", json!(["uuid", uuid]))]);
     assert_eq!(commit.unwrap().changes.len(), 3, "node, leaf and watch in one commit");
@@ -162,8 +166,12 @@ fn an_index_lets_in_no_twin() {
                  \"name\".  First row, with UUID ";
     assert!(details.starts_with(begin), "{details}");
     assert!(details.contains("was inserted by this transaction."), "{details}");
-    assert!(details.contains("existed in the database before this transaction and was not modified"), "{details}");
-    let (_, details) = fixture.refused(&[insert("Node", json!({"name": "m"})), insert("Node", json!({"name": "m"}))]);
+    assert!(
+        details.contains("existed in the database before this transaction and was not modified"),
+        "{details}"
+    );
+    let (_, details) =
+        fixture.refused(&[insert("Node", json!({"name": "m"})), insert("Node", json!({"name": "m"}))]);
     assert!(details.contains("identical values (m)"), "{details}");
     // One may take the name that another one leaves.
     fixture.ok(&[
@@ -200,7 +208,12 @@ fn mutators_compute_and_refuse() {
         ("set", "+=", json!(1), json!(["set", [2, 3]])),
         ("set", "insert", json!(["set", [3, 4]]), json!(["set", [2, 3, 4]])),
         ("set", "delete", json!(["set", [1, 2, 3]]), json!(4)),
-        ("map", "insert", json!(["map", [["a", "9"], ["c", "3"]]]), json!(["map", [["a", "1"], ["b", "2"], ["c", "3"]]])),
+        (
+            "map",
+            "insert",
+            json!(["map", [["a", "9"], ["c", "3"]]]),
+            json!(["map", [["a", "1"], ["b", "2"], ["c", "3"]]]),
+        ),
         ("map", "delete", json!(["map", [["a", "9"], ["c", "3"]]]), json!(["map", [["a", "1"], ["b", "2"]]])),
         ("map", "delete", json!(["set", ["a"]]), json!(["map", [["b", "2"]]])),
         ("map", "delete", json!("b"), json!(["map", []])),
@@ -211,12 +224,34 @@ fn mutators_compute_and_refuse() {
     for (column, mutator, operand, tag, details) in [
         ("n", "/=", json!(0), "domain error", "Division by zero."),
         ("n", "*=", json!(i64::MAX), "range error", "Result of \"*=\" operation is out of range."),
-        ("n", "+=", json!(99), "constraint violation", "101 is not in the valid range -100 to 100 (inclusive)"),
-        ("set", "insert", json!(["set", [1, 2, 3]]), "constraint violation",
-            "Attempted to store 4 elements in set of up to 3 integers."),
-        ("name", "insert", json!("x"), "constraint violation", "Cannot mutate immutable column name in table Node."),
-        ("map", "+=", json!(1), "syntax error",
-            "Type mismatch: \"+=\" operator may not be applied to column map of type map of (string, string) pairs."),
+        (
+            "n",
+            "+=",
+            json!(99),
+            "constraint violation",
+            "101 is not in the valid range -100 to 100 (inclusive)",
+        ),
+        (
+            "set",
+            "insert",
+            json!(["set", [1, 2, 3]]),
+            "constraint violation",
+            "Attempted to store 4 elements in set of up to 3 integers.",
+        ),
+        (
+            "name",
+            "insert",
+            json!("x"),
+            "constraint violation",
+            "Cannot mutate immutable column name in table Node.",
+        ),
+        (
+            "map",
+            "+=",
+            json!(1),
+            "syntax error",
+            "Type mismatch: \"+=\" operator may not be applied to column map of type map of (string, string) pairs.",
+        ),
         ("n", "^=", json!(1), "unknown mutator", "No mutator named ^=."),
         ("x", "+=", json!(1), "unknown column", "No column x in table Node."),
     ] {
@@ -245,9 +280,11 @@ fn conditions_choose_rows() {
         (json!([true]), vec!["a", "b"]),
         (json!([false]), vec![]),
     ] {
-        let select = json!({"op": "select", "table": "Node", "where": clauses, "columns": ["name"], "sort": ["name"]});
+        let select =
+            json!({"op": "select", "table": "Node", "where": clauses, "columns": ["name"], "sort": ["name"]});
         let rows = fixture.ok(&[select])[0]["rows"].clone();
-        let found: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        let found: Vec<&str> =
+            rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
         assert_eq!(found, names, "{clauses}");
     }
     let refusal = fixture.refused(&[json!({"op": "select", "table": "Node", "where": [["n", "~", 1]]})]);
@@ -265,7 +302,8 @@ fn what_follows_an_error_is_null() {
     assert_eq!(result[0]["details"], "Parsing ovsdb operation 1 of 1 failed: No table named Nod.");
     let (result, _) = fixture.run(&[json!({"op": "fly"})]);
     assert_eq!(result[0]["details"], "Parsing ovsdb operation 1 of 1 failed: No operation \"fly\"");
-    let (result, _) = fixture.run(&[json!({"op": "assert", "lock": "mine"}), json!({"op": "assert", "lock": "other"})]);
+    let (result, _) =
+        fixture.run(&[json!({"op": "assert", "lock": "mine"}), json!({"op": "assert", "lock": "other"})]);
     assert_eq!(result, json!([{}, {"error": "not owner", "details": "Asserted lock other not held."}]));
 }
 

@@ -82,16 +82,13 @@ impl Atom {
     ) -> Result<Self, OvsdbError> {
         let atom = match (base.kind, json) {
             (AtomicType::Integer, json) => integer(json).map(Self::Integer),
-            (AtomicType::Real, Value::Number(number)) => {
-                number.as_f64().and_then(Real::new).map(Self::Real)
-            }
+            (AtomicType::Real, Value::Number(number)) => number.as_f64().and_then(Real::new).map(Self::Real),
             (AtomicType::Boolean, Value::Bool(value)) => Some(Self::Boolean(*value)),
             (AtomicType::String, Value::String(text)) => Some(Self::String(Arc::from(text.as_str()))),
             (AtomicType::Uuid, json) => Some(Self::Uuid(uuid_from_json(json, symbols)?)),
             _ => None,
         };
-        let atom =
-            atom.ok_or_else(|| OvsdbError::syntax(json, format!("expected {}", base.kind.name())))?;
+        let atom = atom.ok_or_else(|| OvsdbError::syntax(json, format!("expected {}", base.kind.name())))?;
         atom.check(base)?;
         Ok(atom)
     }
@@ -313,7 +310,10 @@ mod tests {
         let first = read(json!(["named-uuid", "a"])).unwrap();
         assert_eq!(read(json!(["named-uuid", "a"])).unwrap(), first);
         assert_ne!(read(json!(["named-uuid", "b"])).unwrap(), first);
-        assert_eq!(read(json!(["named-uuid", "a b"])).unwrap_err().details, "named-uuid string is not a valid <id>");
+        assert_eq!(
+            read(json!(["named-uuid", "a b"])).unwrap_err().details,
+            "named-uuid string is not a valid <id>"
+        );
         assert_eq!(symbols.insert("a", None), first.as_uuid());
         assert_eq!(symbols.insert("a", None), None);
     }
@@ -331,7 +331,10 @@ mod tests {
         let short = json!({"type": "string", "maxLength": 2});
         assert_eq!(refusal(short, json!("abc")), "\"abc\" length 3 is greater than maximum allowed length 2");
         let long = json!({"type": "string", "minLength": 2});
-        assert_eq!(refusal(long, json!("\u{e4}")), "\"\u{e4}\" length 1 is less than minimum allowed length 2");
+        assert_eq!(
+            refusal(long, json!("\u{e4}")),
+            "\"\u{e4}\" length 1 is less than minimum allowed length 2"
+        );
     }
 
     #[test]

@@ -385,7 +385,10 @@ mod tests {
         assert_eq!(refusal(&integers(), json!(["set", [1, 1]])).details, "set contains duplicate");
         assert_eq!(refusal(&integers(), json!(["set", [1, 1]])).tag, "ovsdb error");
         assert_eq!(refusal(&integers(), json!(["set", 1])).details, "expected [\"set\", <array>]");
-        assert_eq!(refusal(&numbers(), json!(["map", [[1, 1], [1, 2]]])).details, "map contains duplicate key");
+        assert_eq!(
+            refusal(&numbers(), json!(["map", [[1, 1], [1, 2]]])).details,
+            "map contains duplicate key"
+        );
         assert_eq!(refusal(&numbers(), json!(["map", [[1]]])).details, "expected 2-element array");
         assert_eq!(refusal(&numbers(), json!(5)).details, "expected [\"map\", <array>]");
         let one = column(json!("integer"));
@@ -398,7 +401,8 @@ mod tests {
 
     #[test]
     fn a_map_keeps_what_it_has() {
-        let pairs = |list: &[(i64, i64)]| Datum::map(list.iter().map(|&(k, v)| (k.into(), v.into())).collect());
+        let pairs =
+            |list: &[(i64, i64)]| Datum::map(list.iter().map(|&(k, v)| (k.into(), v.into())).collect());
         assert_eq!(pairs(&[(1, 1)]).union(&pairs(&[(1, 2), (2, 2)])), pairs(&[(1, 1), (2, 2)]));
         assert_eq!(pairs(&[(1, 1), (2, 2)]).subtract(&pairs(&[(1, 2), (2, 2)])), pairs(&[(1, 1)]));
         assert_eq!(pairs(&[(1, 1), (2, 2)]).subtract(&Datum::One(1.into())), pairs(&[(2, 2)]));

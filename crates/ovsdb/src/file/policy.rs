@@ -27,8 +27,7 @@ impl Compaction {
         if self.transactions < MIN_TRANSACTIONS || self.age_ms < MIN_INTERVAL_MS {
             return false;
         }
-        self.age_ms >= MAX_INTERVAL_MS
-            || self.bytes >= MIN_BYTES && self.bytes / 4 >= self.base_bytes
+        self.age_ms >= MAX_INTERVAL_MS || self.bytes >= MIN_BYTES && self.bytes / 4 >= self.base_bytes
     }
 }
 

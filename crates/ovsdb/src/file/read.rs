@@ -93,7 +93,10 @@ impl<'a> Records<'a> {
                 self.offset += length;
                 Ok(Some(Record { offset, json }))
             }
-            Err(_) if offset == 0 && !rest.starts_with(b"OVSDB JSON ".get(..rest.len().min(11)).unwrap_or(LEAD)) => {
+            Err(_)
+                if offset == 0
+                    && !rest.starts_with(b"OVSDB JSON ".get(..rest.len().min(11)).unwrap_or(LEAD)) =>
+            {
                 let begin = rest.get(..rest.len().min(16)).unwrap_or_default();
                 Err(FileError::NotStandalone(String::from_utf8_lossy(begin).into_owned()))
             }

@@ -162,7 +162,10 @@ mod tests {
         assert_eq!(details(&json!({"a": 1.0}), look), "fine", "1.0 is an integer");
         assert_eq!(details(&json!([1]), look), "Parsing a thing failed: Object expected.");
         assert_eq!(details(&json!({}), look), "Parsing a thing failed: Required 'a' member is missing.");
-        assert_eq!(details(&json!({"a": 1.5}), look), "Parsing a thing failed: Type mismatch for member 'a'.");
+        assert_eq!(
+            details(&json!({"a": 1.5}), look),
+            "Parsing a thing failed: Type mismatch for member 'a'."
+        );
         assert_eq!(
             details(&json!({"a": 1, "b": "1x"}), look),
             "Parsing a thing failed: Type mismatch for member 'b'."

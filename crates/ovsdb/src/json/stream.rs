@@ -219,7 +219,8 @@ mod tests {
         assert_eq!(error(b"{\"a\":[[[[["), StreamError::TooDeep(4));
         assert_eq!(error(&[b"{\"".as_slice(), &[b'a'; 50]].concat()), StreamError::TooLong(40));
         assert_eq!(error(&[b"{\"".as_slice(), &[b'a'; 50], b"\":1}"].concat()), StreamError::TooLong(40));
-        for wrong in [b"{]".as_slice(), b"{\"a\"}", b"{\"\xff\":1}", b"{\"a\":\"\\u0000\"}", b"{\"a\":1e999}"] {
+        for wrong in [b"{]".as_slice(), b"{\"a\"}", b"{\"\xff\":1}", b"{\"a\":\"\\u0000\"}", b"{\"a\":1e999}"]
+        {
             assert!(matches!(error(wrong), StreamError::NotJson(_)), "{wrong:?}");
         }
     }

@@ -62,7 +62,9 @@ pub(crate) fn initial(database: &Database, spec: &Spec) -> Option<String> {
     let schema = database.schema();
     let mut updates = Updates::new(schema);
     for (&at, wanted) in &spec.tables {
-        let Some(table) = schema.tables.get(at).filter(|_| wanted.select.has(Select::INITIAL)) else { continue };
+        let Some(table) = schema.tables.get(at).filter(|_| wanted.select.has(Select::INITIAL)) else {
+            continue;
+        };
         for row in database.rows(at).filter(|row| wanted.condition.any(row)) {
             let text = match spec.version {
                 Version::One => {
@@ -82,7 +84,9 @@ pub(crate) fn changed_condition(database: &Database, old: &Spec, new: &Spec) -> 
     let schema = database.schema();
     let mut updates = Updates::new(schema);
     for (&at, wanted) in &new.tables {
-        let Some(before) = old.tables.get(&at).filter(|before| before.condition != wanted.condition) else { continue };
+        let Some(before) = old.tables.get(&at).filter(|before| before.condition != wanted.condition) else {
+            continue;
+        };
         let Some(table) = schema.tables.get(at) else { continue };
         for row in database.rows(at) {
             let text = match (before.condition.any(row), wanted.condition.any(row)) {
@@ -114,7 +118,12 @@ fn update(table: &TableSchema, wanted: &TableSpec, version: Version, change: &Ch
         return None;
     }
     if let (Some(old), Some(new)) = (&old, &new)
-        && wanted.columns.iter().map(|(at, _)| at).chain(&wanted.watched).all(|at| old.get(*at) == new.get(*at))
+        && wanted
+            .columns
+            .iter()
+            .map(|(at, _)| at)
+            .chain(&wanted.watched)
+            .all(|at| old.get(*at) == new.get(*at))
     {
         return None;
     }
@@ -154,7 +163,9 @@ fn difference(table: &TableSchema, wanted: &TableSpec, old: Option<&Row>, new: O
             let mut out = String::from("{\"modify\":{");
             let mut first = true;
             for (at, select) in &wanted.columns {
-                let Some(column) = table.columns.get(*at).filter(|_| select.has(Select::MODIFY)) else { continue };
+                let Some(column) = table.columns.get(*at).filter(|_| select.has(Select::MODIFY)) else {
+                    continue;
+                };
                 if old.get(*at) == new.get(*at) {
                     continue;
                 }

@@ -51,9 +51,12 @@ impl Select {
         let what = What(table, " select");
         let mut members = Members::new(json, &what);
         let mut bits = 0;
-        for (name, kind) in
-            [("initial", Self::INITIAL), ("insert", Self::INSERT), ("delete", Self::DELETE), ("modify", Self::MODIFY)]
-        {
+        for (name, kind) in [
+            ("initial", Self::INITIAL),
+            ("insert", Self::INSERT),
+            ("delete", Self::DELETE),
+            ("modify", Self::MODIFY),
+        ] {
             if members.boolean(name).unwrap_or(true) {
                 bits |= kind.0;
             }

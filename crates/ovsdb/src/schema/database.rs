@@ -44,7 +44,10 @@ impl Schema {
         let tables = members.take("tables", Kinds::OBJECT).and_then(Value::as_object);
         members.finish()?;
         if let Some(version) = version.filter(|version| !is_version(version)) {
-            return Err(OvsdbError::syntax(json, format!("schema version \"{version}\" not in format x.y.z")));
+            return Err(OvsdbError::syntax(
+                json,
+                format!("schema version \"{version}\" not in format x.y.z"),
+            ));
         }
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let mut schema =
@@ -100,7 +103,8 @@ fn resolve(column: &mut ColumnSchema, known: &[(std::sync::Arc<str>, bool)]) -> 
     for (base, which) in bases.into_iter().flatten() {
         let Constraint::Reference(reference) = &mut base.constraint else { continue };
         let Ok(index) = known.binary_search_by(|(name, _)| (**name).cmp(&reference.table)) else {
-            let details = format!("column {} {which} refers to undefined table {}", column.name, reference.table);
+            let details =
+                format!("column {} {which} refers to undefined table {}", column.name, reference.table);
             return Err(OvsdbError::new("syntax error", details));
         };
         reference.index = index;
@@ -169,7 +173,10 @@ mod tests {
             (json!({"a": {"columns": {}}}), "table must have at least one column"),
             (json!({"a": {"columns": x, "maxRows": 0}}), "maxRows must be at least 1"),
             (json!({"a": {"columns": x, "indexes": [["y"]]}}), "y is not a valid column name"),
-            (json!({"a": {"columns": x, "indexes": [["x", "x"]]}}), "array of distinct column names expected"),
+            (
+                json!({"a": {"columns": x, "indexes": [["x", "x"]]}}),
+                "array of distinct column names expected",
+            ),
             (json!({"a": {"columns": x, "indexes": [[]]}}), "index must have at least one column"),
             (
                 json!({"a": {"columns": {"x": {"type": "string", "ephemeral": true}}, "indexes": [["x"]]}}),

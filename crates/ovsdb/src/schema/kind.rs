@@ -213,9 +213,9 @@ fn real_range(json: &Value, members: &mut Members<'_>) -> Result<Constraint, Ovs
 fn length_range(json: &Value, members: &mut Members<'_>) -> Result<Constraint, OvsdbError> {
     let mut bound = |name: &'static str, default: u32| match members.take(name, Kinds::INTEGER.optional()) {
         None => Ok(default),
-        Some(value) => integer(value).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| {
-            OvsdbError::syntax(value, format!("{name} out of valid range 0 to {}", u32::MAX))
-        }),
+        Some(value) => integer(value)
+            .and_then(|n| u32::try_from(n).ok())
+            .ok_or_else(|| OvsdbError::syntax(value, format!("{name} out of valid range 0 to {}", u32::MAX))),
     };
     let (min, max) = (bound("minLength", 0)?, bound("maxLength", u32::MAX)?);
     match (min, max) {
@@ -387,10 +387,19 @@ mod tests {
             (json!(5), "ovsdb type expected"),
             (json!({"key": "integer", "min": 2, "max": 3}), "ovsdb type fails constraint checks"),
             (json!({"key": "integer", "max": "many"}), "bad min or max value"),
-            (json!({"key": {"type": "integer", "minInteger": 2, "maxInteger": 1}}), "minInteger exceeds maxInteger"),
+            (
+                json!({"key": {"type": "integer", "minInteger": 2, "maxInteger": 1}}),
+                "minInteger exceeds maxInteger",
+            ),
             (json!({"key": {"type": "real", "minReal": 2, "maxReal": 1}}), "minReal exceeds maxReal"),
-            (json!({"key": {"type": "string", "minLength": 2, "maxLength": 1}}), "minLength exceeds maxLength"),
-            (json!({"key": {"type": "string", "minLength": -1}}), "minLength out of valid range 0 to 4294967295"),
+            (
+                json!({"key": {"type": "string", "minLength": 2, "maxLength": 1}}),
+                "minLength exceeds maxLength",
+            ),
+            (
+                json!({"key": {"type": "string", "minLength": -1}}),
+                "minLength out of valid range 0 to 4294967295",
+            ),
             (
                 json!({"key": {"type": "uuid", "refTable": "T", "refType": "no"}}),
                 "refType must be \"strong\" or \"weak\" (not \"no\")",

@@ -10,5 +10,5 @@ mod table;
 pub use column::ColumnSchema;
 pub use database::Schema;
 pub use kind::{AtomicType, BaseType, ColumnType, Constraint, Reference};
-pub(crate) use table::{UUID, VERSION, english_list};
 pub use table::TableSchema;
+pub(crate) use table::{UUID, VERSION, english_list};

@@ -50,8 +50,11 @@ impl TableSchema {
 
     /// The columns that messages list: names, in a sentence.
     pub(crate) fn column_list(&self, columns: &[usize]) -> String {
-        let names: Vec<String> =
-            columns.iter().filter_map(|&at| self.columns.get(at)).map(|c| format!("\"{}\"", c.name)).collect();
+        let names: Vec<String> = columns
+            .iter()
+            .filter_map(|&at| self.columns.get(at))
+            .map(|c| format!("\"{}\"", c.name))
+            .collect();
         let plural = if names.len() > 1 { "s" } else { "" };
         format!("column{plural} {}", english_list(&names))
     }
@@ -124,7 +127,8 @@ impl TableSchema {
         if columns.is_empty() {
             return Err(OvsdbError::syntax(json, "index must have at least one column"));
         }
-        let ephemeral = columns.iter().filter_map(|&at| self.columns.get(at)).find(|column| !column.persistent);
+        let ephemeral =
+            columns.iter().filter_map(|&at| self.columns.get(at)).find(|column| !column.persistent);
         if let Some(column) = ephemeral {
             let details = format!("ephemeral columns (such as {}) may not be indexed", column.name);
             return Err(OvsdbError::syntax(json, details));

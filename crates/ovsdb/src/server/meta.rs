@@ -39,14 +39,17 @@ impl Server {
 
     /// Writes the row of a database. A new row even if there was one: its schema may be another.
     pub(super) fn describe(&mut self, now: Now, name: &str) {
-        let Some(schema_text) = self.databases.get(name).map(|hosted| hosted.schema_text.clone()) else { return };
+        let Some(schema_text) = self.databases.get(name).map(|hosted| hosted.schema_text.clone()) else {
+            return;
+        };
         let uuid = self.uuids.generate();
         let version = self.uuids.generate();
         let Some(meta) = self.databases.get_mut(NAME) else { return };
         let schema = std::sync::Arc::clone(meta.database.schema());
         let Some(table) = schema.tables.first() else { return };
         let mut txn = Txn::default();
-        let is_old = |row: &Row| table.column("name").is_some_and(|at| *row.get(at) == Datum::One(name.into()));
+        let is_old =
+            |row: &Row| table.column("name").is_some_and(|at| *row.get(at) == Datum::One(name.into()));
         let old: Vec<_> = meta.database.rows(0).filter(|row| is_old(row)).map(|row| row.uuid()).collect();
         for uuid in old {
             txn.delete(&mut meta.database, (0, uuid));

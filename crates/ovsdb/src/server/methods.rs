@@ -54,10 +54,17 @@ impl Server {
             "monitor_cond_change" => self.monitor_cond_change(session, &params),
             "monitor_cancel" => self.monitor_cancel(session, &params),
             "get_schema" => match self.named_database(method, &params) {
-                Ok(name) => Ok(self.databases.get(&name).map_or("null", |hosted| &hosted.schema_text).to_owned()),
+                Ok(name) => {
+                    Ok(self.databases.get(&name).map_or("null", |hosted| &hosted.schema_text).to_owned())
+                }
                 Err(error) => Err(error.to_json_text()),
             },
-            "list_dbs" => Ok(self.databases.keys().map(|name| Value::from(name.as_str())).collect::<Value>().to_string()),
+            "list_dbs" => Ok(self
+                .databases
+                .keys()
+                .map(|name| Value::from(name.as_str()))
+                .collect::<Value>()
+                .to_string()),
             "get_server_id" => Ok(format!("\"{}\"", self.id)),
             "lock" | "steal" => self.lock(session, method, &params),
             "unlock" => self.unlock(now, session, method, &params),
@@ -93,7 +100,8 @@ impl Server {
 
     fn set_change_aware(&mut self, session: SessionId, params: &Value) -> Answer {
         let Some([Value::Bool(aware)]) = params.as_array().map(Vec::as_slice) else {
-            return Err(OvsdbError::syntax(params, "set_db_change_aware: true or false parameter expected").to_json_text());
+            return Err(OvsdbError::syntax(params, "set_db_change_aware: true or false parameter expected")
+                .to_json_text());
         };
         if let Some(session) = self.sessions.get_mut(&session) {
             session.change_aware = *aware;

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hosted::Hosted;
 use locks::Locks;
-pub use session::{CloseReason, SessionSettings};
 use session::Session;
+pub use session::{CloseReason, SessionSettings};
 
 use crate::store::Database;
 use crate::transact::{Change, Commit};
@@ -250,11 +250,8 @@ type Merged = BTreeMap<(usize, Uuid), Option<std::sync::Arc<crate::store::Row>>>
 /// The changes that lead from what rows were to what they are now.
 fn changes_since(database: &Database, before: &Merged) -> Vec<Change> {
     let now = |table, uuid| database.row(table, uuid).cloned();
-    let change = |(&(table, uuid), old): (&(usize, Uuid), &Option<std::sync::Arc<crate::store::Row>>)| Change {
-        table,
-        uuid,
-        old: old.clone(),
-        new: now(table, uuid),
+    let change = |(&(table, uuid), old): (&(usize, Uuid), &Option<std::sync::Arc<crate::store::Row>>)| {
+        Change { table, uuid, old: old.clone(), new: now(table, uuid) }
     };
     before.iter().map(change).collect()
 }

@@ -33,7 +33,8 @@ impl Server {
             (Some([_, id, requests, last]), Version::Three) => (id, requests, Some(last)),
             _ => return Err(OvsdbError::syntax(params, "invalid parameters")),
         };
-        let (Some(state), Some(hosted)) = (self.sessions.get_mut(&session), self.databases.get_mut(&name)) else {
+        let (Some(state), Some(hosted)) = (self.sessions.get_mut(&session), self.databases.get_mut(&name))
+        else {
             return Err(OvsdbError::syntax(params, "invalid parameters"));
         };
         let text = id.to_string();
@@ -117,7 +118,8 @@ impl Server {
         }
         let mut updates = Vec::new();
         for (id, monitor) in &mut state.monitors {
-            let (Some(merged), Some(hosted)) = (monitor.merged.take(), self.databases.get(&monitor.database)) else {
+            let (Some(merged), Some(hosted)) = (monitor.merged.take(), self.databases.get(&monitor.database))
+            else {
                 continue;
             };
             let changes = changes_since(&hosted.database, &merged);

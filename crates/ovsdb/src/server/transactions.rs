@@ -168,8 +168,12 @@ impl Server {
     fn end_monitors(&mut self, name: &str) {
         for (id, session) in &mut self.sessions {
             let of_it = |monitor: &super::session::Monitor| monitor.database == name;
-            let ended: Vec<String> =
-                session.monitors.iter().filter(|(_, monitor)| of_it(monitor)).map(|(id, _)| id.clone()).collect();
+            let ended: Vec<String> = session
+                .monitors
+                .iter()
+                .filter(|(_, monitor)| of_it(monitor))
+                .map(|(id, _)| id.clone())
+                .collect();
             if ended.is_empty() {
                 continue;
             }

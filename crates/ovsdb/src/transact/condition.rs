@@ -158,7 +158,9 @@ impl Condition {
     /// The value that a column must have.
     pub(crate) fn wanted(&self, wanted: usize) -> Option<&Datum> {
         self.clauses.iter().find_map(|clause| match clause {
-            Clause::Compare { column, function: Function::Equal, operand } if *column == wanted => Some(operand),
+            Clause::Compare { column, function: Function::Equal, operand } if *column == wanted => {
+                Some(operand)
+            }
             _ => None,
         })
     }

@@ -17,7 +17,8 @@ pub fn convert(source: &Database, schema: Schema, uuids: &mut UuidSource) -> Res
     let mut txn = Txn::default();
     let schema = std::sync::Arc::clone(database.schema());
     for (at, old) in source.schema().tables.iter().enumerate() {
-        let Some((table, new)) = schema.table(&old.name).and_then(|t| Some((t, schema.tables.get(t)?))) else {
+        let Some((table, new)) = schema.table(&old.name).and_then(|t| Some((t, schema.tables.get(t)?)))
+        else {
             continue;
         };
         for row in source.rows(at) {

@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::Txn;
 use super::commit::Commit;
 use super::operations::Execution;
-use super::Txn;
 use crate::data::Symbols;
 use crate::error::OvsdbError;
 use crate::json::{Kinds, Members};

@@ -70,9 +70,10 @@ impl Txn {
                 self.count_column(database, place, table, column, sides)?;
             }
         }
-        let kept = self.touched.iter().find(|((table, uuid), touched)| {
-            touched.references > 0 && database.row(*table, *uuid).is_none()
-        });
+        let kept = self
+            .touched
+            .iter()
+            .find(|((table, uuid), touched)| touched.references > 0 && database.row(*table, *uuid).is_none());
         kept.map_or(Ok(()), |((table, uuid), touched)| {
             let name = schema.tables.get(*table).map_or("", |table| &table.name);
             let n = touched.references;

@@ -22,15 +22,8 @@ enum Mutator {
 }
 
 impl Mutator {
-    const ALL: [Self; 7] = [
-        Self::Add,
-        Self::Subtract,
-        Self::Multiply,
-        Self::Divide,
-        Self::Modulo,
-        Self::Insert,
-        Self::Delete,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Add, Self::Subtract, Self::Multiply, Self::Divide, Self::Modulo, Self::Insert, Self::Delete];
 
     const fn name(self) -> &'static str {
         match self {

@@ -27,8 +27,7 @@ fn by_index(database: &Database, table: usize, condition: &Condition) -> Option<
     let indexes = &database.schema().tables.get(table)?.indexes;
     let rows = database.tables.get(table)?;
     indexes.iter().zip(&rows.indexes).find_map(|(columns, index)| {
-        let key: Option<IndexKey> =
-            columns.iter().map(|&column| condition.wanted(column).cloned()).collect();
+        let key: Option<IndexKey> = columns.iter().map(|&column| condition.wanted(column).cloned()).collect();
         Some(index.get(&key?).copied())
     })
 }

@@ -193,9 +193,9 @@ impl Names {
     fn text(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
-        while let Some(at) = (0..rest.len().saturating_sub(35)).find(|&at| {
-            rest.get(at..at + 36).is_some_and(|part| part.parse::<netloom_ovsdb::Uuid>().is_ok())
-        }) {
+        while let Some(at) = (0..rest.len().saturating_sub(35))
+            .find(|&at| rest.get(at..at + 36).is_some_and(|part| part.parse::<netloom_ovsdb::Uuid>().is_ok()))
+        {
             out.push_str(&rest[..at]);
             let uuid = &rest[at..at + 36];
             out.push_str(self.names.get(uuid).map_or("<uuid>", String::as_str));
