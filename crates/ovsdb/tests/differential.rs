@@ -1,6 +1,7 @@
 //! A few hundred transactions and monitors, asked of a real ovsdb-server and of ours: the answers and updates are the
 //! same but for UUIDs. Skips aloud where the program is missing.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
 #![expect(clippy::disallowed_methods, reason = "a real server takes its time to listen")]
 

@@ -1,5 +1,7 @@
 //! Random transactions against a simple model: maps of rows, references looked for everywhere, a sweep from the roots.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_ovsdb::file::{load, snapshot, transaction};

@@ -1,5 +1,7 @@
 //! The server: what waits, who lags, who breaks off; and a replica of it.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use netloom_ovsdb::replica::{Event, Transaction, TransactionResult};
 use netloom_ovsdb::server::{CloseReason, Write};
 use netloom_ovsdb::{Database, Now, Replica, Schema, Server, SessionId, SessionSettings, UuidSource};

@@ -1,5 +1,6 @@
 //! The real ovsdb-tool reads our files, and we read its. Skips aloud where the program is missing.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
 #![expect(clippy::disallowed_methods, reason = "shared with a test that waits for a server")]
 #![expect(dead_code, reason = "shared with a test that uses more of it")]
