@@ -131,11 +131,11 @@ impl Peer for Real {
         self.send(session, &json!(id), method, params);
         let mut received: Vec<Vec<Value>> = vec![Vec::new(); self.streams.len()];
         received[session] = self.until(session, &json!(id));
-        for other in 0..self.streams.len() {
+        for (other, received) in received.iter_mut().enumerate() {
             self.send(other, &json!("sync"), "echo", &json!([]));
             let mut more = self.until(other, &json!("sync"));
             more.pop();
-            received[other].extend(more);
+            received.extend(more);
         }
         received
     }
