@@ -1,6 +1,7 @@
 //! A few hundred transactions and monitors, asked of a real ovsdb-server and of ours: the answers and updates are the
 //! same but for UUIDs. Skips aloud where the program is missing.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
 #![expect(clippy::disallowed_methods, reason = "a real server takes its time to listen")]
 
@@ -187,11 +188,14 @@ fn blur(mut message: Value) -> Value {
     for one in message["result"].as_array_mut().into_iter().flatten() {
         let Some(error) = one.as_object_mut().filter(|one| one.contains_key("error")) else { continue };
         let details = error.get("details").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if error["error"] == "referential integrity violation" {
+        if error["error"] == "referential integrity violation" || details.contains("multiple rows in") {
             error.remove("details");
-        } else if let Some((begin, _)) = details.split_once("First row, with") {
-            error.insert("details".to_owned(), json!(begin));
         }
+    }
+    // The names of databases come in any order.
+    if let Some(names) = message["result"].as_array_mut().filter(|result| result.iter().all(Value::is_string))
+    {
+        names.sort_by_key(Value::to_string);
     }
     // The real server has no history to tell from: its transactions have no names.
     let is_since = message["result"].as_array().is_some_and(|r| r.len() == 3 && r[0].is_boolean());
@@ -271,7 +275,7 @@ fn random_transactions_and_monitors_go_the_same_way() {
     both.ask(4, "monitor", &json!(["db", {"a": 1}, picky]));
     let mut random = Random(2024);
     let (mut done, mut refused) = (0, 0);
-    for round in 0..600 {
+    for round in 0..1500 {
         let reply = both.ask(0, "transact", &transaction(&mut random));
         let is_error = |one: &Value| one.get("error").is_some();
         match reply["result"].as_array().is_some_and(|result| result.iter().any(is_error)) {

@@ -8,7 +8,7 @@ use super::read::{FileError, Records, Tail};
 use crate::data::Datum;
 use crate::error::OvsdbError;
 use crate::json::integer;
-use crate::schema::{Schema, TableSchema};
+use crate::schema::{ColumnType, Schema, TableSchema};
 use crate::store::{Database, Row, Stored};
 use crate::transact::Txn;
 use crate::uuid::{Uuid, UuidSource};
@@ -104,9 +104,13 @@ fn apply_row(
             let details = format!("No column {name} in table {}.", kind.name);
             return Err(OvsdbError::tagged(json, "unknown column", details));
         };
-        let value = Datum::from_json(&column.kind, value, None)?;
         let old = row.get(at);
-        let value = if is_diff && *old != column.default {
+        let applies = is_diff && *old != column.default;
+        // A difference may have more elements than the column, and fewer.
+        let many = ColumnType { min: 0, max: u32::MAX, ..column.kind.clone() };
+        let kind = if applies && column.kind.is_composite() { &many } else { &column.kind };
+        let value = Datum::from_json(kind, value, None)?;
+        let value = if applies {
             let new = old.apply_diff(&value, &column.kind);
             if !column.kind.allows(new.len()) {
                 return Err(OvsdbError::new("ovsdb error", "Datum crated by diff has size error"));

@@ -50,18 +50,19 @@ pub fn snapshot(database: &Database, comment: Option<&str>, date_ms: u64) -> Vec
 }
 
 /// Whether a change cannot be told as a difference: readers take the difference to a default for the value, which
-/// is right only where the default is empty.
+/// is right only where the default is empty; and some refuse a difference of more elements than the column may have.
 fn needs_whole(schema: &Schema, change: &Change) -> bool {
     let (Some(old), Some(new), Some(table)) = (&change.old, &change.new, schema.tables.get(change.table))
     else {
         return false;
     };
     table.columns.iter().enumerate().any(|(at, column)| {
+        let (old, new) = (old.get(at), new.get(at));
         column.persistent
             && column.kind.is_composite()
-            && !column.default.is_empty()
-            && *old.get(at) == column.default
-            && old.get(at) != new.get(at)
+            && old != new
+            && (!column.default.is_empty() && *old == column.default
+                || column.kind.max != u32::MAX && !column.kind.allows(old.diff(new, &column.kind).len()))
     })
 }
 

@@ -118,7 +118,12 @@ fn update(table: &TableSchema, wanted: &TableSpec, version: Version, change: &Ch
         return None;
     }
     if let (Some(old), Some(new)) = (&old, &new)
-        && wanted.columns.iter().all(|(at, _)| old.get(*at) == new.get(*at))
+        && wanted
+            .columns
+            .iter()
+            .map(|(at, _)| at)
+            .chain(&wanted.watched)
+            .all(|at| old.get(*at) == new.get(*at))
     {
         return None;
     }

@@ -1,6 +1,6 @@
 //! What a monitor is about: tables, columns, kinds of changes, conditions. Monitors with the same are told the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -83,6 +83,9 @@ pub(super) struct TableSpec {
     pub(super) select: Select,
     /// Which rows.
     pub(super) condition: Condition,
+    /// The columns that conditions ever looked at: as Open vSwitch does, a change of one is told, if only as a row
+    /// that changed in nothing.
+    pub(super) watched: BTreeSet<usize>,
 }
 
 /// What a monitor is about.
@@ -102,8 +105,12 @@ impl Spec {
         let mut tables = BTreeMap::new();
         for (name, requests) in requests {
             let (at, table) = named_table(schema, name)?;
-            let mut spec =
-                TableSpec { columns: Vec::new(), select: Select(0), condition: Condition::default() };
+            let mut spec = TableSpec {
+                columns: Vec::new(),
+                select: Select(0),
+                condition: Condition::default(),
+                watched: BTreeSet::new(),
+            };
             match requests.as_array() {
                 Some(requests) => {
                     requests.iter().try_for_each(|request| spec.add(table, version, request))?;
@@ -142,6 +149,7 @@ impl Spec {
                 }
                 let clauses = clauses.map_or(&[][..], Vec::as_slice);
                 monitored.condition = Condition::from_json(table, clauses, None)?;
+                monitored.watched.extend(monitored.condition.columns());
             }
         }
         Ok(spec)
@@ -181,6 +189,7 @@ impl TableSpec {
         }
         if let Some(clauses) = clauses {
             self.condition = Condition::from_json(table, clauses, None)?;
+            self.watched.extend(self.condition.columns());
         }
         Ok(())
     }

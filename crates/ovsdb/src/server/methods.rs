@@ -100,7 +100,8 @@ impl Server {
 
     fn set_change_aware(&mut self, session: SessionId, params: &Value) -> Answer {
         let Some([Value::Bool(aware)]) = params.as_array().map(Vec::as_slice) else {
-            return Err(OvsdbError::syntax(params, "true or false parameter expected").to_json_text());
+            return Err(OvsdbError::syntax(params, "set_db_change_aware: true or false parameter expected")
+                .to_json_text());
         };
         if let Some(session) = self.sessions.get_mut(&session) {
             session.change_aware = *aware;
@@ -132,7 +133,7 @@ impl Server {
             return Err(READ_ONLY.to_owned());
         }
         if !state.locks.remove(&name) {
-            let details = "\"unlock\" without \"lock\" or \"steal\"";
+            let details = "unlock: \"unlock\" without \"lock\" or \"steal\"";
             return Err(OvsdbError::syntax(params, details).to_json_text());
         }
         self.release_lock(now, session, &name);

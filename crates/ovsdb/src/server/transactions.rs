@@ -50,7 +50,8 @@ impl Server {
             twice |= pending.id == id;
         }
         if twice {
-            return self.answer(session, &id, &Err("\"duplicate request ID\"".to_owned()));
+            let error = OvsdbError::syntax(&params, "transact: duplicate request ID");
+            return self.answer(session, &id, &Err(error.to_json_text()));
         }
         let pending = Pending { session, id, params, created_ms: now.ms, deadline_ms: None };
         match self.attempt(now, &name, pending) {

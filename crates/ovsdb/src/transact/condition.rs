@@ -142,6 +142,14 @@ impl Condition {
         self.clauses.is_empty() || self.clauses.iter().any(|clause| clause.matches(row))
     }
 
+    /// The columns that it looks at.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.clauses.iter().filter_map(|clause| match clause {
+            Clause::Compare { column, .. } => Some(*column),
+            Clause::Constant(_) => None,
+        })
+    }
+
     /// The only row that can match, if a clause names it.
     pub(crate) fn wanted_uuid(&self) -> Option<Uuid> {
         self.wanted(UUID)?.single().and_then(Atom::as_uuid)

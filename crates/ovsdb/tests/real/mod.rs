@@ -131,11 +131,11 @@ impl Peer for Real {
         self.send(session, &json!(id), method, params);
         let mut received: Vec<Vec<Value>> = vec![Vec::new(); self.streams.len()];
         received[session] = self.until(session, &json!(id));
-        for other in 0..self.streams.len() {
+        for (other, received) in received.iter_mut().enumerate() {
             self.send(other, &json!("sync"), "echo", &json!([]));
             let mut more = self.until(other, &json!("sync"));
             more.pop();
-            received[other].extend(more);
+            received.extend(more);
         }
         received
     }
@@ -225,9 +225,17 @@ impl Names {
                     {
                         rows.sort_by_key(Value::to_string);
                     }
-                    (self.text(key), value)
+                    match self.text(key) {
+                        // Two rows without a name are told apart by what is in them.
+                        unknown if unknown == "<uuid>" => (format!("<uuid> {value}"), value),
+                        key => (key, value),
+                    }
                 };
                 object.iter().map(member).collect()
+            }
+            // The real one writes 15 digits, we as many as it takes to read the same number back.
+            Value::Number(number) if number.is_f64() => {
+                json!(format!("{:.14e}", number.as_f64().unwrap()).parse::<f64>().unwrap())
             }
             other => other.clone(),
         }
