@@ -100,6 +100,8 @@ impl Running {
         if wanted.is_empty() {
             return Vec::new();
         }
+        // Before, how they stand is how they stood.
+        core.openflow().barrier();
         let phase = "connect controllers";
         sink.send(Progress::Phase { phase: phase.to_owned(), total: wanted.len() as u64 });
         let until = netloom_sys::clock::now() + lab.options.settle.0;
