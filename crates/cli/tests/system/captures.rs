@@ -54,7 +54,13 @@ fn a_capture_holds_every_packet_that_passes() {
                 .then_some(())
         });
         place.ok("ping h1 h2 -4 -c 5");
-        // The last answers travel to the captures' files by a stream that says nothing when it is empty.
+        // The last answers travel to the captures' files by a stream that says nothing when it is empty; ten packets
+        // are 980 bytes, and each has a head of 32 at least.
+        eventually("the packets", || {
+            all.iter()
+                .all(|(_, file)| std::fs::metadata(place.path(file)).is_ok_and(|meta| meta.len() >= 1_300))
+                .then_some(())
+        });
         std::thread::sleep(std::time::Duration::from_millis(200));
         for child in running {
             let done = interrupt(child);
