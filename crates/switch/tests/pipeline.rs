@@ -172,7 +172,7 @@ fn what_is_not_carried_out_is_refused_by_name() {
         ("clone(ct_clear)", "ct_clear"),
         ("learn(table=1,limit=5)", "learn with limit"),
         ("controller(pause)", "controller with pause"),
-        ("push_pbb:0x88e7", "push_pbb"),
+        ("encap(ethernet)", "encap"),
         ("decap", "decap"),
     ] {
         let text = format!("ip,ct_state=+trk+est,actions={actions}");

@@ -25,6 +25,7 @@ mod learn;
 mod mpls;
 mod normal;
 mod output;
+mod pbb;
 mod pipeline;
 mod punt;
 mod recirc;
