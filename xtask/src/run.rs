@@ -55,7 +55,8 @@ pub(crate) fn command(program: &str, args: &[&str]) -> Command {
 
 /// Cargo, the one that runs this task.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), args)
+    let cargo = std::env::var_os("CARGO").and_then(|path| path.into_string().ok());
+    command(cargo.as_deref().unwrap_or("cargo"), args)
 }
 
 /// What a short command prints, empty if it cannot be run.

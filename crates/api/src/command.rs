@@ -301,6 +301,8 @@ pub enum Listing {
     Tenants,
     /// Why packets were dropped, and where.
     Drops,
+    /// Connections that switches track.
+    Conntrack,
 }
 
 /// Directions of a link.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, SCHEMA, SwitchRow,
-    TenantRow, TestRow, Trace,
+    ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
+    SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
 };
 
 /// The answer to a command.
@@ -31,6 +31,8 @@ pub enum Reply {
     Tenants(Vec<TenantRow>),
     /// Dropped packets.
     Drops(Vec<DropRow>),
+    /// Tracked connections.
+    Conntrack(Vec<ConnectionRow>),
     /// Flows.
     Flows(Vec<FlowRow>),
     /// How many flows were added, changed or removed.

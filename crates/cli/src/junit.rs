@@ -76,6 +76,7 @@ mod tests {
             measured: "0 of 3 \"arrived\"".into(),
             ms: 12.5,
             place: "a.loom.yml:7".into(),
+            trace: None,
             details: details.iter().map(|&detail| detail.into()).collect(),
         };
         let report = TestReport {

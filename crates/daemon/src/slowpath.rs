@@ -3,6 +3,7 @@
 //! A translation is made on the worker that met the miss, against a read view of the model. What it learns is written
 //! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::Slowpath;
@@ -47,9 +48,39 @@ impl Misses {
     }
 }
 
+/// The model for changing flows: not in the middle of a bundle.
+pub(crate) fn write_between(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGuard<'_, Switch> {
+    loop {
+        let model = write(switch);
+        if !model.is_committing() {
+            return model;
+        }
+        drop(model);
+        std::thread::yield_now();
+    }
+}
+
+impl Misses {
+    /// The model for reading, and whoever writes many things in a row knows that somebody waits.
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Switch> {
+        self.tracked.readers.fetch_add(1, Ordering::Relaxed);
+        let model = read(&self.switch);
+        self.tracked.readers.fetch_sub(1, Ordering::Relaxed);
+        model
+    }
+
+    /// Learns at once, has the rest credited later.
+    fn meet(&self, translation: &Arc<Translation>, now: Nanos) {
+        if Switch::is_met(translation) {
+            write(&self.switch).meet(translation, now);
+        }
+        self.tracked.add(Arc::clone(translation));
+    }
+}
+
 impl Slowpath for Misses {
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation> {
-        let model = read(&self.switch);
+        let model = self.read();
         let made = if self.watch.is_armed() {
             self.watch.translate(&model, upcall)
         } else {
@@ -57,9 +88,20 @@ impl Slowpath for Misses {
         };
         drop(model);
         let translation = Arc::new(made);
-        write(&self.switch).meet(&translation, upcall.now);
-        self.tracked.add(Arc::clone(&translation));
+        self.meet(&translation, upcall.now);
         translation
+    }
+
+    fn try_translate(&mut self, upcall: &Upcall<'_>) -> Option<Arc<Translation>> {
+        let model = self.read();
+        let mut made = model.try_translate(upcall)?;
+        if self.watch.is_armed() {
+            made = self.watch.translate(&model, upcall);
+        }
+        drop(model);
+        let translation = Arc::new(made);
+        self.meet(&translation, upcall.now);
+        Some(translation)
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
@@ -67,7 +109,7 @@ impl Slowpath for Misses {
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
-        let model = read(&self.switch);
+        let model = self.read();
         let is_hidden = self.watch.is_armed() && self.watch.hides(&model, key, translation);
         !is_hidden && model.still_valid(key, translation)
     }
@@ -77,6 +119,8 @@ impl Slowpath for Misses {
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     flows: Mutex<Vec<Flow>>,
+    /// Workers that wait for the model.
+    readers: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -100,10 +144,23 @@ impl Flow {
     }
 }
 
+/// Most turns that are given to workers in a row.
+const TURNS: u32 = 64;
+
 /// Flows credited under one hold of the model, so that a miss never waits long.
 const CHUNK: usize = 128;
 
 impl Tracked {
+    /// Lets workers go first that wait for the model: a lock alone would not, for who has just let go of it is the first
+    /// to have it again.
+    pub(crate) fn give_way(&self) {
+        let mut turns = 0;
+        while self.readers.load(Ordering::Relaxed) > 0 && turns < TURNS {
+            std::thread::yield_now();
+            turns += 1;
+        }
+    }
+
     /// Has a translation's hits credited from now on.
     pub(crate) fn add(&self, translation: Arc<Translation>) {
         let mut count = 0;

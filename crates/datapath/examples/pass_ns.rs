@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use netloom_datapath::{
     Attach, Budget, Change, Frame, HEADROOM, OffloadCaps, PoolLimit, Port, PortSpec, Received, Refused,
-    Slowpath, Worker, WorkerConfig,
+    Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::{
     DpAction, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, TenantId, Translation, Upcall,
@@ -174,6 +174,7 @@ fn worker(packets: &[Packet], to: &LinkSettings) -> Worker {
         epoch: Epoch::new(),
         worker: 0,
         workers: 1,
+        tracker: Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 1 << 16 })),
     };
     let mut worker = Worker::new(config);
     for id in 1..=2 {

@@ -46,16 +46,18 @@ impl Worker {
             return self.wiring.drop(in_port, DropReason::Malformed, 1);
         };
         let wire = wire(lent.len(), &headers, &lent.offload);
-        let mut carried = Carried { frame: &mut lent, headers, wire, in_port };
+        let mut carried = Carried { frame: &mut lent, headers, wire, in_port, ct: None };
         let next = execute::run(&mut self.wiring, &mut carried, &translation.actions);
-        let Carried { headers, wire, .. } = carried;
+        let Carried { headers, wire, ct, .. } = carried;
         translation.hits.add(1, frame.len() as u64, 0, now);
         let state = lent.state();
         packet.settle(state);
         match next {
             Next::Done => self.wiring.pool.recycle(packet),
             Next::Send(port) => self.wiring.output(port, Load::Owned(packet), &headers, wire),
-            Next::Again(recirc) => self.wiring.arrivals.push_back(Arrival { packet, port: in_port, recirc }),
+            Next::Again(recirc) => {
+                self.wiring.arrivals.push_back(Arrival { packet, port: in_port, recirc, ct });
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+mod conntrack;
 mod counters;
 mod execute;
 mod frame;
@@ -24,6 +25,7 @@ mod transmit;
 mod wiring;
 mod worker;
 
+pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig};
 pub use counters::{Counters, Drops, LinkReport, PortCounters, Traffic};
 pub use frame::{Frame, HEADROOM};
 pub use handoff::Handoff;

@@ -21,6 +21,7 @@
 use netloom_flow::{DropReason, PacketKey, PacketMeta, PortId, RecircId, Upcall, extract_into, word};
 use netloom_packet::{Headers, Wire, parse, wire};
 
+use crate::conntrack::Tracked;
 use crate::execute::{self, Carried, Next};
 use crate::frame::Frame;
 use crate::link::Load;
@@ -39,6 +40,15 @@ pub(crate) struct Place {
     pub(crate) port: PortId,
     /// Not 0: it was looked up here before.
     pub(crate) recirc: RecircId,
+    /// What tracking said of it then.
+    pub(crate) ct: Option<Tracked>,
+}
+
+impl Place {
+    /// Where it has just come in.
+    pub(crate) const fn new(port: PortId) -> Self {
+        Self { port, recirc: RecircId(0), ct: None }
+    }
 }
 
 /// A frame that leaves by a port.
@@ -68,15 +78,15 @@ impl Worker {
                 }
             }
             // key, cache (or slow path), execute
-            let mut carried = Carried { frame: &mut *frame, headers, wire, in_port: at.port };
+            let mut carried = Carried { frame: &mut *frame, headers, wire, in_port: at.port, ct: at.ct };
             let next = self.switch(&mut carried, at, slow);
-            let Carried { headers, wire, .. } = carried;
+            let Carried { headers, wire, ct, .. } = carried;
             // on to the next switch, or out to a link and a device
             match next {
                 Next::Done => return None,
-                Next::Again(id) => at.recirc = id,
+                Next::Again(id) => (at.recirc, at.ct) = (id, ct),
                 Next::Send(port) => match self.wiring.cross(port, frame, wire) {
-                    Some(peer) => at = Place { port: peer, recirc: RecircId(0) },
+                    Some(peer) => at = Place::new(peer),
                     None => return Some(Outbound { port, headers, wire }),
                 },
             }
@@ -116,6 +126,9 @@ impl Worker {
         };
         let mut key = PacketKey::default();
         extract_into(&mut key, carried.frame.data(), &carried.headers, &meta);
+        if let Some(ct) = &carried.ct {
+            ct.write(&mut key);
+        }
         let (wire, now) = (carried.wire, wiring.now);
         #[expect(clippy::cast_possible_truncation, reason = "16 of 64 bits")]
         let tcp_flags = (key.0[word::L4] >> 16) as u16;
@@ -129,7 +142,11 @@ impl Worker {
             }
             Err(miss) => miss,
         };
-        let translation = slow.translate(&Upcall { key: &key, packet: carried.frame.data(), now });
+        let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
+        let Some(translation) = slow.try_translate(&upcall) else {
+            wiring.wait(at, carried.frame, wire);
+            return Next::Done;
+        };
         let next = execute::run(wiring, carried, &translation.actions);
         translation.hits.add(wire.packets.into(), wire.bytes, tcp_flags, now);
         if translation.cacheable {
@@ -143,9 +160,9 @@ impl Worker {
 
     /// Takes every packet that has arrived at a switch on its way, and their copies, until none is left.
     pub(crate) fn pass_arrivals(&mut self, slow: &mut dyn Slowpath) {
-        while let Some(Arrival { mut packet, port, recirc }) = self.wiring.arrivals.pop_front() {
+        while let Some(Arrival { mut packet, port, recirc, ct }) = self.wiring.arrivals.pop_front() {
             let mut frame = packet.frame();
-            let outbound = self.pass(&mut frame, Place { port, recirc }, slow);
+            let outbound = self.pass(&mut frame, Place { port, recirc, ct }, slow);
             let state = frame.state();
             packet.settle(state);
             match outbound {

@@ -128,6 +128,14 @@ pub trait Slowpath {
     /// An answer that is not cacheable is retired after the packet.
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation>;
 
+    /// The same where the answer may have to wait; `None`: keep the packet and ask again a little later.
+    ///
+    /// A switch in the middle of a change is neither what it was nor what it will be. The worker has others to serve
+    /// meanwhile.
+    fn try_translate(&mut self, upcall: &Upcall<'_>) -> Option<Arc<Translation>> {
+        Some(self.translate(upcall))
+    }
+
     /// Takes a packet for a controller: the finished frame, whole. It must be quick and never block.
     ///
     /// `false`: there is no room, or nobody to give it to; it is dropped and counted.

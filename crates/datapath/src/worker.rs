@@ -12,10 +12,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{DropReason, Epoch, Nanos, PortId, RecircId};
+use netloom_flow::{DropReason, Epoch, Nanos, PortId};
 use netloom_packet::{parse, wire};
 
 use crate::cache::Cache;
+use crate::conntrack::Tracker;
 use crate::counters::Counters;
 use crate::frame::{Frame, Meta};
 use crate::handoff::Handoff;
@@ -47,6 +48,8 @@ pub struct WorkerConfig {
     pub worker: u16,
     /// How many workers there are.
     pub workers: u16,
+    /// The connections of the lab, shared by its workers.
+    pub tracker: Arc<Tracker>,
 }
 
 /// See the module.
@@ -72,10 +75,10 @@ impl Worker {
     #[must_use]
     pub fn new(config: WorkerConfig) -> Self {
         let counters = Arc::new(Counters::default());
-        let WorkerConfig { seed, pool, cache_limit, epoch, worker, workers } = config;
+        let WorkerConfig { seed, pool, cache_limit, epoch, worker, workers, tracker } = config;
         Self {
             cache: Cache::new(seed, cache_limit),
-            wiring: Wiring::new(seed, worker, workers, pool, counters),
+            wiring: Wiring::new(seed, worker, workers, pool, counters, tracker),
             epoch,
             work: WORK,
             rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO) },
@@ -180,7 +183,7 @@ impl Worker {
             let Some(headers) = sound else { return self.wiring.drop(port, DropReason::Malformed, 1) };
             let wire = wire(frame.len(), &headers, &frame.offload);
             self.wiring.enter(port, Direction::ToSwitch, Load::Lent(frame), &headers, wire);
-        } else if let Some(out) = self.pass(frame, Place { port, recirc: RecircId(0) }, slow) {
+        } else if let Some(out) = self.pass(frame, Place::new(port), slow) {
             self.wiring.output(out.port, Load::Lent(frame), &out.headers, out.wire);
         }
         self.pass_arrivals(slow);
@@ -191,6 +194,10 @@ impl Worker {
     pub fn poll(&mut self, now: Nanos, slow: &mut dyn Slowpath) {
         self.wiring.now = now;
         self.depart(slow);
+        if self.wiring.resume() {
+            self.work = WORK;
+            self.pass_arrivals(slow);
+        }
         self.wiring.flush();
     }
 
@@ -207,7 +214,8 @@ impl Worker {
     /// When [`Self::poll`] is to be called next; `None`: not before something is received or changed.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
-        self.wiring.timers.next().map(|(due, _)| due)
+        let links = self.wiring.timers.next().map(|(due, _)| due);
+        links.into_iter().chain(self.wiring.waiting.deadline()).min()
     }
 
     /// Forgets cached flows that carried nothing since `before`. A call looks at some thousand flows (well under a
@@ -218,7 +226,13 @@ impl Worker {
 
     /// Closes the seconds of all links' timing that are over, so that a link gone quiet is judged too. Once a second
     /// is enough.
+    ///
+    /// Gives up what waits for a fragment that does not come; the first worker forgets connections that have ended.
     pub fn judge(&mut self, now: Nanos) {
+        self.wiring.give_up_fragments(now);
+        if self.wiring.is_first() {
+            self.wiring.tracker.expire(now);
+        }
         let ports: Vec<PortId> = self.wiring.ports().collect();
         for port in ports {
             for way in [Direction::ToSwitch, Direction::FromSwitch] {

@@ -9,8 +9,8 @@ use harness::{Answer, Lab, Naive, out};
 use netloom_datapath::{OffloadCaps, Slowpath};
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{
-    Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings, Nanos,
-    PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
+    Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
+    Nanos, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
 use netloom_packet::{checksum, parse};
 use netloom_testkit::{Host, Packet};
@@ -149,9 +149,13 @@ fn a_backbone_header_stands_before_the_whole_frame_and_comes_off_again() {
     assert_eq!(received.len(), 21, "no device cuts behind a backbone header");
     let twice = &received[0].bytes;
     assert_eq!(twice[12..18], [0x88, 0xe7, 0x60, 0, 0, 0xcb]);
-    assert_eq!((&twice[..12], &twice[18..30], &twice[30..36]), (&udp.bytes[..12], &udp.bytes[..12], &twice[12..18]));
+    assert_eq!(
+        (&twice[..12], &twice[18..30], &twice[30..36]),
+        (&udp.bytes[..12], &udp.bytes[..12], &twice[12..18])
+    );
     assert_eq!(twice[36..], udp.bytes[..]);
-    let isid = DpAction::Set(WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0x01_0005, mask: 0xff_ffff });
+    let isid =
+        DpAction::Set(WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0x01_0005, mask: 0xff_ffff });
     let mut set = lab(vec![push.clone(), isid, out(2), DpAction::PopPbb, DpAction::PopPbb, out(3)]);
     set.send(1, [udp.clone()]);
     assert_eq!(set.received(2)[0].bytes[14..18], [0x60, 1, 0, 5]);

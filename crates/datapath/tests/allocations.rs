@@ -7,7 +7,7 @@ use std::sync::Arc;
 use harness::{Answer, Naive, in_port, out};
 use netloom_datapath::{
     Attach, Budget, Change, Frame, HEADROOM, OffloadCaps, PoolLimit, Port, PortSpec, Received, Refused,
-    Worker, WorkerConfig,
+    Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{
@@ -51,6 +51,7 @@ fn nothing_is_allocated_per_packet() {
         epoch: Epoch::new(),
         worker: 0,
         workers: 1,
+        tracker: Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 1 << 16 })),
     };
     let mut worker = Worker::new(config);
     let mut now = Nanos::from_secs(1);

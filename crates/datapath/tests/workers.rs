@@ -2,8 +2,12 @@
 
 mod harness;
 
+use std::sync::Arc;
+
 use harness::{Answer, Device, Naive, in_port, out};
-use netloom_datapath::{Attach, Change, Handoff, OffloadCaps, PoolLimit, PortSpec, Worker, WorkerConfig};
+use netloom_datapath::{
+    Attach, Change, Handoff, OffloadCaps, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker, WorkerConfig,
+};
 use netloom_flow::{DropReason, Epoch, LinkSettings, Nanos, PortId, TenantId};
 use netloom_testkit::{Host, Packet, WireEnd};
 
@@ -19,6 +23,7 @@ struct Pair {
 /// link of port 20 belonging to worker 1.
 fn pair(last_link: LinkSettings) -> Pair {
     let pool = PoolLimit::new(64 << 20);
+    let tracker = Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 1 << 16 }));
     let mut workers = [0, 1].map(|worker| {
         Worker::new(WorkerConfig {
             seed: 1,
@@ -27,6 +32,7 @@ fn pair(last_link: LinkSettings) -> Pair {
             epoch: Epoch::new(),
             worker,
             workers: 2,
+            tracker: Arc::clone(&tracker),
         })
     });
     let now = Nanos::from_secs(1);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId};
+use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId, Track};
 
 /// New value for some bits of one word of the [`crate::PacketKey`] layout, written into the packet's headers.
 ///
@@ -82,6 +82,11 @@ pub enum DpAction {
         /// What is done with the others.
         other: Arc<Branch>,
     },
+    /// Track the packet's connection, which may translate its addresses. A packet that cannot be tracked as asked (no
+    /// room, no free port) is dropped and counted.
+    Ct(Box<Track>),
+    /// Forget what tracking said of the packet.
+    CtClear,
     /// Look the packet up again under this id, as it is now.
     Recirculate(RecircId),
     /// Drop here and count it. Only as the last action of a list.

@@ -79,6 +79,18 @@ reasons! {
     PortConfig = "port is closed by its configuration",
     /// The state named by a recirculation id is gone.
     NoRecirc = "recirculation state gone",
+    /// No room for a further connection, in all or in its zone.
+    CtFull = "connection table full",
+    /// Every address and port that a connection could be translated to is taken.
+    CtNat = "no address or port left to translate to",
+    /// A fragment that overlaps another, is too small or too far out, or contradicts the others.
+    FragmentBad = "fragment overlaps, is too small or out of bounds",
+    /// The rest of a datagram in fragments did not come in time.
+    FragmentTimeout = "fragments of a datagram missing",
+    /// Too many fragments wait for the rest of their datagrams.
+    FragmentFull = "too many fragments waiting",
+    /// The switch was told to drop fragments.
+    FragmentPolicy = "fragments are dropped by configuration",
     /// Too many lookups for one packet: it goes round in circles.
     HopLimit = "hop limit",
 }

@@ -28,6 +28,7 @@ mod prerequisite;
 mod punt;
 pub mod text;
 mod time;
+mod track;
 mod translation;
 mod upcall;
 pub mod word;
@@ -51,6 +52,7 @@ pub use text::{
     parse_flow_with,
 };
 pub use time::Nanos;
+pub use track::{ConnectionFilter, ConnectionRow, Track, TuplePattern, TupleRow, ct_state};
 pub use translation::{Dependency, Effect, Translation};
 pub use upcall::Upcall;
 pub use word::{FLOW_WORDS, FlowKey, FlowMask, PACKET_WORDS, PacketKey, PacketMask};

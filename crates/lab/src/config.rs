@@ -41,9 +41,19 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
             lab::ArpMode::Static => Arp::Static,
         },
         flows: switch.flows.iter().map(flow).collect(),
+        groups: switch.groups.iter().map(flow).collect(),
+        meters: switch.meters.iter().map(flow).collect(),
+        controller: controllers(lab, switch).flat_map(lab::Controller::targets).collect(),
+        protocols: switch.openflow.clone(),
+        other_config: switch.dpid.iter().map(|id| ("datapath-id".to_owned(), format!("{id:016x}"))).collect(),
         ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
         ..Bridge::default()
     }
+}
+
+/// The controllers of a switch.
+pub fn controllers<'l>(lab: &'l Lab, switch: &'l lab::Switch) -> impl Iterator<Item = &'l lab::Controller> {
+    switch.controllers.iter().filter_map(|name| lab.controller(name))
 }
 
 fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {

@@ -30,6 +30,9 @@ pub struct Lab {
     pub tenants: Vec<Tenant>,
     /// Nodes, in file order.
     pub nodes: Vec<Node>,
+    /// Controllers that some switch has, in file order, those written at a switch last.
+    #[serde(default)]
+    pub controllers: Vec<Controller>,
     /// Switches, in file order, those of networks last.
     pub switches: Vec<Switch>,
     /// Links, in file order, those of networks first.
@@ -176,6 +179,21 @@ pub struct Switch {
     pub fail_mode: FailMode,
     /// Flows of the file.
     pub flows: Vec<Flow>,
+    /// Groups of the file.
+    #[serde(default)]
+    pub groups: Vec<Flow>,
+    /// Meters of the file.
+    #[serde(default)]
+    pub meters: Vec<Flow>,
+    /// Its controllers, [`Controller::name`].
+    #[serde(default)]
+    pub controllers: Vec<String>,
+    /// Versions of OpenFlow it may speak, such as `OpenFlow13`; none stands for all.
+    #[serde(default)]
+    pub openflow: Vec<String>,
+    /// Its datapath id, if one is written.
+    #[serde(default)]
+    pub dpid: Option<u64>,
     /// Line of the file, from 1; 0: made by a topology or network.
     pub line: u32,
 }
@@ -190,7 +208,82 @@ impl Switch {
     }
 }
 
-/// A flow of the file.
+/// A controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controller {
+    /// Its name, or its target if it was written at a switch.
+    pub name: String,
+    /// Where it is.
+    pub place: ControllerPlace,
+    /// After so long without a byte it is asked whether it is there, in nanoseconds; 0: never.
+    #[serde(with = "nanos")]
+    pub probe: Nanos,
+    /// The longest pause between two calls, in nanoseconds.
+    #[serde(with = "nanos")]
+    pub backoff: Nanos,
+    /// Files of TLS, beside the lab file.
+    pub tls: Option<TlsFiles>,
+    /// Line of the file, from 1.
+    pub line: u32,
+}
+
+/// Where a controller is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControllerPlace {
+    /// Here, in the words of OVS: [`crate::target::Target`]. Several: the switch has all of them.
+    Targets(Vec<String>),
+    /// In a node, whose own network leads there.
+    Node {
+        /// [`Node::name`].
+        node: String,
+        /// The port.
+        port: u16,
+        /// The node's addresses.
+        addresses: Vec<IpAddr>,
+    },
+    /// A command that starts and ends with the lab.
+    Run(String),
+    /// Built in.
+    Learn,
+}
+
+/// Files of TLS, as `ovs-vsctl set-ssl` takes them; paths beside the lab file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    /// The private key.
+    pub key: String,
+    /// The certificate.
+    pub certificate: String,
+    /// The authority that signed the certificates of peers.
+    pub ca: String,
+}
+
+impl Controller {
+    /// What the flows it adds are marked with: its targets where it has any, else its name.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        match &self.place {
+            ControllerPlace::Targets(targets) => targets.clone(),
+            ControllerPlace::Node { .. } | ControllerPlace::Run(_) | ControllerPlace::Learn => {
+                vec![self.name.clone()]
+            }
+        }
+    }
+
+    /// `tcp:127.0.0.1:6653`, `osken-manager app.py`, `learn`: what it is, for a person.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.place {
+            ControllerPlace::Targets(targets) => targets.join(", "),
+            ControllerPlace::Node { node, port, .. } => format!("port {port} of {node}"),
+            ControllerPlace::Run(command) => command.clone(),
+            ControllerPlace::Learn => "learn".to_owned(),
+        }
+    }
+}
+
+/// A flow of the file; or a group, or a meter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// In the syntax of ovs-ofctl.
@@ -457,6 +550,7 @@ impl Lab {
             seed: 0,
             tenants: vec![Tenant { name: crate::names::DEFAULT_TENANT.to_owned(), id: 0 }],
             nodes: Vec::new(),
+            controllers: Vec::new(),
             switches: Vec::new(),
             links: Vec::new(),
             domains: Vec::new(),
@@ -511,6 +605,12 @@ impl Lab {
     #[must_use]
     pub fn switch(&self, name: &str) -> Option<&Switch> {
         self.switches.iter().find(|s| s.name == name)
+    }
+
+    /// A controller by its name.
+    #[must_use]
+    pub fn controller(&self, name: &str) -> Option<&Controller> {
+        self.controllers.iter().find(|c| c.name == name)
     }
 
     /// The number of a tenant.

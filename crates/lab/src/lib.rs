@@ -41,6 +41,7 @@ mod resolve;
 mod schema;
 pub mod setting_words;
 pub mod settings;
+pub mod target;
 pub mod topology;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};

@@ -105,7 +105,6 @@ loops: treee
 fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
-controllers: { c0: tcp:127.0.0.1:6653 }
 tunnels: []
 qos: {}
 tenants: { red: { quota: { cpu: 6 } } }
@@ -114,11 +113,11 @@ nodes:
   a: { image: alpine, memory: 64MiB }
   b: { vm: { disk: x } }
   c: { interface: eth0, health: x }
-switches: { s1: { controller: c0, openflow: [OpenFlow13] } }
+switches: { s1: { qos: {} } }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 12, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 12, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 10, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 10, "{text}");
 }
 
 #[test]

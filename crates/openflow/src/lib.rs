@@ -2,7 +2,7 @@
 //!
 //! [`msg`] holds what is said, free of versions: one [`msg::Message`] for all. [`wire`] turns messages into bytes
 //! of a version and back; [`session`] is a connection as a state machine: bytes and the time in, events, bytes and
-//! a deadline out. Nothing here reads a clock or opens a socket.
+//! a deadline out; [`remote`] decides when a switch calls a controller again. Nothing here reads a clock or opens a socket.
 //!
 //! Sources: the OpenFlow switch specifications 1.0.0 to 1.5.1; for the extensions, `nicira-ext.h` and the manual
 //! pages ovs-fields(7) and ovs-actions(7) of Open vSwitch.
@@ -13,7 +13,9 @@
 mod bits;
 pub mod error;
 pub mod frame;
+pub mod learning;
 pub mod msg;
+pub mod remote;
 pub mod session;
 pub mod version;
 pub mod wire;

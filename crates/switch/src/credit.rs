@@ -40,6 +40,15 @@ impl HitsDelta {
 }
 
 impl Switch {
+    /// Whether there is anything to learn from a translation: else [`Self::meet`] changes nothing.
+    #[must_use]
+    pub fn is_met(translation: &Translation) -> bool {
+        let learns = |effect: &Effect| matches!(effect, Effect::Learn { .. } | Effect::LearnFlow { .. });
+        let mut any = translation.effects.iter().any(learns);
+        Branch::each(&translation.actions, &mut |branch| any |= branch.effects.iter().any(learns));
+        any
+    }
+
     /// Learns from a translation that was just made, before its first packet goes on: the answer to that packet already
     /// finds its way. Counts nothing: [`Self::credit`] does, when the packet is pulled.
     pub fn meet(&mut self, translation: &Translation, now: Nanos) {

@@ -87,13 +87,10 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.notices.len()
-    }
-
-    /// Forgets all but the first events.
-    pub(crate) fn truncate(&mut self, count: usize) {
-        self.notices.truncate(count);
+    /// Adds what another has collected.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.lost += std::mem::take(&mut other.lost);
+        other.notices.drain(..).for_each(|(bridge, notice)| self.push(bridge, notice));
     }
 
     /// Notes that a flow is gone, if it wants that.

@@ -7,7 +7,7 @@ use netloom_flow::{FlowText, Nanos};
 
 use crate::config::Origin;
 use crate::events::Removed;
-use crate::flow_changes::{by_id, configured_flows, id_of};
+use crate::flow_changes::{by_id, id_of, present_flows};
 use crate::model::Bridge;
 use crate::switch::Switch;
 
@@ -65,13 +65,13 @@ type Difference = (Option<FlowText>, Option<(FlowText, Origin)>);
 /// Flows as they are, and as they are wanted, where the two differ.
 fn differences(bridge: &Bridge) -> Vec<Difference> {
     // What is configured was read before, so that it can be read again.
-    let configured = configured_flows(&bridge.config, &|name| bridge.port_named(name)).unwrap_or_default();
+    let configured = present_flows(bridge).unwrap_or_default();
     let mut all: BTreeMap<_, Difference> = BTreeMap::new();
     for (id, flow) in by_id(&configured) {
         all.insert(id, (None, Some(flow.clone())));
     }
     let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-    for (_, _, rule) in rules.filter(|(_, _, rule)| *rule.origin != Origin::Learned) {
+    for (_, _, rule) in rules.filter(|(_, _, rule)| is_changed_by_hand(bridge, &rule.origin)) {
         all.entry(id_of(&rule.flow)).or_default().0 = Some(rule.flow.clone());
     }
     let differs = |(present, wanted): &Difference| match (present, wanted) {
@@ -79,4 +79,13 @@ fn differences(bridge: &Bridge) -> Vec<Difference> {
         _ => true,
     };
     all.into_values().filter(differs).collect()
+}
+
+/// Flows of the bridge's own controllers are what it has controllers for.
+fn is_changed_by_hand(bridge: &Bridge, origin: &Origin) -> bool {
+    match origin {
+        Origin::Learned | Origin::FailOpen => false,
+        Origin::Controller { target } => !bridge.config.controller.contains(target),
+        Origin::Default | Origin::File { .. } | Origin::Command => true,
+    }
 }

@@ -27,21 +27,14 @@ impl Switch {
         now: Nanos,
     ) -> Result<usize, (usize, GroupError)> {
         let id = self.bridge_id(bridge).ok_or_else(|| (0, no_bridge(bridge)))?;
-        self.begin_undoable();
-        let mut count = 0;
-        for (at, line) in lines.iter().enumerate() {
-            let done =
-                self.group_of_text(id, command, line).and_then(|change| self.group_mod(id, change, now));
-            match done {
-                Ok(changed) => count += changed,
-                Err(error) => {
-                    self.undo_all(now);
-                    return Err((at, error));
-                }
+        self.all_or_none(now, |model| {
+            let mut count = 0;
+            for (at, line) in lines.iter().enumerate() {
+                let change = model.group_of_text(id, command, line).map_err(|error| (at, error))?;
+                count += model.group_mod(id, change, now).map_err(|error| (at, error))?;
             }
-        }
-        self.keep_all();
-        Ok(count)
+            Ok(count)
+        })
     }
 
     fn group_of_text(&self, id: BridgeId, command: GroupCommand, line: &str) -> Result<GroupMod, GroupError> {

@@ -22,6 +22,7 @@ pub mod config;
 mod credit;
 mod dump;
 mod events;
+mod fail_open;
 mod flow_changes;
 mod flow_drift;
 mod flow_mod;
@@ -37,6 +38,7 @@ mod reconfigure;
 mod recorder;
 mod status;
 mod switch;
+mod tables;
 mod translate;
 mod undo;
 
@@ -47,7 +49,7 @@ pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
-pub use handle::{Answer, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
+pub use handle::{Answer, Commit, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
 pub use meter_text::{MeterTextError, MeterVerb};
 pub use model::{

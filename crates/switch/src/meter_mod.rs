@@ -72,6 +72,23 @@ pub struct MeterRow {
     pub created: Nanos,
 }
 
+/// Whether a meter can be.
+pub(crate) fn check_meter(id: u32, settings: &MeterSettings) -> Result<(), MeterError> {
+    if (id == 0 || id > MAX_METER) && !VIRTUAL.contains(&id) {
+        return Err(MeterError::Invalid(id));
+    }
+    if settings.bands.len() > MAX_BANDS {
+        return Err(MeterError::TooManyBands);
+    }
+    if settings.bands.iter().any(|band| band.kind == BandKind::Experimenter) {
+        return Err(MeterError::BadBand);
+    }
+    if settings.bands.iter().any(|band| band.rate == 0) {
+        return Err(MeterError::BadRate);
+    }
+    Ok(())
+}
+
 impl Switch {
     /// Carries out a change of meters. Pull all hits first. Returns how many meters were changed or removed.
     ///
@@ -121,18 +138,7 @@ impl Switch {
         settings: MeterSettings,
         created: Nanos,
     ) -> Result<usize, MeterError> {
-        if (id == 0 || id > MAX_METER) && !VIRTUAL.contains(&id) {
-            return Err(MeterError::Invalid(id));
-        }
-        if settings.bands.len() > MAX_BANDS {
-            return Err(MeterError::TooManyBands);
-        }
-        if settings.bands.iter().any(|band| band.kind == BandKind::Experimenter) {
-            return Err(MeterError::BadBand);
-        }
-        if settings.bands.iter().any(|band| band.rate == 0) {
-            return Err(MeterError::BadRate);
-        }
+        check_meter(id, &settings)?;
         let version = self.next_version();
         if let Some(present) = self.bridges.get_mut(bridge) {
             let entry = MeterEntry { meter: Arc::new(Meter::new(settings)), created, version };

@@ -46,22 +46,14 @@ impl Switch {
         now: Nanos,
     ) -> Result<usize, (usize, MeterTextError)> {
         let id = self.bridge_id(bridge).ok_or_else(|| (0, MeterTextError::NoBridge(bridge.to_owned())))?;
-        self.begin_undoable();
-        let mut count = 0;
-        for (at, line) in lines.iter().enumerate() {
-            let done = change(verb, line).and_then(|(meter, command)| {
-                self.meter_mod(id, meter, command, now).map_err(MeterTextError::from)
-            });
-            match done {
-                Ok(changed) => count += changed,
-                Err(error) => {
-                    self.undo_all(now);
-                    return Err((at, error));
-                }
+        self.all_or_none(now, |model| {
+            let mut count = 0;
+            for (at, line) in lines.iter().enumerate() {
+                let (meter, command) = change(verb, line).map_err(|error| (at, error))?;
+                count += model.meter_mod(id, meter, command, now).map_err(|error| (at, error.into()))?;
             }
-        }
-        self.keep_all();
-        Ok(count)
+            Ok(count)
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::flow_changes::FlowChanges;
 use crate::model::{Bridge, Peer, Port};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 use crate::switch::Switch;
+use crate::tables::{TableChanges, Tables};
 
 /// A bridge that has to become something else, ready to be carried out.
 struct Wanted<'a> {
@@ -22,6 +23,7 @@ struct Wanted<'a> {
     present: Option<BridgeId>,
     numbers: Numbers,
     flows: FlowChanges,
+    tables: TableChanges,
 }
 
 impl Switch {
@@ -82,8 +84,10 @@ impl Switch {
                 bridge?.ports.values().find(same).map(|port| port.number)
             };
             let numbers = Numbers::new(config, number_now)?;
-            let flows = FlowChanges::new(bridge, config, &numbers)?;
-            wanted.push(Wanted { config, present, numbers, flows });
+            let tables = Tables::of(config, &|name| numbers.of(name))?;
+            let flows = FlowChanges::new(bridge, config, &numbers, &tables)?;
+            let tables = TableChanges::new(bridge, &tables)?;
+            wanted.push(Wanted { config, present, numbers, flows, tables });
         }
         Ok(wanted)
     }
@@ -111,7 +115,8 @@ impl Switch {
         let version = self.next_version();
         let seed = self.settings.seed;
         let id = wanted.present.unwrap_or_else(|| {
-            let empty = config::Bridge { ports: Vec::new(), flows: Vec::new(), ..wanted.config.clone() };
+            let (ports, flows, groups, meters) = Default::default();
+            let empty = config::Bridge { ports, flows, groups, meters, ..wanted.config.clone() };
             self.bridges.add(|id| Bridge::new(id, empty, seed, version))
         });
         if let Some(bridge) = self.bridges.get_mut(id) {
@@ -185,6 +190,7 @@ impl Switch {
         let ageing = Nanos::from_secs(u64::from(or(bridge.config.mac_aging_time, 300)));
         let limit = usize::try_from(or(bridge.config.mac_table_size, 8192)).unwrap_or(usize::MAX);
         bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
+        self.put_tables(id, &wanted.tables, now);
         for flow in &wanted.flows.removed {
             if let Some(rule) = self.rule_of(id, flow) {
                 self.remove_rule(rule, Removed::Delete, now);
@@ -198,6 +204,7 @@ impl Switch {
         for (flow, origin) in &wanted.flows.added {
             self.put_flow(id, flow.clone(), origin.clone().into(), now);
         }
+        self.remove_tables(id, &wanted.tables, now);
     }
 
     pub(crate) fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {

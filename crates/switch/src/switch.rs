@@ -57,6 +57,10 @@ pub struct Switch {
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
+    /// The bridge that a bundle is being carried out on.
+    pub(crate) committing: Option<BridgeId>,
+    /// Whether changes are kept from the caches until the bundle is done.
+    pub(crate) is_quiet: bool,
     /// The last version given to a port or bridge.
     version: u64,
 }
@@ -82,6 +86,8 @@ impl Switch {
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),
+            committing: None,
+            is_quiet: false,
             version: 0,
         }
     }
@@ -136,6 +142,9 @@ impl Switch {
     pub fn still_valid(&self, key: &PacketKey, translation: &Translation) -> bool {
         use std::sync::atomic::Ordering::Relaxed;
         let holds = translation.dependencies.iter().all(|dependency| self.holds(dependency));
+        if holds && self.is_between(translation) {
+            return true; // as before the bundle; its end will have it checked again
+        }
         let stamp = translation.stamp.load(Relaxed);
         if !holds || self.log.concerns(stamp, key, &translation.mask, &translation.dependencies) {
             return false;
@@ -143,6 +152,31 @@ impl Switch {
         // Two workers may check at once, against the same model: they write the same number.
         translation.stamp.store(self.log.stamp(), Relaxed);
         true
+    }
+
+    /// As [`Self::translate`]; `None` if the packet comes to a bridge that is in the middle of a bundle: ask again a
+    /// little later.
+    #[must_use]
+    pub fn try_translate(&self, upcall: &Upcall<'_>) -> Option<Translation> {
+        let translation = self.translate(upcall);
+        (!self.is_between(&translation)).then_some(translation)
+    }
+
+    /// Whether a bundle is being carried out on a bridge that a translation has looked at.
+    fn is_between(&self, translation: &Translation) -> bool {
+        self.committing.is_some_and(|busy| {
+            let at = |dependency: &Dependency| match dependency {
+                Dependency::Table { bridge, .. } | Dependency::Group { bridge, .. } => *bridge == busy,
+                _ => false,
+            };
+            translation.dependencies.iter().any(at)
+        })
+    }
+
+    /// Whether a bundle is being carried out, so that nobody else may change the flows of that bridge.
+    #[must_use]
+    pub const fn is_committing(&self) -> bool {
+        self.committing.is_some()
     }
 
     fn holds(&self, dependency: &Dependency) -> bool {
@@ -279,6 +313,8 @@ impl Switch {
 
     /// Tells the caches to check what they hold.
     pub(crate) fn advance(&self) {
-        self.epoch.advance();
+        if !self.is_quiet {
+            self.epoch.advance();
+        }
     }
 }

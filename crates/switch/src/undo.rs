@@ -32,11 +32,14 @@ pub(crate) enum Undo {
 pub(crate) struct Journal {
     /// `None`: nothing will be undone.
     steps: Option<Vec<Undo>>,
-    /// Notices there were before.
-    notices: usize,
 }
 
 impl Journal {
+    /// For changes that can be undone.
+    pub(crate) const fn new() -> Self {
+        Self { steps: Some(Vec::new()) }
+    }
+
     pub(crate) fn note(&mut self, undo: impl FnOnce() -> Undo) {
         if let Some(steps) = &mut self.steps {
             steps.push(undo());
@@ -45,24 +48,35 @@ impl Journal {
 }
 
 impl Switch {
-    /// From here on, what changes can be undone.
-    pub(crate) fn begin_undoable(&mut self) {
-        self.journal = Journal { steps: Some(Vec::new()), notices: self.outbox.len() };
-    }
-
-    /// What was changed stays.
-    pub(crate) fn keep_all(&mut self) {
-        self.journal = Journal::default();
-    }
-
-    /// Back to what was before [`Self::begin_undoable`].
-    pub(crate) fn undo_all(&mut self, now: Nanos) {
-        let Journal { steps, notices } = std::mem::take(&mut self.journal);
-        for step in steps.unwrap_or_default().into_iter().rev() {
-            self.undo(step, now);
+    /// Carries out changes, all of them or none: if one fails, those before it are undone, and nobody is told of them. Not
+    /// while a bundle is being carried out.
+    pub(crate) fn all_or_none<T, E>(
+        &mut self,
+        now: Nanos,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let journal = std::mem::replace(&mut self.journal, Journal::new());
+        let mut told = std::mem::take(&mut self.outbox);
+        let done = work(self);
+        let mut undoable = std::mem::replace(&mut self.journal, journal);
+        if done.is_err() {
+            self.undo_some(&mut undoable, usize::MAX, now);
+            self.outbox = told;
+            self.advance();
+        } else {
+            told.append(&mut self.outbox);
+            self.outbox = told;
         }
-        self.outbox.truncate(notices);
-        self.advance();
+        done
+    }
+
+    /// Undoes the last `count` steps of a journal; says whether none is left, and then all is as it was.
+    pub(crate) fn undo_some(&mut self, journal: &mut Journal, count: usize, now: Nanos) -> bool {
+        let Some(steps) = &mut journal.steps else { return true };
+        let rest = steps.split_off(steps.len().saturating_sub(count));
+        let is_done = steps.is_empty();
+        rest.into_iter().rev().for_each(|step| self.undo(step, now));
+        is_done
     }
 
     fn undo(&mut self, step: Undo, now: Nanos) {

@@ -5,7 +5,10 @@ mod support;
 use netloom_flow::action::{
     Bundle, BundleAlgorithm, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
 };
-use netloom_flow::{Action, DropReason, FieldId, Nanos, OfPort, Operand, Subfield, TableId, word};
+use netloom_flow::{
+    Action, DpAction, DropReason, FieldId, Nanos, OfPort, Operand, PacketKey, Subfield, TableId, TenantId,
+    WordSet, word,
+};
 use netloom_switch::{FlowError, LinkState};
 use support::{Net, Packet, Plan, dp};
 
@@ -308,9 +311,9 @@ fn a_truncated_output_sends_the_first_bytes_and_what_is_not_carried_out_is_refus
     net.add("", vec![Action::OutputTrunc { port: OfPort(2), max_len: 64 }, out(3)]).unwrap();
     let sent = net.send(dp(0, 1), &tcp());
     assert_eq!((sent[0].1.bytes(), sent[1].1.bytes()), (64, 90));
-    assert_eq!(net.add("", vec![Action::CtClear]), Err(FlowError::Unsupported("ct_clear")));
-    let nested = vec![Action::Clone(Box::new([Action::CtClear]))];
-    assert_eq!(net.add("", nested), Err(FlowError::Unsupported("ct_clear")));
+    assert_eq!(net.add("", vec![Action::DecNshTtl]), Err(FlowError::Unsupported("dec_nsh_ttl")));
+    let nested = vec![Action::Clone(Box::new([Action::DecNshTtl]))];
+    assert_eq!(net.add("", nested), Err(FlowError::Unsupported("dec_nsh_ttl")));
     assert_eq!(net.add("table=4,", vec![goto(4)]), Err(FlowError::BadGoto(4)));
     let reasons: Vec<DropReason> = net.switch.drops().iter().map(|drop| drop.reason).collect();
     assert!(reasons.is_empty(), "{reasons:?}");
@@ -323,7 +326,7 @@ fn a_backbone_header_hides_the_frame_until_it_is_popped_and_the_packet_parsed_ag
     net.add("in_port=1,tcp,", push).unwrap();
     let key = tcp().key(dp(0, 1), TenantId(0));
     let pushed = net.translate(&key).actions;
-    let isid = WordSet { word: word::PBB as u8, value: 0xcb, mask: 0xcb };
+    let isid = WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0xcb, mask: 0xcb };
     assert_eq!(pushed, [DpAction::PushPbb { itag: 0 }, DpAction::Set(isid), DpAction::Output(dp(0, 2))]);
 
     net.add("in_port=3,dl_type=0x88e7,pbb_isid=0xcb,", vec![Action::PopPbb, goto(1)]).unwrap();

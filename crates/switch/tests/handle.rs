@@ -362,3 +362,28 @@ fn packets_come_down_and_wrong_ones_are_refused() {
     let bad = ask(&mut net, &mut connection, from(OfPort(1), vec![Action::Group(3)], bytes));
     assert_eq!(bad.answers, [Answer::Refuse(OfError::BacBadOutGroup)]);
 }
+
+#[test]
+fn connections_to_be_forgotten_are_handed_to_the_datapath() {
+    use netloom_flow::{ConnectionFilter, TuplePattern};
+    use netloom_openflow::msg::{CtFlush, CtTuple};
+    let (mut net, mut connection) = (net(), connect(Version::V10));
+    let bridge = Some(net.bridge());
+    let zone = ask(&mut net, &mut connection, Message::CtFlushZone(5));
+    assert_eq!(zone.flushes, [ConnectionFilter { bridge, zone: Some(5), ..ConnectionFilter::default() }]);
+    let source = "::ffff:10.0.0.1".parse().ok();
+    let original = CtTuple { source, icmp_id: Some(7), icmp_type: Some(8), ..CtTuple::default() };
+    let flush = CtFlush { protocol: 1, mark: Some((1, 3)), original, ..CtFlush::default() };
+    let handled = ask(&mut net, &mut connection, Message::CtFlush(Box::new(flush)));
+    assert!(handled.answers.is_empty(), "a barrier tells when it is done");
+    let original =
+        TuplePattern { src: source, src_port: Some(7), icmp_type: Some(8), ..TuplePattern::default() };
+    let wanted = ConnectionFilter {
+        bridge,
+        protocol: Some(1),
+        mark: Some((1, 3)),
+        original,
+        ..ConnectionFilter::default()
+    };
+    assert_eq!(handled.flushes, [wanted]);
+}

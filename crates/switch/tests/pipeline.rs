@@ -167,9 +167,6 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 fn what_is_not_carried_out_is_refused_by_name() {
     let mut net = Net::new(&plan(&[]).config, true);
     for (actions, name) in [
-        ("ct(commit,exec(set_field:1->ct_mark))", "ct"),
-        ("ct_clear", "ct_clear"),
-        ("clone(ct_clear)", "ct_clear"),
         ("learn(table=1,limit=5)", "learn with limit"),
         ("controller(pause)", "controller with pause"),
         ("encap(ethernet)", "encap"),

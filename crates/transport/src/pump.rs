@@ -20,7 +20,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, timeout};
 
 /// Bytes read at once.
-const CHUNK: usize = 16 << 10;
+const CHUNK: usize = 64 << 10;
 /// The longest sleep; then it is looked again.
 const LONGEST: Nanos = Nanos::from_secs(3_600);
 

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 mod chain;
 mod links;
+mod openflow;
 mod pair;
 mod peer;
 mod report;
@@ -49,7 +50,7 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, scale
+    /// Only these groups: pair, chain, links, scale, openflow or its parts flow-mods, latest, reactive, misses
     groups: Vec<String>,
 }
 
@@ -86,6 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;
+    }
+    if !args.peers_only {
+        openflow::run(rounds, args.quick, |part| wanted("openflow") || wanted(part))?;
     }
     match &args.write {
         Some(path) => report::write(path, &words()),

@@ -147,6 +147,11 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
+/// That less was done than wanted.
+pub(super) fn short_of(done: usize, wanted: usize) -> String {
+    format!("{done} of {wanted} were done in time")
+}
+
 /// Three significant digits or so.
 pub(super) fn short(value: f64) -> String {
     match value.abs() {

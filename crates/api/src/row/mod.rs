@@ -1,5 +1,6 @@
 //! Rows: what lists are made of. Each is a line of a table and an object of a JSON document.
 
+mod connection;
 mod drop;
 mod flow;
 mod group;
@@ -13,6 +14,7 @@ mod tenant;
 mod top;
 mod trace;
 
+pub use connection::ConnectionRow;
 pub use drop::DropRow;
 pub use flow::FlowRow;
 pub use group::GroupRow;
@@ -21,7 +23,7 @@ pub use link::{DirectionRow, EndRow, LinkRow};
 pub use meter::MeterRow;
 pub use node::{InterfaceRow, NodeRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
-pub use switch::{SwitchPortRow, SwitchRow};
+pub use switch::{ControllerRow, SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;
 pub use trace::{Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat};

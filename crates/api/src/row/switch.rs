@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A switch in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SwitchRow {
     /// Its name.
     pub name: String,
@@ -21,6 +21,12 @@ pub struct SwitchRow {
     /// Where it is controlled from; `None`: it learns by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller: Option<String>,
+    /// How its controllers stand, in the order of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controllers: Vec<ControllerRow>,
+    /// Whether it learns by itself because all its controllers are missed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_its_own: bool,
     /// `standalone` or `secure`.
     #[serde(default)]
     pub fail_mode: String,
@@ -30,6 +36,35 @@ pub struct SwitchRow {
     /// Packets dropped by it, for whatever reason.
     #[serde(default)]
     pub drops: u64,
+}
+
+/// A controller of a switch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ControllerRow {
+    /// Its name in the file, or its target if it was written at the switch.
+    pub name: String,
+    /// Where it is, such as `tcp:127.0.0.1:6653`.
+    pub target: String,
+    /// `connected`, `calling`, `waiting` for the next call, or `listening` for it.
+    pub state: String,
+    /// The version agreed on, such as `OpenFlow13`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `master`, `slave` or `equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Seconds since it is so.
+    #[serde(default)]
+    pub since_s: f64,
+    /// Why it is not connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Messages it was not told because it did not take them.
+    #[serde(default)]
+    pub dropped: u64,
+    /// How many are connected, where it is listened for.
+    #[serde(default)]
+    pub peers: u64,
 }
 
 /// A port of a switch.

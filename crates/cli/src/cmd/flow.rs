@@ -10,8 +10,8 @@ use crate::which;
 /// Arguments of `flow`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Flows are spelled as for ovs-ofctl. Several are changed at once: all of them, or none. In a file a line may
-begin with add, modify, modify_strict, delete or delete_strict.
+    after_help = "Flows are spelled as for ovs-ofctl. Several are changed at once: all of them, or none. In a file a
+line may begin with add, modify, modify_strict, delete or delete_strict.
 Examples:  netloom flow add s1 priority=200,tcp,tp_dst=23,actions=drop
            netloom flow mod s1 --strict priority=200,tcp,tp_dst=23,actions=normal
            netloom flow rm s1 cookie=0x5/-1

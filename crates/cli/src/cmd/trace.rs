@@ -13,8 +13,9 @@ use crate::which;
 /// Arguments of `trace`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The packet is followed through the switches' own tables, and nothing is sent, learned or counted. With --live it is
-the next real packet that is like it, which goes its way undisturbed. Exits 1 if the packet does not arrive.
+The packet is followed through the switches' own tables, and nothing is sent, learned or counted.
+With --live it is the next real packet that is like it, which goes its way undisturbed. Exits 1 if the
+packet does not arrive.
 Examples:  netloom trace h1 h2 tcp/80
            netloom trace --at s1 in_port=h1,tcp,nw_dst=10.0.0.2,tp_dst=80
            netloom trace --live h1 h2 udp/53 --timeout 1m")]

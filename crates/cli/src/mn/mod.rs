@@ -33,7 +33,7 @@ use crate::{lifecycle, which};
 #[command(after_help = "\
 Example:  netloom mn --topo tree,depth=2,fanout=3 --link tc,bw=10,delay=5ms --test pingall
 What is not done is refused by name: --custom, --nat, --cluster, --placement, --innamespace, --listenport, --pin,
---host cfs|rt, --controller remote|ryu|nox, protocols=.")]
+--host cfs|rt, --controller ryu|nox.")]
 pub(crate) struct Mn {
     /// linear|minimal|reversed|single|torus|tree[,param=value...]
     #[arg(long, default_value = "minimal")]
@@ -44,7 +44,7 @@ pub(crate) struct Mn {
     /// proc
     #[arg(long, default_value = "proc")]
     host: String,
-    /// default|ref|ovsc (a learning switch) or none (no flows)
+    /// default|ref|ovsc (a learning switch), none (no flows) or remote[,ip=,port=] (OpenFlow)
     #[arg(long, default_value = "default")]
     controller: Vec<String>,
     /// default|ovs|tc|tcu[,bw=Mbit,delay=,jitter=,loss=%,max_queue_size=]
@@ -382,6 +382,7 @@ mod tests {
             "--topo tree,depth=2,fanout=3 --link tc,bw=10,delay=5ms,loss=1,max_queue_size=100 --mac --arp",
             "--topo linear,3,2 --controller none --ipbase 192.168.0.0/16",
             "--topo reversed,3 --switch ovsk,stp=1,failMode=standalone --controller none",
+            "--topo linear,2 --switch ovsk,protocols=OpenFlow13 --controller remote,ip=10.9.9.9,port=6633",
             "--topo torus,3,3 --switch lxbr --controller=none --link tc,bw=0.5,jitter=100",
         ];
         let files: Vec<_> = flags.iter().map(|flags| format!("# mn {flags}\n{}", file(flags))).collect();
@@ -399,10 +400,11 @@ mod tests {
             ("--pin", "--pin"),
             ("--host cfs", "--host cfs"),
             ("-v loud", "-v loud"),
-            ("--controller remote,ip=127.0.0.1", "--controller remote"),
+            ("--controller ryu", "--controller ryu"),
+            ("--controller remote,ip=nowhere", "--controller remote"),
+            ("--controller remote,speed=9", "speed"),
             ("--controller dance", "--controller dance"),
             ("--switch p4", "--switch p4"),
-            ("--switch ovsk,protocols=OpenFlow13", "protocols=OpenFlow13"),
             ("--switch ovsk,dance=1", "dance"),
             ("--switch ovsk,stp=maybe", "stp=maybe"),
             ("--switch ovsk,datapath=kernel", "datapath=kernel"),

@@ -12,6 +12,8 @@ pub(super) struct Switches {
     pub(super) controller: bool,
     /// What is done about loops, as a lab file has it.
     pub(super) loops: &'static str,
+    /// Controllers elsewhere: name and target.
+    pub(super) remote: Vec<(String, String)>,
 }
 
 fn refused(what: String, why: &str) -> Failure {
@@ -35,10 +37,9 @@ impl Switches {
             }
         };
         if let Some(protocols) = spec.take("protocols") {
-            return Err(refused(
-                format!("protocols={protocols}"),
-                "our switches do not speak OpenFlow to a controller yet",
-            ));
+            // Commas divide parameters, so that versions are divided otherwise.
+            let versions: Vec<&str> = protocols.split(['+', ';', ' ']).collect();
+            out.keys.push(("openflow", format!("[{}]", versions.join(", "))));
         }
         match spec.take("stp") {
             // Loops are cut unless somebody asks for them.
@@ -55,8 +56,8 @@ impl Switches {
         for (key, why) in [
             ("batch", "there is no ovs-vsctl to be spared"),
             ("prio", "the root of the spanning tree is netloom's to choose"),
-            ("inband", "our switches do not speak OpenFlow to a controller yet"),
-            ("dpid", "our switches do not speak OpenFlow to a controller yet"),
+            ("inband", "controllers are reached by the machine's own network"),
+            ("dpid", "each switch has the number in its name, as in Mininet"),
         ] {
             if let Some(value) = spec.take(key) {
                 return Err(refused(format!("{key}={value}"), why));
@@ -69,38 +70,47 @@ impl Switches {
             Some("secure") => standalone = false,
             Some(mode) => return Err(Failure::usage(format!("failMode={mode}: standalone or secure."))),
         }
-        spec.end("failMode, stp, datapath=user")?;
+        spec.end("protocols, failMode, stp, datapath=user")?;
         for controller in controllers {
             out.controller(controller)?;
         }
-        if !out.controller && !standalone {
+        if (!out.controller || !out.remote.is_empty()) && !standalone {
             out.keys.push(("fail_mode", "secure".to_owned()));
+        }
+        if !out.remote.is_empty() {
+            let names: Vec<&str> = out.remote.iter().map(|(name, _)| name.as_str()).collect();
+            out.keys.push(("controller", format!("[{}]", names.join(", "))));
         }
         Ok(out)
     }
 
     fn controller(&mut self, text: &str) -> Result<(), Failure> {
-        let spec = Spec::parse(text)?;
+        let mut spec = Spec::parse(text)?;
         match spec.name {
             "default" | "ref" | "ovsc" => {}
             "none" => self.controller = false,
-            "remote" | "ryu" | "nox" => {
+            "remote" => {
+                let ip = spec.take("ip").unwrap_or("127.0.0.1").to_owned();
+                let port = spec.number("port", 6653)?;
+                let target = format!("tcp:{ip}:{port}");
+                if let Err(error) = netloom_lab::target::Target::parse(&target) {
+                    return Err(Failure::usage(format!("--controller {text}: {}.", error.message))
+                        .hint("remote,ip=127.0.0.1,port=6653"));
+                }
+                self.remote.push((format!("c{}", self.remote.len()), target));
+            }
+            "ryu" | "nox" => {
                 let error = netloom_api::ApiError::new(
                     netloom_api::ErrorKind::Unsupported,
-                    format!(
-                        "--controller {} is not done: our switches do not speak OpenFlow to a controller yet.",
-                        spec.name
-                    ),
+                    format!("--controller {} is not done: it would have to be started.", spec.name),
                 );
-                return Err(
-                    Failure::from(error).hint("--controller default learns; `netloom flow add` sets flows")
-                );
+                return Err(Failure::from(error).hint("start it, and say --controller remote"));
             }
             name => {
                 return Err(Failure::usage(format!("--controller {name} is not known."))
-                    .hint("default, ref, ovsc or none"));
+                    .hint("default, ref, ovsc, none or remote[,ip=ADDRESS][,port=PORT]"));
             }
         }
-        spec.end("none")
+        spec.end("ip and port, of remote")
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Lab {
     pub(super) controller: bool,
     loops: &'static str,
     switch_keys: Vec<(&'static str, String)>,
+    remote: Vec<(String, String)>,
     subnet: String,
     mac: bool,
     arp: bool,
@@ -34,6 +35,7 @@ impl Lab {
             controller: switches.controller,
             loops: switches.loops,
             switch_keys: switches.keys,
+            remote: switches.remote,
             subnet: mn.ipbase.clone(),
             mac: mn.mac,
             arp: mn.arp,
@@ -49,13 +51,23 @@ impl Lab {
             if self.arp { "static" } else { "flood" },
             if self.loops == "tree" { String::new() } else { format!("loops: {}\n", self.loops) }
         );
+        if !self.remote.is_empty() {
+            out = out.replace("nodes:\n", "controllers:\n");
+            for (name, target) in &self.remote {
+                let _ = writeln!(out, "  {name}: {target:?}");
+            }
+            out.push_str("nodes:\n");
+        }
         for (n, host) in self.topo.hosts.iter().enumerate() {
             let keys = if self.mac { format!("mac: \"{}\"", mac(n + 1)) } else { String::new() };
             let _ = writeln!(out, "  {host}: {{ {keys} }}");
         }
         out.push_str("switches:\n");
         for switch in &self.topo.switches {
-            let _ = writeln!(out, "  {switch}: {{ {} }}", map(&self.switch_keys));
+            let mut keys = self.switch_keys.clone();
+            // Whom controllers know as the switch.
+            keys.extend(dpid(switch).filter(|_| !self.remote.is_empty()).map(|id| ("dpid", id)));
+            let _ = writeln!(out, "  {switch}: {{ {} }}", map(&keys));
         }
         out.push_str("links:\n");
         let settings = map(&self.settings.keys);
@@ -89,6 +101,13 @@ impl Lab {
 fn mac(n: usize) -> String {
     let bytes = (n as u64).to_be_bytes();
     bytes.iter().skip(2).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+/// The first number in a switch's name, as Mininet has it.
+fn dpid(switch: &str) -> Option<String> {
+    let digits: String =
+        switch.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    digits.parse::<u64>().ok().filter(|number| *number > 0).map(|number| format!("\"{number:016x}\""))
 }
 
 fn map(keys: &[(&str, String)]) -> String {

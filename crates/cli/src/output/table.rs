@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow, MeasureRow, MeterRow,
-    NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
+    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow,
+    LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -23,6 +23,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Links(rows) => paint.links(rows),
         Reply::Tenants(rows) => paint.tenants(rows),
         Reply::Drops(rows) => paint.drops(rows),
+        Reply::Conntrack(rows) => paint.connections(rows),
         Reply::Flows(rows) => paint.flows(rows),
         Reply::FlowsChanged(n) => format!("{}\n", many(*n, "flow")),
         Reply::Groups(rows) => paint.groups(rows),
@@ -39,6 +40,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
             out
         }
         Reply::Graph(graph) => paint.graph(graph),
+        Reply::Trace(way) if format.quiet => way.delivered.iter().map(|to| format!("{to}\n")).collect(),
         Reply::Trace(way) => trace::whole(way, style),
     }
 }
@@ -146,7 +148,7 @@ impl Painter {
                     row.flows.to_string(),
                     row.macs.to_string(),
                     count(row.drops),
-                    row.controller.clone().unwrap_or_else(|| "learns by itself".into()),
+                    controllers(row).unwrap_or_else(|| "learns by itself".into()),
                 ]
             }),
         )
@@ -186,6 +188,33 @@ impl Painter {
             rows.iter().map(|row| {
                 let why = if row.intended { "as the file says" } else { "" };
                 vec![row.place.clone(), row.reason.clone(), count(row.packets), why.into()]
+            }),
+        )
+    }
+
+    fn connections(&self, rows: &[ConnectionRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No connection is tracked: no flow has committed one with `ct(commit)`.\n".into();
+        }
+        let state = |row: &ConnectionRow| match (row.state.as_str(), row.answered) {
+            ("", true) => "answered".to_owned(),
+            ("", false) => "unanswered".to_owned(),
+            (state, _) => state.to_lowercase(),
+        };
+        self.table(
+            &["SWITCH", "ZONE>", "PROTOCOL", "ORIGINAL", "REPLY", "STATE", "MARK", "LEFT>", "PACKETS>"],
+            rows.iter().map(|row| {
+                vec![
+                    row.switch.clone(),
+                    row.zone.to_string(),
+                    row.protocol.clone(),
+                    row.original.clone(),
+                    row.reply.clone(),
+                    state(row),
+                    if row.mark == 0 { String::new() } else { format!("{:#x}", row.mark) },
+                    format!("{} s", row.timeout),
+                    count(row.packets + row.reply_packets),
+                ]
             }),
         )
     }
@@ -404,11 +433,48 @@ fn interface_text(interface: &InterfaceRow) -> String {
     pairs(&[(name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))), ("", counts)])
 }
 
+/// `c0 connected OpenFlow13 master; c1 waiting: Connection refused`; nothing if it has none.
+fn controllers(switch: &SwitchRow) -> Option<String> {
+    if switch.controllers.is_empty() {
+        return switch
+            .controller
+            .clone()
+            .or_else(|| (switch.fail_mode == "secure").then(|| "none".to_owned()));
+    }
+    let mut words: Vec<String> = switch.controllers.iter().map(controller).collect();
+    if switch.on_its_own {
+        words.push("on its own: it learns by itself".to_owned());
+    }
+    Some(words.join("; "))
+}
+
+/// `c0 connected OpenFlow13 master for 12 s`
+fn controller(row: &ControllerRow) -> String {
+    let mut words = format!("{} {}", row.name, row.state);
+    for more in row.version.iter().chain(&row.role) {
+        words += &format!(" {more}");
+    }
+    words += &format!(" for {:.0} s", row.since_s);
+    if row.state == "listening" {
+        words += &format!(" at {}", row.target);
+    }
+    if row.peers > 1 {
+        words += &format!(", {} connections", row.peers);
+    }
+    if let Some(error) = &row.error {
+        words += &format!(": {error}");
+    }
+    if row.dropped > 0 {
+        words += &format!(", {} messages dropped", row.dropped);
+    }
+    words
+}
+
 fn switch_text(switch: &SwitchRow) -> String {
     pairs(&[
         ("switch", switch.name.clone()),
         ("state", switch.state.clone()),
-        ("controller", switch.controller.clone().unwrap_or_else(|| "none: it learns by itself".into())),
+        ("controller", controllers(switch).unwrap_or_else(|| "none: it learns by itself".into())),
         ("fail mode", switch.fail_mode.clone()),
         ("openflow", switch.openflow.join(" ")),
         ("flows", switch.flows.to_string()),

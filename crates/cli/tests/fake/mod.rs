@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use netloom_api::stream::Frame;
 use netloom_api::{
-    ApiError, Applied, Command as Ask, DirectionRow, DownReport, DropRow, EndRow, ErrorKind, Fidelity,
-    Finding, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow, Listing, MeasureRow, MeterRow, NodeRow,
-    PingReport, PingRow, Place, PlanReply, PlanStep, Progress, Reply, Shown, SwitchPortRow, SwitchRow,
-    TenantRow, TestReport, TestRow, TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep,
-    TraceWhat, Verdict,
+    ApiError, Applied, Command as Ask, ConnectionRow, DirectionRow, DownReport, DropRow, EndRow, ErrorKind,
+    Fidelity, Finding, FlowRow, Graph, GroupRow, InterfaceRow, LabRow, LinkRow, Listing, MeasureRow,
+    MeterRow, NodeRow, PingReport, PingRow, Place, PlanReply, PlanStep, Progress, Reply, Shown,
+    SwitchPortRow, SwitchRow, TenantRow, TestReport, TestRow, TopRow, Trace, TraceChange, TraceDrop,
+    TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
 };
 use netloom_daemon::http::Server;
 use netloom_daemon::{Conn, Engine, Homes, Identity, Sink};
@@ -253,6 +253,21 @@ impl Engine for Fake {
                 reason: "link loss".into(),
                 packets: 18,
                 intended: true,
+            }]),
+            Ask::Ls { what: Listing::Conntrack } => Reply::Conntrack(vec![ConnectionRow {
+                switch: "s1".into(),
+                zone: 5,
+                protocol: "tcp".into(),
+                original: "10.0.0.1:5000 > 10.0.0.2:80".into(),
+                reply: "10.0.0.2:80 > 192.0.2.1:5000".into(),
+                state: "ESTABLISHED".into(),
+                answered: true,
+                mark: 7,
+                label: "0x0".into(),
+                timeout: 86_399,
+                packets: 3,
+                reply_packets: 2,
+                ..ConnectionRow::default()
             }]),
             Ask::Show { name: None } => Reply::Graph(Box::new(lab)),
             Ask::Show { name: Some(name) } => shown(&lab, &name)?,

@@ -43,10 +43,12 @@ impl Running {
         }
         execution.commit();
         state.wanted = wanted;
-        let mut notes = self.programs.update(&from, &state);
+        let mut notes = self.programs.run_controllers(&from, &state, &self.ports);
+        notes.extend(self.programs.update(&from, &state));
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
+        self.control(core, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
-        Ok(Applied {
+        let mut applied = Applied {
             created: count('+'),
             changed: count('~'),
             removed: count('-'),
@@ -55,7 +57,12 @@ impl Running {
             ms: milliseconds(begin),
             notes,
             ..Applied::default()
-        })
+        };
+        drop(state);
+        // Packets and questions go on meanwhile.
+        applied.notes.extend(self.await_controllers(core, &lab, sink));
+        applied.ms = milliseconds(begin);
+        Ok(applied)
     }
 
     /// What to do to get from what runs to `wanted`.
@@ -99,7 +106,7 @@ pub(super) fn drift(plan: &Plan) -> Vec<PlanStep> {
 
 /// Whether a user counts it among the objects of a lab.
 fn is_thing(kind: &str) -> bool {
-    matches!(kind, "node" | "switch" | "link" | "run" | "flows")
+    matches!(kind, "node" | "switch" | "link" | "run" | "flows" | "controller")
 }
 
 /// Why a plan was not carried out, for the user.

@@ -264,14 +264,14 @@ impl<'a> Execution<'a> {
         let target = if undoing { &self.old } else { &self.new };
         // What passed under the old configuration is credited to it, not learned under the new one.
         drop(self.core.fresh());
-        let done = slowpath::write(self.core.switch()).reconfigure(&target.config(), slowpath::now());
+        let done = slowpath::write_between(self.core.switch()).reconfigure(&target.config(), slowpath::now());
         if let Err(error) = done {
             let error = ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error);
             return self.refuse(error, steps.len());
         }
         for step in steps {
             if let Action::ResetFlows(switch) = &step.action {
-                slowpath::write(self.core.switch()).reset_flows(switch, slowpath::now());
+                slowpath::write_between(self.core.switch()).reset_flows(switch, slowpath::now());
             }
         }
         vec![Ok(()); steps.len()]
@@ -389,7 +389,11 @@ impl Execution<'_> {
                 })
             }
             // By `Programs::update`, once everything stands.
-            Action::StopRun(_) | Action::StartRun(_) => Ok(()),
+            Action::StopRun(_)
+            | Action::StartRun(_)
+            | Action::AddController(_)
+            | Action::ChangeController(_)
+            | Action::RemoveController(_) => Ok(()),
             Action::RemoveSwitch(_)
             | Action::AddSwitch(_)
             | Action::ChangeSwitch(_)

@@ -9,6 +9,7 @@
 mod apply;
 mod boot;
 mod captures;
+mod controllers;
 mod core;
 mod doors;
 mod events;

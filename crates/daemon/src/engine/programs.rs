@@ -1,14 +1,17 @@
 //! The programs of nodes: what they see of the machine's files, and the spawner that starts them.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use netloom_container::service::Restart;
 use netloom_container::{BoundFile, HostSpec, SpawnError, Spawner};
 use netloom_lab::Lab;
-use netloom_lab::lab::{Filesystem, Node};
+use netloom_lab::lab::{Controller, ControllerPlace, Filesystem, Node};
+use netloom_sys::HostError;
+use netloom_sys::netns::NetNs;
 
+use super::controllers::Ports;
 use super::journal::Ledger;
 use super::running::State;
 use super::runs::{self, Runs};
@@ -19,6 +22,8 @@ pub(crate) struct Programs {
     folder: PathBuf,
     runs: Runs,
     ledger: Arc<Ledger>,
+    /// The daemon's own network.
+    own: OnceLock<Result<Arc<NetNs>, HostError>>,
 }
 
 impl std::fmt::Debug for Programs {
@@ -31,7 +36,7 @@ impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
     pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
         let runs = Runs::new(spawner.clone(), folder.join(LOGS), Arc::clone(&ledger));
-        Self { spawner, folder: folder.to_owned(), runs, ledger }
+        Self { spawner, folder: folder.to_owned(), runs, ledger, own: OnceLock::new() }
     }
 
     /// The spawner.
@@ -124,6 +129,50 @@ impl Programs {
         }
         notes.extend(self.runs.first_starts());
         notes
+    }
+
+    /// Brings the controllers that the lab starts itself to what it says now; returns what could not be started.
+    ///
+    /// They run beside the nodes, in the daemon's own network: where it is, its switches call them.
+    pub(super) fn run_controllers(&self, before: &Lab, state: &State, ports: &Ports) -> Vec<String> {
+        let mut notes = Vec::new();
+        let command = |controller: &Controller| match &controller.place {
+            ControllerPlace::Run(command) => Some(command.clone()),
+            _ => None,
+        };
+        let old = before.controllers.iter().filter(|it| command(it).is_some());
+        let gone: Vec<String> = old
+            .filter(|old| state.lab.controller(&old.name).and_then(command).is_none())
+            .map(|old| old.name.clone())
+            .collect();
+        self.forget(&gone);
+        for controller in &state.lab.controllers {
+            let Some(command) = command(controller) else { continue };
+            if let Err(error) = self.run_controller(&state.lab, &controller.name, command, ports) {
+                notes.push(format!("The controller {} could not be started: {error}", controller.name));
+            }
+        }
+        notes
+    }
+
+    fn run_controller(&self, lab: &Lab, name: &str, command: String, ports: &Ports) -> std::io::Result<()> {
+        let port = ports.of(name)?;
+        let mut host = HostSpec::new(name, self.folder.join("nodes").join(name));
+        host.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
+        if lab.options.filesystem == Filesystem::Shared {
+            host = host.shared();
+        }
+        let env = [("HOME", "/root"), ("SHELL", SHELL), ("NETLOOM_OPENFLOW", &port.to_string())];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let netns = self.own.get_or_init(|| NetNs::current().map(Arc::new)).as_ref();
+        let netns = Arc::clone(netns.map_err(|error| std::io::Error::other(error.to_string()))?);
+        let wanted = runs::Wanted { host, env, commands: vec![command], restart: Restart::No, netns };
+        self.runs.set(name, wanted, true)
+    }
+
+    /// How the command of a controller has ended; `None`: it runs, or there is none.
+    pub(super) fn ending(&self, name: &str) -> Option<String> {
+        self.runs.ending(name)
     }
 
     /// Ends every program of a node, those of `run:` and all others.

@@ -13,6 +13,7 @@ use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
 use super::captures::Captures;
+use super::controllers::Ports;
 use super::core::Core;
 use super::doors::Doors;
 use super::journal::Ledger;
@@ -33,6 +34,8 @@ pub(crate) struct Running {
     pub(super) programs: Programs,
     pub(super) captures: Captures,
     pub(super) doors: Doors,
+    /// The ports that controllers of the lab's own are told.
+    pub(super) ports: Ports,
     /// What can outlive the daemon.
     pub(super) ledger: Arc<Ledger>,
     core: OnceLock<Core>,
@@ -95,6 +98,7 @@ impl Running {
             started: netloom_sys::clock::now(),
             captures: Captures::default(),
             doors: Doors::default(),
+            ports: Ports::default(),
             programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
             ledger,
             home,

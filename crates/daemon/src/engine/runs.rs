@@ -244,6 +244,15 @@ impl Runs {
         self.look(node, |node| node.runs.iter().any(failed)).unwrap_or(false)
     }
 
+    /// How the last program of a node that is not started again has ended, or why it was not started.
+    pub(super) fn ending(&self, node: &str) -> Option<String> {
+        let ended = |run: &Run| {
+            let last = run.service.last().filter(|_| run.service.state() == State::Finished);
+            run.refused.clone().or_else(|| last.map(words))
+        };
+        self.look(node, |node| node.runs.iter().find_map(ended)).flatten()
+    }
+
     fn look<T>(&self, node: &str, look: impl FnOnce(&NodeRuns) -> T) -> Option<T> {
         self.crew.get().and_then(|crew| crew.shared.lock().get(node).map(look))
     }
@@ -284,6 +293,13 @@ impl Drop for Crew {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+fn words(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ended(ending) => format!("it has ended with {ending}"),
+        Outcome::NotStarted(_) => "it could not be started".to_owned(),
     }
 }
 

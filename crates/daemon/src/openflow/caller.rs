@@ -1,4 +1,4 @@
-//! One connection that somebody has opened.
+//! One connection, whoever opened it.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::session::{Event, Session, Settings};
 use netloom_openflow::{Message, Versions};
 use netloom_switch::{Connection, Kind};
-use netloom_transport::{Limits, Peer, pump};
-use tokio::net::UnixStream;
+use netloom_transport::{End, Limits, Peer, pump};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{self, Sender};
 
 use super::Hub;
+use super::standing::Key;
 use crate::slowpath;
 
 /// Messages that wait to be told.
@@ -18,18 +19,40 @@ const INBOX: usize = 1_024;
 /// After this long without a byte, a peer is asked whether it is there. Programs that people type may take their time.
 const PROBE: Nanos = Nanos::from_secs(60);
 
+/// Whose connection it is.
+#[derive(Debug, Clone)]
+pub(super) struct Terms {
+    pub(super) bridge: BridgeId,
+    pub(super) versions: Versions,
+    pub(super) probe: Option<Nanos>,
+    pub(super) kind: Kind,
+    /// What its flows are marked with.
+    pub(super) target: String,
+    /// Which controller it is, unless it is nobody's.
+    pub(super) key: Option<Key>,
+}
+
+impl Terms {
+    /// For somebody who came to the bridge's own socket.
+    pub(super) fn of_a_guest(bridge: BridgeId, versions: Versions) -> Self {
+        let target = "mgmt".to_owned();
+        Self { bridge, versions, probe: Some(PROBE), kind: Kind::Service, target, key: None }
+    }
+}
+
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: UnixStream, bridge: BridgeId, hub: Arc<Hub>) {
-    let settings = Settings { probe: Some(PROBE), ..Settings::switch(Versions::ALL) };
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, terms: Terms, hub: Arc<Hub>) -> End {
+    let settings = Settings { probe: terms.probe, ..Settings::switch(terms.versions) };
     let session = Session::new(settings, slowpath::now());
     let (inbox, mut told) = mpsc::channel(INBOX);
-    let mut caller = Caller { bridge, hub, inbox, id: None };
+    let mut caller = Caller { terms, hub, inbox, id: None };
     let end = pump(stream, session, &mut caller, &mut told, Limits::default(), slowpath::now).await;
-    tracing::debug!(%end, "an OpenFlow connection");
+    tracing::debug!(%end, target = caller.terms.target, "an OpenFlow connection");
+    end
 }
 
 struct Caller {
-    bridge: BridgeId,
+    terms: Terms,
     hub: Arc<Hub>,
     inbox: Sender<Message>,
     /// Its number, once a version is agreed.
@@ -40,8 +63,9 @@ impl Peer for Caller {
     fn handle(&mut self, session: &mut Session, event: Event) {
         match (event, self.id) {
             (Event::Up(version), None) => {
-                let connection = Connection::new(version, Kind::Service, "mgmt");
-                self.id = Some(self.hub.join(self.bridge, connection, self.inbox.clone()));
+                let connection = Connection::new(version, self.terms.kind, &self.terms.target);
+                let key = self.terms.key.clone();
+                self.id = Some(self.hub.join(self.terms.bridge, connection, self.inbox.clone(), key));
             }
             (Event::Message(request, message), Some(id)) => self.hub.handle(id, session, &request, message),
             // Refusals are answered by the session.

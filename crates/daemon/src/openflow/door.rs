@@ -7,7 +7,8 @@ use netloom_flow::BridgeId;
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 
-use super::{Hub, caller};
+use super::Hub;
+use super::caller::{self, Terms};
 use crate::http::may_ask;
 
 /// Most connections of a bridge at once.
@@ -20,7 +21,8 @@ pub(super) async fn keep(listener: UnixListener, bridge: BridgeId, hub: Arc<Hub>
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if callers.len() < MOST && may_ask(&stream, false) => {
-                    callers.spawn(caller::serve(stream, bridge, Arc::clone(&hub)));
+                    let terms = Terms::of_a_guest(bridge, hub.versions(bridge));
+                    callers.spawn(caller::serve(stream, terms, Arc::clone(&hub)));
                 }
                 Ok(_) => tracing::warn!("an OpenFlow connection too many, or of a user who may not ask"),
                 Err(error) => {

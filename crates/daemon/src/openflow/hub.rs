@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_datapath::Counters;
+use netloom_datapath::{Counters, Tracker};
 use netloom_flow::{BridgeId, PortId};
-use netloom_openflow::Message;
+use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Request, Session};
+use netloom_openflow::{Message, Versions};
 use netloom_switch::{Answer, Connection, Control, Injection, PortTraffic, Switch};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
+use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
 use crate::slowpath::{self, SharedSwitch, Tracked};
 use crate::worker::{Caller, Mail};
@@ -25,9 +27,11 @@ pub(crate) struct Hub {
     counters: Vec<Arc<Counters>>,
     /// Who carries out packet-outs. Dropped before the worker is.
     worker: Option<Caller>,
+    tracker: Arc<Tracker>,
     members: Mutex<BTreeMap<u64, Member>>,
     next: AtomicU64,
     joined: Notify,
+    controllers: Mutex<Controllers>,
 }
 
 /// A connection that has agreed on a version.
@@ -35,14 +39,17 @@ pub(crate) struct Hub {
 struct Member {
     bridge: BridgeId,
     connection: Connection,
-    /// What it is told unasked; what finds no room is not told.
+    /// What it is told unasked; what finds no room is not told, and counted.
     inbox: Sender<Message>,
+    dropped: AtomicU64,
+    /// Which controller it is.
+    key: Option<Key>,
 }
 
 impl Member {
     fn tell(&self, message: Message) {
         if self.inbox.try_send(message).is_err() {
-            tracing::debug!("a controller does not take what it is told");
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -57,6 +64,7 @@ impl Hub {
         punts: Arc<Punts>,
         counters: Vec<Arc<Counters>>,
         worker: Option<Caller>,
+        tracker: Arc<Tracker>,
     ) -> Self {
         Self {
             switch,
@@ -64,9 +72,11 @@ impl Hub {
             punts,
             counters,
             worker,
+            tracker,
             members: Mutex::default(),
             next: AtomicU64::new(0),
             joined: Notify::new(),
+            controllers: Mutex::default(),
         }
     }
 
@@ -78,7 +88,50 @@ impl Hub {
 
     /// Whether anybody is connected.
     pub(super) fn is_busy(&self) -> bool {
-        !self.members().is_empty()
+        !self.members().is_empty() || !self.controllers().is_empty()
+    }
+
+    /// The controllers of all bridges.
+    pub(super) fn controllers(&self) -> MutexGuard<'_, Controllers> {
+        self.controllers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The versions a bridge may speak.
+    pub(super) fn versions(&self, bridge: BridgeId) -> Versions {
+        self.controllers().versions(bridge)
+    }
+
+    /// How the controllers of a bridge stand, in no particular order.
+    pub(crate) fn standings(&self, bridge: &str) -> Vec<Standing> {
+        let members = self.members();
+        let mut standings = self.controllers().of(bridge);
+        for standing in &mut standings {
+            let of_it = |member: &&Member| member.key.as_ref().is_some_and(|key| *key == standing.key);
+            let connected: Vec<_> = members.values().filter(of_it).collect();
+            standing.dropped += connected.iter().map(|it| it.dropped.load(Ordering::Relaxed)).sum::<u64>();
+            standing.peers = connected.len();
+            if let Some(member) = connected.first() {
+                standing.version = Some(member.connection.version());
+                standing.role = Some(member.connection.role());
+            }
+        }
+        standings
+    }
+
+    /// Whether a bridge is on its own, since all its controllers are missed.
+    pub(crate) fn is_on_its_own(&self, bridge: &str) -> bool {
+        self.controllers().is_on_its_own(bridge)
+    }
+
+    /// Has bridges learn by themselves whose controllers are missed for long, and no more once one is there.
+    pub(super) fn watch(&self) {
+        let now = slowpath::now();
+        let turns = self.controllers().turns(now);
+        for (bridge, turn) in turns {
+            self.tracked.credit(&self.switch);
+            tracing::warn!(%bridge, ?turn, "controllers");
+            slowpath::write(&self.switch).set_fail_open(bridge, turn == Turn::Open, now);
+        }
     }
 
     /// Comes back when somebody has joined, or packets wait.
@@ -90,7 +143,13 @@ impl Hub {
     }
 
     /// Takes a connection in; its number.
-    pub(super) fn join(&self, bridge: BridgeId, connection: Connection, inbox: Sender<Message>) -> u64 {
+    pub(super) fn join(
+        &self,
+        bridge: BridgeId,
+        connection: Connection,
+        inbox: Sender<Message>,
+        key: Option<Key>,
+    ) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut members = self.members();
         let mut model = slowpath::write(&self.switch);
@@ -99,7 +158,10 @@ impl Hub {
             drop(model.take_events());
             self.punts.set_open(true);
         }
-        members.insert(id, Member { bridge, connection, inbox });
+        if let Some(key) = &key {
+            self.controllers().handle_up(key, slowpath::now());
+        }
+        members.insert(id, Member { bridge, connection, inbox, dropped: AtomicU64::new(0), key });
         control(&mut model, &members, bridge);
         self.joined.notify_one();
         id
@@ -109,6 +171,9 @@ impl Hub {
     pub(super) fn leave(&self, id: u64) {
         let mut members = self.members();
         let Some(gone) = members.remove(&id) else { return };
+        if let Some(key) = &gone.key {
+            self.controllers().handle_end(key, gone.dropped.load(Ordering::Relaxed), slowpath::now());
+        }
         control(&mut slowpath::write(&self.switch), &members, gone.bridge);
         if members.is_empty() {
             self.punts.set_open(false);
@@ -117,12 +182,28 @@ impl Hub {
 
     /// Carries out a message, and puts the answers into the session.
     pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
-        self.tracked.credit(&self.switch);
         let mut members = self.members();
         let Some(member) = members.get_mut(&id) else { return };
+        // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
+        let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
+        if reads_hits {
+            self.tracked.credit(&self.switch);
+        }
+        self.tracked.give_way();
+        if let Some(key) = &member.key {
+            // A bridge on its own is taken over by whoever asks first, before that is done.
+            self.controllers().handle_message(key, &message);
+            self.watch();
+        }
         let mut model = slowpath::write(&self.switch);
         let (bridge, counts) = (member.bridge, |port| self.traffic(port));
-        let handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        let mut handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        while let Some(commit) = handled.commit.take() {
+            drop(model);
+            self.tracked.give_way();
+            model = slowpath::write(&self.switch);
+            model.go_on(&mut member.connection, *commit, slowpath::now(), &mut handled);
+        }
         if handled.demotes_others {
             let generation = model.role_generation(bridge);
             for (_, other) in members.iter_mut().filter(|(other, it)| **other != id && it.bridge == bridge) {
@@ -135,6 +216,9 @@ impl Hub {
         notify(&mut model, &members, Some((id, &mut *session)));
         drop(model);
         drop(members);
+        for filter in &handled.flushes {
+            self.tracker.flush(filter);
+        }
         for answer in handled.answers {
             put(session, request, answer);
         }
@@ -143,6 +227,7 @@ impl Hub {
 
     /// Tells what has happened by itself.
     pub(super) fn beat(&self) {
+        self.watch();
         let mut members = self.members();
         let now = slowpath::now();
         members.values_mut().for_each(|member| member.connection.tick(now));

@@ -9,9 +9,15 @@
 //! One thread carries all connections of a lab. What a peer sends takes the model's lock for one message at a time.
 
 mod caller;
+mod dial;
 mod door;
 mod hub;
+mod learn;
+mod remote;
 mod service;
+mod standing;
 
 pub(crate) use hub::Hub;
-pub(crate) use service::Service;
+pub(crate) use remote::{Remote, Way};
+pub(crate) use service::{Control, Service};
+pub(crate) use standing::{Standing, State};

@@ -11,7 +11,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Hub, door};
+use netloom_openflow::Versions;
+
+use super::{Hub, Remote, door, remote};
+use crate::slowpath;
 
 /// How often it is told what happened by itself, while somebody is connected.
 const BEAT: Duration = Duration::from_millis(100);
@@ -21,10 +24,24 @@ const BEAT: Duration = Duration::from_millis(100);
 pub(crate) struct Service {
     orders: Option<UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
+    hub: Arc<Hub>,
+}
+
+/// How a bridge is controlled.
+#[derive(Debug)]
+pub(crate) struct Control {
+    /// The versions it may speak.
+    pub(crate) versions: Versions,
+    /// Whether it learns by itself when all its controllers are missed.
+    pub(crate) standalone: bool,
+    /// Its controllers.
+    pub(crate) remotes: Vec<Remote>,
 }
 
 #[derive(Debug)]
 enum Order {
+    /// Control a bridge so; connections that are as they are to be stay.
+    Control(String, Control),
     /// Serve a bridge at a socket.
     Open(String, UnixListener),
     /// Serve it no more; its connections end.
@@ -39,15 +56,27 @@ impl Service {
     pub(crate) fn start(hub: Hub) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (orders, received) = unbounded_channel();
+        let hub = Arc::new(hub);
+        let served = Arc::clone(&hub);
         let thread = std::thread::Builder::new()
             .name("openflow".to_owned())
-            .spawn(move || runtime.block_on(work(Arc::new(hub), received)))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+            .spawn(move || runtime.block_on(work(served, received)))?;
+        Ok(Self { orders: Some(orders), thread: Some(thread), hub })
     }
 
     /// Serves a bridge at a socket.
     pub(crate) fn open(&self, bridge: &str, listener: UnixListener) {
         self.send(Order::Open(bridge.to_owned(), listener));
+    }
+
+    /// Controls a bridge as said. What is as before is left alone.
+    pub(crate) fn control(&self, bridge: &str, control: Control) {
+        self.send(Order::Control(bridge.to_owned(), control));
+    }
+
+    /// All connections.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// Serves a bridge no more.
@@ -70,7 +99,7 @@ impl Service {
 }
 
 async fn work(hub: Arc<Hub>, mut orders: UnboundedReceiver<Order>) {
-    let mut doors = BTreeMap::new();
+    let mut doors = Doors::default();
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -86,8 +115,63 @@ async fn work(hub: Arc<Hub>, mut orders: UnboundedReceiver<Order>) {
     }
 }
 
-fn obey(hub: &Arc<Hub>, doors: &mut BTreeMap<String, AbortHandle>, order: Order) {
+/// What serves the bridges. Aborting it ends its connections.
+#[derive(Default)]
+struct Doors {
+    own: BTreeMap<String, AbortHandle>,
+    remotes: BTreeMap<String, Vec<(Remote, Versions, AbortHandle)>>,
+}
+
+impl Doors {
+    fn control(&mut self, hub: &Arc<Hub>, name: String, control: Control) {
+        let Some(bridge) = hub.bridge(&name) else { return };
+        let Control { versions, standalone, remotes } = control;
+        let mut old = self.remotes.remove(&name).unwrap_or_default();
+        let mut kept = Vec::new();
+        let mut new = Vec::new();
+        for remote in remotes {
+            match old.iter().position(|(it, spoken, _)| *spoken == versions && it.is_as(&remote)) {
+                Some(at) => kept.push(old.swap_remove(at)),
+                None => new.push(remote),
+            }
+        }
+        for (remote, _, task) in old {
+            task.abort();
+            hub.controllers().forget(&remote.key(&name));
+        }
+        hub.controllers().configure(
+            &name,
+            bridge,
+            versions,
+            standalone,
+            kept.iter().map(|(it, ..)| it).chain(&new),
+        );
+        for remote in new {
+            hub.controllers().begin(&name, bridge, &remote, slowpath::now());
+            let task =
+                tokio::spawn(remote::keep(remote.clone(), name.clone(), bridge, versions, Arc::clone(hub)));
+            kept.push((remote, versions, task.abort_handle()));
+        }
+        if !kept.is_empty() {
+            self.remotes.insert(name, kept);
+        }
+    }
+
+    fn close(&mut self, hub: &Hub, name: &str) {
+        if let Some(door) = self.own.remove(name) {
+            door.abort();
+        }
+        for (remote, _, task) in self.remotes.remove(name).unwrap_or_default() {
+            task.abort();
+            hub.controllers().forget(&remote.key(name));
+        }
+        hub.controllers().close(name);
+    }
+}
+
+fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
     match order {
+        Order::Control(name, control) => doors.control(hub, name, control),
         Order::Open(name, listener) => {
             let listener = listener
                 .set_nonblocking(true)
@@ -95,13 +179,9 @@ fn obey(hub: &Arc<Hub>, doors: &mut BTreeMap<String, AbortHandle>, order: Order)
                 .inspect_err(|error| tracing::error!(%error, name, "an OpenFlow socket"));
             if let (Ok(listener), Some(bridge)) = (listener, hub.bridge(&name)) {
                 let door = tokio::spawn(door::keep(listener, bridge, Arc::clone(hub)));
-                doors.insert(name, door.abort_handle());
+                doors.own.insert(name, door.abort_handle());
             }
         }
-        Order::Close(name) => {
-            if let Some(door) = doors.remove(&name) {
-                door.abort();
-            }
-        }
+        Order::Close(name) => doors.close(hub, &name),
     }
 }

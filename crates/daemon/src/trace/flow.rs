@@ -154,9 +154,12 @@ fn build(matches: &FlowMatch, defaults: &Defaults) -> Vec<u8> {
     let src = mac(matches, FieldId::EthSrc, defaults.eth_src);
     let dst = mac(matches, FieldId::EthDst, defaults.eth_dst);
     let eth_type: u16 = small(matches, FieldId::EthType, 0x0800);
+    // Of other messages of ICMP only type and code matter here: nobody looks at the checksum.
+    let mut raw = [0; 8];
+    [raw[0], raw[1]] = [small(matches, FieldId::IcmpType, 0), small(matches, FieldId::IcmpCode, 0)];
     let body = match eth_type {
         0x0806 => Body::Arp(arp_of(matches, src, defaults)),
-        0x0800 | 0x86dd => Body::Ip(ip_of(matches, eth_type == 0x86dd, defaults)),
+        0x0800 | 0x86dd => Body::Ip(ip_of(matches, eth_type == 0x86dd, defaults, &raw)),
         eth_type => Body::Raw { eth_type, bytes: &[0; 46] },
     };
     let (tci, mask) = matches.field(FieldId::VlanTci);
@@ -178,7 +181,7 @@ fn arp_of(matches: &FlowMatch, src: Mac, defaults: &Defaults) -> Arp {
     }
 }
 
-fn ip_of(matches: &FlowMatch, v6: bool, defaults: &Defaults) -> Ip<'static> {
+fn ip_of<'a>(matches: &FlowMatch, v6: bool, defaults: &Defaults, raw: &'a [u8; 8]) -> Ip<'a> {
     let base = if v6 {
         let bits =
             |ip: Option<IpAddr>| ip.map_or(0, |ip| if let IpAddr::V6(ip) = ip { ip.to_bits() } else { 0 });
@@ -196,10 +199,10 @@ fn ip_of(matches: &FlowMatch, v6: bool, defaults: &Defaults) -> Ip<'static> {
     let tos = small::<u8>(matches, FieldId::NwTos, 0) | small::<u8>(matches, FieldId::NwEcn, 0);
     let label = small(matches, FieldId::Ipv6Label, 0);
     let ttl = small(matches, FieldId::NwTtl, 64);
-    Ip { tos, ttl, label, l4: l4_of(matches, v6), ..base }
+    Ip { tos, ttl, label, l4: l4_of(matches, v6, raw), ..base }
 }
 
-fn l4_of(matches: &FlowMatch, v6: bool) -> L4<'static> {
+fn l4_of<'a>(matches: &FlowMatch, v6: bool, raw: &'a [u8; 8]) -> L4<'a> {
     let (src, dst) = (small(matches, FieldId::TpSrc, PORT.into()), small(matches, FieldId::TpDst, 80));
     match small::<u8>(matches, FieldId::NwProto, 59) {
         6 => {
@@ -208,12 +211,12 @@ fn l4_of(matches: &FlowMatch, v6: bool) -> L4<'static> {
         }
         17 => L4::Udp { src, dst, data: b"netloom" },
         132 => L4::Sctp { src, dst, tag: 1, data: &[0; 16] },
-        proto @ (1 | 58) if v6 == (proto == 58) => icmp(matches, proto, v6),
+        proto @ (1 | 58) if v6 == (proto == 58) => icmp(matches, proto, v6, raw),
         proto => L4::Raw { proto, bytes: &[0; 8] },
     }
 }
 
-fn icmp(matches: &FlowMatch, proto: u8, v6: bool) -> L4<'static> {
+fn icmp<'a>(matches: &FlowMatch, proto: u8, v6: bool, raw: &'a [u8; 8]) -> L4<'a> {
     let [request, reply] = if v6 { [128, 129] } else { [8, 0] };
     match (matches.exact(FieldId::IcmpType), matches.exact(FieldId::IcmpCode)) {
         (None, None | Some(0)) => L4::Echo { reply: false, id: PORT, seq: 1, data: &[0; 56] },
@@ -228,6 +231,6 @@ fn icmp(matches: &FlowMatch, proto: u8, v6: bool) -> L4<'static> {
             let target = Ipv6Addr::from_bits(value(matches, FieldId::NdTarget, 0));
             L4::Advert { target, tll: Some(mac(matches, FieldId::NdTll, Mac::ZERO)), flags: 0x60 }
         }
-        _ => L4::Raw { proto, bytes: &[0; 8] },
+        _ => L4::Raw { proto, bytes: raw },
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, RwLock};
 
 use netloom_api::{Trace, TraceDrop, TraceLookup, TraceWhat};
-use netloom_datapath::{Attach, Change, PoolLimit, PortSpec, Slowpath, Worker, WorkerConfig};
+use netloom_datapath::{Attach, Change, PoolLimit, PortSpec, Slowpath, Tracker, Worker, WorkerConfig};
 use netloom_flow::{
     Branch, DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, Punt,
     RecircId, TenantId, Translation, Upcall, word,
@@ -37,17 +37,25 @@ pub(crate) struct Follower<'a> {
     given: Option<(PacketMask, Box<[DpAction]>)>,
     budget: usize,
     now: Nanos,
+    /// What is known of connections; nothing is changed about them.
+    tracker: Arc<Tracker>,
 }
 
 impl<'a> Follower<'a> {
     /// For one packet of a lab.
-    pub(crate) fn new(model: &'a RwLock<Switch>, chart: &'a Chart, now: Nanos) -> Self {
+    pub(crate) fn new(
+        model: &'a RwLock<Switch>,
+        tracker: &Arc<Tracker>,
+        chart: &'a Chart,
+        now: Nanos,
+    ) -> Self {
+        let tracker = Arc::new(Tracker::shadow(tracker));
         let (story, desk, departing, given) = Default::default();
-        Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now }
+        Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now, tracker }
     }
 
     /// The way of a frame that a node sends.
-    pub(crate) fn from_node(mut self, seat: Seat, frame: Vec<u8>, text: String) -> Trace {
+    pub(crate) fn send(mut self, seat: Seat, frame: Vec<u8>, text: String) -> Trace {
         let start = self.story.begin();
         let node = self.chart.node(seat).map(|node| node.name.clone()).unwrap_or_default();
         self.story.say(start, 0, TraceWhat::Node { node, text });
@@ -57,7 +65,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The way of a frame that comes in at a port of a switch.
-    pub(crate) fn from_port(mut self, port: PortId, frame: Vec<u8>, tenant: TenantId) -> Trace {
+    pub(crate) fn enter(mut self, port: PortId, frame: Vec<u8>, tenant: TenantId) -> Trace {
         let start = self.story.begin();
         let spot = self.chart.ports.get(&port);
         let (attach, seat) = spot.map_or((Attach::Switch, None), |spot| (spot.spec.attach, spot.seat));
@@ -79,7 +87,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The way of a packet whose first lookup was made for the real one.
-    pub(crate) fn from_caught(mut self, caught: Caught) -> Trace {
+    pub(crate) fn resume(mut self, caught: Caught) -> Trace {
         let ((port, recirc), tenant) = (caught.place(), caught.tenant());
         let far = self.chart.ports.get(&port).and_then(super::chart::Spot::peer);
         let Caught { frame, mask, actions, story, .. } = caught;
@@ -144,6 +152,7 @@ impl<'a> Follower<'a> {
             epoch: Epoch::new(),
             worker: 0,
             workers: 1,
+            tracker: Arc::clone(&self.tracker),
         };
         let mut worker = Worker::new(config);
         for (id, spot) in &self.chart.ports {
@@ -190,7 +199,8 @@ impl<'a> Follower<'a> {
 
     /// A node gets a frame.
     fn arrives(&mut self, port: PortId, frame: &[u8]) {
-        let at = self.story.arrived(Where::Device(port));
+        // Links of this worker let everything pass; what the lab's would not was told where it ended.
+        let Some(at) = self.story.arrived(Where::Device(port)) else { return };
         let Some(seat) = self.chart.ports.get(&port).and_then(|spot| spot.seat) else { return };
         let node = self.chart.node(seat).map(|node| node.name.clone()).unwrap_or_default();
         match arrive(self.chart, seat, frame) {
@@ -213,11 +223,11 @@ impl<'a> Follower<'a> {
         self.story.say(at, depth, TraceWhat::Drop(TraceDrop { place, reason, rule: None }));
     }
 
-    /// The model's answer, with notes; `None`: there were too many.
+    /// The model's answer, with notes; `None`: the packet was to end before, or there were too many.
     fn look_up(&mut self, upcall: &Upcall<'_>) -> Option<(PacketMask, Box<[DpAction]>)> {
         let [port, recirc] = halves(upcall.key.0[word::IN_PORT]);
         let place = if recirc == 0 { Where::Port(PortId(port)) } else { Where::Again(RecircId(recirc)) };
-        let at = self.story.arrived(place);
+        let at = self.story.arrived(place)?;
         self.budget = self.budget.saturating_sub(1);
         if self.budget == 0 {
             let spot = self.chart.ports.get(&PortId(port)).map(|spot| spot.here.clone());

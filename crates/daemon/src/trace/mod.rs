@@ -19,6 +19,8 @@ mod notes;
 mod packet;
 mod story;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod words;
 

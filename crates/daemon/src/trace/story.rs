@@ -57,10 +57,10 @@ impl Story {
         self.due.push_back((place, new));
     }
 
-    /// A copy turned up: the stretch that goes on with it.
-    pub(super) fn arrived(&mut self, place: Where) -> Stretch {
-        let at = self.due.iter().position(|(known, _)| *known == place);
-        at.and_then(|at| self.due.remove(at)).map(|(_, stretch)| stretch).unwrap_or_else(|| self.branch(0))
+    /// A copy turned up: the stretch that goes on with it; `None`: it was to end on the way.
+    pub(super) fn arrived(&mut self, place: Where) -> Option<Stretch> {
+        let at = self.due.iter().position(|(known, _)| *known == place)?;
+        self.due.remove(at).map(|(_, stretch)| stretch)
     }
 
     pub(super) fn say(&mut self, at: Stretch, depth: u16, what: TraceWhat) {

@@ -1,9 +1,11 @@
 //! Keys, masks and datapath actions in words.
 
 use netloom_api::{TraceChange, TraceRule};
+use netloom_flow::action::CtAlg;
 use netloom_flow::text::field_changes;
 use netloom_flow::{
-    CopyTtl, DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId, word,
+    CopyTtl, DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId,
+    Track, word,
 };
 use netloom_packet::Mac;
 use netloom_switch::Rule;
@@ -69,6 +71,12 @@ pub(crate) fn packet(key: &PacketKey) -> String {
         mask.0[word::ETH_SRC] &= !0xffff;
     }
     mask.0[word::VLAN] = 0;
+    // Type and code of ICMP may well be 0; only TCP has flags.
+    match key.0[word::IP] >> 56 {
+        1 | 58 if key.0[word::IP] != 0 => mask.0[word::L4] |= !0 << 32,
+        6 => {}
+        _ => mask.0[word::L4] &= !0 << 32,
+    }
     // Of what is 0 nearly always only what is not: ToS, fragments, the flow label.
     let kept = [0x0000_ff00_0000_0000, 0xff00_0000_0000_0000];
     let usual = [0x00ff_0000_0000_0000, 0x0000_00ff_0000_0000, 0x0000_0000_ffff_ffff];
@@ -79,7 +87,12 @@ pub(crate) fn packet(key: &PacketKey) -> String {
 
 /// Which packets share a translation.
 pub(super) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String {
-    let rest = FlowMatch::new(FlowKey(headers(&key.0)), FlowMask(headers(&mask.0))).to_string();
+    let (values, mut bits) = (headers(&key.0), headers(&mask.0));
+    // That there is no tunnel and no mark goes without saying.
+    for index in (word::CT_LABEL..word::ETH_DST).filter(|index| values[*index] == 0) {
+        bits[index] = 0;
+    }
+    let rest = FlowMatch::new(FlowKey(values), FlowMask(bits)).to_string();
     let (again, seen) = (key.0[word::IN_PORT] & 0xffff_ffff, mask.0[word::TENANT] >> 48);
     let mut words = Vec::new();
     if again != 0 {
@@ -113,7 +126,13 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
     };
     let inner = |list: &[DpAction], key: &FlowKey| {
         let mut key = *key;
-        list.iter().map(|action| action_words(chart, &mut key, action)).collect::<Vec<_>>().join(", ")
+        match list {
+            [] => "drop".to_owned(),
+            list => {
+                let words = list.iter().map(|action| action_words(chart, &mut key, action));
+                words.collect::<Vec<_>>().join(", ")
+            }
+        }
     };
     match action {
         DpAction::Output(to) => format!("output:{}", port(to)),
@@ -130,9 +149,19 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         DpAction::PushVlan { tpid, tci } if *tpid == 0x8100 => format!("push_vlan({})", tci & 0xfff),
         DpAction::PushVlan { tpid, tci } => format!("push_vlan({},{tpid:#06x})", tci & 0xfff),
         DpAction::PopVlan => "pop_vlan".to_owned(),
-        DpAction::PushMpls { ethertype, lse } => format!("push_mpls({},{ethertype:#06x})", lse >> 12),
-        DpAction::PopMpls { ethertype } => format!("pop_mpls({ethertype:#06x})"),
-        DpAction::PushPbb { itag } => format!("push_pbb({:#x})", itag & 0x00ff_ffff),
+        DpAction::PushMpls { ethertype, lse } => {
+            set_type(key, *ethertype);
+            key.0[word::MPLS] = key.0[word::MPLS] >> 32 | u64::from(*lse) << 32;
+            format!("push_mpls({},{ethertype:#06x})", lse >> 12)
+        }
+        DpAction::PopMpls { ethertype } => {
+            set_type(key, *ethertype);
+            format!("pop_mpls({ethertype:#06x})")
+        }
+        DpAction::PushPbb { itag } => {
+            set_type(key, 0x88e7);
+            format!("push_pbb({:#x})", itag & 0x00ff_ffff)
+        }
         DpAction::PopPbb => "pop_pbb".to_owned(),
         DpAction::CopyTtl(CopyTtl::Out) => "copy_ttl_out".to_owned(),
         DpAction::CopyTtl(CopyTtl::In) => "copy_ttl_in".to_owned(),
@@ -143,9 +172,38 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
             let (longer, other) = (inner(&longer.actions, key), inner(&other.actions, key));
             format!("longer than {len}({longer}) else({other})")
         }
+        DpAction::Ct(track) => ct_words(track),
+        DpAction::CtClear => "ct_clear".to_owned(),
         DpAction::Recirculate(id) => format!("recirc({:#x})", id.0),
         DpAction::Drop(reason) => format!("drop ({reason})"),
     }
+}
+
+fn set_type(key: &mut FlowKey, ethertype: u16) {
+    key.0[word::ETH_DST] = key.0[word::ETH_DST] & !0xffff | u64::from(ethertype);
+}
+
+/// `ct(commit,zone=1,mark=0x7/0xff,nat(src=192.0.2.1))`
+fn ct_words(track: &Track) -> String {
+    let mut words = Vec::new();
+    match (track.commit, track.force) {
+        (true, true) => words.push("force_commit".to_owned()),
+        (true, false) => words.push("commit".to_owned()),
+        _ => {}
+    }
+    if track.zone != 0 {
+        words.push(format!("zone={}", track.zone));
+    }
+    let ((mark, mark_bits), (label, label_bits)) = (track.mark, track.label);
+    if mark_bits != 0 {
+        words.push(format!("mark={mark:#x}/{mark_bits:#x}"));
+    }
+    if label_bits != 0 {
+        words.push(format!("label={label:#x}/{label_bits:#x}"));
+    }
+    words.extend(track.alg.map(|alg| format!("helper={}", if alg == CtAlg::Ftp { "ftp" } else { "tftp" })));
+    words.extend(track.nat.map(|nat| nat.to_string()));
+    format!("ct({})", words.join(","))
 }
 
 /// `02:00:00:00:00:01`

@@ -14,7 +14,7 @@
 //! changed at all; only then is the slow path asked about this flow.
 
 mod exact;
-mod hash;
+pub(crate) mod hash;
 mod lookup;
 mod megaflow;
 mod table;

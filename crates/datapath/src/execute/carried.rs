@@ -3,6 +3,7 @@
 use netloom_flow::PortId;
 use netloom_packet::{Csum, Gso, Headers, Wire, checksum, wire};
 
+use crate::conntrack::Tracked;
 use crate::frame::Frame;
 
 /// A frame and what is known of it, kept true by every action.
@@ -12,6 +13,8 @@ pub(crate) struct Carried<'a, 'b> {
     pub(crate) headers: Headers,
     pub(crate) wire: Wire,
     pub(crate) in_port: PortId,
+    /// What tracking has said of it here.
+    pub(crate) ct: Option<Tracked>,
 }
 
 impl Carried<'_, '_> {

@@ -38,19 +38,21 @@ struct Aside {
     state: crate::frame::State,
     headers: netloom_packet::Headers,
     wire: netloom_packet::Wire,
+    ct: Option<crate::conntrack::Tracked>,
 }
 
 impl Aside {
     fn take(carried: &Carried<'_, '_>) -> Self {
         let mut head = [0; HEAD];
         head.iter_mut().zip(carried.frame.data()).for_each(|(to, from)| *to = *from);
-        Self { head, state: carried.frame.state(), headers: carried.headers, wire: carried.wire }
+        let Carried { headers, wire, ct, .. } = *carried;
+        Self { head, state: carried.frame.state(), headers, wire, ct }
     }
 
     fn put_back(self, carried: &mut Carried<'_, '_>) {
         carried.frame.restore(self.state);
         carried.frame.data_mut().iter_mut().zip(self.head).for_each(|(to, from)| *to = from);
-        (carried.headers, carried.wire) = (self.headers, self.wire);
+        (carried.headers, carried.wire, carried.ct) = (self.headers, self.wire, self.ct);
     }
 }
 

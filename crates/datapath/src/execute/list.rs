@@ -5,7 +5,9 @@ use netloom_packet::Gso;
 
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
-use crate::execute::{branch, clone, drop, mpls, output, pbb, recirculate, set, trunc, userspace, vlan, wire};
+use crate::execute::{
+    branch, clone, conntrack, drop, mpls, output, pbb, recirculate, set, trunc, userspace, vlan, wire,
+};
 use crate::wiring::Wiring;
 
 /// What becomes of the frame itself after a list of actions. The last action is not carried out on the spot but
@@ -27,6 +29,10 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
     loop {
         let Some((last, before)) = actions.split_last() else { return Next::Done };
         if carried.frame.offload.gso != Gso::None && actions.iter().any(cuts) {
+            steps(wiring, carried, actions, 0);
+            return Next::Done;
+        }
+        if conntrack::is_fragment(carried) && actions.iter().any(tracks) {
             steps(wiring, carried, actions, 0);
             return Next::Done;
         }
@@ -58,6 +64,11 @@ const fn cuts(action: &DpAction) -> bool {
     matches!(action, DpAction::PushMpls { .. } | DpAction::PushPbb { .. })
 }
 
+/// Whether it may hold fragments back.
+const fn tracks(action: &DpAction) -> bool {
+    matches!(action, DpAction::Ct(_))
+}
+
 /// Carries out a list of actions here and now; `false` if the frame can go no further. `depth` counts the lists this
 /// one is in.
 pub(super) fn steps(
@@ -72,6 +83,13 @@ pub(super) fn steps(
             wire::each(wiring, carried, &mut |wiring, carried| {
                 steps(wiring, carried, rest, depth);
             });
+            return false;
+        }
+        if let DpAction::Ct(wanted) = action
+            && conntrack::is_fragment(carried)
+        {
+            let rest = actions.get(at + 1..).unwrap_or_default();
+            conntrack::fragment(wiring, carried, wanted, rest, depth);
             return false;
         }
         if !step(wiring, carried, action, depth) {
@@ -107,6 +125,8 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
                 branch::take(wiring, carried, branch, depth);
             }
         }
+        DpAction::Ct(wanted) => return conntrack::track(wiring, carried, wanted),
+        DpAction::CtClear => carried.ct = None,
         DpAction::Recirculate(id) => recirculate::copy(wiring, carried, *id),
         DpAction::Drop(reason) => drop::count(wiring, carried, *reason),
     }

@@ -3,6 +3,7 @@
 mod branch;
 mod carried;
 mod clone;
+mod conntrack;
 mod drop;
 mod list;
 mod mpls;

@@ -6,5 +6,5 @@ use crate::execute::Carried;
 use crate::wiring::Wiring;
 
 pub(crate) fn copy(wiring: &mut Wiring, carried: &Carried<'_, '_>, id: RecircId) {
-    wiring.queue_copy(carried.in_port, id, carried.frame, carried.wire);
+    wiring.queue_copy(carried.in_port, id, carried.ct, carried.frame, carried.wire);
 }

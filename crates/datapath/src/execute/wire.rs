@@ -18,7 +18,7 @@ pub(crate) fn each(
     if carried.frame.offload.gso == Gso::None {
         return each(wiring, carried);
     }
-    let (in_port, meta) = (carried.in_port, carried.frame.meta);
+    let (in_port, meta, ct) = (carried.in_port, carried.frame.meta, carried.ct);
     let (headers, offload) = (carried.headers, carried.frame.offload);
     let mut left = carried.wire.packets;
     let Ok(mut cutter) = segment::cut(carried.frame.data(), &headers, &offload, NonZeroU32::MIN) else {
@@ -34,7 +34,7 @@ pub(crate) fn each(
             (frame.offload, frame.meta) = (unit.offload, meta);
             let headers = parse(frame.data()).unwrap_or_default();
             let wire = wire(frame.len(), &headers, &frame.offload);
-            each(wiring, &mut Carried { frame: &mut frame, headers, wire, in_port });
+            each(wiring, &mut Carried { frame: &mut frame, headers, wire, in_port, ct });
             left = left.saturating_sub(1);
         } else {
             left = 0;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use netloom_flow::{DropReason, Nanos, PortId, Punt, RecircId};
 use netloom_packet::{Headers, Wire, parse, wire};
 
+use crate::conntrack::{Fragments, Tracked, Tracker};
 use crate::counters::Counters;
 use crate::frame::Frame;
 use crate::handoff::Handoff;
@@ -16,6 +17,7 @@ use crate::port::{Attach, Direction, Way};
 use crate::station::Station;
 use crate::transmit;
 use crate::wiring::links::link_id;
+use crate::wiring::waiting::Waiting;
 
 /// Most packets waiting for their lookup at another switch: beyond, they are going round in circles.
 const ARRIVALS: usize = 4_096;
@@ -41,12 +43,17 @@ pub(crate) struct Wiring {
     pub(crate) pool: Pool,
     pub(crate) counters: Arc<Counters>,
     pub(crate) arrivals: VecDeque<Arrival>,
+    /// Packets to be looked up again.
+    pub(crate) waiting: Waiting,
     /// Ports sent to since the last flush.
     pub(super) dirty: Vec<PortId>,
     /// By worker.
     pub(crate) handoffs: Vec<Vec<Handoff>>,
     /// Packets for controllers, of the frame that is being passed on.
     pub(crate) punts: Vec<Punted>,
+    pub(crate) tracker: Arc<Tracker>,
+    /// Fragments that wait for the rest of their datagrams.
+    pub(crate) fragments: Fragments,
     pub(crate) now: Nanos,
     pub(super) worker: u16,
     pub(super) seed: u64,
@@ -61,6 +68,8 @@ pub(crate) struct Arrival {
     pub(crate) port: PortId,
     /// Not 0: it was here before.
     pub(crate) recirc: RecircId,
+    /// What tracking said of it then.
+    pub(crate) ct: Option<Tracked>,
 }
 
 impl Wiring {
@@ -70,6 +79,7 @@ impl Wiring {
         workers: u16,
         limit: PoolLimit,
         counters: Arc<Counters>,
+        tracker: Arc<Tracker>,
     ) -> Self {
         Self {
             stations: Vec::new(),
@@ -77,9 +87,12 @@ impl Wiring {
             pool: Pool::new(limit),
             counters,
             arrivals: VecDeque::new(),
+            waiting: Waiting::default(),
             dirty: Vec::new(),
             handoffs: (0..workers).map(|_| Vec::new()).collect(),
             punts: Vec::new(),
+            tracker,
+            fragments: Fragments::default(),
             now: Nanos::ZERO,
             worker,
             seed,
@@ -174,11 +187,11 @@ impl Wiring {
         match (peer, load) {
             (Some(peer), Load::Lent(frame)) => {
                 counters.tx.add(wire);
-                self.queue_copy(peer, RecircId(0), frame, wire);
+                self.queue_copy(peer, RecircId(0), None, frame, wire);
             }
             (Some(port), Load::Owned(packet)) => {
                 counters.tx.add(wire);
-                self.queue(Arrival { packet, port, recirc: RecircId(0) });
+                self.queue(Arrival { packet, port, recirc: RecircId(0), ct: None });
             }
             (None, Load::Lent(frame)) => self.send(port, frame, wire, true),
             (None, Load::Owned(mut packet)) => {
@@ -189,9 +202,16 @@ impl Wiring {
     }
 
     /// Queues a copy of a frame for a lookup.
-    pub(crate) fn queue_copy(&mut self, port: PortId, recirc: RecircId, frame: &Frame<'_>, wire: Wire) {
+    pub(crate) fn queue_copy(
+        &mut self,
+        port: PortId,
+        recirc: RecircId,
+        ct: Option<Tracked>,
+        frame: &Frame<'_>,
+        wire: Wire,
+    ) {
         match self.pool.own(frame) {
-            Some(packet) => self.queue(Arrival { packet, port, recirc }),
+            Some(packet) => self.queue(Arrival { packet, port, recirc, ct }),
             None => self.drop(port, DropReason::PoolExhausted, wire.packets),
         }
     }
@@ -203,6 +223,21 @@ impl Wiring {
             let packets = wire_of(&arrival.packet.frame()).packets;
             self.drop(arrival.port, DropReason::HopLimit, packets);
             self.pool.recycle(arrival.packet);
+        }
+    }
+
+    /// Whether this is the first of the workers.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.worker == 0
+    }
+
+    /// Drops fragments whose datagrams were not completed in time.
+    pub(crate) fn give_up_fragments(&mut self, now: Nanos) {
+        for (port, packets) in self.fragments.expire(now) {
+            for packet in packets {
+                self.drop(port, DropReason::FragmentTimeout, 1);
+                self.pool.recycle(packet);
+            }
         }
     }
 

@@ -63,9 +63,9 @@ impl Wiring {
         let Some(station) = self.station(port) else { return };
         let Unit { mut packet, wire, .. } = unit;
         match (way, station.attach) {
-            (Direction::ToSwitch, _) => self.queue(Arrival { packet, port, recirc: RecircId(0) }),
+            (Direction::ToSwitch, _) => self.queue(Arrival { packet, port, recirc: RecircId(0), ct: None }),
             (Direction::FromSwitch, Attach::Peer(peer)) => {
-                self.queue(Arrival { packet, port: peer, recirc: RecircId(0) });
+                self.queue(Arrival { packet, port: peer, recirc: RecircId(0), ct: None });
             }
             (Direction::FromSwitch, Attach::Switch | Attach::Wire(_)) => {
                 self.send(port, &mut packet.frame(), wire, false);

@@ -7,5 +7,6 @@ mod board;
 mod devices;
 mod links;
 mod punts;
+mod waiting;
 
 pub(crate) use board::{Arrival, PUNTS, Punted, Wiring};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use netloom_datapath::{
     Attach, Budget, Change, Counters, Direction, Frame, HEADROOM, LinkRead, OffloadCaps, PoolLimit, Port,
-    PortSpec, Received, Refused, Slowpath, Traffic, Worker, WorkerConfig,
+    PortSpec, Received, Refused, Slowpath, Tracker, TrackerConfig, Traffic, Worker, WorkerConfig,
 };
 use netloom_flow::{
     DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, TenantId,
@@ -147,6 +147,7 @@ impl Lab {
             epoch: epoch.clone(),
             worker: 0,
             workers: 2,
+            tracker: Arc::new(Tracker::new(TrackerConfig { seed: 1, limit: 1 << 16 })),
         };
         let worker = Worker::new(config);
         let counters = worker.counters();

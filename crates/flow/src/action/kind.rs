@@ -274,10 +274,9 @@ impl Action {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Output(_)
-            | Self::OutputMax { .. }
-            | Self::OutputReg { .. }
-            | Self::OutputTrunc { .. } => "output",
+            Self::Output(_) | Self::OutputMax { .. } | Self::OutputReg { .. } | Self::OutputTrunc { .. } => {
+                "output"
+            }
             Self::Enqueue { .. } => "enqueue",
             Self::Controller(_) => "controller",
             Self::Bundle(bundle) if bundle.target.is_some() => "bundle_load",

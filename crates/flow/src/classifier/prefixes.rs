@@ -17,8 +17,14 @@ const FIELDS: [(FieldId, usize); PREFIXES] = [
 ];
 
 /// The tries of a classifier.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Tries([Trie; PREFIXES]);
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self(FIELDS.map(|(id, _)| Trie::new(id.field().width)))
+    }
+}
 
 impl Tries {
     /// A rule with this match was added.

@@ -1,7 +1,8 @@
 //! A binary trie of the prefixes that the rules of a classifier use in one field.
 //!
 //! A lookup answers two questions about a value: which prefix lengths have a rule that agrees with it, and how
-//! many leading bits one must look at to know that. Chains of single children are one node.
+//! many leading bits one must look at to know that. Chains of single children are one node. Once there are many, longer
+//! prefixes hang below a [table](Tops) of their first bits: a walk from the root would wait for memory at each bit.
 //!
 //! ```text
 //!            10.0.0.0/8 (1 rule)
@@ -70,7 +71,6 @@ impl Node {
         Bits { value: (self.bits as u128) << 64, len: self.len }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a node has no more bits")]
     fn set_bits(&mut self, bits: Bits) {
         debug_assert!(bits.len <= NODE_BITS, "too long for a node");
         (self.bits, self.len) = ((bits.value >> 64) as u64, bits.len);
@@ -83,24 +83,26 @@ impl Node {
     }
 }
 
+/// With so many nodes, a trie gets its table.
+const MANY: usize = 1 << 12;
+
 /// The trie of one field. Nodes know each other by number.
 #[derive(Debug, Clone)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
     free: Vec<u32>,
+    /// Below it: all prefixes, or those no longer than the table's first bits.
     root: u32,
+    tops: Option<Tops>,
+    /// First bits a table has.
+    stride: u8,
 }
 
-impl Default for Trie {
-    fn default() -> Self {
-        Self { nodes: Vec::new(), free: Vec::new(), root: NONE }
-    }
-}
-
-/// The place of a node: the root, or a side of its parent.
+/// The place of a node: the root, one of the table, or a side of its parent.
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Root,
+    Top(usize),
     Child(u32, usize),
 }
 
@@ -121,10 +123,34 @@ impl Found {
 }
 
 impl Trie {
+    /// For a field of so many bits.
+    pub(super) fn new(width: u8) -> Self {
+        let stride = if width < 32 { width / 4 * 3 } else { 16 };
+        Self { nodes: Vec::new(), free: Vec::new(), root: NONE, tops: None, stride }
+    }
+
     /// Adds a rule's prefix, left-aligned.
     pub(super) fn insert(&mut self, value: u128, len: u8) {
-        let mut bits = Bits::new(value, len);
-        let mut place = Place::Root;
+        if self.tops.is_none() && self.nodes.len() > MANY {
+            self.make_tops();
+        }
+        self.add_rules(value, len, 1);
+    }
+
+    /// Where a prefix hangs, and what of it is told there.
+    fn home(&self, value: u128, len: u8) -> (Place, Bits) {
+        let bits = Bits::new(value, len);
+        match &self.tops {
+            Some(tops) if len > tops.stride => (Place::Top(tops.slot(value)), bits.after(tops.stride)),
+            _ => (Place::Root, bits),
+        }
+    }
+
+    fn add_rules(&mut self, value: u128, len: u8, rules: u32) {
+        let (mut place, mut bits) = self.home(value, len);
+        if let (Place::Top(slot), Some(tops)) = (place, &mut self.tops) {
+            tops.occupy(slot);
+        }
         loop {
             let mut at = self.at(place);
             if at == NONE {
@@ -139,7 +165,7 @@ impl Trie {
             bits = bits.after(same);
             if bits.len == 0 {
                 if let Some(node) = self.nodes.get_mut(at as usize) {
-                    node.rules += 1;
+                    node.rules += rules;
                 }
                 return;
             }
@@ -147,10 +173,37 @@ impl Trie {
         }
     }
 
+    /// Hangs the longer prefixes below a table.
+    fn make_tops(&mut self) {
+        let mut all = Vec::new();
+        self.collect(self.root, Bits::new(0, 0), &mut all);
+        *self = Self {
+            nodes: Vec::new(),
+            free: Vec::new(),
+            root: NONE,
+            tops: Some(Tops::new(self.stride)),
+            ..*self
+        };
+        for (bits, rules) in all {
+            self.add_rules(bits.value, bits.len, rules);
+        }
+    }
+
+    /// The prefixes below a node that is below the bits `above`.
+    fn collect(&self, at: u32, above: Bits, all: &mut Vec<(Bits, u32)>) {
+        let Some(node) = self.nodes.get(at as usize) else { return };
+        let below = node.bits().value.checked_shr(above.len.into()).unwrap_or(0);
+        let bits = Bits { value: above.value | below, len: above.len + node.len };
+        if node.rules > 0 {
+            all.push((bits, node.rules));
+        }
+        node.children.iter().for_each(|child| self.collect(*child, bits, all));
+    }
+
     /// Removes a rule's prefix that was inserted before.
     pub(super) fn remove(&mut self, value: u128, len: u8) {
-        let mut bits = Bits::new(value, len);
-        let mut place = Place::Root;
+        let (home, mut bits) = self.home(value, len);
+        let mut place = home;
         let mut path = Vec::new();
         loop {
             let at = self.at(place);
@@ -169,13 +222,36 @@ impl Trie {
         for place in path.into_iter().rev() {
             self.tidy(place);
         }
+        if let (Place::Top(slot), Some(tops)) = (home, &mut self.tops)
+            && tops.roots.get(slot) == Some(&NONE)
+        {
+            tops.vacate(slot);
+        }
     }
 
     /// Looks up a value of `width` bits, left-aligned.
     pub(super) fn lookup(&self, value: u128, width: u8) -> Found {
-        let mut rest = Bits::new(value, width);
+        let bits = Bits::new(value, width);
+        let mut found = self.walk(self.root, bits);
+        let Some(tops) = &self.tops else { return found };
+        let slot = tops.slot(value);
+        let below = match tops.roots.get(slot) {
+            Some(&NONE) | None => tops.looked_at(slot),
+            Some(root) => {
+                let below = self.walk(*root, bits.after(tops.stride));
+                found.lengths |= below.lengths << tops.stride;
+                tops.stride + below.looked_at
+            }
+        };
+        found.looked_at = found.looked_at.max(below);
+        found
+    }
+
+    fn walk(&self, root: u32, bits: Bits) -> Found {
+        let width = bits.len;
+        let mut rest = bits;
         let mut found = Found { lengths: 0, looked_at: 0 };
-        let mut at = self.root;
+        let mut at = root;
         while let Some(node) = self.nodes.get(at as usize) {
             let same = node.bits().common(rest);
             found.looked_at += same;
@@ -201,6 +277,9 @@ impl Trie {
     fn at(&self, place: Place) -> u32 {
         match place {
             Place::Root => self.root,
+            Place::Top(slot) => {
+                self.tops.as_ref().and_then(|tops| tops.roots.get(slot)).copied().unwrap_or(NONE)
+            }
             Place::Child(parent, side) => self
                 .nodes
                 .get(parent as usize)
@@ -213,6 +292,11 @@ impl Trie {
     fn set(&mut self, place: Place, at: u32) {
         match place {
             Place::Root => self.root = at,
+            Place::Top(slot) => {
+                if let Some(root) = self.tops.as_mut().and_then(|tops| tops.roots.get_mut(slot)) {
+                    *root = at;
+                }
+            }
             Place::Child(parent, side) => {
                 if let Some(child) =
                     self.nodes.get_mut(parent as usize).and_then(|node| node.children.get_mut(side))
@@ -267,6 +351,60 @@ impl Trie {
     }
 }
 
+/// A table of the first bits of prefixes.
+#[derive(Debug, Clone)]
+struct Tops {
+    stride: u8,
+    /// For each value of the first bits, what hangs below.
+    roots: Box<[u32]>,
+    /// A tree of bits, its root at 1: below which first bits something hangs.
+    occupied: Box<[u64]>,
+}
+
+impl Tops {
+    fn new(stride: u8) -> Self {
+        let size = 1_usize << stride;
+        Self { stride, roots: vec![NONE; size].into(), occupied: vec![0; (2 * size).div_ceil(64)].into() }
+    }
+
+    const fn slot(&self, value: u128) -> usize {
+        (value >> (128 - self.stride as u32)) as usize
+    }
+
+    fn is_occupied(&self, at: usize) -> bool {
+        self.occupied.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+
+    fn occupy(&mut self, slot: usize) {
+        let mut at = slot | 1 << self.stride;
+        while at > 0 && !self.is_occupied(at) {
+            if let Some(word) = self.occupied.get_mut(at / 64) {
+                *word |= 1 << (at % 64);
+            }
+            at /= 2;
+        }
+    }
+
+    fn vacate(&mut self, slot: usize) {
+        let mut at = slot | 1 << self.stride;
+        while at > 0 {
+            if let Some(word) = self.occupied.get_mut(at / 64) {
+                *word &= !(1 << (at % 64));
+            }
+            if self.is_occupied(at ^ 1) {
+                return;
+            }
+            at /= 2;
+        }
+    }
+
+    /// How many first bits of a vacant slot show that nothing hangs below it.
+    fn looked_at(&self, slot: usize) -> u8 {
+        let leaf = slot | 1 << self.stride;
+        (0..self.stride).find(|bits| !self.is_occupied(leaf >> (self.stride - bits))).unwrap_or(self.stride)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +415,7 @@ mod tests {
 
     #[test]
     fn finds_the_lengths_and_looks_at_no_more_than_needed() {
-        let mut trie = Trie::default();
+        let mut trie = Trie::new(32);
         trie.insert(ip(10, 0, 0, 0), 8);
         trie.insert(ip(10, 1, 0, 0), 16);
         let found = trie.lookup(ip(10, 1, 2, 3), 32);
@@ -299,7 +437,7 @@ mod tests {
 
     #[test]
     fn removing_restores_the_trie() {
-        let mut trie = Trie::default();
+        let mut trie = Trie::new(32);
         trie.insert(ip(10, 0, 0, 0), 8);
         let before = told(&trie, trie.root);
         for (value, len) in
@@ -318,8 +456,38 @@ mod tests {
     }
 
     #[test]
+    fn many_prefixes_answer_as_few_do() {
+        let prefix =
+            |i: u32| (u128::from(i.wrapping_mul(0x9e37_79b9)) << 96, [12, 16, 17, 24, 32][i as usize % 5]);
+        let (mut plain, mut tabled) = (Trie::new(32), Trie::new(32));
+        (0..3_000).for_each(|i| plain.add_rules(prefix(i).0, prefix(i).1, 1));
+        (0..3_000).for_each(|i| tabled.add_rules(prefix(i).0, prefix(i).1, 1));
+        tabled.make_tops();
+        for i in (0..3_000).filter(|i| i % 3 != 0) {
+            for trie in [&mut plain, &mut tabled] {
+                trie.remove(prefix(i).0, prefix(i).1);
+            }
+        }
+        for i in 0..60_000_u32 {
+            let value = u128::from(i.wrapping_mul(0x9e37_79b9 / 7)) << 96;
+            let (one, other) = (plain.lookup(value, 32), tabled.lookup(value, 32));
+            assert_eq!(one.lengths, other.lengths);
+            assert!(
+                one.looked_at <= other.looked_at && other.looked_at <= one.looked_at.max(16),
+                "{one:?} {other:?}"
+            );
+        }
+        for i in (0..3_000).filter(|i| i % 3 == 0) {
+            tabled.remove(prefix(i).0, prefix(i).1);
+        }
+        let tops = tabled.tops.expect("a table");
+        assert!(tabled.root == NONE && tops.roots.iter().all(|root| *root == NONE));
+        assert!(tops.occupied.iter().all(|word| *word == 0));
+    }
+
+    #[test]
     fn whole_values_of_128_bits_work() {
-        let mut trie = Trie::default();
+        let mut trie = Trie::new(128);
         trie.insert(u128::MAX, 128);
         trie.insert(u128::MAX - 1, 128);
         let found = trie.lookup(u128::MAX, 128);

@@ -12,6 +12,8 @@
 
 mod table;
 
+use std::sync::OnceLock;
+
 pub use self::table::FieldId;
 use crate::{FlowKey, FlowMask, OfPort, Prerequisite};
 
@@ -243,6 +245,20 @@ impl FieldId {
     /// Finds a field by its binary header, if that names no experimenter.
     #[must_use]
     pub fn by_header(class: u16, number: u8) -> Option<Self> {
+        static TABLES: OnceLock<[[Option<FieldId>; 256]; 3]> = OnceLock::new();
+        let at = match class {
+            0x0000 => 0,
+            0x0001 => 1,
+            0x8000 => 2,
+            _ => return Self::search_header(class, number),
+        };
+        let table = |class| {
+            std::array::from_fn(|number| Self::search_header(class, u8::try_from(number).unwrap_or(0)))
+        };
+        TABLES.get_or_init(|| [0x0000, 0x0001, 0x8000].map(table))[at][usize::from(number)]
+    }
+
+    fn search_header(class: u16, number: u8) -> Option<Self> {
         Self::with(|oxm| (oxm.class, oxm.experimenter, oxm.number) == (class, 0, number))
     }
 

@@ -14,8 +14,8 @@ pub struct FieldChange {
     pub after: String,
 }
 
-/// The fields in which two keys differ, in the order of the fields' numbers. Of fields that share bits the first that
-/// one of the packets has is told.
+/// The fields in which two keys differ, as far as the second packet has them, in the order of the fields' numbers. Of
+/// fields that share bits the first one is told.
 #[must_use]
 pub fn field_changes(before: &FlowKey, after: &FlowKey) -> Vec<FieldChange> {
     let mut told = FlowMask::default();
@@ -23,7 +23,7 @@ pub fn field_changes(before: &FlowKey, after: &FlowKey) -> Vec<FieldChange> {
     for id in FieldId::ALL.iter().copied().filter(|id| *id != FieldId::InPhyPort) {
         let field = id.field();
         let (old, new) = (field.read(before), field.read(after));
-        if old == new || !(field.prerequisite.holds(after, None) || field.prerequisite.holds(before, None)) {
+        if old == new || !field.prerequisite.holds(after, None) {
             continue;
         }
         let mut bits = FlowMask::default();
@@ -98,8 +98,18 @@ mod tests {
         assert!(told.contains(&"reg0 0 0x5".to_owned()), "{told:?}");
         assert!(told.contains(&"ip_dst 10.0.0.2 10.0.0.9".to_owned()), "{told:?}");
         assert!(told.contains(&"nw_ttl 64 63".to_owned()), "{told:?}");
-        assert!(told.contains(&"tcp_dst 80 8080".to_owned()), "{told:?}");
+        assert!(told.contains(&"tp_dst 80 8080".to_owned()), "{told:?}");
         assert_eq!(told.len(), 4, "{told:?}");
+    }
+
+    #[test]
+    fn what_a_packet_has_no_more_is_not_told() {
+        let (before, mut after) = (tcp(), FlowKey::default());
+        after.0[word::ETH_DST] = 0x0200_0000_0001_8847;
+        after.0[word::MPLS] = (77 << 12 | 1 << 8 | 64) << 32;
+        let told = words(&before, &after);
+        assert!(told.contains(&"mpls_label 0 77".to_owned()), "{told:?}");
+        assert!(told.iter().all(|it| it.starts_with("mpls_") || it.starts_with("eth_type")), "{told:?}");
     }
 
     #[test]

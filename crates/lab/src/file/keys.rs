@@ -71,6 +71,8 @@ pub(crate) const DISTRIBUTIONS: &[&str] = &["uniform", "normal", "pareto"];
 pub(crate) const RESTARTS: &[&str] = &["never", "on-failure", "always"];
 pub(crate) const PORTS: &[&str] = &["auto", "tap", "packet"];
 pub(crate) const FAIL_MODES: &[&str] = &["standalone", "secure"];
+pub(crate) const VERSIONS: &[&str] =
+    &["OpenFlow10", "OpenFlow11", "OpenFlow12", "OpenFlow13", "OpenFlow14", "OpenFlow15"];
 pub(crate) const LOOPS: &[&str] = &["tree", "ecmp", "allow"];
 pub(crate) const ARPS: &[&str] = &["local", "flood", "static"];
 pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
@@ -84,7 +86,11 @@ pub(crate) static TOP: Table = &[&[
     key("seed", Integer(0, u64::MAX), "Every random choice comes from this number."),
     key("vars", MapTo(&Text), "Variables, used as $name; `--set name=value` overrides them."),
     key("defaults", Shape::Table(DEFAULTS), "Settings for everything of one kind; a thing's own key wins."),
-    later("controllers", "OpenFlow controllers"),
+    key(
+        "controllers",
+        MapTo(&Any(&[Text, List(&Text), Shape::Table(CONTROLLER)])),
+        "OpenFlow controllers: a target such as tcp:127.0.0.1:6653, several, `learn`, or a map.",
+    ),
     key("tenants", Each(TENANT), "Tenants: own names, addresses and networks."),
     key("networks", Each(NETWORK), "Broadcast domains without a switch or link to draw."),
     key("nodes", Each(NODE), "Whatever sends packets."),
@@ -108,6 +114,23 @@ pub(crate) static TOP: Table = &[&[
     later("qos", "queues and quality of service"),
     later("hosts", "labs over several machines"),
     later("acl", "security groups"),
+]];
+
+/// A controller.
+pub(crate) static CONTROLLER: Table = &[&[
+    key("target", TEXTS, "Where it is: tcp:ADDRESS:PORT, ssl:.., unix:PATH, ptcp:PORT, pssl:.., punix:PATH."),
+    key("node", Text, "The node it runs in."),
+    key("port", Integer(1, 65_535), "Its port in that node, 6653 by default."),
+    key("run", Text, "A command that starts and ends with the lab; its port is in $NETLOOM_OPENFLOW."),
+    key(
+        "probe",
+        Duration,
+        "After so long without a word it is asked whether it is there, 5s by default; 0: never.",
+    ),
+    key("backoff", Duration, "The longest pause between two calls, 8s by default."),
+    key("key", Text, "File of the private key, PEM."),
+    key("certificate", Text, "File of the certificate, PEM."),
+    key("ca", Text, "File of the authority that signed the controller's certificate, PEM."),
 ]];
 
 /// `defaults:`
@@ -187,8 +210,19 @@ pub(crate) static SWITCH: Table = &[&[
         "Without a controller: learn as a switch does (standalone, default), or only flows (secure).",
     ),
     key("flows", List(&Text), "Flows in the syntax of ovs-ofctl, one a line."),
-    key("controller", Choice(&["none"]), "Which controller; only none so far."),
-    later("openflow", "OpenFlow controllers"),
+    key(
+        "groups",
+        List(&Text),
+        "Groups in the syntax of ovs-ofctl, one a line; a group may use those before it.",
+    ),
+    key("meters", List(&Text), "Meters in the syntax of ovs-ofctl, one a line."),
+    key("controller", TEXTS, "Names of `controllers:`, or targets; none: it has no controller."),
+    key(
+        "openflow",
+        Any(&[Choice(VERSIONS), List(&Choice(VERSIONS))]),
+        "Versions it may speak, all by default.",
+    ),
+    key("dpid", Text, "Its datapath id: up to 16 hexadecimal digits."),
     later("qos", "queues and quality of service"),
 ]];
 

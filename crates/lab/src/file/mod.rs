@@ -3,6 +3,7 @@
 //! [`load`] reports every error of a file in one run: a reader notes what is wrong and goes on. The keys are in
 //! tables ([`keys`]), from which the published schema is made too.
 
+mod controller;
 mod event;
 mod expectation;
 pub(crate) mod keys;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use netloom_flow::Nanos;
 
+pub(crate) use controller::{ControllerEntry, ControllerSpec, Place};
 pub(crate) use event::{EventEntry, WrittenEvent};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};
 pub(crate) use network::NetworkEntry;
@@ -47,6 +49,7 @@ pub struct LabFile {
     pub(crate) switch_defaults: SwitchSpec,
     pub(crate) link_defaults: BothWays,
     pub(crate) tenants: Vec<Spanned<String>>,
+    pub(crate) controllers: Vec<ControllerEntry>,
     pub(crate) networks: Vec<NetworkEntry>,
     pub(crate) nodes: Vec<NodeEntry>,
     pub(crate) switches: Vec<SwitchEntry>,
@@ -143,7 +146,9 @@ fn read(source: &str, path: &Path, sets: &[(String, String)]) -> Result<(LabFile
 fn check_files(file: &LabFile, reader: &mut Reader, exists: &dyn Fn(&Path) -> bool) {
     let dir = file.path.parent().unwrap_or(Path::new(""));
     let specs = file.nodes.iter().map(|n| &n.spec).chain([&file.node_defaults]);
-    for (_, source) in specs.flat_map(|spec| &spec.files) {
+    let tls = file.controllers.iter().filter_map(|controller| controller.spec.tls.as_ref());
+    let tls = tls.flat_map(|tls| [&tls.key, &tls.certificate, &tls.ca]);
+    for source in specs.flat_map(|spec| &spec.files).map(|(_, source)| source).chain(tls) {
         if !exists(&dir.join(&source.value)) {
             let hint = format!(
                 "paths are relative to {}",
@@ -190,6 +195,10 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
         switch_defaults,
         link_defaults,
         tenants: fields.take("tenants").map(|node| tenants(reader, node)).unwrap_or_default(),
+        controllers: fields
+            .take("controllers")
+            .map(|node| controller::read_all(reader, node))
+            .unwrap_or_default(),
         networks: fields.take("networks").map(|node| network::read_all(reader, node)).unwrap_or_default(),
         nodes: fields.take("nodes").map(|node| node::read_all(reader, node)).unwrap_or_default(),
         switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),

@@ -45,6 +45,12 @@ pub enum Action {
     AddSwitch(String),
     /// Changes ports, flows or mode of a switch.
     ChangeSwitch(String),
+    /// Starts a controller of the lab's own, or has switches call one.
+    AddController(String),
+    /// Has switches call a controller elsewhere, or in another way; one of the lab's own is started anew.
+    ChangeController(String),
+    /// Ends a controller of the lab's own; no switch has it any more.
+    RemoveController(String),
     /// Attaches a link to the datapath, with its settings.
     AddLink(String),
     /// Changes the settings of a link in place; nothing queued is lost.
@@ -98,7 +104,7 @@ pub enum Phase {
     Link,
     /// Links change.
     Shape,
-    /// Names of hosts, and settings of the lab.
+    /// Names of hosts, settings of the lab, controllers.
     Settle,
     /// Commands start.
     Start,
@@ -147,6 +153,7 @@ impl Action {
             }
             Self::AddLink(_) => Phase::Link,
             Self::ShapeLink { .. } => Phase::Shape,
+            Self::AddController(_) | Self::ChangeController(_) | Self::RemoveController(_) => Phase::Settle,
             Self::Names(_) | Self::Options => Phase::Settle,
             Self::StartRun(_) => Phase::Start,
         }
@@ -167,6 +174,9 @@ impl Action {
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
             Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
             Self::ShapeLink { link, from, to } => Self::ShapeLink { link, from: to, to: from },
+            Self::AddController(name) => Self::RemoveController(name),
+            Self::ChangeController(name) => Self::ChangeController(name),
+            Self::RemoveController(name) => Self::AddController(name),
             Self::Names(tenant) => Self::Names(tenant),
             Self::Options => Self::Options,
             Self::ResetFlows(_) => return None,
@@ -189,6 +199,9 @@ impl Step {
             Action::ChangeSwitch(n) => ("change", "switch ", n),
             Action::AddLink(n) => ("attach", "link ", n),
             Action::ShapeLink { link, .. } => ("shape", "link ", link),
+            Action::AddController(n) => ("add", "controller ", n),
+            Action::ChangeController(n) => ("change", "controller ", n),
+            Action::RemoveController(n) => ("remove", "controller ", n),
             Action::ResetFlows(n) => ("reset", "flows of ", n),
             Action::Names(n) => ("write", "names of ", n),
             Action::Options => return "change settings of the lab".to_owned(),
@@ -237,6 +250,7 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     let mut planner = Planner { from, to: wanted, steps: Vec::new(), touched: BTreeSet::new() };
     let remade = planner.nodes();
     planner.switches();
+    planner.controllers();
     let drift = planner.links(&remade, present, drifted);
     planner.names();
     planner.options(applied.is_some());
@@ -341,6 +355,24 @@ impl<'l> Planner<'l> {
             };
             self.touched.insert((1, &switch.name));
             self.step(action, detail);
+        }
+    }
+
+    fn controllers(&mut self) {
+        let (from, to) = (self.from, self.to);
+        for gone in from.controllers.iter().filter(|c| to.controller(&c.name).is_none()) {
+            self.step(Action::RemoveController(gone.name.clone()), gone.words());
+        }
+        for new in &to.controllers {
+            match from.controller(&new.name) {
+                None => self.step(Action::AddController(new.name.clone()), new.words()),
+                Some(old) => {
+                    let detail = render::controller_change(old, new);
+                    if !detail.is_empty() {
+                        self.step(Action::ChangeController(new.name.clone()), detail);
+                    }
+                }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use super::compare::{NodeDelta, end};
 use super::drift::both;
 use super::{Action, Plan, Step};
-use crate::lab::{FailMode, Link, Node, Options, Switch, SwitchPort};
+use crate::lab::{Controller, FailMode, Link, Node, Options, Switch, SwitchPort};
 
 /// Longest detail in a table.
 const MOST: usize = 160;
@@ -46,7 +46,7 @@ impl fmt::Display for Plan {
 pub struct Row<'p> {
     /// `+` made, `-` removed, `~` changed in place.
     pub sign: char,
-    /// `node`, `switch`, `link`, `flows`, `names`, `run` or `lab`.
+    /// `node`, `switch`, `link`, `flows`, `names`, `run`, `controller` or `lab`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'p str,
@@ -68,6 +68,9 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::ShapeLink { link, .. } => ('~', "link", link.as_str()),
         Action::ResetFlows(n) => ('~', "flows", n.as_str()),
         Action::Names(n) => ('~', "names", n.as_str()),
+        Action::AddController(n) => ('+', "controller", n.as_str()),
+        Action::ChangeController(n) => ('~', "controller", n.as_str()),
+        Action::RemoveController(n) => ('-', "controller", n.as_str()),
         Action::Options => ('~', "lab", ""),
         Action::StartRun(n) => ('+', "run", n.as_str()),
     };
@@ -156,8 +159,16 @@ pub(super) fn switch(switch: &Switch) -> String {
     if !switch.flows.is_empty() {
         words.push(plural(switch.flows.len(), "flow"));
     }
+    for (list, what) in [(&switch.groups, "group"), (&switch.meters, "meter")] {
+        if !list.is_empty() {
+            words.push(plural(list.len(), what));
+        }
+    }
     if switch.fail_mode == FailMode::Secure {
         words.push("secure".to_owned());
+    }
+    if !switch.controllers.is_empty() {
+        words.push(format!("controller {}", switch.controllers.join(", ")));
     }
     words.join(", ")
 }
@@ -173,20 +184,61 @@ pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
     let (a, b) = (ports(old), ports(new));
     b.difference(&a).for_each(|p| add(format!("+port {p}")));
     a.difference(&b).for_each(|p| add(format!("-port {p}")));
-    let flows = |switch: &Switch| -> Vec<String> { switch.flows.iter().map(|f| f.text.clone()).collect() };
-    let (a, b) = (flows(old), flows(new));
-    if a != b {
-        let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.into_iter().collect(), b.into_iter().collect());
-        b.difference(&a).for_each(|f| add(format!("+flow {f}")));
-        a.difference(&b).for_each(|f| add(format!("-flow {f}")));
+    let lists = [
+        ("flow", &old.flows, &new.flows),
+        ("group", &old.groups, &new.groups),
+        ("meter", &old.meters, &new.meters),
+    ];
+    for (what, old, new) in lists {
+        let texts =
+            |list: &[crate::lab::Flow]| -> Vec<String> { list.iter().map(|f| f.text.clone()).collect() };
+        let (a, b) = (texts(old), texts(new));
         if a == b {
-            add("order of flows".to_owned());
+            continue;
+        }
+        let (a, b): (BTreeSet<_>, BTreeSet<_>) = (a.into_iter().collect(), b.into_iter().collect());
+        b.difference(&a).for_each(|it| add(format!("+{what} {it}")));
+        a.difference(&b).for_each(|it| add(format!("-{what} {it}")));
+        if a == b {
+            add(format!("order of {what}s"));
         }
     }
     if old.fail_mode != new.fail_mode {
         add(format!("fail_mode {:?}", new.fail_mode).to_lowercase());
     }
+    let or_none =
+        |words: &[String], none: &str| if words.is_empty() { none.to_owned() } else { words.join(", ") };
+    if old.controllers != new.controllers {
+        let (a, b) = (or_none(&old.controllers, "none"), or_none(&new.controllers, "none"));
+        add(format!("controller {a} -> {b}"));
+    }
+    if old.openflow != new.openflow {
+        let (a, b) = (or_none(&old.openflow, "all versions"), or_none(&new.openflow, "all versions"));
+        add(format!("openflow {a} -> {b}"));
+    }
+    if old.dpid != new.dpid {
+        let id = |id: Option<u64>| id.map_or_else(|| "by itself".to_owned(), |id| format!("{id:016x}"));
+        add(format!("dpid {} -> {}", id(old.dpid), id(new.dpid)));
+    }
     out
+}
+
+/// What changes about a controller; empty if nothing does.
+pub(super) fn controller_change(old: &Controller, new: &Controller) -> String {
+    let mut words = Vec::new();
+    if old.place != new.place {
+        words.push(format!("{} -> {}", old.words(), new.words()));
+    }
+    let seconds = |time: netloom_flow::Nanos| format!("{}s", time.as_secs_f64());
+    for (what, a, b) in [("probe", old.probe, new.probe), ("backoff", old.backoff, new.backoff)] {
+        if a != b {
+            words.push(format!("{what} {} -> {}", seconds(a), seconds(b)));
+        }
+    }
+    if old.tls != new.tls {
+        words.push("certificates".to_owned());
+    }
+    words.join(", ")
 }
 
 /// A port with all that the switch is told about it.

@@ -7,6 +7,7 @@
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
 
 mod addresses;
+mod controllers;
 mod domains;
 mod routes;
 mod script;
@@ -45,6 +46,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let domains = addresses::hand_out(&mut draft, domains);
     let routes = routes::compute(&mut draft, &domains);
     let mut lab = draft.finish(domains, routes);
+    controllers::resolve(&mut draft.reader, file, &mut lab);
     script::resolve(&mut draft.reader, file, &mut lab);
     Errors::unless_empty(&file.path, draft.reader.errors, lab)
 }
@@ -240,6 +242,7 @@ impl<'f> Draft<'f> {
             seed: file.seed,
             tenants: self.numbered_tenants(),
             nodes,
+            controllers: Vec::new(),
             switches,
             links,
             domains,
@@ -294,6 +297,11 @@ impl<'f> Draft<'f> {
             ports,
             fail_mode: switch.spec.fail_mode.unwrap_or_default(),
             flows: switch.spec.flows.iter().flatten().map(flow).collect(),
+            groups: switch.spec.groups.iter().flatten().map(flow).collect(),
+            meters: switch.spec.meters.iter().flatten().map(flow).collect(),
+            controllers: switch.spec.controllers.iter().flatten().map(|it| it.value.clone()).collect(),
+            openflow: switch.spec.openflow.clone().unwrap_or_default(),
+            dpid: switch.spec.dpid.as_ref().map(|id| id.value),
             line: switch.line,
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use netloom_flow::{OfPort, parse_flow_with};
+use netloom_flow::text::{parse_group, parse_meter};
+use netloom_flow::{FlowTextError, OfPort, parse_flow_with};
 
 use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::expect::{Check, Expectation, Sentence, Subject};
 use crate::file::{EventEntry, LabFile, Reader, WrittenEvent};
-use crate::lab::{Event, Happening, Lab};
+use crate::lab::{Event, Flow, Happening, Lab};
 use crate::names::Pattern;
 
 /// The most events of a lab, ranges expanded.
@@ -37,21 +38,28 @@ pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
     }
 }
 
-/// Every flow must be one that the switch takes; ports may be named.
+/// Every flow, group and meter must be one that the switch takes; ports may be named.
 fn flows(reader: &mut Reader, file: &LabFile, lab: &Lab) {
     let written = file.switches.iter().map(|s| &s.spec).chain([&file.switch_defaults]);
     let by_line: BTreeMap<(u32, &str), &Spanned<String>> = written
-        .flat_map(|s| s.flows.iter().flatten())
+        .flat_map(|s| [&s.flows, &s.groups, &s.meters].into_iter().flatten().flatten())
         .map(|flow| ((file.line(flow.span), flow.value.as_str()), flow))
         .collect();
+    let mut tell = |flow: &Flow, error: FlowTextError| {
+        if let Some(place) = by_line.get(&(flow.line, flow.text.as_str())) {
+            let text = TextError { part: Some(error.span), message: error.message, hint: error.hint };
+            reader.text_error(place.span, flow.text.len(), text);
+        }
+    };
     for switch in &lab.switches {
         let named = |name: &str| switch.ports.iter().find(|p| p.name == name).map(|p| OfPort(p.number));
-        for flow in &switch.flows {
-            let Err(error) = parse_flow_with(&flow.text, &named) else { continue };
-            if let Some(place) = by_line.get(&(flow.line, flow.text.as_str())) {
-                let text = TextError { part: Some(error.span), message: error.message, hint: error.hint };
-                reader.text_error(place.span, flow.text.len(), text);
-            }
+        let bad_flows =
+            switch.flows.iter().filter_map(|it| Some((it, parse_flow_with(&it.text, &named).err()?)));
+        let bad_groups =
+            switch.groups.iter().filter_map(|it| Some((it, parse_group(&it.text, &named).err()?)));
+        let bad_meters = switch.meters.iter().filter_map(|it| Some((it, parse_meter(&it.text).err()?)));
+        for (flow, error) in bad_flows.chain(bad_groups).chain(bad_meters) {
+            tell(flow, error);
         }
     }
 }

@@ -204,6 +204,19 @@ impl<'a> Edit<'a> {
         self.port(2, port)
     }
 
+    /// The identifier of an ICMP or ICMPv6 query.
+    pub fn icmp_id(&mut self, id: u16) -> bool {
+        let there =
+            self.headers.l4 != 0 && matches!(self.headers.ip_proto, ip_proto::ICMP | ip_proto::ICMPV6);
+        there && self.write(self.l4(4), id.to_be_bytes(), Cover::L4)
+    }
+
+    /// A 32-bit number of the TCP header or its options, `at` bytes from its beginning, an even number.
+    pub fn tcp_word(&mut self, at: usize, word: u32) -> bool {
+        let there = self.headers.l4 != 0 && self.headers.ip_proto == ip_proto::TCP && at.is_multiple_of(2);
+        there && self.write(self.l4(at), word.to_be_bytes(), Cover::L4)
+    }
+
     /// Type of ICMP or ICMPv6.
     pub fn icmp_type(&mut self, kind: u8) -> bool {
         self.icmp(|[_, code]| [kind, code])

@@ -58,12 +58,21 @@ pub struct Bridge {
     /// Controller targets, such as `tcp:127.0.0.1:6653`. A bridge with one stays out of the spanning tree.
     #[serde(default)]
     pub controller: Vec<String>,
+    /// Versions of OpenFlow it may speak, such as `OpenFlow13`; none stands for all.
+    #[serde(default)]
+    pub protocols: Vec<String>,
     /// How NORMAL treats ARP requests and neighbour solicitations.
     #[serde(default)]
     pub arp: Arp,
     /// Flows the configuration asks for. With none, and `fail_mode` standalone, table 0 gets one NORMAL flow.
     #[serde(default)]
     pub flows: Vec<Flow>,
+    /// Groups, in the syntax of `ovs-ofctl add-group`. One may use those before it.
+    #[serde(default)]
+    pub groups: Vec<Flow>,
+    /// Meters, in the syntax of `ovs-ofctl add-meter`.
+    #[serde(default)]
+    pub meters: Vec<Flow>,
     /// The ports.
     #[serde(default)]
     pub ports: Vec<Port>,
@@ -81,7 +90,8 @@ pub struct Bridge {
     pub external_ids: BTreeMap<String, String>,
 }
 
-/// What a bridge does while no flow and no controller tells it.
+/// What a bridge does while no flow and no controller tells it. With controllers, `Standalone` takes effect once all of
+/// them are missed: [`Switch::set_fail_open`](crate::Switch::set_fail_open).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailMode {

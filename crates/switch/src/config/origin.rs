@@ -27,6 +27,8 @@ pub enum Origin {
     },
     /// Packets: a flow with the action `learn` added it.
     Learned,
+    /// The switch itself, while no controller takes care of it. Controllers neither see nor change such a flow.
+    FailOpen,
 }
 
 impl fmt::Display for Origin {
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
             Self::Command => f.write_str("command"),
             Self::Controller { target } => write!(f, "controller {target}"),
             Self::Learned => f.write_str("learned"),
+            Self::FailOpen => f.write_str("no controller"),
         }
     }
 }

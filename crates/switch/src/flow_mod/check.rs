@@ -4,10 +4,21 @@ use netloom_flow::{Action, FieldId, FlowText, OfPort, Prerequisite, TableId};
 
 use super::FlowError;
 use crate::model::{Bridge, Group, each_action};
+use crate::tables::Known;
 
 /// Refuses what the translation would have to ignore, and references to what is not there.
 pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
     check_actions(bridge, &flow.actions)?;
+    check_goto(flow)
+}
+
+/// The same for a flow of a configuration, with the groups and meters that are written there.
+pub(crate) fn check_configured(known: &Known, flow: &FlowText) -> Result<(), FlowError> {
+    check_listed(known, &flow.actions)?;
+    check_goto(flow)
+}
+
+fn check_goto(flow: &FlowText) -> Result<(), FlowError> {
     let goes_back = |action: &Action| matches!(action, Action::GotoTable(next) if *next <= flow.table);
     match flow.actions.iter().find(|action| goes_back(action)) {
         Some(Action::GotoTable(TableId(next))) => Err(FlowError::BadGoto(*next)),
@@ -17,28 +28,49 @@ pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(),
 
 /// The same for a list that is in no flow: a bucket, or a packet-out.
 pub(crate) fn check_actions(bridge: Option<&Bridge>, actions: &[Action]) -> Result<(), FlowError> {
+    let has_group = |id| bridge.is_some_and(|bridge| bridge.groups.contains_key(&id));
+    let has_meter = |id| bridge.is_some_and(|bridge| bridge.meters.contains_key(&id));
+    check_all(&has_group, &has_meter, actions)
+}
+
+/// The same with groups and meters that are not there yet.
+pub(crate) fn check_listed(known: &Known, actions: &[Action]) -> Result<(), FlowError> {
+    check_all(&|id| known.groups.contains(&id), &|id| known.meters.contains(&id), actions)
+}
+
+fn check_all(
+    has_group: &dyn Fn(u32) -> bool,
+    has_meter: &dyn Fn(u32) -> bool,
+    actions: &[Action],
+) -> Result<(), FlowError> {
     let mut result = Ok(());
     each_action(actions, &mut |action| {
         if result.is_ok() {
-            result = check(bridge, action);
+            result = check(has_group, has_meter, action);
         }
     });
     result
 }
 
-fn check(bridge: Option<&Bridge>, action: &Action) -> Result<(), FlowError> {
+fn check(
+    has_group: &dyn Fn(u32) -> bool,
+    has_meter: &dyn Fn(u32) -> bool,
+    action: &Action,
+) -> Result<(), FlowError> {
     if let Some(name) = unsupported(action) {
         return Err(FlowError::Unsupported(name));
     }
-    let has_group = |id| bridge.is_some_and(|bridge| bridge.groups.contains_key(&id));
-    let has_meter = |id| bridge.is_some_and(|bridge| bridge.meters.contains_key(&id));
     match action {
         Action::Group(id) if *id > Group::MAX || !has_group(*id) => Err(FlowError::UnknownGroup(*id)),
         Action::Meter(id) if !has_meter(*id) => Err(FlowError::UnknownMeter(*id)),
         Action::Output(OfPort(0))
         | Action::OutputMax { port: OfPort(0), .. }
         | Action::OutputTrunc { port: OfPort(0), .. } => Err(FlowError::BadPort(0)),
-        Action::Output(OfPort(port)) | Action::OutputMax { port: OfPort(port), .. } if is_unknown_reserved(*port) => Err(FlowError::BadPort(*port)),
+        Action::Output(OfPort(port)) | Action::OutputMax { port: OfPort(port), .. }
+            if is_unknown_reserved(*port) =>
+        {
+            Err(FlowError::BadPort(*port))
+        }
         Action::WriteActions(list) if list.iter().any(|action| !is_settable(action)) => {
             Err(FlowError::Unsupported("write_actions of such an action"))
         }
@@ -93,14 +125,11 @@ fn unsupported(action: &Action) -> Option<&'static str> {
     }
     match action {
         Action::Controller(controller) if controller.pause => Some("controller with pause"),
-        Action::Resubmit { ct: true, .. } => Some("resubmit with ct"),
         Action::Learn(learn) if learn.limit != 0 || learn.result.is_some() => Some("learn with limit"),
         Action::DeleteField(_)
         | Action::Encap(_)
         | Action::Decap { .. }
         | Action::DecNshTtl
-        | Action::Ct(_)
-        | Action::CtClear
         | Action::Sample(_) => Some(action.name()),
         _ => None,
     }

@@ -24,7 +24,7 @@ pub struct FlowEntry {
 }
 
 impl FlowEntry {
-    pub(super) fn new(state: &RuleState) -> Self {
+    pub(crate) fn new(state: &RuleState) -> Self {
         Self {
             rule: Arc::clone(&state.rule),
             packets: state.packets,

@@ -21,6 +21,10 @@ impl Switch {
         flow: &Arc<FlowText>,
         used: Nanos,
     ) -> bool {
+        // What is credited later brings it again.
+        if self.committing == Some(bridge) {
+            return false;
+        }
         if !self.rules.get(by).is_some_and(|state| learns(&state.rule.flow.actions)) {
             return false;
         }
@@ -62,8 +66,8 @@ impl Switch {
         for (table, cookie) in learned {
             let Some(bridge) = self.bridges.get(gone.bridge) else { return };
             let is_left = {
-                let mut rules = bridge.tables.values().flat_map(|table| table.rules.iter());
-                rules.any(|(_, _, rule)| keeps(&rule.flow.actions, table, cookie))
+                let mut rules = bridge.tables.values().flat_map(|table| table.rules.rules());
+                rules.any(|rule| keeps(&rule.flow.actions, table, cookie))
             };
             if is_left {
                 continue;

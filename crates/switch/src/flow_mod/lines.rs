@@ -23,20 +23,16 @@ impl Switch {
         origin: &Origin,
         now: Nanos,
     ) -> Result<usize, (usize, FlowError)> {
-        self.begin_undoable();
-        let mut count = 0;
-        for (at, line) in lines.iter().enumerate() {
-            let (command, text) = command_of(line).unwrap_or((command, line));
-            match self.change_flow(bridge, command, text, origin, now) {
-                Ok(changed) => count += changed,
-                Err(error) => {
-                    self.undo_all(now);
-                    return Err((at, shifted(error, line.len().saturating_sub(text.len()))));
-                }
+        self.all_or_none(now, |model| {
+            let mut count = 0;
+            for (at, line) in lines.iter().enumerate() {
+                let (command, text) = command_of(line).unwrap_or((command, line));
+                count += model
+                    .change_flow(bridge, command, text, origin, now)
+                    .map_err(|error| (at, shifted(error, line.len().saturating_sub(text.len()))))?;
             }
-        }
-        self.keep_all();
-        Ok(count)
+            Ok(count)
+        })
     }
 
     fn change_flow(

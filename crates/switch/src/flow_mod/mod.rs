@@ -21,7 +21,7 @@ mod text;
 
 #[cfg(test)]
 pub(crate) use check::unwritable;
-pub(crate) use check::{check_actions, check_flow};
+pub(crate) use check::{check_actions, check_configured, check_listed};
 pub use entry::FlowEntry;
 pub use error::FlowError;
 pub use query::FlowQuery;

@@ -7,6 +7,7 @@ use netloom_flow::text::DEFAULT_PRIORITY;
 use netloom_flow::{BridgeId, FlowFilter, FlowMatch, OfPort, TableId};
 
 use super::{FlowCommand, FlowEntry, FlowMod, Matching};
+use crate::config::Origin;
 use crate::model::{Bridge, Rule};
 use crate::switch::Switch;
 
@@ -60,6 +61,9 @@ impl FlowQuery {
     }
 
     fn means(&self, rule: &Rule) -> bool {
+        if *rule.origin == Origin::FailOpen {
+            return false;
+        }
         let flow = &rule.flow;
         let is_matched = match self.strict {
             None => self.matches.covers(&flow.matches),
@@ -80,7 +84,7 @@ impl FlowQuery {
             let rules = tables.filter_map(|(_, table)| table.rules.get(&self.matches, priority));
             return rules.filter(|rule| self.means(rule)).cloned().collect();
         }
-        let rules = tables.flat_map(|(_, table)| table.rules.iter().map(|(_, _, rule)| rule));
+        let rules = tables.flat_map(|(_, table)| table.rules.rules());
         rules.filter(|rule| self.means(rule)).cloned().collect()
     }
 }

@@ -44,7 +44,7 @@ impl Switch {
     /// The flow of least importance; of those, the one that would go first. Flows without a timeout stay.
     fn first_to_go(&self, bridge: BridgeId, table: TableId) -> Option<RuleId> {
         let table = self.bridges.get(bridge)?.tables.get(&table)?;
-        let dated = table.rules.iter().filter_map(|(_, _, rule)| {
+        let dated = table.rules.rules().filter_map(|rule| {
             let (date, _) = self.rules.get(rule.id)?.expires()?;
             Some((rule.flow.importance, date, rule.id))
         });

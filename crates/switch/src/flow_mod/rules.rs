@@ -104,7 +104,7 @@ impl Switch {
 
     /// Removes the flows whose time has come, and tells whether there were any.
     pub(crate) fn expire_rules(&mut self, now: Nanos) -> bool {
-        let mut any = false;
+        let (mut any, mut later) = (false, Vec::new());
         while let Some(Reverse((date, id))) = self.due.peek().copied() {
             if date > now {
                 break;
@@ -112,6 +112,8 @@ impl Switch {
             self.due.pop();
             match self.rules.get(id).and_then(RuleState::expires) {
                 Some((date, _)) if date > now => self.due.push(Reverse((date, id))),
+                // A bundle may have to be undone: only it changes these.
+                Some(_) if self.committing.is_some_and(|busy| self.is_of(id, busy)) => later.push(id),
                 Some((_, reason)) => {
                     any = true;
                     self.remove_rule(id, reason, now);
@@ -119,7 +121,12 @@ impl Switch {
                 None => {}
             }
         }
+        later.into_iter().for_each(|id| self.schedule(id));
         any
+    }
+
+    fn is_of(&self, id: RuleId, bridge: BridgeId) -> bool {
+        self.rules.get(id).is_some_and(|state| state.rule.bridge == bridge)
     }
 
     pub(crate) fn schedule(&mut self, id: RuleId) {

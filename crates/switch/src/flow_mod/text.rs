@@ -83,7 +83,10 @@ impl Switch {
     pub fn flows(&self, bridge: &str, filter: &str) -> Result<Vec<FlowEntry>, FlowError> {
         let bridge = self.named(bridge)?;
         let filter = parse_filter(filter, &|name| bridge.port_named(name))?;
-        Ok(self.flow_entries(bridge.id, &FlowQuery::of_text(&filter, Matching::Loose)))
+        let query = FlowQuery::of_text(&filter, Matching::Loose);
+        let mut entries = self.flow_entries(bridge.id, &query);
+        entries.extend(self.fail_open_entry(bridge).filter(|_| query == FlowQuery::default()));
+        Ok(entries)
     }
 
     fn named(&self, bridge: &str) -> Result<&Bridge, FlowError> {

@@ -1,8 +1,10 @@
 //! What comes of a message.
 
-use netloom_flow::{PortId, Translation};
+use netloom_flow::{ConnectionFilter, PortId, Translation};
 use netloom_openflow::frame::Head;
 use netloom_openflow::{Message, OfError};
+
+use super::Commit;
 
 /// One answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub struct Handled {
     pub answers: Vec<Answer>,
     /// Packets, in order.
     pub injections: Vec<Injection>,
+    /// A bundle that is not done yet: [`crate::Switch::go_on`].
+    pub commit: Option<Box<Commit>>,
+    /// Connections to be forgotten by the datapath.
+    pub flushes: Vec<ConnectionFilter>,
     /// This connection is the primary one now: every other primary connection of the bridge is to be demoted
     /// ([`super::Connection::demote`]).
     pub demotes_others: bool,

@@ -1,11 +1,11 @@
-//! Bundles: many changes as one. Nobody sees a state between, because nobody reads the model while one writes; if one
-//! change fails, those before it are undone.
+//! Bundles: many changes as one. How they are carried out is in [`super::commit`].
 
 use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::frame::Head;
 use netloom_openflow::msg::{BundleAdd, BundleCommand, BundleControl, BundleFlags};
 use netloom_openflow::{Message, OfError};
 
+use super::commit::Commit;
 use super::{Answer, Connection, Handled};
 use crate::switch::Switch;
 
@@ -125,7 +125,10 @@ impl Switch {
                 (known.map(drop).ok_or(OfError::BfcBadId), BundleCommand::DiscardReply)
             }
             BundleCommand::CommitRequest => {
-                (self.commit_bundle(bridge, connection, control, now, handled), BundleCommand::CommitReply)
+                // The commit answers for itself when it is done.
+                let begun = self.commit_bundle(bridge, connection, control, now, handled);
+                let _ = handled.check(begun);
+                return;
             }
             _ => (Err(OfError::BfcBadType), control.command),
         };
@@ -135,6 +138,7 @@ impl Switch {
         }
     }
 
+    /// Begins a commit, and carries it out if it is short.
     fn commit_bundle(
         &mut self,
         bridge: BridgeId,
@@ -147,26 +151,8 @@ impl Switch {
         if bundle.flags != control.flags {
             return Err(OfError::BfcBadFlags);
         }
-        self.begin_undoable();
-        let mut injections = Vec::new();
-        for (head, message) in bundle.messages {
-            let result = match message {
-                Message::FlowMod(request) => self.handle_flow_mod(bridge, connection, *request, now),
-                Message::GroupMod(request) => self.handle_group_mod(bridge, connection, *request, now),
-                Message::PortMod(request) => self.handle_port_mod(bridge, &request, now),
-                Message::PacketOut(request) => {
-                    self.handle_packet_out(bridge, connection, *request).map(|packet| injections.push(packet))
-                }
-                _ => Err(OfError::BfcMsgUnsup),
-            };
-            if let Err(error) = result {
-                handled.answers.push(Answer::RefusePart(head, error));
-                self.undo_all(now);
-                return Err(OfError::BfcMsgFailed);
-            }
-        }
-        self.keep_all();
-        handled.injections.append(&mut injections);
+        let commit = Commit::new(bridge, *control, bundle.messages);
+        self.go_on(connection, commit, now, handled);
         Ok(())
     }
 }

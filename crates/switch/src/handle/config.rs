@@ -6,7 +6,7 @@ use netloom_openflow::msg::{Config, Desc, Features, FragMode};
 use netloom_openflow::{Message, OfError, Version};
 
 use super::{Connection, Handled};
-use crate::model::Bridge;
+use crate::model::{Bridge, Fragments};
 use crate::switch::Switch;
 
 /// The twelve actions of OpenFlow 1.0 (`OFPAT_OUTPUT` to `OFPAT_ENQUEUE`).
@@ -67,20 +67,44 @@ impl Switch {
     }
 }
 
+impl Switch {
+    /// Carries out `OFPT_SET_CONFIG`. What is done with fragments is the bridge's affair and outlives the connection.
+    pub(super) fn handle_set_config(
+        &mut self,
+        id: BridgeId,
+        connection: &mut Connection,
+        config: &Config,
+        handled: &mut Handled,
+    ) {
+        let wanted = match config.frag {
+            FragMode::Normal => Fragments::Normal,
+            FragMode::Drop => Fragments::Drop,
+            FragMode::NxMatch => Fragments::NxMatch,
+            FragMode::Reassemble => return handled.refuse(OfError::ScfcBadFlags),
+        };
+        connection.set_config(config);
+        let version = self.next_version();
+        if let Some(bridge) = self.bridges.get_mut(id).filter(|bridge| bridge.fragments != wanted) {
+            (bridge.fragments, bridge.version) = (wanted, version);
+            self.advance();
+        }
+    }
+}
+
 impl Connection {
-    pub(super) fn config(&self) -> Message {
+    pub(super) fn config(&self, bridge: &Bridge) -> Message {
         Message::GetConfigReply(Config {
-            frag: self.frag,
+            frag: match bridge.fragments {
+                Fragments::Normal => FragMode::Normal,
+                Fragments::Drop => FragMode::Drop,
+                Fragments::NxMatch => FragMode::NxMatch,
+            },
             invalid_ttl_to_controller: self.invalid_ttl,
             miss_send_len: self.miss_send_len,
         })
     }
 
-    pub(super) fn set_config(&mut self, config: &Config, handled: &mut Handled) {
-        if config.frag == FragMode::Reassemble {
-            return handled.refuse(OfError::ScfcBadFlags);
-        }
-        self.frag = config.frag;
+    fn set_config(&mut self, config: &Config) {
         self.invalid_ttl = config.invalid_ttl_to_controller;
         self.miss_send_len = config.miss_send_len;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_openflow::msg::{AsyncConfig, FragMode, PacketInFormat, Role};
+use netloom_openflow::msg::{AsyncConfig, PacketInFormat, Role};
 use netloom_openflow::{Message, Version};
 
 use super::asynchronous;
@@ -28,7 +28,6 @@ pub struct Connection {
     pub(super) kind: Kind,
     pub(super) origin: Arc<Origin>,
     pub(super) role: Role,
-    pub(super) frag: FragMode,
     pub(super) miss_send_len: u16,
     pub(super) invalid_ttl: bool,
     pub(super) controller_id: u16,
@@ -47,7 +46,6 @@ impl Connection {
             kind,
             origin: Arc::new(Origin::Controller { target: target.to_owned() }),
             role: Role::Equal,
-            frag: FragMode::Normal,
             miss_send_len: if kind == Kind::Primary { 128 } else { 0 },
             invalid_ttl: false,
             controller_id: 0,

@@ -5,7 +5,7 @@ use netloom_openflow::msg::Role;
 use netloom_openflow::msg::nicira::TlvTable;
 use netloom_openflow::{Message, OfError};
 
-use super::{Connection, Handled, PortCounts, asynchronous};
+use super::{Connection, Handled, PortCounts, asynchronous, conntrack};
 use crate::events::Notice;
 use crate::switch::Switch;
 
@@ -79,6 +79,13 @@ impl Switch {
                     handled.refuse(OfError::QofcBadPort);
                 }
             }
+            Message::GetConfigRequest => {
+                let reply = self.bridges.get(id).map(|bridge| connection.config(bridge));
+                reply.into_iter().for_each(|reply| handled.reply(reply));
+            }
+            Message::SetConfig(config) => self.handle_set_config(id, connection, &config, handled),
+            Message::CtFlushZone(zone) => handled.flushes.push(conntrack::zone(id, zone)),
+            Message::CtFlush(flush) => handled.flushes.push(conntrack::filter(id, &flush)),
             other => connection.dispatch(other, handled),
         }
     }
@@ -111,8 +118,6 @@ impl Connection {
         match message {
             Message::BarrierRequest => handled.reply(Message::BarrierReply),
             Message::EchoRequest(bytes) => handled.reply(Message::EchoReply(bytes)),
-            Message::GetConfigRequest => handled.reply(self.config()),
-            Message::SetConfig(config) => self.set_config(&config, handled),
             Message::GetAsyncRequest => handled.reply(Message::GetAsyncReply(self.asks)),
             Message::SetAsync(config) => {
                 asynchronous::merge(&mut self.asks, &config);
@@ -132,12 +137,9 @@ impl Connection {
             Message::FlowMonitorCancel(_) => handled.refuse(OfError::MofcUnknownMonitor),
             Message::Resume(_) => handled.refuse(OfError::NxrNotSupported),
             Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
-            // The session sees to formats; no connection is tracked, so none has to be forgotten; and who sends a hello
-            // late, or an error, gets no answer.
+            // The session sees to formats; and who sends a hello late, or an error, gets no answer.
             Message::SetFlowFormat(_)
             | Message::FlowModTableId(_)
-            | Message::CtFlushZone(_)
-            | Message::CtFlush(_)
             | Message::Hello(_)
             | Message::Error(_)
             | Message::EchoReply(_) => {}

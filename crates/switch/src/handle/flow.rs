@@ -80,6 +80,19 @@ fn of_message(request: msg::FlowMod, version: Version) -> FlowMod {
     }
 }
 
+/// The flows that a change is about.
+pub(super) fn query_of(request: &msg::FlowMod) -> FlowQuery {
+    let is_strict = request.command == msg::FlowCommand::DeleteStrict;
+    FlowQuery {
+        table: request.table,
+        matches: request.matches.clone(),
+        strict: is_strict.then_some(request.priority),
+        cookie: (request.cookie, request.cookie_mask),
+        out_port: port_filter(request.out_port),
+        out_group: group_filter(request.out_group),
+    }
+}
+
 fn of_request(request: &FlowStatsRequest) -> FlowQuery {
     FlowQuery {
         table: request.table,

@@ -7,12 +7,15 @@
 mod answer;
 mod asynchronous;
 mod bundle;
+mod commit;
 mod config;
 mod connection;
+mod conntrack;
 mod dispatch;
 mod error;
 mod flow;
 mod group;
+mod hits;
 mod meter;
 mod multipart;
 mod packet_in;
@@ -22,4 +25,5 @@ mod role;
 mod table;
 
 pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use commit::Commit;
 pub use connection::{Connection, Kind};

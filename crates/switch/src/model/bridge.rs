@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, TableId};
 
-use super::control::Control;
+use super::control::{Control, Fragments};
 use super::group::Group;
 use super::mac::MacTable;
 use super::meter::MeterEntry;
@@ -28,6 +28,7 @@ pub(crate) struct Bridge {
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) meters: BTreeMap<u32, MeterEntry>,
     pub(crate) control: Control,
+    pub(crate) fragments: Fragments,
     /// Orders changes of the roles of controllers.
     pub(crate) generation: Option<u64>,
     /// When MAC entries were last forgotten because paths changed: older sightings say nothing any more.
@@ -48,6 +49,7 @@ impl Bridge {
             groups: BTreeMap::new(),
             meters: BTreeMap::new(),
             control: Control::default(),
+            fragments: Fragments::default(),
             generation: None,
             flushed: Nanos::ZERO,
             drops: BTreeMap::new(),

@@ -3,36 +3,47 @@
 //! A translation carries the number of changes it has seen (its stamp). It still holds if no change since then
 //! could concern it. The log is bounded: who has slept through more changes than it keeps is translated again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use netloom_flow::{BridgeId, Dependency, FlowMatch, PacketKey, PacketMask, TableId};
+use netloom_flow::{BridgeId, Dependency, FlowMatch, OfPort, PacketKey, PacketMask, TableId};
 
-/// Changes kept. An entry takes 650 bytes.
+/// Changes kept of each bridge. To look through all of them takes as long as a few translations.
 const KEPT: usize = 1024;
 
 #[derive(Debug)]
 struct FlowChange {
-    bridge: BridgeId,
+    number: u64,
     table: TableId,
     matches: FlowMatch,
+}
+
+/// The changes of one bridge.
+#[derive(Debug, Default)]
+struct Changes {
+    kept: VecDeque<FlowChange>,
+    /// The number of the last that is not kept.
+    forgotten: u64,
 }
 
 /// The log.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeLog {
-    changes: VecDeque<FlowChange>,
-    /// How many there were in all: the number of the next one.
+    bridges: BTreeMap<BridgeId, Changes>,
+    /// How many there were in all: the number of the last one.
     total: u64,
 }
 
 impl ChangeLog {
     /// A flow with this match was added, changed or removed.
     pub(crate) fn push(&mut self, bridge: BridgeId, table: TableId, matches: FlowMatch) {
-        if self.changes.len() >= KEPT {
-            self.changes.pop_front();
-        }
-        self.changes.push_back(FlowChange { bridge, table, matches });
         self.total += 1;
+        let changes = self.bridges.entry(bridge).or_default();
+        if changes.kept.len() >= KEPT
+            && let Some(oldest) = changes.kept.pop_front()
+        {
+            changes.forgotten = oldest.number;
+        }
+        changes.kept.push_back(FlowChange { number: self.total, table, matches });
     }
 
     /// How many changes there were so far: the stamp of what is translated or checked now.
@@ -49,21 +60,28 @@ impl ChangeLog {
         mask: &PacketMask,
         dependencies: &[Dependency],
     ) -> bool {
-        let Some(missed) = self.total.checked_sub(stamp) else { return true };
-        let Ok(missed) = usize::try_from(missed) else { return true };
-        if missed > self.changes.len() {
-            return true;
-        }
-        self.changes.iter().rev().take(missed).any(|change| {
-            dependencies.iter().any(|dependency| match *dependency {
-                Dependency::Table { bridge, table, in_port, rewritten } => {
-                    bridge == change.bridge
-                        && table == change.table
-                        && change.matches.concerns(key, mask, in_port, rewritten)
-                }
-                _ => false,
-            })
+        dependencies.iter().any(|dependency| match *dependency {
+            Dependency::Table { bridge, table, in_port, rewritten } => {
+                let changes = self.bridges.get(&bridge);
+                changes.is_some_and(|it| it.concern(stamp, key, mask, (table, in_port, rewritten)))
+            }
+            _ => false,
         })
+    }
+}
+
+impl Changes {
+    fn concern(
+        &self,
+        stamp: u64,
+        key: &PacketKey,
+        mask: &PacketMask,
+        (table, in_port, rewritten): (TableId, OfPort, u64),
+    ) -> bool {
+        let mut later = self.kept.iter().rev().take_while(|change| change.number > stamp);
+        self.forgotten > stamp
+            || later
+                .any(|change| change.table == table && change.matches.concerns(key, mask, in_port, rewritten))
     }
 }
 
@@ -91,6 +109,10 @@ mod tests {
         assert!(!concerns(&log, stamp));
         for _ in 0..KEPT {
             log.push(BridgeId(9), TableId(0), FlowMatch::any());
+        }
+        assert!(!concerns(&log, stamp), "another bridge's");
+        for _ in 0..KEPT {
+            log.push(BridgeId(1), TableId(1), FlowMatch::any());
         }
         assert!(concerns(&log, stamp), "nobody knows any more");
         assert!(!concerns(&log, log.stamp()));

@@ -9,6 +9,18 @@ pub struct Control {
     pub invalid_ttl: bool,
 }
 
+/// What is done with fragments of IP (`OFPC_FRAG_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Fragments {
+    /// They pass, and no flow sees ports of theirs.
+    #[default]
+    Normal,
+    /// They are dropped.
+    Drop,
+    /// They pass, and the first of a datagram has its ports (Nicira's).
+    NxMatch,
+}
+
 /// What a controller has set for a port (`OFPPC_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent bits of the protocol")]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId};
+use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId};
 
 use super::hash::Keyed;
 use crate::translate::Place;
@@ -28,6 +28,8 @@ pub(crate) struct Frozen {
     /// What is to be done, the last first.
     pub(crate) frames: Vec<FrozenFrame>,
     pub(crate) resubmits: u32,
+    /// What tracking has said of the packet is seen then.
+    pub(crate) is_tracked: bool,
 }
 
 /// A frame of it.
@@ -35,6 +37,7 @@ pub(crate) struct Frozen {
 pub(crate) enum FrozenFrame {
     List(Vec<Action>, Place),
     Set(Place),
+    Enter(TableId),
 }
 
 /// All that waits. Translating changes nothing but this: a number is given out, which nobody has yet.
@@ -97,6 +100,7 @@ mod tests {
             set: Vec::new(),
             frames: Vec::new(),
             resubmits,
+            is_tracked: false,
         }
     }
 

@@ -21,6 +21,7 @@ mod vlan;
 
 pub(crate) use bridge::{Bridge, Bridges};
 pub(crate) use change_log::ChangeLog;
+pub(crate) use control::Fragments;
 pub use control::{Control, PortConfig};
 pub(crate) use frozen::{Frozen, FrozenFrame, FrozenStates};
 pub use group::{Bucket, Carried, Group, GroupType, Selection};

@@ -97,6 +97,11 @@ impl Rulebook {
         self.whole.iter().chain(self.clauses.values().flat_map(Classifier::iter))
     }
 
+    /// All rules alone.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.whole.rules().chain(self.clauses.values().flat_map(Classifier::rules))
+    }
+
     pub(crate) fn overlapping(
         &self,
         matches: &FlowMatch,
@@ -119,7 +124,7 @@ impl Rulebook {
                 let mut key = *key;
                 key.0[word::CONJ] = key.0[word::CONJ] & 0xffff_ffff | u64::from(id) << 32;
                 if let Some(rule) = self.whole.lookup(&key, Some(mask))
-                    && rule.flow.matches.mask().0[word::CONJ] >> 32 != 0
+                    && rule.flow.matches.word(word::CONJ).1 >> 32 != 0
                 {
                     return Some((rule, Some(id)));
                 }
@@ -132,12 +137,7 @@ impl Rulebook {
 /// The conjunctions of which a packet matches every clause, by number.
 fn complete(clauses: &Classifier<Arc<Rule>>, key: &FlowKey, mask: &mut FlowMask) -> Vec<u32> {
     let mut met: BTreeMap<u32, (u64, u8)> = BTreeMap::new();
-    for (_, matches, rule) in clauses.iter() {
-        // Whether or not it matches, its bits were looked at.
-        mask.0.iter_mut().zip(&matches.mask().0).for_each(|(seen, bits)| *seen |= bits);
-        if !matches.matches(key) {
-            continue;
-        }
+    for rule in clauses.each_match(key, mask) {
         for action in &rule.flow.actions {
             if let Action::Conjunction { id, clause, n_clauses } = action {
                 let (bits, n) = met.entry(*id).or_default();

@@ -37,7 +37,11 @@ impl Translator<'_> {
     /// Emits what is different between the packet in the datapath and `flow`.
     pub(super) fn commit(&mut self, flow: &Flow) {
         for (index, bits) in HEADERS.iter().enumerate() {
-            let mask = (self.sent.key.0[index] ^ flow.key.0[index]) & bits;
+            let mut mask = (self.sent.key.0[index] ^ flow.key.0[index]) & bits;
+            if self.sent.is_translated() {
+                mask = widened(index, &self.sent, flow);
+                self.look(flow, index, mask);
+            }
             if mask != 0 {
                 let value = flow.key.0[index] & mask;
                 let word = u8::try_from(index).unwrap_or(u8::MAX);
@@ -64,6 +68,22 @@ impl Translator<'_> {
         }
         self.sent.set_tags(new);
     }
+}
+
+/// The bits to write of a word that the packet may have otherwise than the key says: whole addresses and ports, if any
+/// bit of them is to change.
+fn widened(index: usize, old: &Flow, new: &Flow) -> u64 {
+    let change = |index: usize| (old.key.0[index] ^ new.key.0[index]) & HEADERS[index];
+    let fields: &[u64] = match index {
+        word::IPV4 => &[0xffff_ffff << 32, 0xffff_ffff],
+        word::L4 => &[0xffff << 48, 0xffff << 32],
+        word::IPV6_SRC | word::IPV6_DST if change(index + 1) != 0 => return u64::MAX,
+        _ if matches!(index.wrapping_sub(1), word::IPV6_SRC | word::IPV6_DST) && change(index - 1) != 0 => {
+            return u64::MAX;
+        }
+        _ => return change(index),
+    };
+    fields.iter().filter(|field| change(index) & **field != 0).sum()
 }
 
 fn count(tags: [Option<Tag>; 2]) -> usize {

@@ -16,6 +16,7 @@ pub(crate) struct Kept<'a> {
     stack: Vec<u128>,
     set: Vec<&'a Action>,
     is_opaque: bool,
+    is_tracked: bool,
     pub(super) mark: Mark,
 }
 
@@ -41,6 +42,7 @@ impl<'a> Translator<'a> {
             stack: visiting.stack.clone(),
             set: visiting.set.clone(),
             is_opaque: visiting.is_opaque,
+            is_tracked: visiting.is_tracked,
             mark,
         };
         visiting.frames.push(Frame::Restore(Box::new(kept)));
@@ -53,6 +55,7 @@ impl<'a> Translator<'a> {
         visiting.stack = kept.stack;
         visiting.set = kept.set;
         visiting.is_opaque = kept.is_opaque;
+        visiting.is_tracked = kept.is_tracked;
     }
 
     pub(super) fn mark(&mut self) -> Mark {

@@ -29,6 +29,8 @@ pub(super) struct Flow {
     pushed: i32,
     /// An MPLS or PBB header came or went.
     is_reshaped: bool,
+    /// Connection tracking may have changed addresses and ports in the packet, which the key does not show.
+    is_translated: bool,
 }
 
 impl Flow {
@@ -40,6 +42,7 @@ impl Flow {
             rewritten: 0,
             pushed: 0,
             is_reshaped: false,
+            is_translated: false,
         };
         flow.key.0[..PACKET_WORDS].copy_from_slice(&key.0);
         flow.set_in_port(in_port);
@@ -133,6 +136,27 @@ impl Flow {
     /// Whether an MPLS header came or went.
     pub(super) const fn is_reshaped(&self) -> bool {
         self.is_reshaped
+    }
+
+    /// Notes that connection tracking may have changed addresses and ports.
+    pub(super) const fn translated(&mut self) {
+        self.is_translated = true;
+    }
+
+    /// Whether addresses and ports in the packet may be others than those of the key.
+    pub(super) const fn is_translated(&self) -> bool {
+        self.is_translated
+    }
+
+    /// Whatever tracking has said of the packet is forgotten.
+    pub(super) fn untrack(&mut self) {
+        let zone = 0xffff << 32;
+        for (index, bits) in (word::CT..=word::CT_L4).map(|index| (index, !0)).chain([(word::TENANT, zone)]) {
+            // A word of zeros that nobody wrote to says so for all packets that share the translation.
+            if self.key.0[index] & bits != 0 || self.written.0[index] & bits != 0 {
+                self.write(index, 0, bits);
+            }
+        }
     }
 
     /// Bytes of VLAN headers, and of MPLS headers beside those at ingress.

@@ -79,6 +79,8 @@ pub(crate) enum Frame<'a> {
     Set(Place),
     /// A copy for a bucket of a group, by its place in the group.
     Bucket(&'a Group, usize, Place),
+    /// A lookup in a table, as the beginning of a pipeline.
+    Enter(TableId),
     /// The end of a copy: the packet is again what it was.
     Restore(Box<Kept<'a>>),
 }

@@ -62,7 +62,10 @@ impl<'a> Translator<'a> {
             Cut::Visited
         } else if self.max_len.is_some() || !self.open.is_empty() {
             Cut::Branch
-        } else if visiting.flow.is_reshaped() || self.must_parse(&visiting.flow) {
+        } else if visiting.flow.is_reshaped()
+            || visiting.flow.is_translated()
+            || self.must_parse(&visiting.flow)
+        {
             Cut::Reparse
         } else {
             return Ok(peer);

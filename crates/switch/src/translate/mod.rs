@@ -15,8 +15,10 @@
 mod action_set;
 mod branch;
 mod commit;
+mod conntrack;
 mod copy;
 mod flow;
+mod fragment;
 mod frame;
 mod fusion;
 mod group;
@@ -99,6 +101,8 @@ struct Visiting<'a> {
     missed: bool,
     /// The packet's inner headers are not known before it is parsed again.
     is_opaque: bool,
+    /// What the key says of its connection is so.
+    is_tracked: bool,
 }
 
 impl<'a> Visiting<'a> {
@@ -114,6 +118,7 @@ impl<'a> Visiting<'a> {
             settled: false,
             missed: false,
             is_opaque: false,
+            is_tracked: false,
         }
     }
 
@@ -245,6 +250,9 @@ impl<'a> Translator<'a> {
         }
         if !port.config.receives() {
             return self.drop(&mut visiting, DropReason::PortConfig, number);
+        }
+        if self.drops_fragment(&visiting) {
+            return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
         self.start_pipeline(&mut visiting);
         self.finish_visit(visiting);

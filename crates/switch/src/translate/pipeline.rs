@@ -5,6 +5,8 @@ use std::sync::Arc;
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, Dependency, DropReason, Effect, FlowMask, OfPort, TableId, word};
 
+use super::conntrack::{original, seen_of_original};
+use super::fragment::unseen;
 use super::frame::{Actions, Frame, Place};
 use super::{MAX_DEPTH, Translator, Visiting};
 use crate::model::Rule;
@@ -20,6 +22,8 @@ pub(super) enum Lookup {
     Pipeline,
     /// A lookup beside it: if nothing is found, nothing happens.
     Resubmit,
+    /// The same, with addresses and ports of the connection's first packet instead of the packet's own.
+    Original,
 }
 
 impl<'a> Translator<'a> {
@@ -49,6 +53,9 @@ impl<'a> Translator<'a> {
             match visiting.frames.pop() {
                 Some(Frame::Set(place)) => Self::carry_out_set(visiting, place),
                 Some(Frame::Bucket(group, at, place)) => self.bucket(visiting, group, at, place),
+                Some(Frame::Enter(table)) => {
+                    self.enter(visiting, visiting.flow.in_port(), table, 0, Lookup::Pipeline);
+                }
                 Some(Frame::Restore(kept)) => self.end_copy(visiting, *kept),
                 Some(Frame::List(_)) | None => {}
             }
@@ -56,7 +63,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Looks up in a table; what it says comes next.
-    fn enter(
+    pub(super) fn enter(
         &mut self,
         visiting: &mut Visiting<'a>,
         in_port: OfPort,
@@ -64,7 +71,7 @@ impl<'a> Translator<'a> {
         depth: u32,
         why: Lookup,
     ) {
-        match self.lookup(visiting, in_port, table, depth) {
+        match self.lookup(visiting, in_port, table, depth, why) {
             Some(rule) => {
                 let rule: &'a Rule = rule;
                 let is_miss_flow = rule.flow.priority == 0 && rule.flow.matches.is_any();
@@ -99,14 +106,25 @@ impl<'a> Translator<'a> {
         in_port: OfPort,
         table: TableId,
         depth: u32,
+        why: Lookup,
     ) -> Option<&'a Arc<Rule>> {
         let bridge = visiting.bridge;
         let mut seen = FlowMask::default();
         let mut key = visiting.flow.key;
         key.0[word::IN_PORT] = u64::from(in_port.0) << 32;
+        if why == Lookup::Original {
+            original(&mut key);
+        }
+        let hides_ports = self.hide_ports(visiting, &mut key);
         let found = bridge.tables.get(&table).and_then(|table| table.lookup(&key, &mut seen));
+        let mut rewritten = visiting.flow.rewritten();
+        if why == Lookup::Original {
+            rewritten |= seen_of_original(&mut seen);
+        }
+        if hides_ports {
+            rewritten |= unseen(&mut seen);
+        }
         self.look_at(&visiting.flow, &seen);
-        let rewritten = visiting.flow.rewritten();
         self.depend(Dependency::Table { bridge: bridge.id, table, in_port, rewritten });
         if let Some(conjunction) = found.and_then(|(_, conjunction)| conjunction) {
             visiting.flow.write(word::CONJ, u64::from(conjunction) << 32, !0 << 32);
@@ -136,7 +154,8 @@ impl<'a> Translator<'a> {
         self.recorder.record(Event::Action { action, depth: place.depth });
         let before = visiting.flow.key;
         self.carry_out(visiting, action, place);
-        if visiting.flow.key != before {
+        // Behind a choice that only the packet makes there are two of it: each was told on its side.
+        if visiting.flow.key != before && !matches!(action, Action::CheckPktLarger { .. }) {
             self.recorder.record(Event::Changed { before: &before, after: &visiting.flow.key });
         }
     }
@@ -157,7 +176,11 @@ impl<'a> Translator<'a> {
             Action::Controller(controller) => self.controller(visiting, controller, place),
             Action::Bundle(bundle) => self.bundle(visiting, bundle, place),
             Action::Group(group) => self.group(visiting, *group, place),
-            Action::Resubmit { port, table, .. } => {
+            Action::Resubmit { port, table, ct: true } => {
+                let port = port.unwrap_or(visiting.flow.in_port());
+                self.resubmit_original(visiting, port, table.unwrap_or(place.table), place.depth);
+            }
+            Action::Resubmit { port, table, ct: false } => {
                 let port = port.unwrap_or(visiting.flow.in_port());
                 self.resubmit(visiting, port, table.unwrap_or(place.table), place.depth);
             }
@@ -185,6 +208,8 @@ impl<'a> Translator<'a> {
             Action::Exit => visiting.exit(),
             Action::ClearActions => Self::clear_actions(visiting),
             Action::WriteActions(actions) => self.write_actions(visiting, actions),
+            Action::Ct(ct) => self.ct(visiting, ct),
+            Action::CtClear => self.ct_clear(visiting),
             Action::Learn(learn) => self.learn_flow(visiting, learn, place),
             Action::FinTimeout { idle, hard } => self.fin_timeout(visiting, *idle, *hard, place),
             edit => self.edit(visiting, edit),
@@ -198,12 +223,23 @@ impl<'a> Translator<'a> {
         table: TableId,
         depth: u32,
     ) {
+        self.resubmit_as(visiting, in_port, table, depth, Lookup::Resubmit);
+    }
+
+    pub(super) fn resubmit_as(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        in_port: OfPort,
+        table: TableId,
+        depth: u32,
+        why: Lookup,
+    ) {
         visiting.resubmits += 1;
         if depth >= MAX_DEPTH || visiting.resubmits > MAX_RESUBMITS {
             visiting.stop();
             let port = visiting.flow.in_port();
             return self.drop(visiting, DropReason::ResubmitLimit, port);
         }
-        self.enter(visiting, in_port, table, depth + 1, Lookup::Resubmit);
+        self.enter(visiting, in_port, table, depth + 1, why);
     }
 }

@@ -18,6 +18,11 @@ impl<'a> Translator<'a> {
         let Some(frames) = rest.iter().map(frozen).collect::<Option<Vec<_>>>() else {
             return self.drop(visiting, DropReason::NoRecirc, visiting.flow.in_port());
         };
+        self.freeze(visiting, frames, visiting.is_tracked);
+    }
+
+    /// Has the datapath look the packet up again, and these frames carried out then.
+    pub(super) fn freeze(&mut self, visiting: &Visiting<'a>, frames: Vec<FrozenFrame>, is_tracked: bool) {
         self.commit(&visiting.flow);
         self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
         let mut own = [0; FLOW_WORDS - PACKET_WORDS];
@@ -31,6 +36,7 @@ impl<'a> Translator<'a> {
             set: visiting.set.iter().copied().cloned().collect(),
             frames,
             resubmits: visiting.resubmits,
+            is_tracked,
         };
         let id = self.switch.frozen.freeze(frozen);
         self.recorder.record(Event::Recirculate(id));
@@ -50,6 +56,10 @@ impl<'a> Translator<'a> {
             visiting.flow.write(index, value, u64::MAX);
         }
         visiting.flow.write(word::PKT_MARK, frozen.mark, u64::MAX);
+        visiting.is_tracked = frozen.is_tracked;
+        if !frozen.is_tracked {
+            visiting.flow.untrack();
+        }
         visiting.stack.clone_from(&frozen.stack);
         visiting.set = frozen.set.iter().collect();
         visiting.resubmits = frozen.resubmits;
@@ -96,6 +106,7 @@ fn frozen(frame: &Frame<'_>) -> Option<FrozenFrame> {
             Some(FrozenFrame::List(rest, *place))
         }
         Frame::Set(place) => Some(FrozenFrame::Set(*place)),
+        Frame::Enter(table) => Some(FrozenFrame::Enter(*table)),
         // Buckets that are still to come are copies beside this one, behind its end.
         Frame::Bucket(..) | Frame::Restore(_) => None,
     }
@@ -105,5 +116,6 @@ fn thawed(frame: &FrozenFrame) -> Frame<'_> {
     match frame {
         FrozenFrame::List(actions, place) => Frame::list(Actions::Written(actions), *place),
         FrozenFrame::Set(place) => Frame::Set(*place),
+        FrozenFrame::Enter(table) => Frame::Enter(*table),
     }
 }

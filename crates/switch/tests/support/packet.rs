@@ -192,6 +192,8 @@ impl Packet {
                     sent.extend(self.clone().branch(branch, notes));
                 }
                 DpAction::Recirculate(id) => notes.again.push((*id, self.clone())),
+                // No connection is tracked here.
+                DpAction::Ct(_) | DpAction::CtClear => {}
                 DpAction::Drop(_) => break,
             }
         }

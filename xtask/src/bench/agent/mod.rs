@@ -3,6 +3,7 @@
 
 mod delay;
 mod rr;
+mod scatter;
 mod tcp;
 mod udp;
 
@@ -47,6 +48,15 @@ pub(crate) enum Agent {
         /// Datagrams per second; as fast as possible if not given.
         #[arg(long)]
         rate: Option<u64>,
+    },
+    /// Send datagrams of many flows in turn, as fast as possible.
+    UdpScatter {
+        /// The receiver.
+        to: std::net::IpAddr,
+        /// For how long, in seconds.
+        seconds: f64,
+        /// How many flows.
+        flows: usize,
     },
     /// Answer every byte with a byte.
     RrServe {
@@ -94,6 +104,7 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
         Agent::UdpSend { to, seconds, size, rate } => udp::send(*to, *seconds, *size, *rate),
+        Agent::UdpScatter { to, seconds, flows } => scatter::send(*to, *seconds, *flows),
         Agent::RrServe { listen, cpu } => rr::serve(*listen, *cpu),
         Agent::RrAsk { to, seconds, cpu } => rr::ask(*to, *seconds, *cpu),
         Agent::DelayReceive { listen, idle } => delay::receive(*listen, *idle),

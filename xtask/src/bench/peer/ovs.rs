@@ -72,13 +72,26 @@ impl Daemons {
         command
     }
 
-    fn vsctl(&self, switch: &Netns, line: &str) -> Result<String, Failed> {
+    /// Runs a line of `ovs-vsctl`.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what it printed.
+    pub(in crate::bench) fn vsctl(&self, switch: &Netns, line: &str) -> Result<String, Failed> {
         let database = format!("--db=unix:{}", self.folder.join("db.sock").display());
         let mut command = self.command(switch, "ovs-vsctl");
         shell::finish(line, command.arg(database).args(line.split_whitespace()))
     }
 
-    fn pid(&self, daemon: &str) -> Result<u32, Failed> {
+    /// Where their sockets are.
+    pub(in crate::bench) fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// The process id of one of them.
+    ///
+    /// # Errors
+    /// [`Failed`] if it has left none.
+    pub(in crate::bench) fn pid(&self, daemon: &str) -> Result<u32, Failed> {
         let file = self.folder.join(format!("{daemon}.pid"));
         let text = std::fs::read_to_string(&file)
             .map_err(|source| Failed::File { path: file.display().to_string(), source })?;

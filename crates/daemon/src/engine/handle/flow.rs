@@ -63,7 +63,7 @@ impl Running {
     ) -> Result<T, E> {
         let Some(core) = self.core() else { return Ok(T::default()) };
         drop(core.fresh());
-        change(&mut slowpath::write(core.switch()))
+        change(&mut slowpath::write_between(core.switch()))
     }
 
     pub(super) fn flow_error(&self, error: &FlowError, switch: &str, text: &str) -> ApiError {
@@ -97,7 +97,7 @@ pub(super) fn bad_text(what: &str, text: &str, wrong: &FlowTextError) -> ApiErro
 pub(super) fn in_line(mut error: ApiError, at: usize, lines: &[String]) -> ApiError {
     if lines.len() > 1 {
         for finding in &mut error.detail.findings {
-            finding.place.file = format!("line {}", at + 1);
+            finding.place.line = u32::try_from(at + 1).unwrap_or(u32::MAX);
         }
         error.message += &format!(" ({} of {}; none of them was carried out)", at + 1, lines.len());
     }

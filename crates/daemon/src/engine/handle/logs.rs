@@ -9,6 +9,7 @@ use std::time::Duration;
 use netloom_api::stream::Frame;
 use netloom_api::{ApiError, ErrorKind};
 use netloom_container::log::Log;
+use netloom_lab::lab::ControllerPlace;
 
 use crate::engine::Running;
 use crate::stream::Conn;
@@ -57,9 +58,20 @@ impl Running {
 
     fn node_log(&self, name: &str) -> Result<std::path::PathBuf, ApiError> {
         let state = self.state();
+        if let Some(controller) = state.lab.controller(name) {
+            return match controller.place {
+                ControllerPlace::Run(_) => Ok(self.programs.log(name)),
+                _ => Err(ApiError::new(
+                    ErrorKind::NotFound,
+                    format!("The controller {name} is not started by the lab."),
+                )
+                .hint("its log is where it was started; `netloom show SWITCH` says how it is connected")),
+            };
+        }
         let Some(node) = state.lab.node(name) else {
-            let all: Vec<&str> = state.nodes.keys().map(String::as_str).collect();
-            return Err(super::not_found("node", name, &all));
+            let nodes = state.nodes.keys().map(String::as_str);
+            let all: Vec<&str> = nodes.chain(state.lab.controllers.iter().map(|c| c.name.as_str())).collect();
+            return Err(super::not_found("node or controller", name, &all));
         };
         let path = self.programs.log(&node.name);
         if node.run.is_empty() && !path.exists() {

@@ -1,6 +1,7 @@
 //! What each command does: a file per noun.
 
 mod capture;
+mod connections;
 mod exec;
 mod flow;
 mod group;
@@ -40,6 +41,7 @@ impl Engine for Running {
                 Listing::Switches => Reply::Switches(self.switch_rows(&self.state())),
                 Listing::Links => Reply::Links(self.link_rows(&self.state())),
                 Listing::Tenants => Reply::Tenants(self.tenant_rows(&self.state())),
+                Listing::Conntrack => Reply::Conntrack(self.connection_rows(&self.state())),
                 Listing::Drops => Reply::Drops(self.drop_rows(&self.state())),
             }),
             Command::Show { name } => self.show(name.as_deref()).map(|shown| Reply::Shown(Box::new(shown))),

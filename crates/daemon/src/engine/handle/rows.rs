@@ -77,9 +77,17 @@ impl Running {
 
     pub(super) fn switch_rows(&self, state: &State) -> Vec<SwitchRow> {
         let Some(core) = self.core() else { return Vec::new() };
+        // Before the model is held: who handles a message holds the connections, and then wants the model.
+        let mut controllers: BTreeMap<&str, _> = state
+            .lab
+            .switches
+            .iter()
+            .map(|switch| (switch.name.as_str(), self.controller_rows(core, switch)))
+            .collect();
         let model = core.fresh();
         let drops = model.drops();
         let row = |switch: &Switch| {
+            let controllers = controllers.remove(switch.name.as_str()).unwrap_or_default();
             let entries = model.ports(&switch.name);
             let entries: BTreeMap<&str, &PortEntry> = entries.iter().map(|e| (e.name.as_str(), e)).collect();
             let here = || drops.iter().filter(|d| d.bridge == switch.name);
@@ -92,14 +100,19 @@ impl Running {
                 name: switch.name.clone(),
                 state: "up".to_owned(),
                 ports: switch.ports.iter().map(port).collect(),
-                flows: switch.flows.len() as u64,
+                flows: match switch.controllers.is_empty() {
+                    true => switch.flows.len() as u64,
+                    false => model.tables(&switch.name).iter().map(|table| table.flows as u64).sum(),
+                },
                 macs: model.macs(&switch.name).len() as u64,
-                controller: None,
+                controller: (!switch.controllers.is_empty()).then(|| switch.controllers.join(", ")),
+                controllers,
+                on_its_own: core.openflow().hub().is_on_its_own(&switch.name),
                 fail_mode: match switch.fail_mode {
                     FailMode::Standalone => "standalone".to_owned(),
                     FailMode::Secure => "secure".to_owned(),
                 },
-                openflow: Vec::new(),
+                openflow: switch.openflow.clone(),
                 drops: here().map(|d| d.packets).sum(),
             }
         };

@@ -81,8 +81,9 @@ impl Running {
             (what, follow(core, chart, leg))
         });
         let Some((_, mut first)) = ways.next() else { return Trace::default() };
-        for (what, way) in ways.filter(|(_, way)| !way.reached) {
-            first.notes.push(lost(&what, &way));
+        if first.reached {
+            let lost_ones = ways.filter(|(_, way)| !way.reached);
+            first.notes = lost_ones.map(|(what, way)| lost(&what, &way)).collect();
         }
         first
     }
@@ -124,8 +125,8 @@ impl Running {
 fn follow(core: &Core, chart: &Chart, leg: Leg) -> Trace {
     let Leg { from, to, text, frame, .. } = leg;
     let packet = described(&frame);
-    let follower = Follower::new(core.switch(), chart, now());
-    let trace = follower.from_node(from, frame, text);
+    let follower = Follower::new(core.switch(), core.tracker(), chart, now());
+    let trace = follower.send(from, frame, text);
     let to = chart.lab.nodes.get(to).map(|node| node.name.clone());
     judged(Trace { packet, from: chart.seat_name(from), ..trace }, to)
 }
@@ -135,8 +136,8 @@ fn at(core: &Core, chart: &Chart, switch: &str, matches: &FlowMatch) -> Result<T
         .map_err(|why| ApiError::new(ErrorKind::Usage, format!("{why}.")))?;
     let packet = described(&arrival.frame);
     let from = chart.ports.get(&arrival.port).map(|spot| spot.here.clone()).unwrap_or_default();
-    let follower = Follower::new(core.switch(), chart, now());
-    let trace = follower.from_port(arrival.port, arrival.frame, arrival.tenant);
+    let follower = Follower::new(core.switch(), core.tracker(), chart, now());
+    let trace = follower.enter(arrival.port, arrival.frame, arrival.tenant);
     Ok(judged(Trace { packet, from, ..trace }, None))
 }
 
@@ -167,7 +168,7 @@ fn catch(core: &Core, chart: &Chart, wish: Wish, ms: u64, sink: &Sink) -> Result
     let spot = chart.ports.get(&caught.place().0);
     let from = spot.map(|spot| if spot.seat.is_some() { &spot.there } else { &spot.here });
     let from = from.cloned().unwrap_or_default();
-    let trace = Follower::new(core.switch(), chart, now()).from_caught(caught);
+    let trace = Follower::new(core.switch(), core.tracker(), chart, now()).resume(caught);
     Ok(Trace { packet, from, live: true, ..trace })
 }
 

@@ -1,0 +1,207 @@
+//! A controller of a bridge: called again and again, or waited for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netloom_flow::{BridgeId, Nanos};
+use netloom_openflow::Versions;
+use netloom_openflow::remote::{Phase, Reconnect};
+use netloom_switch::Kind;
+use netloom_sys::netns::NetNs;
+use netloom_transport::End;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::caller::{self, Terms};
+use super::standing::Key;
+use super::{Hub, State, dial};
+use crate::slowpath;
+
+/// Most connections of a controller that is waited for.
+const MOST: usize = 64;
+
+/// A controller of a bridge.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    /// What users call it.
+    pub(crate) name: String,
+    /// What its flows are marked with.
+    pub(crate) target: String,
+    /// How it is reached.
+    pub(crate) way: Way,
+    /// After so long without a byte it is asked whether it is there.
+    pub(crate) probe: Option<Nanos>,
+    /// The first pause between two calls, and the longest.
+    pub(crate) pauses: (Nanos, Nanos),
+}
+
+/// How a controller is reached.
+#[derive(Debug, Clone)]
+pub(crate) enum Way {
+    /// By TCP: the first address that answers, in a network namespace or in the daemon's own.
+    Tcp(Vec<SocketAddr>, Option<Arc<NetNs>>),
+    /// At a socket.
+    Unix(PathBuf),
+    /// It comes to this address.
+    Listen(SocketAddr),
+    /// It comes to this socket.
+    ListenUnix(PathBuf),
+    /// It is built in.
+    Learn,
+}
+
+impl Way {
+    /// Whether the controller is waited for.
+    pub(crate) const fn is_passive(&self) -> bool {
+        matches!(self, Self::Listen(_) | Self::ListenUnix(_))
+    }
+
+    fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(a, here), Self::Tcp(b, there)) => {
+                a == b
+                    && match (here, there) {
+                        (Some(here), Some(there)) => Arc::ptr_eq(here, there),
+                        (None, None) => true,
+                        _ => false,
+                    }
+            }
+            (Self::Unix(a), Self::Unix(b)) | (Self::ListenUnix(a), Self::ListenUnix(b)) => a == b,
+            (Self::Listen(a), Self::Listen(b)) => a == b,
+            (Self::Learn, Self::Learn) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Remote {
+    pub(super) fn key(&self, bridge: &str) -> Key {
+        Key { bridge: bridge.to_owned(), name: self.name.clone(), target: self.target.clone() }
+    }
+
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.target == other.target
+            && self.probe == other.probe
+            && self.pauses == other.pauses
+            && self.way.is_as(&other.way)
+    }
+}
+
+/// Keeps the connection to a controller, until it is dropped.
+pub(super) async fn keep(remote: Remote, bridge: String, id: BridgeId, versions: Versions, hub: Arc<Hub>) {
+    let key = remote.key(&bridge);
+    let kind = if remote.way.is_passive() { Kind::Service } else { Kind::Primary };
+    let target = remote.target.clone();
+    let terms = Terms { bridge: id, versions, probe: remote.probe, kind, target, key: Some(key.clone()) };
+    match &remote.way {
+        Way::Listen(at) => loop {
+            match TcpListener::bind(at).await {
+                Ok(listener) => listen(listener, &terms, &hub).await,
+                Err(error) => refused(&hub, &key, &format!("cannot listen at {at}: {error}")).await,
+            }
+        },
+        Way::ListenUnix(path) => loop {
+            match dial::listen(path) {
+                Ok(listener) => {
+                    // It is removed however this ends.
+                    let _socket = dial::Socket(path.clone());
+                    listen_unix(listener, &terms, &hub).await;
+                }
+                Err(error) => {
+                    refused(&hub, &key, &format!("cannot listen at {}: {error}", path.display())).await;
+                }
+            }
+        },
+        Way::Tcp(..) | Way::Unix(_) | Way::Learn => call(&remote, &key, &terms, &hub).await,
+    }
+}
+
+/// Says why, and waits for a better moment.
+async fn refused(hub: &Hub, key: &Key, error: &str) {
+    hub.controllers().set(key, State::Waiting, Some(error.to_owned()), slowpath::now());
+    sleep(Duration::from_secs(1)).await;
+}
+
+async fn call(remote: &Remote, key: &Key, terms: &Terms, hub: &Arc<Hub>) {
+    let (first, longest) = remote.pauses;
+    let mut calls = Reconnect::new(longest, slowpath::now()).with_first(first);
+    loop {
+        let now = slowpath::now();
+        if !calls.poll(now) {
+            sleep(Duration::from_nanos(calls.deadline().since(now).0)).await;
+            continue;
+        }
+        let Phase::Calling(until) = calls.phase() else { continue };
+        let why = match timeout(Duration::from_nanos(until.since(now).0), dial::call(&remote.way)).await {
+            Err(_) => "no answer".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Ok(Ok(stream)) => {
+                calls.handle_connected(slowpath::now());
+                words(&caller::serve(stream, terms.clone(), Arc::clone(hub)).await)
+            }
+        };
+        calls.handle_end(slowpath::now());
+        hub.controllers().set(key, State::Waiting, Some(why), slowpath::now());
+    }
+}
+
+async fn listen(listener: TcpListener, terms: &Terms, hub: &Arc<Hub>) {
+    let mut callers = JoinSet::new();
+    ready(terms, hub);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if callers.len() < MOST => {
+                    let _ = stream.set_nodelay(true);
+                    drop(callers.spawn(caller::serve(stream, terms.clone(), Arc::clone(hub))));
+                }
+                other => not_accepted(other.err()).await,
+            },
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
+
+async fn listen_unix(listener: UnixListener, terms: &Terms, hub: &Arc<Hub>) {
+    let mut callers = JoinSet::new();
+    ready(terms, hub);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if callers.len() < MOST => {
+                    drop(callers.spawn(caller::serve(stream, terms.clone(), Arc::clone(hub))));
+                }
+                other => not_accepted(other.err()).await,
+            },
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
+
+fn ready(terms: &Terms, hub: &Hub) {
+    if let Some(key) = &terms.key {
+        hub.controllers().set(key, State::Listening, None, slowpath::now());
+    }
+}
+
+/// Too many, or out of descriptors: the listener stays readable, so wait before the next try.
+async fn not_accepted(error: Option<std::io::Error>) {
+    if let Some(error) = error {
+        tracing::error!(%error, "accept");
+        sleep(Duration::from_millis(50)).await;
+    } else {
+        tracing::warn!("an OpenFlow connection too many");
+    }
+}
+
+/// The end of a connection, with its cause.
+fn words(end: &End) -> String {
+    match std::error::Error::source(end) {
+        Some(cause) => format!("{end}: {cause}"),
+        None => end.to_string(),
+    }
+}

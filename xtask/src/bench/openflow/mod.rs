@@ -1,0 +1,32 @@
+//! Flow tables at scale, netloom beside Open vSwitch: the same bytes through the same kind of socket.
+
+mod bed;
+mod client;
+mod flow_mods;
+mod latest;
+mod misses;
+mod reactive;
+mod rules;
+mod wire;
+
+use crate::run::Failed;
+
+/// Runs all of it, or the parts that are `wanted`.
+///
+/// # Errors
+/// [`Failed`] if a switch cannot be set up, or refuses something.
+pub(super) fn run(rounds: usize, quick: bool, wanted: impl Fn(&str) -> bool) -> Result<(), Failed> {
+    if wanted("flow-mods") {
+        flow_mods::run(rounds, if quick { 20_000 } else { 100_000 })?;
+    }
+    if wanted("latest") {
+        latest::run(if quick { 20_000 } else { 100_000 })?;
+    }
+    if wanted("reactive") {
+        reactive::run(rounds, if quick { 1_000 } else { 5_000 })?;
+    }
+    if wanted("misses") {
+        misses::run(rounds, quick)?;
+    }
+    Ok(())
+}
