@@ -327,7 +327,8 @@ fn a_backbone_header_hides_the_frame_until_it_is_popped_and_the_packet_parsed_ag
     let key = tcp().key(dp(0, 1), TenantId(0));
     let pushed = net.translate(&key).actions;
     let isid = WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0xcb, mask: 0xcb };
-    assert_eq!(pushed, [DpAction::PushPbb { itag: 0 }, DpAction::Set(isid), DpAction::Output(dp(0, 2))]);
+    let expected = [DpAction::PushPbb { itag: 0 }, DpAction::Set(isid), DpAction::Output(dp(0, 2))];
+    assert_eq!(*pushed, expected);
 
     net.add("in_port=3,dl_type=0x88e7,pbb_isid=0xcb,", vec![Action::PopPbb, goto(1)]).unwrap();
     net.add("table=1,tcp,tp_dst=80,", vec![out(4)]).unwrap();
@@ -339,7 +340,7 @@ fn a_backbone_header_hides_the_frame_until_it_is_popped_and_the_packet_parsed_ag
     let [DpAction::PopPbb, DpAction::Recirculate(id)] = popped[..] else { panic!("{popped:?}") };
     let mut again = Packet::tcp(1, 2, 80).key(dp(0, 3), TenantId(0));
     again.0[word::IN_PORT] |= u64::from(id.0);
-    assert_eq!(net.translate(&again).actions, [DpAction::Output(dp(0, 4))]);
+    assert_eq!(*net.translate(&again).actions, [DpAction::Output(dp(0, 4))]);
     backbone.0[word::PBB] = 0xcc;
     assert_eq!(net.translate(&backbone).actions.last(), Some(&DpAction::Drop(DropReason::TableMiss)));
 }
