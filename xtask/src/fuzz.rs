@@ -16,7 +16,7 @@ pub(crate) struct Args {
 impl Args {
     /// A short run of everything: enough to notice a target that no longer builds or fails at once.
     pub(crate) fn smoke() -> Self {
-        Self { seconds: 15, targets: Vec::new() }
+        Self { seconds: 10, targets: Vec::new() }
     }
 }
 

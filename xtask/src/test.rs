@@ -9,6 +9,8 @@ const NEEDED: &[Needed] = &[
     Needed { program: "ping", package: "iputils-ping" },
     Needed { program: "setpriv", package: "util-linux" },
     Needed { program: "ovs-ofctl", package: "openvswitch-common" },
+    Needed { program: "ovs-testcontroller", package: "openvswitch-testcontroller" },
+    Needed { program: "openssl", package: "openssl" },
     Needed { program: "tshark", package: "tshark" },
 ];
 

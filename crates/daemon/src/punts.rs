@@ -93,6 +93,7 @@ mod tests {
             max_len,
             controller: 0,
             userdata: Box::default(),
+            paused: None,
             key: FlowKey::default(),
         })
     }

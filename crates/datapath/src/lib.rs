@@ -20,6 +20,7 @@ mod link;
 mod pass;
 mod pool;
 mod port;
+pub mod qos;
 mod station;
 mod transmit;
 mod wiring;

@@ -154,11 +154,14 @@ fn a_backbone_header_stands_before_the_whole_frame_and_comes_off_again() {
         (&udp.bytes[..12], &udp.bytes[..12], &twice[12..18])
     );
     assert_eq!(twice[36..], udp.bytes[..]);
-    let isid =
-        DpAction::Set(WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0x01_0005, mask: 0xff_ffff });
+    let isid = DpAction::Set(WordSet {
+        word: u8::try_from(word::PBB).unwrap(),
+        value: 0x101_0005,
+        mask: 0x1ff_ffff,
+    });
     let mut set = lab(vec![push.clone(), isid, out(2), DpAction::PopPbb, DpAction::PopPbb, out(3)]);
     set.send(1, [udp.clone()]);
-    assert_eq!(set.received(2)[0].bytes[14..18], [0x60, 1, 0, 5]);
+    assert_eq!(set.received(2)[0].bytes[14..18], [0x68, 1, 0, 5]);
     assert_eq!(set.received(3), vec![udp], "and nothing more comes off");
 }
 
@@ -195,6 +198,7 @@ fn punt() -> Arc<Punt> {
         max_len: 100,
         controller: 0,
         userdata: Box::default(),
+        paused: None,
         key: FlowKey::default(),
     })
 }

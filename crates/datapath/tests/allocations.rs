@@ -124,6 +124,7 @@ fn punt() -> Punt {
         max_len: 128,
         controller: 0,
         userdata: Box::default(),
+        paused: None,
         key: FlowKey::default(),
     }
 }

@@ -46,7 +46,7 @@ pub use key::{PacketMeta, extract, extract_into};
 pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
-pub use punt::Punt;
+pub use punt::{Paused, Punt};
 pub use text::{
     FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
     parse_flow_with,

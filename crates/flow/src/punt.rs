@@ -1,7 +1,7 @@
 //! What a controller is told with a packet.
 
 use crate::action::PacketInReason;
-use crate::{BridgeId, FlowKey, TableId};
+use crate::{Action, BridgeId, FlowKey, TableId};
 
 /// What goes up with a packet for a controller: all that is the same for every packet of a cached flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,24 @@ pub struct Punt {
     pub controller: u16,
     /// Bytes sent along.
     pub userdata: Box<[u8]>,
+    /// What is still to be done with the packet, which waits until the controller says how to go on.
+    pub paused: Option<Box<Paused>>,
     /// The pipeline's own words and those that say where the packet came from, when it was sent up. The high half of
     /// [`crate::word::IN_PORT`] is the OpenFlow port.
     pub key: FlowKey,
+}
+
+/// The rest of a packet's way through a bridge, as a list of actions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Paused {
+    /// The UUID of the bridge: nobody else's is to go on with it.
+    pub bridge: u128,
+    /// What was pushed, the bottom first.
+    pub stack: Vec<u128>,
+    /// The action set so far, as it was written.
+    pub set: Vec<Action>,
+    /// What is still to be done.
+    pub actions: Vec<Action>,
+    /// What the packet's key says of its connection is so.
+    pub is_tracked: bool,
 }

@@ -156,6 +156,8 @@ pub enum Effect {
         by: RuleId,
         /// The flow.
         flow: Arc<FlowText>,
+        /// How many flows of its table and cookie there may be then; 0: any number.
+        limit: u32,
     },
     /// Lower the timeouts of a rule: a connection ends.
     FinTimeout {

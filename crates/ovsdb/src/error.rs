@@ -33,7 +33,9 @@ impl OvsdbError {
 
     /// An error in `json` with a tag of its own.
     pub fn tagged(json: &Value, tag: &'static str, details: impl Into<String>) -> Self {
-        Self { syntax: Some(json.to_string()), ..Self::new(tag, details) }
+        let mut syntax = String::new();
+        text::value(&mut syntax, json);
+        Self { syntax: Some(syntax), ..Self::new(tag, details) }
     }
 
     /// A `constraint violation`.

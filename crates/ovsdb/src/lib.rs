@@ -2,6 +2,9 @@
 //!
 //! - [`schema`]: which tables and columns there are; [`data`]: what is in them.
 //! - [`store`]: rows in tables; [`transact`]: operations, checks, undoing.
+//! - [`server`]: databases served to clients: bytes and the time in, bytes and a deadline out.
+//! - [`replica`]: a client's copy of a database.
+//! - [`file`]: the log that a database is kept in.
 //!
 //! Nothing here reads a clock, opens a file or a socket.
 //!
@@ -11,14 +14,26 @@
 
 pub mod data;
 pub mod error;
+pub mod file;
 mod json;
+mod monitor;
+pub mod replica;
+mod rpc;
 pub mod schema;
+pub mod server;
 pub mod store;
 pub mod transact;
 pub mod uuid;
 
 pub use error::OvsdbError;
 pub use json::{Limits, StreamError};
+pub use replica::Replica;
 pub use schema::Schema;
+pub use server::{Now, Server, SessionId, SessionSettings};
 pub use store::{Database, Row};
 pub use uuid::{Uuid, UuidSource};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

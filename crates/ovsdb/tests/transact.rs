@@ -1,5 +1,7 @@
 //! Transactions: what each operation does and says, and what a failed one leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use netloom_ovsdb::transact::{Commit, Context, Outcome, execute};
 use netloom_ovsdb::{Database, Schema, UuidSource};
 use serde_json::{Value, json};

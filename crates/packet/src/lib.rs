@@ -13,6 +13,8 @@
 //! | put datagrams together to one | [`train`] |
 //! | complete a checksum | [`checksum::finish`] |
 //! | write a packet | [`build`] |
+//! | into a tunnel and out of it | [`tunnel`] |
+//! | say that a packet is too big; lower TCP's segment size | [`too_big`], [`mss`] |
 //!
 //! A protocol is a file: [`ethernet`], [`vlan`], [`mpls`], [`arp`], [`ipv4`], [`ipv6`], [`icmp`], [`nd`],
 //! [`tcp`], [`udp`], [`sctp`].
@@ -30,13 +32,16 @@ pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod mpls;
+pub mod mss;
 pub mod nd;
 pub mod offload;
 pub mod parse;
 pub mod sctp;
 pub mod segment;
 pub mod tcp;
+pub mod too_big;
 pub mod train;
+pub mod tunnel;
 pub mod udp;
 pub mod vlan;
 pub mod wire;

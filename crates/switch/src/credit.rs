@@ -60,7 +60,9 @@ impl Switch {
                         let key = MacKey { tenant: *tenant, vlan: *vlan, mac: *mac };
                         self.learn(*bridge, key, *port, now)
                     }
-                    Effect::LearnFlow { bridge, by, flow } => self.learn_flow(*bridge, *by, flow, now),
+                    Effect::LearnFlow { bridge, by, flow, limit } => {
+                        self.learn_flow(*bridge, *by, flow, *limit, now)
+                    }
                     _ => false,
                 };
             }
@@ -95,8 +97,8 @@ impl Switch {
                 Effect::Learn { bridge, tenant, vlan, mac, port } => {
                     is_changed |= self.learn(bridge, MacKey { tenant, vlan, mac }, port, delta.used);
                 }
-                Effect::LearnFlow { bridge, by, ref flow } => {
-                    is_changed |= self.learn_flow(bridge, by, flow, delta.used);
+                Effect::LearnFlow { bridge, by, ref flow, limit } => {
+                    is_changed |= self.learn_flow(bridge, by, flow, limit, delta.used);
                 }
                 Effect::FinTimeout { rule, idle, hard } => self.lower_timeouts(rule, idle, hard),
                 Effect::Group { bridge, group, version, extra } => {

@@ -153,7 +153,7 @@ impl Switch {
         let version = self.next_version();
         let Some(groups) = self.bridges.get_mut(bridge).map(|bridge| &mut bridge.groups) else { return };
         let old = groups.remove(&id);
-        self.journal.note(|| Undo::Group(bridge, id, old.clone()));
+        self.journal.note(|| Undo::Group(bridge, id, old.clone().map(Box::new)));
         let carried_by = |bucket: &Bucket| {
             let old = old.as_ref()?;
             let at = old.buckets.iter().position(|known| known.id == bucket.id)?;
@@ -174,7 +174,7 @@ impl Switch {
             let rules = self.bridges.get(bridge).map(|bridge| query.rules(bridge)).unwrap_or_default();
             rules.iter().for_each(|rule| self.remove_rule(rule.id, Removed::GroupDelete, now));
             let group = self.bridges.get_mut(bridge).and_then(|bridge| bridge.groups.remove(id));
-            self.journal.note(|| Undo::Group(bridge, *id, group));
+            self.journal.note(|| Undo::Group(bridge, *id, group.map(Box::new)));
         }
         if !gone.is_empty() {
             self.advance();

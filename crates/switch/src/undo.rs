@@ -20,7 +20,7 @@ pub(crate) enum Undo {
     /// A rule became another.
     Changed(RuleState),
     /// A group was added, changed or removed.
-    Group(BridgeId, u32, Option<Group>),
+    Group(BridgeId, u32, Option<Box<Group>>),
     /// A meter was added, changed or removed.
     Meter(BridgeId, u32, Option<MeterEntry>),
     /// A port was configured.
@@ -106,7 +106,7 @@ impl Switch {
                 let version = self.next_version();
                 let Some(bridge) = self.bridges.get_mut(bridge) else { return };
                 match group {
-                    Some(group) => _ = bridge.groups.insert(id, Group { version, ..group }),
+                    Some(group) => _ = bridge.groups.insert(id, Group { version, ..*group }),
                     None => _ = bridge.groups.remove(&id),
                 }
             }

@@ -139,3 +139,27 @@ fn an_address_is_learned_when_its_packet_is_met_and_nothing_is_counted_yet() {
     let packets: u64 = net.switch.flows("s1", "").unwrap().iter().map(|flow| flow.packets).sum();
     assert_eq!(packets, 0);
 }
+
+#[test]
+fn learning_ends_at_its_limit_and_says_so() {
+    let flows = [
+        "table=0,in_port=1,tcp,actions=learn(table=1,limit=2,result_dst=reg0[0],cookie=0x9,hard_timeout=60,eth_type=0x800,nw_proto=6,\
+         NXM_OF_TCP_DST[],output:NXM_OF_IN_PORT[]),resubmit(,2)",
+        "table=2,priority=2,reg0=1,actions=2",
+        "table=2,priority=1,actions=3",
+    ];
+    let plan = (1..=3).fold(Plan::new(1), |plan, port| plan.host(0, port, 0));
+    let config = flows.iter().fold(plan, |plan, flow| plan.flow(0, flow)).config;
+    let mut net = Net::new(&config, true).with_cache();
+    let ports = |net: &mut Net, port: u16| net.ports(dp(0, 1), &Packet::tcp(1, 2, port));
+    for _ in 0..3 {
+        assert_eq!(ports(&mut net, 80), [dp(0, 2)]);
+        assert_eq!(ports(&mut net, 81), [dp(0, 2)]);
+        assert_eq!(ports(&mut net, 82), [dp(0, 3)], "there are two");
+    }
+    assert_eq!(net.switch.flows("s1", "table=1").unwrap().len(), 2);
+    // One goes: there is room for another.
+    net.now += Nanos::from_secs(61);
+    net.switch.tick(net.now);
+    assert_eq!(ports(&mut net, 82), [dp(0, 2)]);
+}

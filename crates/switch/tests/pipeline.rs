@@ -167,8 +167,7 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 fn what_is_not_carried_out_is_refused_by_name() {
     let mut net = Net::new(&plan(&[]).config, true);
     for (actions, name) in [
-        ("learn(table=1,limit=5)", "learn with limit"),
-        ("controller(pause)", "controller with pause"),
+        ("sample(probability=1,collector_set_id=1)", "sample"),
         ("encap(ethernet)", "encap"),
         ("decap", "decap"),
     ] {

@@ -6,8 +6,9 @@
 //!    └─────write──────┴─────────────────┘ ◄── inbox: what is told unasked
 //! ```
 //!
-//! Nothing is read while there is something to write, and no event is handled while much is to be written: who does not
-//! read his answers is asked no more, and after a while he is left.
+//! While something is written, only a little is read, and no event is handled while much is to be written: who does not
+//! read his answers is asked no more, and after a while he is left. A little, because a peer may write without reading
+//! meanwhile, as we do: then neither would ever go on.
 
 use std::io;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use tokio::time::{sleep, timeout};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
+/// Bytes of what is told unasked that go out in one write. No more, because nothing is read while they are written.
+const GATHERED: usize = 16 << 10;
 /// The longest sleep; then it is looked again.
 const LONGEST: Nanos = Nanos::from_secs(3_600);
 
@@ -64,18 +67,37 @@ pub enum End {
 
 /// Carries a session over a stream to its end. A closed `inbox` ends it, too.
 pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
-    mut stream: S,
+    stream: S,
     mut session: Session,
     peer: &mut P,
     inbox: &mut Receiver<Message>,
     limits: Limits,
     clock: fn() -> Nanos,
 ) -> End {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let mut bytes = vec![0; CHUNK];
     loop {
         let handled = handle(&mut session, peer, limits.output_bytes);
-        if let Err(end) = write(&mut stream, &session.take_output(), limits.stall).await {
-            return end;
+        let output = session.take_output();
+        let mut rest = output.as_slice();
+        let mut room = limits.output_bytes;
+        while !rest.is_empty() {
+            tokio::select! {
+                written = timeout(limits.stall, writer.write(rest)) => match written {
+                    Err(_) => return End::Stalled,
+                    Ok(Err(error)) => return End::Stream(error),
+                    Ok(Ok(0)) => return End::Left,
+                    Ok(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
+                },
+                read = reader.read(&mut bytes), if room > 0 => match read {
+                    Ok(count) if count > 0 => {
+                        session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default());
+                        room = room.saturating_sub(count);
+                    }
+                    // That the peer has left shows when all is written.
+                    _ => room = 0,
+                },
+            }
         }
         match handled {
             Handled::Closed(reason) => return End::Session(reason),
@@ -84,12 +106,20 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
         }
         let pause = Duration::from_nanos(session.deadline().since(clock()).0.min(LONGEST.0));
         tokio::select! {
-            read = stream.read(&mut bytes) => match read {
+            read = reader.read(&mut bytes) => match read {
                 Ok(0) => return End::Left,
                 Ok(count) => session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default()),
                 Err(error) => return End::Stream(error),
             },
-            told = inbox.recv() => tell(&mut session, told),
+            told = inbox.recv() => {
+                tell(&mut session, told);
+                // What has gathered meanwhile goes out in one write.
+                while session.output_len() < limits.output_bytes.min(GATHERED)
+                    && let Ok(told) = inbox.try_recv()
+                {
+                    tell(&mut session, Some(told));
+                }
+            }
             () = sleep(pause) => session.handle_deadline(clock()),
         }
     }
@@ -119,19 +149,6 @@ fn tell(session: &mut Session, told: Option<Message>) {
         Some(message) => drop(session.send(&message)),
         None => session.close(),
     }
-}
-
-async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], stall: Duration) -> Result<(), End> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match timeout(stall, stream.write(rest)).await {
-            Err(_) => return Err(End::Stalled),
-            Ok(Err(error)) => return Err(End::Stream(error)),
-            Ok(Ok(0)) => return Err(End::Left),
-            Ok(Ok(count)) => rest = rest.get(count..).unwrap_or_default(),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

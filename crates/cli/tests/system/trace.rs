@@ -182,3 +182,29 @@ fn tables_are_changed_as_text_and_all_or_nothing() {
         assert_eq!(place.run("group ls nowhere").code, 2);
     });
 }
+
+#[test]
+fn a_stateful_firewall_knows_the_answer_of_a_packet_that_is_only_followed() {
+    once(|place| {
+        place.up("\
+netloom: 1
+name: stateful
+nodes: { h1: {}, h2: {} }
+switches:
+  s1:
+    flows:
+      - priority=10,ip,ct_state=-trk,actions=ct(table=1)
+      - priority=0,actions=normal
+      - table=1,ip,ct_state=+trk+new,in_port=1,actions=ct(commit),normal
+      - table=1,ip,ct_state=+trk+est,actions=normal
+links: [h1 -- s1, h2 -- s1]
+");
+        let there = place.run("trace h1 h2 tcp/80");
+        assert_eq!(there.code, 0, "{there:?}");
+        assert!(!there.out.contains("note"), "the answer belongs to it: {}", there.out);
+        // Followed packets are known to themselves alone.
+        let back = place.run("trace h2 h1 tcp/80");
+        assert_eq!(back.code, 1, "{back:?}");
+        assert!(back.out.contains("table 1  no flow matches"), "{}", back.out);
+    });
+}

@@ -12,6 +12,7 @@ use netloom_lab::lab::{Controller, ControllerPlace, FailMode, Switch};
 use netloom_lab::target::Target;
 use netloom_openflow::msg::Role;
 use netloom_openflow::{Version, Versions};
+use netloom_transport::Tls;
 
 use super::core::Core;
 use super::running::{Running, State};
@@ -73,7 +74,7 @@ impl Running {
         };
         let ways = match &controller.place {
             ControllerPlace::Targets(targets) => {
-                let way = |text: &String| Some(remote(text, way_to(&state.lab, text)?));
+                let way = |text: &String| Some(remote(text, way_to(&state.lab, controller, text)?));
                 return targets.iter().filter_map(way).collect();
             }
             ControllerPlace::Learn => Some(Way::Learn),
@@ -99,6 +100,8 @@ impl Running {
         if wanted.is_empty() {
             return Vec::new();
         }
+        // Before, how they stand is how they stood.
+        core.openflow().barrier();
         let phase = "connect controllers";
         sink.send(Progress::Phase { phase: phase.to_owned(), total: wanted.len() as u64 });
         let until = netloom_sys::clock::now() + lab.options.settle.0;
@@ -112,11 +115,18 @@ impl Running {
             if missing.is_empty() {
                 return Vec::new();
             }
-            if netloom_sys::clock::now() >= until || sink.is_cancelled() {
+            let is_hopeless = || missing.iter().any(|switch| self.has_lost(core, switch));
+            if netloom_sys::clock::now() >= until || sink.is_cancelled() || is_hopeless() {
                 return missing.iter().map(|switch| self.missing(core, switch)).collect();
             }
             pause();
         }
+    }
+
+    /// Whether a command that was to control a switch has ended: waiting would not help.
+    fn has_lost(&self, core: &Core, switch: &Switch) -> bool {
+        let rows = self.controller_rows(core, switch);
+        rows.iter().any(|row| row.state != "connected" && self.programs.ending(&row.name).is_some())
     }
 
     fn missing(&self, core: &Core, switch: &Switch) -> String {
@@ -127,7 +137,12 @@ impl Running {
             let at = if row.target == row.name { String::new() } else { format!(" at {}", row.target) };
             format!("{}{at}{why}", row.name)
         });
-        format!("{} is not connected to {}", switch.name, words.collect::<Vec<_>>().join(", "))
+        let mut text =
+            format!("{} is not connected to {}", switch.name, words.collect::<Vec<_>>().join(", "));
+        if let Some(lost) = rows.iter().find(|row| self.programs.ending(&row.name).is_some()) {
+            text += &format!("; `netloom logs {}` has what it said", lost.name);
+        }
+        text
     }
 
     /// How the controllers of a switch stand.
@@ -176,15 +191,37 @@ fn is_ready(core: &Core, lab: &Lab, switch: &Switch) -> bool {
         && standings.iter().all(|it| it.version.is_some() || it.state == What::Listening)
 }
 
-fn way_to(lab: &Lab, text: &str) -> Option<Way> {
+fn way_to(lab: &Lab, controller: &Controller, text: &str) -> Option<Way> {
     // It was read before, so that it can be read again.
     let beside = |path: &Path| lab.dir().join(path);
     Some(match Target::parse(text).ok()? {
         Target::Call { ip, port, tls: false } => Way::Tcp(vec![SocketAddr::new(ip, port)], None),
-        Target::Listen { ip, port, tls: false } => Way::Listen(SocketAddr::new(ip, port)),
+        Target::Listen { ip, port, tls: false } => Way::Listen(SocketAddr::new(ip, port), None),
         Target::CallUnix(path) => Way::Unix(beside(&path)),
         Target::ListenUnix(path) => Way::ListenUnix(beside(&path)),
-        Target::Call { .. } | Target::Listen { .. } => return None,
+        Target::Call { ip, port, .. } => match certificates(lab, controller) {
+            Ok(tls) => Way::Tls(SocketAddr::new(ip, port), tls),
+            Err(why) => Way::Never(why),
+        },
+        Target::Listen { ip, port, .. } => match certificates(lab, controller) {
+            Ok(tls) => Way::Listen(SocketAddr::new(ip, port), Some(tls)),
+            Err(why) => Way::Never(why),
+        },
+    })
+}
+
+/// Who we are, and whom we trust; or why nobody can know.
+fn certificates(lab: &Lab, controller: &Controller) -> Result<Tls, String> {
+    let files = controller.tls.as_ref().ok_or("it has no certificates")?;
+    let read = |name: &String| {
+        let path = lab.dir().join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    Tls::new(read(&files.key)?, read(&files.certificate)?, read(&files.ca)?).map_err(|error| {
+        match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        }
     })
 }
 

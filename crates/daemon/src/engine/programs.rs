@@ -133,7 +133,8 @@ impl Programs {
 
     /// Brings the controllers that the lab starts itself to what it says now; returns what could not be started.
     ///
-    /// They run beside the nodes, in the daemon's own network: where it is, its switches call them.
+    /// They run beside the nodes, in the daemon's own network, where its switches call them, and see the machine's files:
+    /// they are programs of the user, not of the lab.
     pub(super) fn run_controllers(&self, before: &Lab, state: &State, ports: &Ports) -> Vec<String> {
         let mut notes = Vec::new();
         let command = |controller: &Controller| match &controller.place {
@@ -159,9 +160,7 @@ impl Programs {
         let port = ports.of(name)?;
         let mut host = HostSpec::new(name, self.folder.join("nodes").join(name));
         host.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
-        if lab.options.filesystem == Filesystem::Shared {
-            host = host.shared();
-        }
+        host = host.shared();
         let env = [("HOME", "/root"), ("SHELL", SHELL), ("NETLOOM_OPENFLOW", &port.to_string())];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let netns = self.own.get_or_init(|| NetNs::current().map(Arc::new)).as_ref();

@@ -32,13 +32,18 @@ pub(super) async fn call(way: &Way) -> io::Result<Pin<Box<dyn Stream>>> {
             stream.set_nodelay(true)?;
             Ok(Box::pin(stream))
         }
+        Way::Tls(at, tls) => {
+            let stream = TcpStream::connect(at).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::pin(tls.connect(stream, at.ip()).await?))
+        }
         Way::Unix(path) => Ok(Box::pin(UnixStream::connect(path).await?)),
         Way::Learn => {
             let (ours, theirs) = UnixStream::pair()?;
             drop(tokio::spawn(learn::serve(theirs)));
             Ok(Box::pin(ours))
         }
-        Way::Listen(_) | Way::ListenUnix(_) => Err(io::ErrorKind::Unsupported.into()),
+        Way::Listen(..) | Way::ListenUnix(_) | Way::Never(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

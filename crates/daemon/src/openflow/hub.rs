@@ -1,7 +1,7 @@
 //! All connections of a lab, and their way to the switch model.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_datapath::{Counters, Tracker};
@@ -25,14 +25,19 @@ pub(crate) struct Hub {
     tracked: Arc<Tracked>,
     punts: Arc<Punts>,
     counters: Vec<Arc<Counters>>,
-    /// Who carries out packet-outs. Dropped before the worker is.
-    worker: Option<Caller>,
+    /// Who carries out packet-outs. Let go before the worker ends, which waits for that.
+    worker: Mutex<Option<Caller>>,
     tracker: Arc<Tracker>,
     members: Mutex<BTreeMap<u64, Member>>,
     next: AtomicU64,
     joined: Notify,
     controllers: Mutex<Controllers>,
+    /// Packets of packet-outs that were not waited for.
+    injected: AtomicUsize,
 }
+
+/// Most packets of packet-outs that are not waited for.
+const INJECTED: usize = 64;
 
 /// A connection that has agreed on a version.
 #[derive(Debug)]
@@ -71,12 +76,13 @@ impl Hub {
             tracked,
             punts,
             counters,
-            worker,
+            worker: Mutex::new(worker),
             tracker,
             members: Mutex::default(),
             next: AtomicU64::new(0),
             joined: Notify::new(),
             controllers: Mutex::default(),
+            injected: AtomicUsize::new(0),
         }
     }
 
@@ -134,6 +140,11 @@ impl Hub {
         }
     }
 
+    /// Sends no packet any more.
+    pub(super) fn end(&self) {
+        drop(self.worker().take());
+    }
+
     /// Comes back when somebody has joined, or packets wait.
     pub(super) async fn news(&self) {
         tokio::select! {
@@ -182,6 +193,10 @@ impl Hub {
 
     /// Carries out a message, and puts the answers into the session.
     pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
+        if !matches!(message, Message::FlowMod(_) | Message::PacketOut(_)) {
+            // Whatever is answered stands behind the packets that were sent before it was asked.
+            self.settle();
+        }
         let mut members = self.members();
         let Some(member) = members.get_mut(&id) else { return };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
@@ -245,16 +260,30 @@ impl Hub {
         }
     }
 
-    /// Has packets carried out, and waits for it: who sends many is slowed down, and an answer to a later barrier means
-    /// that they are on their way.
+    /// Has packets carried out. Now and then it waits for it: who sends many is slowed down.
     fn inject(&self, injections: Vec<Injection>) {
-        let Some(worker) = self.worker.as_ref().filter(|_| !injections.is_empty()) else { return };
+        if injections.is_empty() {
+            return;
+        }
         for Injection { in_port, frame, translation } in injections {
             let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));
-            worker.send(Mail::Inject(in_port, frame, translation));
+            if let Some(worker) = &*self.worker() {
+                worker.send(Mail::Inject(in_port, frame, translation));
+            }
         }
-        worker.barrier();
+        if self.injected.fetch_add(1, Ordering::Relaxed) + 1 >= INJECTED {
+            self.settle();
+        }
+    }
+
+    /// Waits until every packet of a packet-out is on its way.
+    fn settle(&self) {
+        if self.injected.swap(0, Ordering::Relaxed) > 0
+            && let Some(worker) = &*self.worker()
+        {
+            worker.barrier();
+        }
     }
 
     fn traffic(&self, port: PortId) -> PortTraffic {
@@ -268,6 +297,10 @@ impl Hub {
             sum.dropped += port.drops().iter().map(|(_, packets)| packets).sum::<u64>();
         }
         sum
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {

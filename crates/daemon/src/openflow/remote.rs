@@ -10,8 +10,8 @@ use netloom_openflow::Versions;
 use netloom_openflow::remote::{Phase, Reconnect};
 use netloom_switch::Kind;
 use netloom_sys::netns::NetNs;
-use netloom_transport::End;
-use tokio::net::{TcpListener, UnixListener};
+use netloom_transport::{End, Tls};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -22,6 +22,8 @@ use crate::slowpath;
 
 /// Most connections of a controller that is waited for.
 const MOST: usize = 64;
+/// How long a handshake of TLS may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A controller of a bridge.
 #[derive(Debug, Clone)]
@@ -43,20 +45,24 @@ pub(crate) struct Remote {
 pub(crate) enum Way {
     /// By TCP: the first address that answers, in a network namespace or in the daemon's own.
     Tcp(Vec<SocketAddr>, Option<Arc<NetNs>>),
+    /// By TLS.
+    Tls(SocketAddr, Tls),
     /// At a socket.
     Unix(PathBuf),
     /// It comes to this address.
-    Listen(SocketAddr),
+    Listen(SocketAddr, Option<Tls>),
     /// It comes to this socket.
     ListenUnix(PathBuf),
     /// It is built in.
     Learn,
+    /// It cannot be reached; why.
+    Never(String),
 }
 
 impl Way {
     /// Whether the controller is waited for.
     pub(crate) const fn is_passive(&self) -> bool {
-        matches!(self, Self::Listen(_) | Self::ListenUnix(_))
+        matches!(self, Self::Listen(..) | Self::ListenUnix(_))
     }
 
     fn is_as(&self, other: &Self) -> bool {
@@ -70,7 +76,8 @@ impl Way {
                     }
             }
             (Self::Unix(a), Self::Unix(b)) | (Self::ListenUnix(a), Self::ListenUnix(b)) => a == b,
-            (Self::Listen(a), Self::Listen(b)) => a == b,
+            (Self::Tls(a, us), Self::Tls(b, them)) => (a, us) == (b, them),
+            (Self::Listen(a, us), Self::Listen(b, them)) => (a, us) == (b, them),
             (Self::Learn, Self::Learn) => true,
             _ => false,
         }
@@ -98,9 +105,9 @@ pub(super) async fn keep(remote: Remote, bridge: String, id: BridgeId, versions:
     let target = remote.target.clone();
     let terms = Terms { bridge: id, versions, probe: remote.probe, kind, target, key: Some(key.clone()) };
     match &remote.way {
-        Way::Listen(at) => loop {
+        Way::Listen(at, tls) => loop {
             match TcpListener::bind(at).await {
-                Ok(listener) => listen(listener, &terms, &hub).await,
+                Ok(listener) => listen(listener, tls.as_ref(), &terms, &hub).await,
                 Err(error) => refused(&hub, &key, &format!("cannot listen at {at}: {error}")).await,
             }
         },
@@ -116,7 +123,8 @@ pub(super) async fn keep(remote: Remote, bridge: String, id: BridgeId, versions:
                 }
             }
         },
-        Way::Tcp(..) | Way::Unix(_) | Way::Learn => call(&remote, &key, &terms, &hub).await,
+        Way::Never(why) => hub.controllers().set(&key, State::Waiting, Some(why.clone()), slowpath::now()),
+        Way::Tcp(..) | Way::Tls(..) | Way::Unix(_) | Way::Learn => call(&remote, &key, &terms, &hub).await,
     }
 }
 
@@ -149,7 +157,7 @@ async fn call(remote: &Remote, key: &Key, terms: &Terms, hub: &Arc<Hub>) {
     }
 }
 
-async fn listen(listener: TcpListener, terms: &Terms, hub: &Arc<Hub>) {
+async fn listen(listener: TcpListener, tls: Option<&Tls>, terms: &Terms, hub: &Arc<Hub>) {
     let mut callers = JoinSet::new();
     ready(terms, hub);
     loop {
@@ -157,12 +165,25 @@ async fn listen(listener: TcpListener, terms: &Terms, hub: &Arc<Hub>) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if callers.len() < MOST => {
                     let _ = stream.set_nodelay(true);
-                    drop(callers.spawn(caller::serve(stream, terms.clone(), Arc::clone(hub))));
+                    drop(callers.spawn(guest(stream, tls.cloned(), terms.clone(), Arc::clone(hub))));
                 }
                 other => not_accepted(other.err()).await,
             },
             Some(_) = callers.join_next() => {}
         }
+    }
+}
+
+/// Serves somebody who came.
+async fn guest(stream: TcpStream, tls: Option<Tls>, terms: Terms, hub: Arc<Hub>) {
+    let Some(tls) = tls else {
+        caller::serve(stream, terms, hub).await;
+        return;
+    };
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => _ = caller::serve(stream, terms, hub).await,
+        Ok(Err(error)) => tracing::info!(%error, target = terms.target, "no handshake"),
+        Err(_) => tracing::info!(target = terms.target, "no handshake in time"),
     }
 }
 

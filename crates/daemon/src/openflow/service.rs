@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ enum Order {
     Open(String, UnixListener),
     /// Serve it no more; its connections end.
     Close(String),
+    /// Say when everything before this has been done.
+    Barrier(SyncSender<()>),
 }
 
 impl Service {
@@ -84,12 +87,21 @@ impl Service {
         self.send(Order::Close(bridge.to_owned()));
     }
 
+    /// Waits until everything said before has been done.
+    pub(crate) fn barrier(&self) {
+        let (done, wait) = sync_channel(1);
+        self.send(Order::Barrier(done));
+        // An error means that the thread has ended: then nothing is left to be done.
+        let _ = wait.recv();
+    }
+
     /// Ends all connections and the thread.
     pub(crate) fn stop(&mut self) {
         self.orders = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.hub.end();
     }
 
     fn send(&self, order: Order) {
@@ -183,5 +195,6 @@ fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
             }
         }
         Order::Close(name) => doors.close(hub, &name),
+        Order::Barrier(done) => _ = done.send(()),
     }
 }

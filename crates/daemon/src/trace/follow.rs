@@ -42,14 +42,14 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// For one packet of a lab.
+    /// For one packet of a lab. `tracker` is a shadow of the lab's; packets of one conversation share it.
     pub(crate) fn new(
         model: &'a RwLock<Switch>,
         tracker: &Arc<Tracker>,
         chart: &'a Chart,
         now: Nanos,
     ) -> Self {
-        let tracker = Arc::new(Tracker::shadow(tracker));
+        let tracker = Arc::clone(tracker);
         let (story, desk, departing, given) = Default::default();
         Self { model, chart, story, desk, departing, given, budget: LOOKUPS, now, tracker }
     }

@@ -144,7 +144,12 @@ impl<'a> Notes<'a> {
     }
 
     fn again(&mut self, id: RecircId) {
-        self.decide("its inner headers are not known: it is parsed again".to_owned());
+        let is_tracked = self.action.as_ref().is_some_and(|action| action.starts_with("ct("));
+        self.decide(if is_tracked {
+            "looked up again, with what is known of its connection".to_owned()
+        } else {
+            "its inner headers are not known: it is parsed again".to_owned()
+        });
         self.story.expect(self.at, Where::Again(id));
     }
 

@@ -138,7 +138,16 @@ fn with(ip: Ip<'static>, protocol: Protocol, is_answer: bool) -> Ip<'static> {
         Protocol::Tcp(port) => {
             let (src, dst) = if is_answer { (port, PORT) } else { (PORT, port) };
             let flags = if is_answer { flag::SYN | flag::ACK } else { flag::SYN };
-            ip.tcp(Tcp { src, dst, seq: 1, ack: 0, flags, window: u16::MAX, options: &[], data: &[] })
+            ip.tcp(Tcp {
+                src,
+                dst,
+                seq: 1,
+                ack: u32::from(is_answer) * 2,
+                flags,
+                window: u16::MAX,
+                options: &[],
+                data: &[],
+            })
         }
         Protocol::Udp(port) => ip.udp(PORT, port, b"netloom"),
     }

@@ -155,9 +155,8 @@ impl Watch {
     #[cold]
     pub(crate) fn hides(&self, model: &Switch, key: &PacketKey, translation: &Translation) -> bool {
         let inner = self.lock();
-        let bridges: Vec<_> = model.bridges().collect();
         let concerned = |waiting: &&Waiting| {
-            let id = bridges.iter().find(|(_, name)| *name == waiting.wish.switch).map(|(id, _)| *id);
+            let id = model.bridge_id(&waiting.wish.switch);
             let is_there =
                 |it: &Dependency| matches!(it, Dependency::Table { bridge, .. } if Some(*bridge) == id);
             translation.dependencies.iter().any(is_there)

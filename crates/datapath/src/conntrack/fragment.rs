@@ -5,7 +5,7 @@
 //! they came, all with what was said of the datagram.
 //!
 //! What is hostile is dropped whole: fragments that overlap (RFC 5722), that are no multiple of 8 bytes but for the
-//! last, that reach beyond 65,535 bytes, a first fragment without the whole transport header (RFC 1858), two ends.
+//! last, that reach beyond 65,535 bytes, whose header has a wrong checksum, a first fragment without the whole transport header (RFC 1858), two ends.
 //! Memory is bounded, and what does not come in time is dropped.
 //!
 //! Each worker has its own: the fragments of a datagram come by one port, or by ports of one worker, or are lost.
@@ -220,6 +220,7 @@ fn place(data: &[u8], headers: &Headers) -> Option<(Name, Extent)> {
     let to = from + length;
     let is_later = headers.frag & FRAG_LATER != 0;
     let is_sound = length > 0
+        && checksum::verify_ipv4(data, headers) != Some(false)
         && to <= LONGEST
         && (!has_more || length.is_multiple_of(8))
         && is_later == (from > 0)

@@ -28,6 +28,8 @@ mod sctp;
 mod sequence;
 mod shard;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod tracked;
 mod tracker;

@@ -40,7 +40,7 @@ pub(crate) struct Shard {
 const EVICTION_STEPS: usize = 32;
 
 const fn second(at: Nanos) -> u64 {
-    at.0 / 1_000_000_000 + 1
+    at.0.div_ceil(1_000_000_000)
 }
 
 impl Shard {

@@ -391,7 +391,10 @@ impl Tracker {
         if let Some(watched) = &mut outcome.watched {
             watched.place = place;
         }
-        second.as_mut().unwrap_or(&mut shard).sign(back, Place { is_reply: true, ..place });
+        // Who talks to himself by one port has no other direction.
+        if back != forth {
+            second.as_mut().unwrap_or(&mut shard).sign(back, Place { is_reply: true, ..place });
+        }
         Ok(Some((place, outcome)))
     }
 
@@ -457,11 +460,13 @@ impl Tracker {
             let (shard, place) = self.base.as_ref()?.find(key, now)?;
             shard.get(place)?.clone()
         };
-        let back = (copy.scope, copy.reply);
-        let home = self.shard_of(&(copy.scope, copy.original));
+        let (forth, back) = ((copy.scope, copy.original), (copy.scope, copy.reply));
+        let home = self.shard_of(&forth);
         self.count.fetch_add(1, Ordering::Relaxed);
         let place = self.shard(home).insert(home, Connection { parked: u64::MAX, ..copy });
-        self.shard(self.shard_of(&back)).sign(back, Place { is_reply: true, ..place });
+        if back != forth {
+            self.shard(self.shard_of(&back)).sign(back, Place { is_reply: true, ..place });
+        }
         Some(())
     }
 

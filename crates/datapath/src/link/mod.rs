@@ -26,5 +26,5 @@ pub use counters::{LinkCounters, LinkRead};
 pub(crate) use direction::Link;
 pub(crate) use enter::{Gate, Load};
 pub use fidelity::{Fidelity, Verdict};
-pub(crate) use queue::Unit;
+pub(crate) use queue::{Limit, Unit};
 pub(crate) use timers::Timers;

@@ -11,7 +11,7 @@ use netloom_datapath::{
     Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::{
-    ConnectionFilter, DropReason, Epoch, Nanos, PacketKey, PortId, TenantId, Translation, Upcall,
+    ConnectionFilter, DropReason, Epoch, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall,
 };
 use netloom_packet::build::{Frame as Build, Ip, L4, Tcp};
 use netloom_packet::{Mac, Offload, checksum, parse};
@@ -53,6 +53,7 @@ pub(crate) struct Model {
     pub(crate) switch: Switch,
     is_cached: bool,
     pub(crate) misses: usize,
+    pub(crate) punts: Vec<(Arc<Punt>, Vec<u8>)>,
 }
 
 impl Slowpath for Model {
@@ -62,6 +63,11 @@ impl Slowpath for Model {
         translation.cacheable &= self.is_cached;
         self.switch.meet(&translation, upcall.now);
         Arc::new(translation)
+    }
+
+    fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], _: Nanos) -> bool {
+        self.punts.push((Arc::clone(punt), frame.to_vec()));
+        true
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
@@ -124,7 +130,14 @@ impl Net {
             switch.add_flow(bridge, text, Origin::Command, now).unwrap_or_else(|e| panic!("{flow}: {e}"));
         }
         let counters = worker.counters();
-        Self { worker, model: Model { switch, is_cached, misses: 0 }, tracker, counters, now, wires }
+        Self {
+            worker,
+            model: Model { switch, is_cached, misses: 0, punts: Vec::new() },
+            tracker,
+            counters,
+            now,
+            wires,
+        }
     }
 
     /// Sends a frame into a port of the first switch; what comes out where, in order of ports.
@@ -142,6 +155,12 @@ impl Net {
             .iter()
             .flat_map(|(port, wire)| wire.drain().into_iter().map(|packet| (*port, packet)))
             .collect()
+    }
+
+    /// What has come out meanwhile, and where.
+    pub(crate) fn received(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let ports = self.wires.iter();
+        ports.flat_map(|(port, wire)| wire.drain().into_iter().map(|it| (port.0 - 10, it.bytes))).collect()
     }
 
     /// The only frame that comes out, and by which port.

@@ -1,5 +1,9 @@
 //! JSON text, written piece by piece: no tree is built of what is only to be sent.
 
+use serde_json::Value;
+
+use super::integer;
+
 /// Writes `text` as a JSON string.
 pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
@@ -30,6 +34,42 @@ pub(crate) fn number(out: &mut String, number: i64) {
     use std::fmt::Write as _;
     // Writing to a string cannot fail.
     let _ = write!(out, "{number}");
+}
+
+/// Writes JSON, members in order of their names and numbers as Open vSwitch writes them.
+pub(crate) fn value(out: &mut String, json: &Value) {
+    match json {
+        Value::Null => out.push_str("null"),
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Number(other) => match (integer(json), other.as_f64()) {
+            (Some(integer), _) => number(out, integer),
+            (None, Some(number)) => out.push_str(&real(number)),
+            (None, None) => out.push_str(&other.to_string()),
+        },
+        Value::String(text) => string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                value(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (at, (name, member)) in members.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                string(out, name);
+                out.push(':');
+                value(out, member);
+            }
+            out.push('}');
+        }
+    }
 }
 
 /// A real number in the fewest digits, at least 15, that read back as the same, the way C's `%g` lays them out.

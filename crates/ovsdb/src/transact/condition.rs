@@ -142,9 +142,12 @@ impl Condition {
         self.clauses.is_empty() || self.clauses.iter().any(|clause| clause.matches(row))
     }
 
-    /// Whether [`Self::any`] holds for every row.
-    pub(crate) fn is_always(&self) -> bool {
-        self.clauses.is_empty() || self.clauses.contains(&Clause::Constant(true))
+    /// The columns that it looks at.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.clauses.iter().filter_map(|clause| match clause {
+            Clause::Compare { column, .. } => Some(*column),
+            Clause::Constant(_) => None,
+        })
     }
 
     /// The only row that can match, if a clause names it.

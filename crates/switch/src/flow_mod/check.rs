@@ -124,8 +124,6 @@ fn unsupported(action: &Action) -> Option<&'static str> {
         return Some(name);
     }
     match action {
-        Action::Controller(controller) if controller.pause => Some("controller with pause"),
-        Action::Learn(learn) if learn.limit != 0 || learn.result.is_some() => Some("learn with limit"),
         Action::DeleteField(_)
         | Action::Encap(_)
         | Action::Decap { .. }

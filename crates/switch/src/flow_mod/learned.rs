@@ -7,7 +7,7 @@ use netloom_flow::{Action, BridgeId, FlowText, Nanos, RuleId, TableId};
 use super::FlowQuery;
 use crate::config::Origin;
 use crate::events::Removed;
-use crate::model::{Rule, each_action};
+use crate::model::{Bridge, Rule, each_action};
 use crate::switch::Switch;
 
 impl Switch {
@@ -19,10 +19,12 @@ impl Switch {
         bridge: BridgeId,
         by: RuleId,
         flow: &Arc<FlowText>,
+        limit: u32,
         used: Nanos,
     ) -> bool {
         // What is credited later brings it again.
-        if self.committing == Some(bridge) {
+        let may = |bridge: &Bridge| bridge.may_learn(flow, limit);
+        if self.committing == Some(bridge) || !self.bridges.get(bridge).is_some_and(may) {
             return false;
         }
         if !self.rules.get(by).is_some_and(|state| learns(&state.rule.flow.actions)) {
@@ -76,6 +78,19 @@ impl Switch {
             let rules = query.rules(bridge);
             rules.iter().for_each(|rule| self.remove_rule(rule.id, Removed::Delete, now));
         }
+    }
+}
+
+impl Bridge {
+    /// Whether a flow may be learned: it is there, or its table has fewer than `limit` of its cookie.
+    pub(crate) fn may_learn(&self, flow: &FlowText, limit: u32) -> bool {
+        let (true, Some(table)) = (limit != 0, self.tables.get(&flow.table)) else { return true };
+        if table.rules.get(&flow.matches, flow.priority.into()).is_some() {
+            return true;
+        }
+        let same = table.rules.iter().filter(|(_, _, rule)| rule.flow.cookie == flow.cookie);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        same.take(limit).count() < limit
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Handled {
     pub commit: Option<Box<Commit>>,
     /// Connections to be forgotten by the datapath.
     pub flushes: Vec<ConnectionFilter>,
+    /// A bundle that is done: drop it when the model is not held any more.
+    pub spent: Option<Box<Commit>>,
     /// This connection is the primary one now: every other primary connection of the bridge is to be demoted
     /// ([`super::Connection::demote`]).
     pub demotes_others: bool,

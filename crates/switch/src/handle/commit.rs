@@ -77,6 +77,12 @@ impl Switch {
         }
         self.committing = None;
         self.advance();
+        self.answer(&mut commit, handled);
+        // Letting go of it takes long, too: not while the model is held.
+        handled.spent = Some(Box::new(commit));
+    }
+
+    fn answer(&mut self, commit: &mut Commit, handled: &mut Handled) {
         if commit.has_failed {
             handled.refuse(OfError::BfcMsgFailed);
         } else {

@@ -84,6 +84,10 @@ impl Switch {
                 reply.into_iter().for_each(|reply| handled.reply(reply));
             }
             Message::SetConfig(config) => self.handle_set_config(id, connection, &config, handled),
+            Message::Resume(request) => {
+                let injection = handled.check(self.handle_resume(id, connection, request));
+                handled.injections.extend(injection);
+            }
             Message::CtFlushZone(zone) => handled.flushes.push(conntrack::zone(id, zone)),
             Message::CtFlush(flush) => handled.flushes.push(conntrack::filter(id, &flush)),
             other => connection.dispatch(other, handled),
@@ -135,7 +139,6 @@ impl Connection {
             }
             Message::TlvTableMod(_) => handled.refuse(OfError::NxttmfcTableFull),
             Message::FlowMonitorCancel(_) => handled.refuse(OfError::MofcUnknownMonitor),
-            Message::Resume(_) => handled.refuse(OfError::NxrNotSupported),
             Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
             // The session sees to formats; and who sends a hello late, or an error, gets no answer.
             Message::SetFlowFormat(_)

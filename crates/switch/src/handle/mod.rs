@@ -21,6 +21,7 @@ mod multipart;
 mod packet_in;
 mod packet_out;
 mod port;
+mod resume;
 mod role;
 mod table;
 

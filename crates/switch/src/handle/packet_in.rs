@@ -6,6 +6,7 @@ use netloom_openflow::msg::{PacketIn, PacketInFormat, PacketInReason};
 use netloom_openflow::{Message, Version};
 
 use super::Connection;
+use super::resume::continuation;
 
 impl Connection {
     /// The message for a packet that goes up; `None`: this connection does not want it.
@@ -22,6 +23,7 @@ impl Connection {
         // What no flow says is cut where the connection says; `controller` says it itself.
         let wanted =
             if punt.is_miss || punt.reason == Why::InvalidTtl { self.miss_send_len } else { punt.max_len };
+        let is_second = self.packet_in_format == PacketInFormat::Nxt2;
         let wanted = if wanted == u16::MAX { bytes.len() } else { usize::from(wanted) };
         Some(Message::PacketIn(Box::new(PacketIn {
             packet: bytes.get(..wanted).unwrap_or(bytes).to_vec(),
@@ -31,12 +33,8 @@ impl Connection {
             table: punt.table,
             cookie: punt.cookie,
             metadata: metadata(punt),
-            userdata: if self.packet_in_format == PacketInFormat::Nxt2 {
-                punt.userdata.to_vec()
-            } else {
-                Vec::new()
-            },
-            continuation: None,
+            userdata: if is_second { punt.userdata.to_vec() } else { Vec::new() },
+            continuation: if is_second { continuation(punt) } else { None },
         })))
     }
 }
@@ -77,6 +75,12 @@ fn metadata(punt: &Punt) -> FlowMatch {
     let mark = punt.key.0[word::PKT_MARK] >> 32;
     if mark != 0 {
         matches.set(FieldId::PktMark, mark.into());
+    }
+    for field in [FieldId::CtState, FieldId::CtZone, FieldId::CtMark, FieldId::CtLabel] {
+        let value = field.field().read(&punt.key);
+        if value != 0 {
+            matches.set(field, value);
+        }
     }
     matches
 }

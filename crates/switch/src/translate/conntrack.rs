@@ -13,6 +13,7 @@ use super::frame::Place;
 use super::pipeline::Lookup;
 use super::{Translator, Visiting};
 use crate::model::FrozenFrame;
+use crate::recorder::Event;
 
 /// A field in the making: its value, and which bits were written.
 type Written = (u128, u128);
@@ -39,7 +40,8 @@ impl<'a> Translator<'a> {
         if let Some(table) = ct.table {
             visiting.settled = true;
             let frames = vec![FrozenFrame::Set(Place::packet_out()), FrozenFrame::Enter(table)];
-            self.freeze(visiting, frames, true);
+            let id = self.freeze(visiting, frames, true);
+            self.recorder.record(Event::Recirculate(id));
         }
         visiting.flow.untrack();
         visiting.is_tracked = false;

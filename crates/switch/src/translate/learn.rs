@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netloom_flow::action::{Learn, LearnSpec};
 use netloom_flow::text::FlowFlags;
-use netloom_flow::{Action, Effect, FlowMatch, FlowText, OfPort, Operand, Subfield, word};
+use netloom_flow::{Action, Dependency, Effect, FlowMatch, FlowText, OfPort, Operand, Subfield, word};
 
 use super::frame::Place;
 use super::{Translator, Visiting};
@@ -14,7 +14,7 @@ use crate::recorder::Event;
 const FIN_RST: u64 = 0x5 << 16;
 
 impl<'a> Translator<'a> {
-    pub(super) fn learn_flow(&mut self, visiting: &Visiting<'a>, learn: &Learn, place: Place) {
+    pub(super) fn learn_flow(&mut self, visiting: &mut Visiting<'a>, learn: &Learn, place: Place) {
         let Some(by) = place.rule else { return };
         let (mut matches, mut actions) = (FlowMatch::any(), Vec::new());
         for spec in &learn.specs {
@@ -47,8 +47,20 @@ impl<'a> Translator<'a> {
             actions,
             ..FlowText::default()
         };
-        self.recorder.record(Event::LearnFlow(&flow));
-        self.effects.push(Effect::LearnFlow { bridge: visiting.bridge.id, by, flow: Arc::new(flow) });
+        let (bridge, limit) = (visiting.bridge, learn.limit);
+        let is_learned = bridge.may_learn(&flow, limit);
+        if limit != 0 {
+            // Whatever changes in that table may change the answer.
+            let (table, rewritten) = (learn.table, u64::MAX);
+            self.depend(Dependency::Table { bridge: bridge.id, table, in_port: OfPort::NONE, rewritten });
+        }
+        if is_learned {
+            self.recorder.record(Event::LearnFlow(&flow));
+            self.effects.push(Effect::LearnFlow { bridge: bridge.id, by, flow: Arc::new(flow), limit });
+        }
+        if let Some(result) = learn.result {
+            self.write(visiting, result, u128::from(is_learned));
+        }
     }
 
     fn operand(&mut self, visiting: &Visiting<'a>, operand: Operand<u128>) -> u128 {

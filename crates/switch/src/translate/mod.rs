@@ -27,6 +27,7 @@ mod learn;
 mod mpls;
 mod normal;
 mod output;
+mod pause;
 mod pbb;
 mod pipeline;
 mod punt;

@@ -18,9 +18,11 @@ impl<'a> Translator<'a> {
         };
         let punt = self.punt_of(visiting, place, reason);
         let punt = Punt {
-            max_len: action.max_len,
             controller: action.id,
             userdata: action.userdata.clone(),
+            // It goes on with a packet that it is given back, so it is given all of it.
+            max_len: if action.pause { u16::MAX } else { action.max_len },
+            paused: action.pause.then(|| Box::new(Self::pause(visiting))),
             ..punt
         };
         let meter = (action.meter_id != 0).then(|| self.find_meter(visiting, action.meter_id)).flatten();
@@ -68,6 +70,7 @@ impl<'a> Translator<'a> {
             max_len: u16::MAX,
             controller: 0,
             userdata: Box::default(),
+            paused: None,
             key,
         }
     }

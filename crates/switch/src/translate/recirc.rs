@@ -1,6 +1,8 @@
 //! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
 
-use netloom_flow::{Action, Dependency, DpAction, DropReason, FLOW_WORDS, OfPort, PACKET_WORDS, word};
+use netloom_flow::{
+    Action, Dependency, DpAction, DropReason, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, word,
+};
 
 use super::flow::Flow;
 use super::frame::{Actions, Frame, List};
@@ -18,11 +20,17 @@ impl<'a> Translator<'a> {
         let Some(frames) = rest.iter().map(frozen).collect::<Option<Vec<_>>>() else {
             return self.drop(visiting, DropReason::NoRecirc, visiting.flow.in_port());
         };
-        self.freeze(visiting, frames, visiting.is_tracked);
+        let id = self.freeze(visiting, frames, visiting.is_tracked);
+        self.recorder.record(Event::Recirculate(id));
     }
 
     /// Has the datapath look the packet up again, and these frames carried out then.
-    pub(super) fn freeze(&mut self, visiting: &Visiting<'a>, frames: Vec<FrozenFrame>, is_tracked: bool) {
+    pub(super) fn freeze(
+        &mut self,
+        visiting: &Visiting<'a>,
+        frames: Vec<FrozenFrame>,
+        is_tracked: bool,
+    ) -> RecircId {
         self.commit(&visiting.flow);
         self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
         let mut own = [0; FLOW_WORDS - PACKET_WORDS];
@@ -39,9 +47,9 @@ impl<'a> Translator<'a> {
             is_tracked,
         };
         let id = self.switch.frozen.freeze(frozen);
-        self.recorder.record(Event::Recirculate(id));
         self.depend(Dependency::Recirc(id));
         self.actions.push(DpAction::Recirculate(id));
+        id
     }
 
     /// Takes up again what was put aside.

@@ -54,7 +54,7 @@ fn one(socket: &UdpSocket) -> nix::Result<Option<u64>> {
     Ok(stamp.zip(sent).map(|(arrived, sent)| arrived.saturating_sub(sent)))
 }
 
-pub(super) fn send(to: SocketAddr, seconds: f64, rate: u64) -> Result<Value> {
+pub(super) fn send(to: SocketAddr, seconds: f64, rate: u64, rest: bool) -> Result<Value> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(to)?;
     let (mut packets, start) = (0_u64, super::now());
@@ -63,6 +63,9 @@ pub(super) fn send(to: SocketAddr, seconds: f64, rate: u64) -> Result<Value> {
         let due = packets as f64 / rate as f64;
         // Spinning keeps the spacing even; a sleep would send in clumps of a timer's slack.
         while start.elapsed().as_secs_f64() < due {
+            if rest {
+                super::rest(due - start.elapsed().as_secs_f64());
+            }
             std::hint::spin_loop();
         }
         let mut payload = [0; PAYLOAD];

@@ -3,7 +3,7 @@
 
 mod delay;
 mod rr;
-mod scatter;
+pub(super) mod scatter;
 mod tcp;
 mod udp;
 
@@ -52,11 +52,14 @@ pub(crate) enum Agent {
     /// Send datagrams of many flows in turn, as fast as possible.
     UdpScatter {
         /// The receiver.
-        to: std::net::IpAddr,
+        to: std::net::Ipv4Addr,
         /// For how long, in seconds.
         seconds: f64,
-        /// How many flows.
+        /// How many flows: a multiple of 50, or fewer.
         flows: usize,
+        /// Stop when each has had one.
+        #[arg(long)]
+        once: bool,
     },
     /// Answer every byte with a byte.
     RrServe {
@@ -91,6 +94,9 @@ pub(crate) enum Agent {
         seconds: f64,
         /// Datagrams per second.
         rate: u64,
+        /// Sleep between two of them, so that the processor is left to others.
+        #[arg(long)]
+        rest: bool,
     },
 }
 
@@ -104,11 +110,11 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
         Agent::UdpSend { to, seconds, size, rate } => udp::send(*to, *seconds, *size, *rate),
-        Agent::UdpScatter { to, seconds, flows } => scatter::send(*to, *seconds, *flows),
+        Agent::UdpScatter { to, seconds, flows, once } => scatter::send(*to, *seconds, *flows, *once),
         Agent::RrServe { listen, cpu } => rr::serve(*listen, *cpu),
         Agent::RrAsk { to, seconds, cpu } => rr::ask(*to, *seconds, *cpu),
         Agent::DelayReceive { listen, idle } => delay::receive(*listen, *idle),
-        Agent::DelaySend { to, seconds, rate } => delay::send(*to, *seconds, *rate),
+        Agent::DelaySend { to, seconds, rate, rest } => delay::send(*to, *seconds, *rate, *rest),
     };
     let line: Value = outcome.map_err(|e| Failed::Check(format!("{agent:?}: {e}")))?;
     println!("{line}");
@@ -119,6 +125,12 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
 #[expect(clippy::disallowed_methods, reason = "the bench measures time")]
 fn now() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+/// Sleeps for some seconds, or not at all.
+#[expect(clippy::disallowed_methods, reason = "a pace")]
+fn rest(seconds: f64) {
+    std::thread::sleep(std::time::Duration::from_secs_f64(seconds.max(0.0)));
 }
 
 /// Pins this thread to one CPU.

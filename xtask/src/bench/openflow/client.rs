@@ -13,6 +13,8 @@ use crate::run::Failed;
 pub(super) struct Client {
     stream: UnixStream,
     read: Vec<u8>,
+    /// Bytes of it that are done with.
+    done: usize,
 }
 
 /// A message as it came.
@@ -32,7 +34,7 @@ impl Client {
         let wrong = |e: io::Error| Failed::Check(format!("{}: {e}", path.display()));
         let stream = UnixStream::connect(path).map_err(wrong)?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(wrong)?;
-        let mut client = Self { stream, read: Vec::new() };
+        let mut client = Self { stream, read: Vec::new(), done: 0 };
         // The versions as a bitmap: nothing but 1.4.
         let body = [0, 1, 0, 8, 0, 0, 0, 1 << wire::VERSION];
         client.send(&wire::message(kind::HELLO, 1, &body)).map_err(wrong)?;
@@ -90,23 +92,26 @@ impl Client {
 
     /// The next message.
     pub(super) fn next(&mut self) -> io::Result<Message> {
-        let mut bytes = [0; 1 << 16];
         loop {
             if let Some(message) = self.take() {
                 return Ok(message);
             }
+            let mut bytes = [0; 1 << 16];
             match self.stream.read(&mut bytes)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => self.read.extend(&bytes[..count]),
+                count => {
+                    self.read.drain(..std::mem::take(&mut self.done));
+                    self.read.extend(&bytes[..count]);
+                }
             }
         }
     }
 
     fn take(&mut self) -> Option<Message> {
-        let [_, kind, a, b, x @ ..] = *self.read.first_chunk::<HEADER>()?;
+        let [_, kind, a, b, x @ ..] = *self.read.get(self.done..)?.first_chunk::<HEADER>()?;
         let length = usize::from(u16::from_be_bytes([a, b])).max(HEADER);
-        let body = self.read.get(HEADER..length)?.to_vec();
-        self.read.drain(..length);
+        let body = self.read.get(self.done + HEADER..self.done + length)?.to_vec();
+        self.done += length;
         Some(Message { kind, xid: u32::from_be_bytes(x), body })
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn run(count: usize) -> Result<(), Failed> {
         let mut delays = |bytes: &[u8]| -> Result<[f64; 3], Failed> {
             let receiver = bed.hosts[3].agent("delay-receive 10.0.0.4:5001 1")?;
             crate::bench::wait(0.2);
-            let sender = bed.hosts[2].agent(&format!("delay-send 10.0.0.4:5001 2.5 {RATE}"))?;
+            let sender = bed.hosts[2].agent(&format!("delay-send 10.0.0.4:5001 2.5 {RATE} --rest"))?;
             crate::bench::wait(0.7);
             client.carry_out(bytes)?;
             sender.result()?;

@@ -25,6 +25,7 @@ pub(super) fn run(rounds: usize, setups: usize) -> Result<(), Failed> {
             eprintln!("reactive: round {round} of {rounds}, {}", peer.name());
             let bed = Bed::up(peer)?;
             bed.know_neighbours()?;
+            bed.hush()?;
             let mut client = bed.connect()?;
             listen(&mut client)?;
             delays.add(peer, p99(&bed, &mut client)?);

@@ -5,7 +5,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use netloom_api::{ApiError, ErrorKind, Family, Trace, TracePath};
-use netloom_flow::{FieldId, FlowMatch, FlowTextError, PacketMeta, TenantId, extract};
+use netloom_datapath::Tracker;
+use netloom_flow::{ConnectionFilter, FieldId, FlowMatch, FlowTextError, PacketMeta, TenantId, extract};
 use netloom_lab::address::Family as AddressFamily;
 use netloom_lab::expect::{Culprit, ProbeKind};
 use netloom_lab::lab::{End, Node};
@@ -76,12 +77,13 @@ impl Running {
             Ok(legs) => legs,
             Err(why) => return impossible(chart, from, to, why),
         };
+        let connections = shadow(core);
         let mut ways = all.into_iter().map(|leg| {
             let what = leg.what.clone();
-            (what, follow(core, chart, leg))
+            (what, follow(core, chart, leg, &connections))
         });
         let Some((_, mut first)) = ways.next() else { return Trace::default() };
-        if first.reached {
+        if first.reached && !is_translated(&connections) {
             let lost_ones = ways.filter(|(_, way)| !way.reached);
             first.notes = lost_ones.map(|(what, way)| lost(&what, &way)).collect();
         }
@@ -104,10 +106,14 @@ impl Running {
             Ok(legs) => legs,
             Err(why) => return Some(impossible(&chart, from, to, why)),
         };
-        let mut ways = all.into_iter().map(|leg| follow(core, &chart, leg));
+        let connections = shadow(core);
+        let mut ways = all.into_iter().map(|leg| follow(core, &chart, leg, &connections));
         let first = ways.next()?;
         if culprit.arrived {
             return first.reached.then_some(first);
+        }
+        if first.reached && is_translated(&connections) {
+            return None;
         }
         if first.reached { ways.find(|way| !way.reached) } else { Some(first) }
     }
@@ -122,10 +128,24 @@ impl Running {
     }
 }
 
-fn follow(core: &Core, chart: &Chart, leg: Leg) -> Trace {
+/// What is known of connections. What packets that are only followed add to it is known to them alone.
+fn shadow(core: &Core) -> Arc<Tracker> {
+    Arc::new(Tracker::shadow(core.tracker()))
+}
+
+/// Whether addresses were translated: then the answer to what was received is another one than that to what was sent.
+fn is_translated(connections: &Tracker) -> bool {
+    connections.rows(&ConnectionFilter::default(), now()).iter().any(|row| {
+        let (there, back) = (row.original, row.reply);
+        (there.src, there.src_port, there.dst, there.dst_port)
+            != (back.dst, back.dst_port, back.src, back.src_port)
+    })
+}
+
+fn follow(core: &Core, chart: &Chart, leg: Leg, connections: &Arc<Tracker>) -> Trace {
     let Leg { from, to, text, frame, .. } = leg;
     let packet = described(&frame);
-    let follower = Follower::new(core.switch(), core.tracker(), chart, now());
+    let follower = Follower::new(core.switch(), connections, chart, now());
     let trace = follower.send(from, frame, text);
     let to = chart.lab.nodes.get(to).map(|node| node.name.clone());
     judged(Trace { packet, from: chart.seat_name(from), ..trace }, to)
@@ -136,7 +156,7 @@ fn at(core: &Core, chart: &Chart, switch: &str, matches: &FlowMatch) -> Result<T
         .map_err(|why| ApiError::new(ErrorKind::Usage, format!("{why}.")))?;
     let packet = described(&arrival.frame);
     let from = chart.ports.get(&arrival.port).map(|spot| spot.here.clone()).unwrap_or_default();
-    let follower = Follower::new(core.switch(), core.tracker(), chart, now());
+    let follower = Follower::new(core.switch(), &shadow(core), chart, now());
     let trace = follower.enter(arrival.port, arrival.frame, arrival.tenant);
     Ok(judged(Trace { packet, from, ..trace }, None))
 }
@@ -168,7 +188,7 @@ fn catch(core: &Core, chart: &Chart, wish: Wish, ms: u64, sink: &Sink) -> Result
     let spot = chart.ports.get(&caught.place().0);
     let from = spot.map(|spot| if spot.seat.is_some() { &spot.there } else { &spot.here });
     let from = from.cloned().unwrap_or_default();
-    let trace = Follower::new(core.switch(), core.tracker(), chart, now()).resume(caught);
+    let trace = Follower::new(core.switch(), &shadow(core), chart, now()).resume(caught);
     Ok(Trace { packet, from, live: true, ..trace })
 }
 
