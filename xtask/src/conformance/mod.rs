@@ -145,8 +145,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         let bed = Bed::up(peer, args.pairs.max(1))?;
         for set in args.sets() {
             for &which in args.rounds() {
-                let outcomes =
-                    workers::run(&bed, &suite, set, &cases::list(&suite, set, which, args)?, args)?;
+                let files = cases::list(&suite, set, which, args)?;
+                let outcomes = workers::run(&bed, &suite, set, &files, args, &skips)?;
                 if outcomes.is_empty() {
                     continue;
                 }

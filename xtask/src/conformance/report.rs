@@ -24,6 +24,8 @@ carries the cases out; its first lines name what it does otherwise than os-ken a
 
 *passed* and *failed* count cases; *skipped* are failures of cases that are wrong themselves or ask for what the
 standard forbids, each named with its reason below. Cases of throughput send for a shorter time than they ask for.
+The machine may be busy and the cases wait by the clock, so a file with a failure is run once more: a case counts as
+passed if it passes then.
 ";
 
 /// Prints the counts of a run, its failures, and cases that should not have passed.
