@@ -4,7 +4,7 @@
 //! - [`store`]: rows in tables; [`transact`]: operations, checks, undoing.
 //! - [`server`]: databases served to clients: bytes and the time in, bytes and a deadline out.
 //! - [`replica`]: a client's copy of a database.
-//! - [`file`]: the log that a database is kept in.
+//! - [`mod@file`]: the log that a database is kept in.
 //!
 //! Nothing here reads a clock, opens a file or a socket.
 //!

@@ -102,6 +102,8 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
         match handled {
             Handled::Closed(reason) => return End::Session(reason),
             Handled::Some => continue,
+            // What was read meanwhile is handled before anything is waited for.
+            Handled::All if room < limits.output_bytes => continue,
             Handled::All => {}
         }
         let pause = Duration::from_nanos(session.deadline().since(clock()).0.min(LONGEST.0));
@@ -246,6 +248,26 @@ mod tests {
                 tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), write);
             assert!(matches!(end, End::Stalled), "{end}");
             assert!(written.is_err() && peer.0 < 100, "{}", peer.0);
+        });
+    }
+
+    #[test]
+    fn what_is_read_while_something_is_written_is_handled_at_once() {
+        run(async {
+            // Less room than a greeting needs, so that the peer's is read while ours is written.
+            let (ours, mut theirs) = duplex(4);
+            let (_tell, mut inbox) = mpsc::channel(4);
+            let mut peer = Answers::default();
+            let talk = async {
+                theirs.write_all(&[4, 14, 0, 8, 0, 0, 0, 1]).await.unwrap();
+                let mut said = Vec::new();
+                theirs.read_to_end(&mut said).await.unwrap();
+            };
+            let served = timeout(Duration::from_secs(5), async {
+                tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), talk).0
+            });
+            let end = served.await.unwrap();
+            assert!(matches!(end, End::Session(CloseReason::NoHello(14))), "{end}");
         });
     }
 

@@ -5,11 +5,10 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval};
 
 use netloom_openflow::Versions;
@@ -24,7 +23,7 @@ const BEAT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Service {
     orders: Option<UnboundedSender<Order>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
     hub: Arc<Hub>,
 }
 
@@ -118,7 +117,7 @@ async fn work(hub: Arc<Hub>, mut orders: UnboundedReceiver<Order>) {
         let is_busy = hub.is_busy();
         tokio::select! {
             order = orders.recv() => match order {
-                Some(order) => obey(&hub, &mut doors, order),
+                Some(order) => obey(&hub, &mut doors, order).await,
                 None => break,
             },
             () = hub.news() => hub.packets(),
@@ -131,11 +130,11 @@ async fn work(hub: Arc<Hub>, mut orders: UnboundedReceiver<Order>) {
 #[derive(Default)]
 struct Doors {
     own: BTreeMap<String, AbortHandle>,
-    remotes: BTreeMap<String, Vec<(Remote, Versions, AbortHandle)>>,
+    remotes: BTreeMap<String, Vec<(Remote, Versions, JoinHandle<()>)>>,
 }
 
 impl Doors {
-    fn control(&mut self, hub: &Arc<Hub>, name: String, control: Control) {
+    async fn control(&mut self, hub: &Arc<Hub>, name: String, control: Control) {
         let Some(bridge) = hub.bridge(&name) else { return };
         let Control { versions, standalone, remotes } = control;
         let mut old = self.remotes.remove(&name).unwrap_or_default();
@@ -148,7 +147,7 @@ impl Doors {
             }
         }
         for (remote, _, task) in old {
-            task.abort();
+            end(task).await;
             hub.controllers().forget(&remote.key(&name));
         }
         hub.controllers().configure(
@@ -162,28 +161,34 @@ impl Doors {
             hub.controllers().begin(&name, bridge, &remote, slowpath::now());
             let task =
                 tokio::spawn(remote::keep(remote.clone(), name.clone(), bridge, versions, Arc::clone(hub)));
-            kept.push((remote, versions, task.abort_handle()));
+            kept.push((remote, versions, task));
         }
         if !kept.is_empty() {
             self.remotes.insert(name, kept);
         }
     }
 
-    fn close(&mut self, hub: &Hub, name: &str) {
+    async fn close(&mut self, hub: &Hub, name: &str) {
         if let Some(door) = self.own.remove(name) {
             door.abort();
         }
         for (remote, _, task) in self.remotes.remove(name).unwrap_or_default() {
-            task.abort();
+            end(task).await;
             hub.controllers().forget(&remote.key(name));
         }
         hub.controllers().close(name);
     }
 }
 
-fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
+/// Ends a task; its connection is gone then, and counts no more.
+async fn end(task: JoinHandle<()>) {
+    task.abort();
+    let _ = task.await;
+}
+
+async fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
     match order {
-        Order::Control(name, control) => doors.control(hub, name, control),
+        Order::Control(name, control) => doors.control(hub, name, control).await,
         Order::Open(name, listener) => {
             let listener = listener
                 .set_nonblocking(true)
@@ -194,7 +199,7 @@ fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
                 doors.own.insert(name, door.abort_handle());
             }
         }
-        Order::Close(name) => doors.close(hub, &name),
+        Order::Close(name) => doors.close(hub, &name).await,
         Order::Barrier(done) => _ = done.send(()),
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! | question | answer |
 //! |---|---|
-//! | what is in this packet of the underlay? | [`parse`], for STT [`stt::Segment::of`] and [`stt::open`] |
+//! | what is in this packet of the underlay? | [`fn@parse`], for STT [`stt::Segment::of`] and [`stt::open`] |
 //! | put headers in front of a frame | [`Encap::push`], for super-packets [`Encap::push_super`] |
 //! | do without offload | [`segment::cut`] |
 //! | pieces of an STT frame | [`stt::Reassembly`] |
