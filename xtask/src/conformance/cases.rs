@@ -9,13 +9,14 @@ use super::{Args, Set};
 use crate::run::Failed;
 
 /// Which cases of a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Which {
     /// Those that send single packets.
     Packets,
     /// Those that measure throughput.
     Throughput,
-    /// Every third file of [`Self::Packets`].
+    /// Every third file of those with single packets.
+    #[value(skip)]
     Quick,
 }
 

@@ -86,9 +86,9 @@ pub(crate) struct Args {
     /// Every third file without throughput: less than a minute.
     #[arg(long)]
     quick: bool,
-    /// Leave out the cases that measure throughput, which take their time each.
-    #[arg(long)]
-    no_throughput: bool,
+    /// Only cases that send single packets, or only those that measure throughput, which take their time each.
+    #[arg(long, value_enum)]
+    only: Option<Which>,
     /// Seconds for which a throughput case sends, at most; the cases ask for 30.
     #[arg(long, default_value_t = 20)]
     seconds: u32,
@@ -105,7 +105,7 @@ impl Args {
             set: None,
             filter: String::new(),
             quick: true,
-            no_throughput: true,
+            only: None,
             seconds: 5,
             pairs: 4,
         }
@@ -117,9 +117,10 @@ impl Args {
 
     /// Which cases each run takes: those with throughput apart, as they load the machine.
     fn rounds(&self) -> &'static [Which] {
-        match (self.quick, self.no_throughput) {
+        match (self.quick, self.only) {
             (true, _) => &[Which::Quick],
-            (_, true) => &[Which::Packets],
+            (_, Some(Which::Packets)) => &[Which::Packets],
+            (_, Some(Which::Throughput)) => &[Which::Throughput],
             _ => &[Which::Packets, Which::Throughput],
         }
     }
