@@ -26,6 +26,10 @@ carries the cases out; its first lines name what it does otherwise than os-ken a
 standard forbids, each named with its reason below. Cases of throughput send for a shorter time than they ask for.
 The machine may be busy and the cases wait by the clock, so a file with a failure is run once more: a case counts as
 passed if it passes then.
+
+Most failures of Open vSwitch are of features that it does not have: backbone headers (PBB), `copy_ttl_in` and
+`copy_ttl_out` (an error of type 0x02, code 0x00), `ipv6_exthdr` and the fields of PBB (0x04, 0x06). A time-out or a
+packet-in of the wrong switch may be due to a busy machine even so.
 ";
 
 /// Prints the counts of a run, its failures, and cases that should not have passed.
