@@ -8,6 +8,9 @@ What it does otherwise than the package, and why:
   rest of a file after the first case it cannot read.
 - It asks for packets up to 65535 bytes. A switch sends none to a connection that it did not make itself before that.
 - It sends by the clock. The package sleeps 10 ms between bursts, so that it offers less than it claims.
+- It gives SCTP packets the CRC32c of their bytes. The package computes it over how Python prints them, so that a
+  switch that changes a port and keeps the CRC right would seem wrong.
+- It says in hexadecimal how packets differ if their headers do not.
 - It waits for as long as SETTLE before it looks at table statistics for packets that must not match, not for 1 s.
 """
 
@@ -26,6 +29,7 @@ from os_ken import cfg, flags  # noqa: E402,F401  (flags declares the options)
 from os_ken.base.app_manager import AppManager  # noqa: E402
 from os_ken.controller import controller  # noqa: E402,F401  (declares options)
 from os_ken.lib import hub  # noqa: E402
+from os_ken.lib.packet import sctp  # noqa: E402
 from os_ken.tests.switch import tester  # noqa: E402
 
 SETTLE = float(os.environ.get("CONFORMANCE_SETTLE", "0.1"))
@@ -91,6 +95,26 @@ def send_by_the_clock(self, pkt):
         hub.sleep(TICK)
 
 
+def crc32c(_sctp, data):
+    """The checksum of an SCTP packet as the header has it, read as a big-endian number. Source: RFC 9260, appendix A."""
+    crc = 0xffffffff
+    for byte in bytes(data):
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return int.from_bytes((crc ^ 0xffffffff).to_bytes(4, "little"), "big")
+
+
+def differences(diff):
+    """Adds both packets to what the package says of them."""
+    def told(_cls, model, received):
+        text = diff(model, received)
+        if "malformed" not in text:
+            return text
+        return "wanted %s, got %s" % (bytes(model.data).hex(), bytes(received.data).hex())
+    return classmethod(told)
+
+
 def cases(path):
     """Each case of a file: its description, and the parsed case or why it cannot be read."""
     probe = tester.TestFile.__new__(tester.TestFile)
@@ -144,6 +168,8 @@ def take_notes(self):
 
 def main():
     tester.INTERVAL = SETTLE
+    sctp.sctp._checksum = crc32c
+    tester.OfTester._diff_packets = differences(tester.OfTester._diff_packets)
     tester.OfTester._set_logger = take_notes
     tester.OfTester._test_sequential_execute = carry_out
     tester.OfTester._continuous_packet_send = send_by_the_clock

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: one line of steps that also runs at home.
 
 use crate::run::{self, Failed};
-use crate::{docs, fuzz, layers, test};
+use crate::{conformance, docs, fuzz, layers, test};
 
 /// Options of `cargo xtask ci`.
 #[derive(clap::Args)]
@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// Leave out the fuzz smoke run.
     #[arg(long)]
     no_fuzz: bool,
+    /// Leave out the quick run of the OpenFlow switch tests.
+    #[arg(long)]
+    no_conformance: bool,
 }
 
 /// Runs all checks.
@@ -26,6 +29,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     test::run(&args.test)?;
     if !args.no_fuzz {
         fuzz::run(&fuzz::Args::smoke())?;
+    }
+    if !args.no_conformance {
+        conformance::run(&conformance::Args::quick())?;
     }
     quickstart()
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod ci;
+mod conformance;
 mod dist;
 mod docs;
 mod fuzz;
@@ -35,6 +36,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Kill the daemon at random moments and look whether `netloom down` leaves anything behind.
     Chaos(chaos::Args),
+    /// Run the public OpenFlow switch tests against netloom and Open vSwitch.
+    Conformance(conformance::Args),
     /// Measure netloom beside its peers and print the tables.
     Bench(bench::Args),
     /// The generator and receiver of the benches.
@@ -56,6 +59,7 @@ fn main() -> std::process::ExitCode {
         Task::Docs(args) => docs::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Conformance(args) => conformance::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Agent { agent } => bench::agent::run(&agent),
         Task::Dist => dist::run(),

@@ -9,8 +9,8 @@ use harness::{Answer, Lab, Naive, out};
 use netloom_datapath::{OffloadCaps, Slowpath};
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{
-    Band, BandKind, Branch, BridgeId, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings, Nanos,
-    PacketKey, PortId, Punt, TableId, Translation, Upcall,
+    Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
+    Nanos, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
 use netloom_packet::{checksum, parse};
 use netloom_testkit::{Host, Packet};
@@ -136,6 +136,55 @@ fn a_label_stands_between_ethernet_and_ip_and_comes_off_again() {
     let mut popped = lab(vec![push, DpAction::PopMpls { ethertype: 0x0800 }, out(2), out(3)]);
     popped.send(1, [udp.clone()]);
     assert_eq!((popped.received(2), popped.received(3)), (vec![udp.clone()], vec![udp]));
+}
+
+#[test]
+fn a_backbone_header_stands_before_the_whole_frame_and_comes_off_again() {
+    let (a, b) = hosts();
+    let udp = a.udp(&b, (1, 2), &[7; 40]);
+    let push = DpAction::PushPbb { itag: 0x6000_00cb };
+    let mut pushed = lab(vec![push.clone(), push.clone(), out(2)]);
+    pushed.send(1, [udp.clone(), big()]);
+    let received = pushed.received(2);
+    assert_eq!(received.len(), 21, "no device cuts behind a backbone header");
+    let twice = &received[0].bytes;
+    assert_eq!(twice[12..18], [0x88, 0xe7, 0x60, 0, 0, 0xcb]);
+    assert_eq!(
+        (&twice[..12], &twice[18..30], &twice[30..36]),
+        (&udp.bytes[..12], &udp.bytes[..12], &twice[12..18])
+    );
+    assert_eq!(twice[36..], udp.bytes[..]);
+    let isid = DpAction::Set(WordSet {
+        word: u8::try_from(word::PBB).unwrap(),
+        value: 0x101_0005,
+        mask: 0x1ff_ffff,
+    });
+    let mut set = lab(vec![push.clone(), isid, out(2), DpAction::PopPbb, DpAction::PopPbb, out(3)]);
+    set.send(1, [udp.clone()]);
+    assert_eq!(set.received(2)[0].bytes[14..18], [0x68, 1, 0, 5]);
+    assert_eq!(set.received(3), vec![udp], "and nothing more comes off");
+}
+
+#[test]
+fn a_ttl_is_copied_between_a_label_and_ip_behind_it() {
+    let (a, b) = hosts();
+    let udp = a.udp(&b, (1, 2), &[7; 40]);
+    let label = |ttl: u32| DpAction::PushMpls { ethertype: 0x8847, lse: 100 << 12 | 0x100 | ttl };
+    let mut lab = lab(vec![
+        label(9),
+        DpAction::CopyTtl(CopyTtl::Out),
+        out(2),
+        DpAction::PopMpls { ethertype: 0x0800 },
+        label(33),
+        DpAction::CopyTtl(CopyTtl::In),
+        DpAction::PopMpls { ethertype: 0x0800 },
+        out(3),
+    ]);
+    lab.send(1, [udp.clone()]);
+    assert_eq!(lab.received(2)[0].bytes[17], udp.bytes[22]);
+    let inward = &lab.received(3)[0].bytes;
+    assert_eq!(inward[22], 33);
+    assert_eq!(checksum::verify_ipv4(inward, &parse(inward).unwrap()), Some(true));
 }
 
 fn punt() -> Arc<Punt> {

@@ -53,6 +53,15 @@ pub enum DpAction {
         /// What the Ethernet type becomes.
         ethertype: u16,
     },
+    /// Push a backbone header with the addresses of the frame, Ethernet type 0x88e7 and this service tag.
+    PushPbb {
+        /// Priority, drop eligible, use of customer addresses, I-SID.
+        itag: u32,
+    },
+    /// Pop the backbone header: all up to the end of the service tag.
+    PopPbb,
+    /// Copy the TTL between the only MPLS header and the IP header behind it.
+    CopyTtl(CopyTtl),
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.
     Clone(Box<[Self]>),
     /// Hand a copy of each wire packet up, for a controller. The packet itself goes on.
@@ -82,6 +91,15 @@ pub enum DpAction {
     Recirculate(RecircId),
     /// Drop here and count it. Only as the last action of a list.
     Drop(DropReason),
+}
+
+/// Which way a TTL is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyTtl {
+    /// From the inner header to the outer one.
+    Out,
+    /// From the outer header to the inner one.
+    In,
 }
 
 /// A list of actions that only some packets of a cached flow take, with what those mean to the switch.

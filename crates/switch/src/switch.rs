@@ -121,7 +121,7 @@ impl Switch {
         let tenant_of = |number: OfPort| bridge.port(number)?.tenant;
         let first = || {
             actions.iter().find_map(|action| match action {
-                Action::Output(port) => tenant_of(*port),
+                Action::Output(port) | Action::OutputMax { port, .. } => tenant_of(*port),
                 _ => None,
             })
         };

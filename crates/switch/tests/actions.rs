@@ -5,7 +5,10 @@ mod support;
 use netloom_flow::action::{
     Bundle, BundleAlgorithm, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
 };
-use netloom_flow::{Action, DropReason, FieldId, Nanos, OfPort, Operand, Subfield, TableId, word};
+use netloom_flow::{
+    Action, DpAction, DropReason, FieldId, Nanos, OfPort, Operand, PacketKey, Subfield, TableId, TenantId,
+    WordSet, word,
+};
 use netloom_switch::{FlowError, LinkState};
 use support::{Net, Packet, Plan, dp};
 
@@ -308,10 +311,36 @@ fn a_truncated_output_sends_the_first_bytes_and_what_is_not_carried_out_is_refus
     net.add("", vec![Action::OutputTrunc { port: OfPort(2), max_len: 64 }, out(3)]).unwrap();
     let sent = net.send(dp(0, 1), &tcp());
     assert_eq!((sent[0].1.bytes(), sent[1].1.bytes()), (64, 90));
-    assert_eq!(net.add("", vec![Action::PushPbb]), Err(FlowError::Unsupported("push_pbb")));
+    assert_eq!(net.add("", vec![Action::DecNshTtl]), Err(FlowError::Unsupported("dec_nsh_ttl")));
     let nested = vec![Action::Clone(Box::new([Action::DecNshTtl]))];
     assert_eq!(net.add("", nested), Err(FlowError::Unsupported("dec_nsh_ttl")));
     assert_eq!(net.add("table=4,", vec![goto(4)]), Err(FlowError::BadGoto(4)));
     let reasons: Vec<DropReason> = net.switch.drops().iter().map(|drop| drop.reason).collect();
     assert!(reasons.is_empty(), "{reasons:?}");
+}
+
+#[test]
+fn a_backbone_header_hides_the_frame_until_it_is_popped_and_the_packet_parsed_again() {
+    let mut net = net();
+    let push = vec![Action::PushPbb, Action::set(FieldId::PbbIsid, 0xcb), out(2)];
+    net.add("in_port=1,tcp,", push).unwrap();
+    let key = tcp().key(dp(0, 1), TenantId(0));
+    let pushed = net.translate(&key).actions;
+    let isid = WordSet { word: u8::try_from(word::PBB).unwrap(), value: 0xcb, mask: 0xcb };
+    let expected = [DpAction::PushPbb { itag: 0 }, DpAction::Set(isid), DpAction::Output(dp(0, 2))];
+    assert_eq!(*pushed, expected);
+
+    net.add("in_port=3,dl_type=0x88e7,pbb_isid=0xcb,", vec![Action::PopPbb, goto(1)]).unwrap();
+    net.add("table=1,tcp,tp_dst=80,", vec![out(4)]).unwrap();
+    let mut backbone = PacketKey::default();
+    backbone.0[word::IN_PORT] = u64::from(dp(0, 3).0) << 32;
+    backbone.0[word::ETH_DST] = 0x0200_0000_0002_88e7;
+    backbone.0[word::PBB] = 0xcb;
+    let popped = net.translate(&backbone).actions;
+    let [DpAction::PopPbb, DpAction::Recirculate(id)] = popped[..] else { panic!("{popped:?}") };
+    let mut again = Packet::tcp(1, 2, 80).key(dp(0, 3), TenantId(0));
+    again.0[word::IN_PORT] |= u64::from(id.0);
+    assert_eq!(*net.translate(&again).actions, [DpAction::Output(dp(0, 4))]);
+    backbone.0[word::PBB] = 0xcc;
+    assert_eq!(*net.translate(&backbone).actions, []);
 }

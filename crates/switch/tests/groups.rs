@@ -83,6 +83,18 @@ fn select_shares_by_weight_and_keeps_a_connection_together() {
 }
 
 #[test]
+fn select_shares_arp_of_one_station_by_the_addresses_it_asks_for() {
+    let mut net = net();
+    let buckets = vec![bucket(1, None, out(2)), bucket(1, None, out(3))];
+    group(&mut net, Add, 1, GroupType::Select, buckets).unwrap();
+    net.add("arp,", vec![Action::Group(1)]).unwrap();
+    let mut ask = |target| net.ports(dp(0, 1), &Packet::arp(1, target))[0].0;
+    let chosen: Vec<u32> = (2..202).map(&mut ask).collect();
+    assert!((70..130).contains(&chosen.iter().filter(|port| **port == 2).count()), "{chosen:?}");
+    assert_eq!((2..202).map(ask).collect::<Vec<u32>>(), chosen);
+}
+
+#[test]
 fn fast_failover_takes_the_first_bucket_whose_port_is_up() {
     let mut net = net();
     let live = vec![bucket(0, Some(2), out(2)), bucket(0, Some(3), out(3))];

@@ -168,7 +168,7 @@ fn what_is_not_carried_out_is_refused_by_name() {
     let mut net = Net::new(&plan(&[]).config, true);
     for (actions, name) in [
         ("sample(probability=1,collector_set_id=1)", "sample"),
-        ("push_pbb:0x88e7", "push_pbb"),
+        ("encap(ethernet)", "encap"),
         ("decap", "decap"),
     ] {
         let text = format!("ip,ct_state=+trk+est,actions={actions}");

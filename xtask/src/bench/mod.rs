@@ -5,10 +5,10 @@ mod chain;
 mod links;
 mod openflow;
 mod pair;
-mod peer;
+pub(crate) mod peer;
 mod report;
 mod scale;
-mod shell;
+pub(crate) mod shell;
 
 use peer::Peer;
 

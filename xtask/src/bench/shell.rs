@@ -10,7 +10,7 @@ use crate::run::Failed;
 ///
 /// # Errors
 /// [`Failed::Check`] with what the program printed.
-pub(super) fn sh(line: &str) -> Result<String, Failed> {
+pub(crate) fn sh(line: &str) -> Result<String, Failed> {
     let mut words = line.split_whitespace();
     let program = words.next().unwrap_or_default();
     finish(line, Command::new(program).args(words))
@@ -20,7 +20,7 @@ pub(super) fn sh(line: &str) -> Result<String, Failed> {
 ///
 /// # Errors
 /// [`Failed::Check`] with what the program printed.
-pub(super) fn finish(what: &str, command: &mut Command) -> Result<String, Failed> {
+pub(crate) fn finish(what: &str, command: &mut Command) -> Result<String, Failed> {
     let out = command.stdin(Stdio::null()).output();
     let out = out.map_err(|source| Failed::Start { program: what.to_owned(), source })?;
     if out.status.success() {
@@ -32,9 +32,9 @@ pub(super) fn finish(what: &str, command: &mut Command) -> Result<String, Failed
 
 /// A network namespace by name, removed when dropped.
 #[derive(Debug)]
-pub(super) struct Netns {
+pub(crate) struct Netns {
     /// Its name in /run/netns.
-    pub(super) name: String,
+    pub(crate) name: String,
     owned: bool,
 }
 
@@ -43,7 +43,7 @@ impl Netns {
     ///
     /// # Errors
     /// [`Failed::Check`] if it cannot be made.
-    pub(super) fn make(short: &str) -> Result<Self, Failed> {
+    pub(crate) fn make(short: &str) -> Result<Self, Failed> {
         let name = format!("nlb{}-{short}", std::process::id());
         sh(&format!("ip netns add {name}"))?;
         let made = Self { name, owned: true };
@@ -52,7 +52,7 @@ impl Netns {
     }
 
     /// One made by somebody else.
-    pub(super) fn borrowed(name: &str) -> Self {
+    pub(crate) fn borrowed(name: &str) -> Self {
         Self { name: name.to_owned(), owned: false }
     }
 
@@ -60,12 +60,12 @@ impl Netns {
     ///
     /// # Errors
     /// [`Failed::Check`] with what `ip` printed.
-    pub(super) fn ip(&self, line: &str) -> Result<String, Failed> {
+    pub(crate) fn ip(&self, line: &str) -> Result<String, Failed> {
         sh(&format!("ip -n {} {line}", self.name))
     }
 
     /// A command to run inside.
-    pub(super) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
@@ -75,7 +75,7 @@ impl Netns {
     ///
     /// # Errors
     /// [`Failed::Start`].
-    pub(super) fn agent(&self, line: &str) -> Result<Running, Failed> {
+    pub(crate) fn agent(&self, line: &str) -> Result<Running, Failed> {
         let me =
             std::env::current_exe().map_err(|source| Failed::Start { program: "xtask".into(), source })?;
         let mut command = self.command(&me.to_string_lossy());
@@ -96,7 +96,7 @@ impl Drop for Netns {
 
 /// An agent at work; killed when dropped before its end.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     line: String,
     child: Option<Child>,
 }
@@ -106,7 +106,7 @@ impl Running {
     ///
     /// # Errors
     /// [`Failed::Check`] if it fails or prints something else.
-    pub(super) fn result(mut self) -> Result<Value, Failed> {
+    pub(crate) fn result(mut self) -> Result<Value, Failed> {
         let wrong = |why: String| Failed::Check(format!("agent `{}`: {why}", self.line));
         let Some(child) = self.child.take() else { return Err(wrong("gone".into())) };
         let out = child.wait_with_output().map_err(|e| wrong(e.to_string()))?;
@@ -124,7 +124,7 @@ impl Drop for Running {
 }
 
 /// Seconds that all CPUs together have spent on anything but idling (user, nice, system, irq, softirq).
-pub(super) fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields: Vec<f64> = stat
         .lines()

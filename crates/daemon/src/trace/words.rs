@@ -4,8 +4,8 @@ use netloom_api::{TraceChange, TraceRule};
 use netloom_flow::action::CtAlg;
 use netloom_flow::text::field_changes;
 use netloom_flow::{
-    DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId, Track,
-    word,
+    CopyTtl, DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId,
+    Track, word,
 };
 use netloom_packet::Mac;
 use netloom_switch::Rule;
@@ -158,6 +158,13 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
             set_type(key, *ethertype);
             format!("pop_mpls({ethertype:#06x})")
         }
+        DpAction::PushPbb { itag } => {
+            set_type(key, 0x88e7);
+            format!("push_pbb({:#x})", itag & 0x00ff_ffff)
+        }
+        DpAction::PopPbb => "pop_pbb".to_owned(),
+        DpAction::CopyTtl(CopyTtl::Out) => "copy_ttl_out".to_owned(),
+        DpAction::CopyTtl(CopyTtl::In) => "copy_ttl_in".to_owned(),
         DpAction::Clone(list) => format!("clone({})", inner(list, key)),
         DpAction::Userspace(_) => "controller".to_owned(),
         DpAction::Meter { passed, .. } => format!("meter({})", inner(&passed.actions, key)),

@@ -6,7 +6,7 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, mpls, output, recirculate, set, trunc, userspace, vlan, wire,
+    branch, clone, conntrack, drop, mpls, output, pbb, recirculate, set, trunc, userspace, vlan, wire,
 };
 use crate::wiring::Wiring;
 
@@ -58,9 +58,10 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
     }
 }
 
-/// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS.
+/// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS or
+/// another Ethernet header.
 const fn cuts(action: &DpAction) -> bool {
-    matches!(action, DpAction::PushMpls { .. })
+    matches!(action, DpAction::PushMpls { .. } | DpAction::PushPbb { .. })
 }
 
 /// Whether it may hold fragments back.
@@ -108,6 +109,9 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::PopVlan => vlan::pop(carried),
         DpAction::PushMpls { ethertype, lse } => return mpls::push(wiring, carried, *ethertype, *lse),
         DpAction::PopMpls { ethertype } => mpls::pop(carried, *ethertype),
+        DpAction::PushPbb { itag } => return pbb::push(wiring, carried, *itag),
+        DpAction::PopPbb => pbb::pop(carried),
+        DpAction::CopyTtl(direction) => mpls::copy_ttl(carried, *direction),
         DpAction::Clone(actions) => clone::run(wiring, carried, actions, depth),
         DpAction::Userspace(punt) => userspace::copy(wiring, carried, punt),
         DpAction::Meter { meter, passed } => {

@@ -8,6 +8,7 @@ mod drop;
 mod list;
 mod mpls;
 mod output;
+mod pbb;
 mod recirculate;
 mod set;
 mod trunc;

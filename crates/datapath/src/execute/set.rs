@@ -12,6 +12,10 @@ use crate::execute::Carried;
 
 /// The bit of a TCI in a key that says that the tag is there; on the wire it is the drop-eligible bit.
 const PRESENT: u16 = 0x1000;
+/// The EtherType of a backbone header: its word is that of IP.
+const PBB: u16 = 0x88e7;
+/// Its bit beside the I-SID in a key.
+const USE_CUSTOMER_ADDRESSES: u32 = 1 << 24;
 
 pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
     let old = extract(carried.frame.data(), &carried.headers, &PacketMeta::default());
@@ -38,6 +42,10 @@ pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
         word::IPV4 => ipv4(&mut edit, headers.is_arp(), &old, &new),
         word::IPV6_SRC..word::IPV6_DST => _ = edit.ipv6_src(wide(&new, word::IPV6_SRC)),
         word::IPV6_DST..word::IP => _ = edit.ipv6_dst(wide(&new, word::IPV6_DST)),
+        word::PBB if headers.eth_type == PBB => {
+            let [_, tag] = halves(new.0[word::PBB]);
+            _ = edit.pbb(tag, tag & USE_CUSTOMER_ADDRESSES != 0);
+        }
         word::IP => ip(&mut edit, headers.is_arp(), &old, &new),
         word::ND_TARGET..word::ARP_SHA => _ = edit.nd_target(wide(&new, word::ND_TARGET)),
         word::ARP_SHA => {

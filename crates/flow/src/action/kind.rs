@@ -24,6 +24,14 @@ pub const MAX_NESTING: usize = 32;
 pub enum Action {
     /// Send by a port. The ingress port is left out unless it is named as [`OfPort::IN_PORT`].
     Output(OfPort),
+    /// The same, given by a peer that said how many bytes a controller should get, though the port is none. It is
+    /// kept so that the peer reads back what it wrote, as OVS does.
+    OutputMax {
+        /// The port.
+        port: OfPort,
+        /// The number of bytes, without effect; not 0.
+        max_len: u16,
+    },
     /// Send by the port whose number a field holds.
     OutputReg {
         /// Where the number is.
@@ -244,7 +252,10 @@ impl Action {
     #[must_use]
     pub fn outputs_to(&self, to: OfPort) -> bool {
         match self {
-            Self::Output(port) | Self::Enqueue { port, .. } | Self::OutputTrunc { port, .. } => *port == to,
+            Self::Output(port)
+            | Self::OutputMax { port, .. }
+            | Self::Enqueue { port, .. }
+            | Self::OutputTrunc { port, .. } => *port == to,
             Self::Controller(_) => to == OfPort::CONTROLLER,
             other => other.nested().iter().any(|action| action.outputs_to(to)),
         }
@@ -263,7 +274,9 @@ impl Action {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Output(_) | Self::OutputReg { .. } | Self::OutputTrunc { .. } => "output",
+            Self::Output(_) | Self::OutputMax { .. } | Self::OutputReg { .. } | Self::OutputTrunc { .. } => {
+                "output"
+            }
             Self::Enqueue { .. } => "enqueue",
             Self::Controller(_) => "controller",
             Self::Bundle(bundle) if bundle.target.is_some() => "bundle_load",

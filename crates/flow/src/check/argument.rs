@@ -17,7 +17,9 @@ impl Checker {
     /// An error if the action was given what it cannot be.
     pub(super) fn argument(&self, action: &Action) -> Result<(), ActionError> {
         match action {
-            Action::Output(port) if !is_output(*port, self.scope) => Err(ActionError::BadOutPort(*port)),
+            Action::Output(port) | Action::OutputMax { port, .. } if !is_output(*port, self.scope) => {
+                Err(ActionError::BadOutPort(*port))
+            }
             Action::OutputTrunc { port, .. } | Action::Enqueue { port, .. } if !is_single(*port) => {
                 Err(ActionError::BadOutPort(*port))
             }

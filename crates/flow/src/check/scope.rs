@@ -76,6 +76,7 @@ fn is_for_action_set(action: &Action) -> bool {
             *controller == Controller { max_len: controller.max_len, ..Controller::default() }
         }
         Action::Output(_)
+        | Action::OutputMax { .. }
         | Action::Group(_)
         | Action::Resubmit { .. }
         | Action::Ct(_)

@@ -81,6 +81,23 @@ impl<'a> Edit<'a> {
         }
     }
 
+    /// The I-SID and the "use customer addresses" bit of a backbone header's service tag.
+    ///
+    /// 4 bytes, big-endian: priority u3, drop eligible u1, use customer addresses u1, reserved u3, I-SID u24; the rest
+    /// stays as it is.
+    ///
+    /// Source: IEEE 802.1Q-2018 §9.7.
+    pub fn pbb(&mut self, isid: u32, uca: bool) -> bool {
+        let at = usize::from(self.headers.l2_len);
+        match be32(self.frame, at) {
+            Some(old) if self.headers.eth_type == 0x88e7 => {
+                let new = u32::from(uca) << 27 | isid & 0x00ff_ffff;
+                put(self.frame, at, (old & !0x08ff_ffff | new).to_be_bytes())
+            }
+            _ => false,
+        }
+    }
+
     /// IPv4 source.
     pub fn ipv4_src(&mut self, ip: [u8; 4]) -> bool {
         self.headers.is_ipv4() && self.write(self.l3(12), ip, Cover::IpAndPseudo)

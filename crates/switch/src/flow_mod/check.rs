@@ -63,8 +63,14 @@ fn check(
     match action {
         Action::Group(id) if *id > Group::MAX || !has_group(*id) => Err(FlowError::UnknownGroup(*id)),
         Action::Meter(id) if !has_meter(*id) => Err(FlowError::UnknownMeter(*id)),
-        Action::Output(OfPort(0)) | Action::OutputTrunc { port: OfPort(0), .. } => Err(FlowError::BadPort(0)),
-        Action::Output(OfPort(port)) if is_unknown_reserved(*port) => Err(FlowError::BadPort(*port)),
+        Action::Output(OfPort(0))
+        | Action::OutputMax { port: OfPort(0), .. }
+        | Action::OutputTrunc { port: OfPort(0), .. } => Err(FlowError::BadPort(0)),
+        Action::Output(OfPort(port)) | Action::OutputMax { port: OfPort(port), .. }
+            if is_unknown_reserved(*port) =>
+        {
+            Err(FlowError::BadPort(*port))
+        }
         Action::WriteActions(list) if list.iter().any(|action| !is_settable(action)) => {
             Err(FlowError::Unsupported("write_actions of such an action"))
         }
@@ -105,7 +111,6 @@ const fn is_settable(action: &Action) -> bool {
 pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
     match field.field().prerequisite {
         Prerequisite::Nsh => Some("set_field of an NSH field"),
-        Prerequisite::Pbb => Some("set_field of a PBB field"),
         _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
             Some("set_field of nd_reserved or nd_options_type")
         }
@@ -120,8 +125,6 @@ fn unsupported(action: &Action) -> Option<&'static str> {
     }
     match action {
         Action::DeleteField(_)
-        | Action::PushPbb
-        | Action::PopPbb
         | Action::Encap(_)
         | Action::Decap { .. }
         | Action::DecNshTtl

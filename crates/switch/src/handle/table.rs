@@ -114,6 +114,5 @@ fn name(table: TableId) -> String {
 
 /// Fields that flows can match and a datapath can see.
 fn is_shown(field: FieldId) -> bool {
-    !matches!(field, FieldId::RecircId | FieldId::DpHash)
-        && !matches!(field.field().prerequisite, Prerequisite::Nsh | Prerequisite::Pbb)
+    !matches!(field, FieldId::RecircId | FieldId::DpHash) && field.field().prerequisite != Prerequisite::Nsh
 }

@@ -56,9 +56,11 @@ const fn rank(action: &Action) -> Option<(u8, bool)> {
         | Action::DeleteField(_) => (30, true),
         Action::SetQueue(_) => (31, false),
         Action::Group(_) => (GROUP, false),
-        Action::Output(_) | Action::OutputReg { .. } | Action::OutputTrunc { .. } | Action::Controller(_) => {
-            (GROUP + 1, false)
-        }
+        Action::Output(_)
+        | Action::OutputMax { .. }
+        | Action::OutputReg { .. }
+        | Action::OutputTrunc { .. }
+        | Action::Controller(_) => (GROUP + 1, false),
         Action::Bundle(_) => (GROUP + 2, false),
         Action::Resubmit { .. } => (GROUP + 3, false),
         Action::Ct(_) => (GROUP + 4, false),
@@ -93,7 +95,7 @@ fn show_output(visiting: &mut Visiting<'_>) {
     let last = ordered(visiting.set.iter().copied()).pop();
     let port = match last {
         Some(Action::Output(OfPort(port))) => *port,
-        Some(Action::OutputTrunc { port, .. }) => port.0,
+        Some(Action::OutputMax { port, .. } | Action::OutputTrunc { port, .. }) => port.0,
         Some(Action::Controller(_)) => OfPort::CONTROLLER.0,
         _ => UNSET,
     };

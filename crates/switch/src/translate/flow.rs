@@ -25,9 +25,9 @@ pub(super) struct Flow {
     written: FlowMask,
     /// The words with written bits.
     rewritten: u64,
-    /// MPLS headers pushed, less those popped, since ingress.
-    labels: i32,
-    /// An MPLS header came or went.
+    /// Bytes of MPLS and PBB headers pushed, less those popped, since ingress.
+    pushed: i32,
+    /// An MPLS or PBB header came or went.
     is_reshaped: bool,
     /// Connection tracking may have changed addresses and ports in the packet, which the key does not show.
     is_translated: bool,
@@ -40,7 +40,7 @@ impl Flow {
             key: FlowKey::default(),
             written: FlowMask::default(),
             rewritten: 0,
-            labels: 0,
+            pushed: 0,
             is_reshaped: false,
             is_translated: false,
         };
@@ -128,8 +128,8 @@ impl Flow {
     }
 
     /// Notes that MPLS headers were pushed (or popped, below 0).
-    pub(super) const fn reshaped(&mut self, labels: i32) {
-        self.labels += labels;
+    pub(super) const fn reshaped(&mut self, pushed: i32) {
+        self.pushed += pushed;
         self.is_reshaped = true;
     }
 
@@ -161,7 +161,7 @@ impl Flow {
 
     /// Bytes of VLAN headers, and of MPLS headers beside those at ingress.
     pub(super) fn shim_bytes(&self) -> i32 {
-        tag_bytes(&self.key.0) + 4 * self.labels
+        tag_bytes(&self.key.0) + self.pushed
     }
 
     /// The VLAN headers, outermost first. A key knows two at most.

@@ -20,13 +20,18 @@ impl<'a> Translator<'a> {
         };
         mix(self, word::ETH_DST, !0);
         mix(self, word::ETH_SRC, !0 << 16);
-        let addresses = match flow.eth_type() {
-            0x0800 => word::IPV4..word::IPV4 + 1,
+        let kind = flow.eth_type();
+        let addresses = match kind {
+            // Of ARP the protocol addresses, so that many neighbours behind one router are shared as well.
+            0x0800 | 0x0806 => word::IPV4..word::IPV4 + 1,
             0x86dd => word::IPV6_SRC..word::IPV6_DST + 2,
             _ => return hash.finish(),
         };
         for index in addresses {
             mix(self, index, !0);
+        }
+        if kind == 0x0806 {
+            return hash.finish();
         }
         // All fragments of a packet have to go one way, and only the first one has ports.
         mix(self, word::IP, 0xff << 56 | 0xff << 32);

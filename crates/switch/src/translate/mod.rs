@@ -28,6 +28,7 @@ mod mpls;
 mod normal;
 mod output;
 mod pause;
+mod pbb;
 mod pipeline;
 mod punt;
 mod recirc;

@@ -1,7 +1,7 @@
 //! MPLS headers. A label that comes or goes changes what else can be read of the packet, so it is done at once, and
 //! not left to the next output.
 
-use netloom_flow::{DpAction, DropReason, PACKET_WORDS, word};
+use netloom_flow::{CopyTtl, DpAction, DropReason, PACKET_WORDS, word};
 
 use super::{Translator, Visiting};
 
@@ -35,7 +35,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Source: OpenFlow 1.5.1 section 5.7.2: label and class from the entry before, else 0; TTL from there, else from
-    /// IP. Where there is neither, 64, as in OVS.
+    /// IP, else 0. (OVS writes 64 where the standard has 0.)
     pub(super) fn push_mpls(&mut self, visiting: &mut Visiting<'a>, ethertype: u16) {
         let mut stack = self.stack_of(visiting);
         if stack.len() >= KNOWN {
@@ -48,12 +48,12 @@ impl<'a> Translator<'a> {
                 self.look(&visiting.flow, word::IP, 0xff << 40);
                 u32::try_from(visiting.flow.key.0[word::IP] >> 40 & 0xff).unwrap_or(0) | BOTTOM
             }
-            None => 64 | BOTTOM,
+            None => BOTTOM,
         };
         stack.insert(0, lse);
         self.commit(&visiting.flow);
         self.actions.push(DpAction::PushMpls { ethertype, lse });
-        self.reshape(visiting, ethertype, &stack, 1);
+        self.reshape(visiting, ethertype, &stack, 4);
         visiting.is_opaque = false;
     }
 
@@ -65,13 +65,13 @@ impl<'a> Translator<'a> {
         self.commit(&visiting.flow);
         self.actions.push(DpAction::PopMpls { ethertype });
         stack.remove(0);
-        self.reshape(visiting, ethertype, &stack, -1);
+        self.reshape(visiting, ethertype, &stack, -4);
         // What lies behind, or a fourth entry, is known once the packet was parsed again.
         visiting.is_opaque = true;
     }
 
     /// The packet begins with other headers now.
-    fn reshape(&mut self, visiting: &mut Visiting<'a>, ethertype: u16, stack: &[u32], labels: i32) {
+    fn reshape(&mut self, visiting: &mut Visiting<'a>, ethertype: u16, stack: &[u32], pushed: i32) {
         let flow = &mut visiting.flow;
         flow.write(word::ETH_DST, ethertype.into(), 0xffff);
         let at = |n: usize| stack.get(n).map_or(0, |entry| u64::from(*entry));
@@ -80,7 +80,7 @@ impl<'a> Translator<'a> {
         for index in word::IPV4..PACKET_WORDS {
             flow.write(index, 0, u64::MAX);
         }
-        flow.reshaped(labels);
+        flow.reshaped(pushed);
         self.sent = flow.clone();
         self.reshaped = true;
     }
@@ -100,18 +100,27 @@ impl<'a> Translator<'a> {
         true
     }
 
-    /// Copies the TTL between the two outermost entries. To and from IP behind the only one it does nothing, as that
-    /// is not in the key.
-    pub(super) fn copy_mpls_ttl(&mut self, visiting: &mut Visiting<'a>, is_out: bool) {
-        if self.stack_of(visiting).len() < 2 {
-            return;
-        }
-        let entries = visiting.flow.key.0[word::MPLS];
-        let (outer, inner) = (entries >> 32 & 0xff, entries & 0xff);
-        if is_out {
-            visiting.flow.write(word::MPLS, inner << 32, 0xff << 32);
-        } else {
-            visiting.flow.write(word::MPLS, outer, 0xff);
+    /// Copies the TTL between the two outermost entries, or between the only one and IP behind it. That is not in the
+    /// key: the datapath does it, and what it did is known once the packet was parsed again.
+    pub(super) fn copy_mpls_ttl(&mut self, visiting: &mut Visiting<'a>, direction: CopyTtl) {
+        match self.stack_of(visiting).len() {
+            0 => {}
+            1 => {
+                self.commit(&visiting.flow);
+                self.actions.push(DpAction::CopyTtl(direction));
+                visiting.flow.reshaped(0);
+                self.sent = visiting.flow.clone();
+                self.reshaped = true;
+                visiting.is_opaque = true;
+            }
+            _ => {
+                let entries = visiting.flow.key.0[word::MPLS];
+                let (outer, inner) = (entries >> 32 & 0xff, entries & 0xff);
+                match direction {
+                    CopyTtl::Out => visiting.flow.write(word::MPLS, inner << 32, 0xff << 32),
+                    CopyTtl::In => visiting.flow.write(word::MPLS, outer, 0xff),
+                }
+            }
         }
     }
 }

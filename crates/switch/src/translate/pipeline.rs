@@ -162,7 +162,9 @@ impl<'a> Translator<'a> {
 
     fn carry_out(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
         match action {
-            Action::Output(port) | Action::Enqueue { port, .. } => self.output(visiting, *port, place),
+            Action::Output(port) | Action::OutputMax { port, .. } | Action::Enqueue { port, .. } => {
+                self.output(visiting, *port, place)
+            }
             Action::OutputReg { source, max_len } => {
                 let port = self.read(visiting, *source);
                 match OfPort(u32::try_from(port).unwrap_or(u32::MAX)) {

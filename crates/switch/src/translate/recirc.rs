@@ -79,7 +79,7 @@ impl<'a> Translator<'a> {
     /// Whether an action can be carried out although the packet's inner headers are not known.
     pub(super) fn is_shallow(action: &Action) -> bool {
         match action {
-            Action::Output(port) => {
+            Action::Output(port) | Action::OutputMax { port, .. } => {
                 *port <= OfPort::MAX || matches!(*port, OfPort::IN_PORT | OfPort::CONTROLLER)
             }
             Action::Controller(_)

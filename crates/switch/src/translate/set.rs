@@ -3,7 +3,7 @@
 //! Whatever is written was looked at before, so that a packet that shares the translation needs the same edit,
 //! and the original value can be put back for copies that go elsewhere.
 
-use netloom_flow::{Action, DropReason, FieldId, FlowMask, Subfield, word};
+use netloom_flow::{Action, CopyTtl, DropReason, FieldId, FlowMask, Subfield, word};
 
 use super::flow::{Flow, PRESENT, TCI, Tag};
 use super::{Translator, Visiting};
@@ -32,8 +32,10 @@ impl<'a> Translator<'a> {
             Action::PopVlan => self.pop_vlan(&mut visiting.flow),
             Action::PushMpls { ethertype } => self.push_mpls(visiting, *ethertype),
             Action::PopMpls { ethertype } => self.pop_mpls(visiting, *ethertype),
-            Action::CopyTtlOut => self.copy_mpls_ttl(visiting, true),
-            Action::CopyTtlIn => self.copy_mpls_ttl(visiting, false),
+            Action::PushPbb => self.push_pbb(visiting),
+            Action::PopPbb => self.pop_pbb(visiting),
+            Action::CopyTtlOut => self.copy_mpls_ttl(visiting, CopyTtl::Out),
+            Action::CopyTtlIn => self.copy_mpls_ttl(visiting, CopyTtl::In),
             Action::StackPush(source) => {
                 let value = self.read(visiting, *source);
                 visiting.stack.push(value);

@@ -177,6 +177,9 @@ impl Packet {
                 }
                 DpAction::PushMpls { ethertype, lse } => self.push_mpls(*ethertype, *lse),
                 DpAction::PopMpls { ethertype } => self.pop_mpls(*ethertype),
+                DpAction::PushPbb { .. } | DpAction::PopPbb | DpAction::CopyTtl(_) => {
+                    notes.unknown.push(action.clone());
+                }
                 DpAction::Clone(inner) => sent.extend(self.clone().execute(inner, notes)),
                 DpAction::Userspace(punt) => notes.punts.push((Arc::clone(punt), self.clone())),
                 DpAction::Meter { meter, passed } => {
@@ -232,4 +235,6 @@ pub(crate) struct Notes {
     pub(crate) branches: Vec<(Arc<Branch>, u64)>,
     pub(crate) punts: Vec<(Arc<Punt>, Packet)>,
     pub(crate) again: Vec<(RecircId, Packet)>,
+    /// Actions on headers that this packet cannot have.
+    pub(crate) unknown: Vec<DpAction>,
 }

@@ -2,10 +2,10 @@
 
 mod bridge;
 mod netloom;
-pub(super) mod ovs;
+pub(crate) mod ovs;
 mod veth;
 
-pub(super) use netloom::{Lab, measure, program};
+pub(crate) use netloom::{Lab, measure, program};
 
 use super::shell::Netns;
 use crate::run::Failed;

@@ -12,7 +12,7 @@ use crate::run::{self, Failed};
 
 /// A running lab, taken down when dropped.
 #[derive(Debug)]
-pub(in crate::bench) struct Lab {
+pub(crate) struct Lab {
     name: String,
     file: PathBuf,
 }
@@ -20,13 +20,13 @@ pub(in crate::bench) struct Lab {
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Measures this binary instead of the release build.
-pub(in crate::bench) fn measure(program: PathBuf) {
+pub(crate) fn measure(program: PathBuf) {
     // Said once, before anything runs.
     let _ = PROGRAM.set(program);
 }
 
 /// The binary that is measured.
-pub(in crate::bench) fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     PROGRAM.get_or_init(|| run::target().join("release/netloom")).clone()
 }
 
@@ -35,7 +35,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Failed::Check`] with what netloom printed.
-    pub(in crate::bench) fn up(short: &str, text: &str) -> Result<Self, Failed> {
+    pub(crate) fn up(short: &str, text: &str) -> Result<Self, Failed> {
         let name = format!("nlb{}-{short}", std::process::id());
         let file = std::env::temp_dir().join(format!("{name}.loom.yml"));
         std::fs::write(&file, text)
@@ -47,7 +47,7 @@ impl Lab {
     }
 
     /// Its name.
-    pub(in crate::bench) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -55,7 +55,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Failed::Check`] with what netloom printed.
-    pub(in crate::bench) fn verb(&self, words: &[&str]) -> Result<String, Failed> {
+    pub(crate) fn verb(&self, words: &[&str]) -> Result<String, Failed> {
         shell::finish(&words.join(" "), Command::new(program()).args(["-l", &self.name]).args(words))
     }
 
@@ -63,7 +63,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Failed::Check`] with what netloom printed.
-    pub(in crate::bench) fn json(&self, words: &[&str]) -> Result<Value, Failed> {
+    pub(crate) fn json(&self, words: &[&str]) -> Result<Value, Failed> {
         let text = self.verb(&[words, &["--output", "json"]].concat())?;
         serde_json::from_str(&text).map_err(|e| Failed::Check(format!("{}: {e}", words.join(" "))))
     }
@@ -72,7 +72,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Failed::Check`] if there is none.
-    pub(in crate::bench) fn pid(&self) -> Result<u32, Failed> {
+    pub(crate) fn pid(&self) -> Result<u32, Failed> {
         let file = PathBuf::from("/run/netloom").join(&self.name).join("daemon.pid");
         let text = std::fs::read_to_string(&file)
             .map_err(|source| Failed::File { path: file.display().to_string(), source })?;

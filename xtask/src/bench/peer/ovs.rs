@@ -9,7 +9,7 @@ use crate::run::Failed;
 
 /// The two daemons and their folder.
 #[derive(Debug)]
-pub(in crate::bench) struct Daemons {
+pub(crate) struct Daemons {
     folder: PathBuf,
 }
 
@@ -38,7 +38,7 @@ impl Daemons {
     ///
     /// # Errors
     /// [`Failed::Check`] with what they printed.
-    pub(in crate::bench) fn start(switch: &Netns, tso: bool) -> Result<Self, Failed> {
+    pub(crate) fn start(switch: &Netns, tso: bool) -> Result<Self, Failed> {
         let folder = std::env::temp_dir().join(format!("nlb{}-ovs", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
@@ -64,7 +64,7 @@ impl Daemons {
     }
 
     /// A program of Open vSwitch, or one that talks to it, inside `switch`.
-    pub(in crate::bench) fn command(&self, switch: &Netns, program: &str) -> Command {
+    pub(crate) fn command(&self, switch: &Netns, program: &str) -> Command {
         let mut command = switch.command(program);
         for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"] {
             command.env(variable, &self.folder);
@@ -76,14 +76,14 @@ impl Daemons {
     ///
     /// # Errors
     /// [`Failed::Check`] with what it printed.
-    pub(in crate::bench) fn vsctl(&self, switch: &Netns, line: &str) -> Result<String, Failed> {
+    pub(crate) fn vsctl(&self, switch: &Netns, line: &str) -> Result<String, Failed> {
         let database = format!("--db=unix:{}", self.folder.join("db.sock").display());
         let mut command = self.command(switch, "ovs-vsctl");
         shell::finish(line, command.arg(database).args(line.split_whitespace()))
     }
 
     /// Where their sockets are.
-    pub(in crate::bench) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         &self.folder
     }
 
@@ -91,7 +91,7 @@ impl Daemons {
     ///
     /// # Errors
     /// [`Failed`] if it has left none.
-    pub(in crate::bench) fn pid(&self, daemon: &str) -> Result<u32, Failed> {
+    pub(crate) fn pid(&self, daemon: &str) -> Result<u32, Failed> {
         let file = self.folder.join(format!("{daemon}.pid"));
         let text = std::fs::read_to_string(&file)
             .map_err(|source| Failed::File { path: file.display().to_string(), source })?;

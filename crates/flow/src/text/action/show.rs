@@ -42,8 +42,10 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Self::Output(port) if *port >= OfPort::MAX => port::Shown(*port).fmt(f),
-            Self::Output(port) => write!(f, "output:{port}"),
+            Self::Output(port) | Self::OutputMax { port, .. } if *port >= OfPort::MAX => {
+                port::Shown(*port).fmt(f)
+            }
+            Self::Output(port) | Self::OutputMax { port, .. } => write!(f, "output:{port}"),
             Self::OutputReg { source, .. } => write!(f, "output:{source}"),
             Self::OutputTrunc { port, max_len } => {
                 write!(f, "output(port={},max_len={max_len})", port::Shown(*port))

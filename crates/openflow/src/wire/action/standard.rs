@@ -18,8 +18,10 @@ pub(super) fn read(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<Ac
 fn output(port: OfPort, max_len: u16) -> Action {
     if port == OfPort::CONTROLLER {
         Action::Controller(Controller { max_len, reason: PacketInReason::Action, ..Controller::default() })
-    } else {
+    } else if max_len == 0 {
         Action::Output(port)
+    } else {
+        Action::OutputMax { port, max_len }
     }
 }
 

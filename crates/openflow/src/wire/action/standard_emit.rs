@@ -13,6 +13,7 @@ use crate::Version;
 pub(super) fn put(out: &mut Out, context: &Context, action: &Action) -> bool {
     match action {
         Action::Output(port) => output(out, context.version, *port, 0),
+        Action::OutputMax { port, max_len } => output(out, context.version, *port, *max_len),
         Action::Controller(controller) => match plain(controller) {
             Some(max_len) => output(out, context.version, OfPort::CONTROLLER, max_len),
             None => return false,
@@ -23,6 +24,11 @@ pub(super) fn put(out: &mut Out, context: &Context, action: &Action) -> bool {
             if context.version > Version::V10 =>
         {
             standard(out, 23, |out| out.number(*value, 1));
+        }
+        Action::SetField { field: FieldId::MplsTtl, value, spelling: Spelling::Mod, .. }
+            if context.version > Version::V10 =>
+        {
+            standard(out, 15, |out| out.number(*value, 1));
         }
         Action::SetField { field, value, mask, .. } => return set_field(out, context, *field, *value, *mask),
         _ if context.version == Version::V10 => return put_10(out, action),

@@ -5,7 +5,8 @@
 //! dl_type:16 nw_tos:8 nw_proto:8 zero:16 nw_src:32 nw_dst:32 tp_src:16 tp_dst:16      40 bytes
 //! ```
 //!
-//! A field whose prerequisite is not there is left out silently. A `dl_vlan` of 0xffff: no VLAN header.
+//! A field whose prerequisite is not there is left out silently. A `dl_vlan` of 0xffff: no VLAN header. The standard
+//! knows no IPv6; as in OVS, `nw_tos`, `nw_proto` and the ports count with it too, the addresses do not.
 //!
 //! Source: OpenFlow 1.0.0 §5.2.3.
 
@@ -29,6 +30,9 @@ const NW_SRC_SHIFT: u32 = 8;
 const NW_DST_SHIFT: u32 = 14;
 const DL_VLAN_PCP: u32 = 1 << 20;
 const NW_TOS: u32 = 1 << 21;
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
 
 /// `dl_vlan` of a packet without a VLAN header.
 const NO_VLAN: u16 = 0xffff;
@@ -57,23 +61,26 @@ pub(crate) fn read(r: &mut Reader<'_>) -> Result<FlowMatch> {
         return Ok(m);
     }
     m.set(FieldId::EthType, dl_type.into());
-    let (src, dst, protocol) = match dl_type {
-        0x0800 => (FieldId::Ipv4Src, FieldId::Ipv4Dst, FieldId::NwProto),
-        0x0806 | 0x8035 => (FieldId::ArpSpa, FieldId::ArpTpa, FieldId::ArpOp),
+    let (addresses, protocol) = match dl_type {
+        IPV4 => (Some((FieldId::Ipv4Src, FieldId::Ipv4Dst)), FieldId::NwProto),
+        IPV6 => (None, FieldId::NwProto),
+        0x0806 | 0x8035 => (Some((FieldId::ArpSpa, FieldId::ArpTpa)), FieldId::ArpOp),
         _ => return Ok(m),
     };
-    m.set_masked(src, nw_src.into(), prefix(wildcards >> NW_SRC_SHIFT).into());
-    m.set_masked(dst, nw_dst.into(), prefix(wildcards >> NW_DST_SHIFT).into());
+    if let Some((src, dst)) = addresses {
+        m.set_masked(src, nw_src.into(), prefix(wildcards >> NW_SRC_SHIFT).into());
+        m.set_masked(dst, nw_dst.into(), prefix(wildcards >> NW_DST_SHIFT).into());
+    }
     if counts(NW_PROTO) {
         m.set(protocol, proto.into());
     }
-    if dl_type != 0x0800 {
+    if !matches!(dl_type, IPV4 | IPV6) {
         return Ok(m);
     }
     if counts(NW_TOS) {
         m.set(FieldId::NwTos, (tos & 0xfc).into());
     }
-    if let Some((src, dst)) = ports(counts(NW_PROTO).then_some(proto)) {
+    if let Some((src, dst)) = ports(dl_type, counts(NW_PROTO).then_some(proto)) {
         if counts(TP_SRC) {
             m.set(src, tp_src.into());
         }
@@ -85,9 +92,10 @@ pub(crate) fn read(r: &mut Reader<'_>) -> Result<FlowMatch> {
 }
 
 /// The fields that `tp_src` and `tp_dst` stand for.
-fn ports(proto: Option<u8>) -> Option<(FieldId, FieldId)> {
+fn ports(dl_type: u16, proto: Option<u8>) -> Option<(FieldId, FieldId)> {
     Some(match proto? {
-        1 => (FieldId::IcmpType, FieldId::IcmpCode),
+        1 if dl_type == IPV4 => (FieldId::IcmpType, FieldId::IcmpCode),
+        58 if dl_type == IPV6 => (FieldId::Icmpv6Type, FieldId::Icmpv6Code),
         6 => (FieldId::TcpSrc, FieldId::TcpDst),
         17 => (FieldId::UdpSrc, FieldId::UdpDst),
         132 => (FieldId::SctpSrc, FieldId::SctpDst),
@@ -133,14 +141,16 @@ pub(crate) fn put(out: &mut Out, m: &FlowMatch) {
     let (dl_src, dl_dst) = (take(DL_SRC, FieldId::EthSrc), take(DL_DST, FieldId::EthDst));
     let dl_type = take(DL_TYPE, FieldId::EthType);
     let arp = matches!(dl_type, 0x0806 | 0x8035);
-    let ipv4 = dl_type == 0x0800;
-    let tos = if ipv4 { take(NW_TOS, FieldId::NwTos) } else { 0 };
-    let proto = match (ipv4, arp) {
+    let ipv4 = dl_type == u128::from(IPV4);
+    let ip = ipv4 || dl_type == u128::from(IPV6);
+    let tos = if ip { take(NW_TOS, FieldId::NwTos) } else { 0 };
+    let proto = match (ip, arp) {
         (true, _) => take(NW_PROTO, FieldId::NwProto),
         (_, true) => take(NW_PROTO, FieldId::ArpOp),
         _ => 0,
     };
-    let l4 = if ipv4 { ports(u8::try_from(proto).ok()) } else { None };
+    let kind = if ipv4 { IPV4 } else { IPV6 };
+    let l4 = if ip { ports(kind, u8::try_from(proto).ok()) } else { None };
     let (tp_src, tp_dst) = l4.map_or((0, 0), |(src, dst)| (take(TP_SRC, src), take(TP_DST, dst)));
     let (vlan, pcp, vlan_bits) = vlan(m);
     wildcards &= !vlan_bits;
@@ -190,4 +200,30 @@ fn wild(mask: u128) -> u32 {
     let mask = u32::try_from(mask).unwrap_or(0);
     let wild = mask.trailing_zeros();
     if prefix(wild) == mask { wild } else { 32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Out, can_say, put, read};
+    use crate::wire::reader::Reader;
+    use netloom_flow::{FieldId, FlowMatch};
+
+    #[test]
+    fn ports_and_protocol_count_with_ipv6_as_well_its_addresses_cannot_be_said() {
+        for (proto, src) in [(6, FieldId::TcpSrc), (17, FieldId::UdpSrc), (58, FieldId::Icmpv6Type)] {
+            let mut m = FlowMatch::any();
+            m.set(FieldId::EthType, 0x86dd);
+            m.set(FieldId::NwProto, proto);
+            m.set(FieldId::NwTos, 0x20);
+            m.set(src, 77);
+            let mut bytes = Out::new();
+            put(&mut bytes, &m);
+            assert_eq!(bytes[22..26], [0x86, 0xdd, 0x20, u8::try_from(proto).unwrap()]);
+            assert_eq!(bytes[36..38], [0, 77]);
+            assert_eq!(read(&mut Reader::new(&bytes, crate::OfError::BmcBadLen)).unwrap(), m);
+            assert!(can_say(&m));
+            m.set(FieldId::Ipv6Src, 1);
+            assert!(!can_say(&m));
+        }
+    }
 }
