@@ -191,9 +191,10 @@ fn failures(text: &mut String, run: &Kept) {
 /// What was wrong, without values, which differ from run to run.
 fn message(case: &Outcome) -> &str {
     let what = case.detail.lines().next().unwrap_or_default();
-    let end = ["incorrect packet", "incorrect flows", "throughput", "incorrect packet-in"]
-        .into_iter()
-        .find_map(|words| what.find(words).map(|at| at + words.len()));
+    let end =
+        ["incorrect packet", "incorrect flows", "incorrect meters", "throughput", "incorrect packet-in"]
+            .into_iter()
+            .find_map(|words| what.find(words).map(|at| at + words.len()));
     what.get(..end.unwrap_or(what.len())).unwrap_or(what)
 }
 
