@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
                 let score = Score::of(set, outcomes, &skips);
                 report::print(peer, set, which, &score);
                 if peer == Peer::Netloom {
-                    failed += score.failed().count();
+                    failed += score.unexpected().count();
                 }
                 if !args.quick && args.filter.is_empty() {
                     report::keep(peer, set, which, args.seconds, &score)?;

@@ -48,7 +48,7 @@ impl Outcome {
 pub(super) struct Counts {
     pub(super) passed: usize,
     pub(super) failed: usize,
-    /// Failed as conformance/skips.toml says.
+    /// Failed, and wrong themselves as conformance/skips.toml says.
     pub(super) skipped: usize,
 }
 
@@ -58,20 +58,27 @@ impl Counts {
     }
 }
 
-/// All cases of a run, each with the reason for which it may fail.
+/// Who is wrong if a case fails that conformance/skips.toml names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Case,
+    Netloom,
+}
+
+/// All cases of a run.
 #[derive(Debug)]
 pub(super) struct Score {
-    cases: Vec<(Outcome, Option<String>)>,
+    cases: Vec<(Outcome, Option<Wrong>)>,
 }
 
 impl Score {
     pub(super) fn of(set: Set, outcomes: Vec<Outcome>, skips: &[Skip]) -> Self {
-        let reason = |case: &Outcome| skips.iter().find(|skip| skip.covers(set, case));
         let cases = outcomes
             .into_iter()
             .map(|case| {
-                let reason = reason(&case).map(|skip| skip.reason.clone());
-                (case, reason)
+                let named = skips.iter().find(|skip| skip.covers(set, &case));
+                let wrong = named.map(|skip| if skip.is_failure { Wrong::Netloom } else { Wrong::Case });
+                (case, wrong)
             })
             .collect();
         Self { cases }
@@ -81,25 +88,31 @@ impl Score {
         self.cases.iter().map(|(case, _)| case)
     }
 
-    /// Those that failed and may not.
+    /// Those that failed, and are not wrong themselves.
     pub(super) fn failed(&self) -> impl Iterator<Item = &Outcome> {
-        self.cases.iter().filter(|(case, reason)| !case.passed && reason.is_none()).map(|(case, _)| case)
+        let failed = |(case, wrong): &&(Outcome, Option<Wrong>)| !case.passed && *wrong != Some(Wrong::Case);
+        self.cases.iter().filter(failed).map(|(case, _)| case)
     }
 
-    /// Those that passed although a reason why they cannot is given.
+    /// Those of them that nobody knew of.
+    pub(super) fn unexpected(&self) -> impl Iterator<Item = &Outcome> {
+        self.cases.iter().filter(|(case, wrong)| !case.passed && wrong.is_none()).map(|(case, _)| case)
+    }
+
+    /// Those that passed although it is said that they do not.
     pub(super) fn surprising(&self) -> impl Iterator<Item = &Outcome> {
-        self.cases.iter().filter(|(case, reason)| case.passed && reason.is_some()).map(|(case, _)| case)
+        self.cases.iter().filter(|(case, wrong)| case.passed && wrong.is_some()).map(|(case, _)| case)
     }
 
     /// By group.
     pub(super) fn counts(&self) -> BTreeMap<&str, Counts> {
         let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
-        for (case, reason) in &self.cases {
+        for (case, wrong) in &self.cases {
             let group = counts.entry(case.group()).or_default();
-            match (case.passed, reason) {
+            match (case.passed, wrong) {
                 (true, _) => group.passed += 1,
-                (false, None) => group.failed += 1,
-                (false, Some(_)) => group.skipped += 1,
+                (false, Some(Wrong::Case)) => group.skipped += 1,
+                (false, Some(Wrong::Netloom) | None) => group.failed += 1,
             }
         }
         counts
