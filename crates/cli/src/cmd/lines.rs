@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::exit::Failure;
-use crate::terminal;
+use netloom_api::{Command, TableChange};
+
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, Format};
+use crate::{terminal, which};
 
 /// One or several lines in the syntax of `ovs-ofctl`.
 #[derive(Debug, clap::Args)]
@@ -39,6 +42,36 @@ impl Lines {
             )));
         }
         Ok(lines)
+    }
+}
+
+/// A change of a switch's groups, or of its meters.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Change {
+    /// The switch
+    switch: String,
+    #[command(flatten)]
+    lines: Lines,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Change {
+    /// Asks for it; `what` is what a line is called. Nothing given means all where lines are removed.
+    pub(crate) fn run(
+        self,
+        lab: Option<&str>,
+        what: &str,
+        change: TableChange,
+        command: impl FnOnce(String, Vec<String>) -> Command,
+    ) -> Outcome {
+        let lines = if change == TableChange::Rm { self.lines.read()? } else { self.lines.some(what)? };
+        let text = only(&lines);
+        let reply = which::client(lab)?.ask(&command(self.switch, lines)).map_err(|error| {
+            let failure = Failure::from(error);
+            text.iter().fold(failure, |failure, text| failure.in_text(what, text))
+        })?;
+        output::reply(&reply, self.format)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use netloom_api::{Command, TableChange};
 
-use crate::cmd::lines::{Lines, only};
-use crate::exit::{Failure, Outcome};
+use crate::cmd::lines::Change;
+use crate::exit::Outcome;
 use crate::output::{self, Format};
 use crate::which;
 
@@ -36,16 +36,6 @@ enum Verb {
     Rm(Change),
 }
 
-#[derive(Debug, clap::Args)]
-struct Change {
-    /// The switch
-    switch: String,
-    #[command(flatten)]
-    lines: Lines,
-    #[command(flatten)]
-    format: Format,
-}
-
 impl Meter {
     pub(crate) fn run(self, lab: Option<&str>) -> Outcome {
         let (change, what) = match self.verb {
@@ -57,14 +47,6 @@ impl Meter {
             Verb::Mod(change) => (change, TableChange::Mod),
             Verb::Rm(change) => (change, TableChange::Rm),
         };
-        let Change { switch, lines, format } = change;
-        let meters = if what == TableChange::Rm { lines.read()? } else { lines.some("meter")? };
-        let text = only(&meters);
-        let command = Command::Meters { switch, change: what, meters };
-        let reply = which::client(lab)?.ask(&command).map_err(|error| {
-            let failure = Failure::from(error);
-            text.iter().fold(failure, |failure, text| failure.in_text("flow", text))
-        })?;
-        output::reply(&reply, format)
+        change.run(lab, "meter", what, |switch, meters| Command::Meters { switch, change: what, meters })
     }
 }

@@ -61,6 +61,7 @@ fn a_capture_holds_every_packet_that_passes() {
                 .all(|(_, file)| std::fs::metadata(place.path(file)).is_ok_and(|meta| meta.len() >= 1_300))
                 .then_some(())
         });
+        // One packet too many would come now: that none does can only be waited for.
         std::thread::sleep(std::time::Duration::from_millis(200));
         for child in running {
             let done = interrupt(child);

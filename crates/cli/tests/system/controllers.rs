@@ -365,6 +365,7 @@ fn a_switch_on_its_own_learns_or_stands_still_as_it_is_told() {
             std::fs::remove_file(&path).unwrap();
             let flows = || place.ok("flow ls s1 -a");
             if mode == "secure" {
+                // Longer than a bridge on its own takes to learn: that nothing changes can only be waited for.
                 std::thread::sleep(Duration::from_secs(3));
                 assert!(flows().contains("priority=5"), "secure: all stays");
             } else {

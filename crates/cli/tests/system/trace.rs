@@ -133,6 +133,7 @@ fn a_real_packet_is_caught_and_goes_its_way() {
         place.up(LAB);
         place.ok("ping h1 h2 -4");
         let ping = place.start("exec -T h1 -- ping -i 0.02 -c 150 10.0.0.2");
+        // In the middle of the pings, when their flows are cached, not before them.
         std::thread::sleep(Duration::from_millis(200));
         for words in [
             &["trace", "--live", "h1", "h2", "--timeout", "2s"][..],

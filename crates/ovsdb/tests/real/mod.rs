@@ -87,6 +87,7 @@ impl Real {
             for _ in 0..500 {
                 match UnixStream::connect(&socket) {
                     Ok(stream) => return stream,
+                    // It does not listen yet, and says nothing when it does.
                     Err(_) => std::thread::sleep(Duration::from_millis(10)),
                 }
             }
