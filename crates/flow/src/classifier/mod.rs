@@ -18,6 +18,7 @@
 //! Source: Srinivasan, Suri, Varghese, "Packet classification using tuple space search", 1999; Pfaff et al.,
 //! "The design and implementation of Open vSwitch", NSDI 2015, §5.
 
+mod crown;
 mod hash;
 mod index;
 mod prefixes;

@@ -94,8 +94,7 @@ impl<'a> Prefixes<'a> {
                 continue;
             }
             let field = id.field();
-            let found = self.found[i]
-                .get_or_insert_with(|| self.tries.0[i].lookup(left_aligned(i, &key.0), field.width));
+            let found = self.found[i].get_or_insert_with(|| self.tries.0[i].lookup(left_aligned(i, &key.0)));
             if !found.has(lengths[i]) {
                 let bits = !(u128::MAX.checked_shr(u32::from(found.looked_at)).unwrap_or(0));
                 let bits = bits >> (128 - field.width);
