@@ -33,7 +33,7 @@ mod translation;
 mod upcall;
 pub mod word;
 
-pub use action::{Action, Controller, Operand, Spelling, Subfield};
+pub use action::{Action, ActionList, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
 pub use dp_action::{Branch, CopyTtl, DpAction, MeterRef, WordSet};
 pub use drop::DropReason;

@@ -12,7 +12,8 @@ use crate::config::{Loops, Uuid};
 use crate::events::{Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
 use crate::model::{
-    Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules, Versions,
+    ActionLists, Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules,
+    Versions,
 };
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
@@ -54,6 +55,7 @@ pub struct Switch {
     pub(crate) outbox: Outbox,
     pub(crate) journal: Journal,
     pub(crate) frozen: FrozenStates,
+    pub(crate) action_lists: ActionLists,
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
@@ -83,6 +85,7 @@ impl Switch {
             outbox: Outbox::default(),
             journal: Journal::default(),
             frozen: FrozenStates::new(settings.seed),
+            action_lists: ActionLists::new(settings.seed),
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),

@@ -68,6 +68,11 @@ impl Crown {
         }
     }
 
+    /// How many rules have a prefix of `len` bits, at most the stride.
+    pub(super) fn rules(&self, value: u128, len: u8) -> u32 {
+        self.rules.get(self.node(value, len)).copied().unwrap_or(0)
+    }
+
     /// Adds rules with a prefix of `len` bits, at most the stride.
     pub(super) fn add(&mut self, value: u128, len: u8, rules: u32) {
         let node = self.node(value, len);
@@ -138,7 +143,7 @@ impl Crown {
         let mut lengths = 0;
         for len in 1..=looked_at {
             let has_any = self.depths[usize::from(len)] > 0;
-            if has_any && self.rules.get(self.node(value, len)).is_some_and(|rules| *rules > 0) {
+            if has_any && self.rules(value, len) > 0 {
                 lengths |= 1 << (len - 1);
             }
         }

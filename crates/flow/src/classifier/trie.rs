@@ -12,6 +12,7 @@
 //! ```
 
 use super::crown::Crown;
+use super::room::make_room;
 
 /// A prefix, left-aligned in 128 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,17 @@ impl Trie {
             self.make_crown();
         }
         self.add_rules(value, len, 1);
+    }
+
+    /// Asks for the memory that adding or removing a prefix is going to need. Several tries wait for it at once, then, and
+    /// not one after the other.
+    pub(super) fn touch(&self, value: u128, len: u8) -> u64 {
+        let Some(crown) = &self.crown else { return 0 };
+        if len <= crown.stride() {
+            return crown.rules(value, len).into();
+        }
+        let root = crown.root(crown.leaf(value));
+        self.nodes.get(root as usize).map_or(0, |node| node.bits)
     }
 
     fn add_rules(&mut self, value: u128, len: u8, rules: u32) {
@@ -315,6 +327,7 @@ impl Trie {
                 at
             }
             None => {
+                make_room(&mut self.nodes);
                 self.nodes.push(node);
                 u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
             }

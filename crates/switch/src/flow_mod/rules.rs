@@ -20,7 +20,7 @@ impl Switch {
         origin: Arc<Origin>,
         now: Nanos,
     ) -> Option<RuleState> {
-        compact(&mut flow);
+        self.compact(&mut flow);
         let bridge = self.bridges.get_mut(id)?;
         let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
@@ -46,7 +46,7 @@ impl Switch {
     /// Gives a rule another flow with the same match and priority; its counters stay.
     pub(crate) fn replace(&mut self, rule: &Rule, mut flow: FlowText, origin: Arc<Origin>, now: Nanos) {
         let Rule { id, bridge, .. } = *rule;
-        compact(&mut flow);
+        self.compact(&mut flow);
         if let Some(state) = self.rules.get(id) {
             self.journal.note(|| Undo::Changed(state.clone()));
         }
@@ -134,10 +134,10 @@ impl Switch {
             self.due.push(Reverse((date, id)));
         }
     }
-}
 
-/// What a rule keeps for as long as it lives takes no more room than it needs.
-fn compact(flow: &mut FlowText) {
-    flow.matches.share();
-    flow.actions.shrink_to_fit();
+    /// What a rule keeps for as long as it lives takes no more room than it needs.
+    fn compact(&mut self, flow: &mut FlowText) {
+        flow.matches.share();
+        self.action_lists.intern(&mut flow.actions);
+    }
 }

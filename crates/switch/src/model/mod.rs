@@ -3,6 +3,7 @@
 //! Plain data with the operations that keep each part consistent. Who may see a change, and which cached flows
 //! it concerns, is decided one level up.
 
+mod action_lists;
 mod bridge;
 mod change_log;
 mod control;
@@ -19,6 +20,7 @@ mod uses;
 mod versions;
 mod vlan;
 
+pub(crate) use action_lists::ActionLists;
 pub(crate) use bridge::{Bridge, Bridges};
 pub(crate) use change_log::ChangeLog;
 pub(crate) use control::Fragments;
