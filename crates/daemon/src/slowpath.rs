@@ -161,6 +161,11 @@ impl Tracked {
         }
     }
 
+    /// Whether a worker waits for the model.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
+    }
+
     /// Has a translation's hits credited from now on.
     pub(crate) fn add(&self, translation: Arc<Translation>) {
         let mut count = 0;

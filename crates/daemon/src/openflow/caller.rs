@@ -67,7 +67,7 @@ impl Peer for Caller {
                 let key = self.terms.key.clone();
                 self.id = Some(self.hub.join(self.terms.bridge, connection, self.inbox.clone(), key));
             }
-            (Event::Message(request, message), Some(id)) => self.hub.handle(id, session, &request, message),
+            (Event::Message(request, message), Some(id)) => self.hub.handle(id, session, request, message),
             // Refusals are answered by the session.
             _ => {}
         }

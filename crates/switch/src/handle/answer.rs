@@ -47,6 +47,17 @@ pub struct Handled {
 }
 
 impl Handled {
+    /// Whether nothing came of it that anybody must do something about.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.answers.is_empty()
+            && self.injections.is_empty()
+            && self.commit.is_none()
+            && self.flushes.is_empty()
+            && self.spent.is_none()
+            && !self.demotes_others
+    }
+
     pub(super) fn reply(&mut self, message: Message) {
         self.answers.push(Answer::Reply(message));
     }
