@@ -60,6 +60,20 @@ pub enum DpAction {
     },
     /// Pop the backbone header: all up to the end of the service tag.
     PopPbb,
+    /// Push an Ethernet header without addresses in front of everything.
+    PushEth {
+        /// Its Ethernet type.
+        ethertype: u16,
+    },
+    /// Pop the outermost Ethernet header, behind which there is another one.
+    PopEth,
+    /// Push a Network Service Header, given in bytes, behind Ethernet. The Ethernet type becomes 0x894f.
+    PushNsh(Box<[u8]>),
+    /// Pop the Network Service Header behind Ethernet.
+    PopNsh {
+        /// What the Ethernet type becomes.
+        ethertype: u16,
+    },
     /// Copy the TTL between the only MPLS header and the IP header behind it.
     CopyTtl(CopyTtl),
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.

@@ -91,6 +91,8 @@ reasons! {
     FragmentFull = "too many fragments waiting",
     /// The switch was told to drop fragments.
     FragmentPolicy = "fragments are dropped by configuration",
+    /// A packet without an Ethernet header was to leave by a port, or its headers do not allow an `encap` or `decap`.
+    PacketType = "packet type does not allow it",
     /// Too many lookups for one packet: it goes round in circles.
     HopLimit = "hop limit",
 }

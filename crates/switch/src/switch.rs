@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use netloom_flow::{
     Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, RuleId, Translation,
-    Upcall, extract,
+    Upcall, extract, word,
 };
 
 use crate::config::{Loops, Uuid};
@@ -119,6 +119,18 @@ impl Switch {
         actions: &[Action],
         packet: &[u8],
     ) -> Option<Translation> {
+        self.packet_out_as(bridge, in_port, actions, packet, 0)
+    }
+
+    /// The same for a packet of some type, with an Ethernet header that its type does not know of.
+    pub(crate) fn packet_out_as(
+        &self,
+        bridge: BridgeId,
+        in_port: OfPort,
+        actions: &[Action],
+        packet: &[u8],
+        packet_type: u32,
+    ) -> Option<Translation> {
         let bridge = self.bridges.get(bridge)?;
         let headers = netloom_packet::parse(packet).ok()?;
         let tenant_of = |number: OfPort| bridge.port(number)?.tenant;
@@ -134,7 +146,8 @@ impl Switch {
             tenant,
             ..PacketMeta::default()
         };
-        let key = extract(packet, &headers, &meta);
+        let mut key = extract(packet, &headers, &meta);
+        key.0[word::TENANT] |= u64::from(packet_type);
         Some(Translator::translate_out(self, bridge, in_port, actions, &key, &mut Silent))
     }
 

@@ -174,7 +174,7 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
     let nowhere = net.switch.flow_mod(BridgeId(9), FlowMod::default(), Origin::Command, net.now);
     assert!(matches!(nowhere, Err(FlowError::NoBridge(_))));
     let before = net.switch.flows("s1", "").unwrap();
-    let flow = FlowText { actions: vec![Action::DecNshTtl].into(), ..FlowText::default() };
+    let flow = FlowText { actions: vec![Action::Group(9)].into(), ..FlowText::default() };
     assert!(net.ask(FlowMod { flags: FlowFlags::default(), ..FlowMod::add(flow) }).is_err());
     assert_eq!(net.switch.flows("s1", "").unwrap(), before);
 }

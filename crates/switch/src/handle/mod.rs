@@ -6,6 +6,7 @@
 
 mod answer;
 mod asynchronous;
+mod bare;
 mod bundle;
 mod commit;
 mod config;

@@ -17,6 +17,7 @@ mod branch;
 mod commit;
 mod conntrack;
 mod copy;
+mod encap;
 mod flow;
 mod fragment;
 mod frame;
@@ -44,6 +45,7 @@ use netloom_flow::{
 
 use self::action_set::UNSET;
 use self::branch::Open;
+pub(crate) use self::encap::has_room;
 use self::flow::{Flow, tag_bytes, unwildcard};
 pub(crate) use self::frame::Place;
 use self::frame::{Actions, Frame};

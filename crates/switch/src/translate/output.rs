@@ -12,6 +12,7 @@ impl<'a> Translator<'a> {
     pub(super) fn output(&mut self, visiting: &mut Visiting<'a>, number: OfPort, place: Place) {
         let in_port = visiting.flow.in_port();
         match number {
+            OfPort::NORMAL if visiting.flow.is_bare() => self.drop(visiting, DropReason::PacketType, number),
             OfPort::NORMAL => self.normal(visiting),
             OfPort::FLOOD | OfPort::ALL => self.everywhere(visiting, number == OfPort::FLOOD),
             OfPort::IN_PORT => self.send_by(visiting, in_port),
@@ -82,6 +83,9 @@ impl<'a> Translator<'a> {
         }
         if !port.config.sends() {
             return self.drop(visiting, DropReason::PortConfig, port.number);
+        }
+        if visiting.flow.is_bare() {
+            return self.drop(visiting, DropReason::PacketType, port.number);
         }
         visiting.settled = true;
         match self.far_end(visiting, port) {
