@@ -180,7 +180,7 @@ fn a_controller_sends_bare_packets() {
     metadata.set(FieldId::InPortOxm, 1);
     let mut out = |kind: u128| {
         metadata.set(FieldId::PacketType, kind);
-        let actions = netloom_flow::parse_flow("actions=encap(ethernet),output:2").unwrap().actions;
+        let actions = netloom_flow::parse_flow("actions=encap(ethernet),output:2").unwrap().actions.to_vec();
         let packet = vec![0x45; 20];
         let request = PacketOut { buffer: None, metadata: metadata.clone(), actions, packet };
         let bridge = net.bridge();
