@@ -1,19 +1,18 @@
 //! The facade: all bridges of a lab and everything that can be asked of them.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use netloom_flow::{
-    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, RuleId, Translation,
-    Upcall, extract, word,
+    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, Translation, Upcall,
+    extract, word,
 };
 
 use crate::config::{Loops, Uuid};
 use crate::events::{Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
 use crate::model::{
-    ActionLists, Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules,
-    Versions,
+    ActionLists, Bridge, Bridges, ChangeLog, Directory, Due, FrozenStates, LinkState, Owners, Peer, Port,
+    Rules, Versions,
 };
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
@@ -50,7 +49,7 @@ pub struct Switch {
     pub(crate) dp_ports: BTreeMap<PortId, (BridgeId, OfPort)>,
     pub(crate) rules: Rules,
     /// For each rule with a timeout one date, not later than its end.
-    pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
+    pub(crate) due: Due<Nanos>,
     pub(crate) log: ChangeLog,
     pub(crate) outbox: Outbox,
     pub(crate) journal: Journal,
@@ -80,7 +79,7 @@ impl Switch {
             uuids: BTreeMap::new(),
             dp_ports: BTreeMap::new(),
             rules: Rules::default(),
-            due: BinaryHeap::new(),
+            due: Due::default(),
             log: ChangeLog::default(),
             outbox: Outbox::default(),
             journal: Journal::default(),
@@ -271,7 +270,13 @@ impl Switch {
 
     /// Forgets MAC entries and flows whose time has come. Pull all hits first: they keep both alive.
     pub fn tick(&mut self, now: Nanos) {
-        let mut is_changed = self.expire_rules(now);
+        self.tick_some(now, usize::MAX);
+    }
+
+    /// The same, of flows at most so many; whether more are to go. A million may end at one moment: nobody is to wait for
+    /// all of them.
+    pub fn tick_some(&mut self, now: Nanos, most: usize) -> bool {
+        let (mut is_changed, more) = self.expire_rules(now, most);
         let versions = &mut self.versions;
         for bridge in self.bridges.values_mut() {
             let id = bridge.id;
@@ -283,13 +288,14 @@ impl Switch {
         if is_changed {
             self.advance();
         }
+        more
     }
 
     /// When [`Self::tick`] has something to do next.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         let macs = self.bridges.values().filter_map(|bridge| bridge.macs.deadline());
-        macs.chain(self.due.peek().map(|Reverse((date, _))| *date)).min()
+        macs.chain(self.due.peek().map(|(date, _)| date)).min()
     }
 
     pub(crate) fn bridge_named(&self, name: &str) -> Option<&Bridge> {

@@ -34,6 +34,11 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
+    /// Its place among those that may be evicted: importance and end. Without an end it has none.
+    pub(crate) fn place(&self) -> Option<(u16, Nanos)> {
+        self.expires().map(|(date, _)| (self.rule.flow.importance, date))
+    }
+
     /// When it goes and why, as far as is known now.
     pub(crate) fn expires(&self) -> Option<(Nanos, Removed)> {
         let flow = &self.rule.flow;
@@ -54,6 +59,7 @@ impl RuleState {
 pub(crate) struct Rules {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    len: usize,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +99,13 @@ impl Rules {
             modified: now,
         };
         place.state = Some(state);
+        self.len += 1;
         rule
+    }
+
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn get(&self, id: RuleId) -> Option<&RuleState> {
@@ -109,6 +121,7 @@ impl Rules {
         let id = state.rule.id;
         if let Some(slot) = self.slots.get_mut(slot_of(id)) {
             slot.generation = generation_of(id);
+            self.len += usize::from(slot.state.is_none());
             slot.state = Some(state);
         }
     }
@@ -116,6 +129,7 @@ impl Rules {
     pub(crate) fn remove(&mut self, id: RuleId) -> Option<RuleState> {
         let slot = self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?;
         let state = slot.state.take()?;
+        self.len -= 1;
         self.free.push(u32::try_from(slot_of(id)).unwrap_or(u32::MAX));
         Some(state)
     }
