@@ -9,7 +9,7 @@ use netloom_flow::{
 };
 
 use crate::config::{Loops, Uuid};
-use crate::events::{Notice, Outbox, PortStatusReason};
+use crate::events::{Author, Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
 use crate::model::{
     Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules, Versions,
@@ -52,6 +52,8 @@ pub struct Switch {
     pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
     pub(crate) log: ChangeLog,
     pub(crate) outbox: Outbox,
+    /// Whose request is being carried out.
+    pub(crate) author: Option<Author>,
     pub(crate) journal: Journal,
     pub(crate) frozen: FrozenStates,
     pub(crate) versions: Versions,
@@ -81,6 +83,7 @@ impl Switch {
             due: BinaryHeap::new(),
             log: ChangeLog::default(),
             outbox: Outbox::default(),
+            author: None,
             journal: Journal::default(),
             frozen: FrozenStates::new(settings.seed),
             versions: Versions::new(settings.seed),
