@@ -8,7 +8,7 @@ use netloom_flow::{
 };
 
 use crate::config::{Loops, Uuid};
-use crate::events::{Notice, Outbox, PortStatusReason};
+use crate::events::{Author, Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
 use crate::model::{
     ActionLists, Bridge, Bridges, ChangeLog, Directory, Due, FrozenStates, LinkState, Owners, Peer, Port,
@@ -52,6 +52,8 @@ pub struct Switch {
     pub(crate) due: Due<Nanos>,
     pub(crate) log: ChangeLog,
     pub(crate) outbox: Outbox,
+    /// Whose request is being carried out.
+    pub(crate) author: Option<Author>,
     pub(crate) journal: Journal,
     pub(crate) frozen: FrozenStates,
     pub(crate) action_lists: ActionLists,
@@ -82,6 +84,7 @@ impl Switch {
             due: Due::default(),
             log: ChangeLog::default(),
             outbox: Outbox::default(),
+            author: None,
             journal: Journal::default(),
             frozen: FrozenStates::new(settings.seed),
             action_lists: ActionLists::new(settings.seed),

@@ -9,9 +9,9 @@ use netloom_flow::{BridgeId, PortId};
 use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Event, Request, Session};
 use netloom_openflow::{Message, Versions};
-use netloom_switch::{Answer, Connection, Control, Injection, PortTraffic, Switch};
+use netloom_switch::{Answer, Connection, Control, Injection, Notice, PortTraffic, Switch};
+use netloom_transport::Inbox;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::Sender;
 
 use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
@@ -36,6 +36,8 @@ pub(crate) struct Hub {
     injected: AtomicUsize,
 }
 
+/// Bytes of what is told at once of flows that are watched, roughly.
+const UPDATES: usize = 16 << 10;
 /// Most packets of packet-outs that are not waited for.
 const INJECTED: usize = 64;
 
@@ -48,7 +50,7 @@ struct Member {
     bridge: BridgeId,
     connection: Connection,
     /// What it is told unasked; what finds no room is not told, and counted.
-    inbox: Sender<Message>,
+    inbox: Inbox,
     dropped: AtomicU64,
     /// Which controller it is.
     key: Option<Key>,
@@ -56,8 +58,19 @@ struct Member {
 
 impl Member {
     fn tell(&self, message: Message) {
-        if self.inbox.try_send(message).is_err() {
+        if !self.inbox.put(message) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells all it is to be told of flows it watches: what is answered afterwards stands behind it.
+    fn tell_updates(&mut self, session: &mut Session) {
+        while let Some(updates) = self.connection.updates(usize::MAX) {
+            // What the agreed version cannot say is not said.
+            let _ = session.send(&updates);
+        }
+        if self.connection.has_updates() {
+            self.inbox.nudge();
         }
     }
 }
@@ -161,7 +174,7 @@ impl Hub {
         &self,
         bridge: BridgeId,
         connection: Connection,
-        inbox: Sender<Message>,
+        inbox: Inbox,
         key: Option<Key>,
     ) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -175,6 +188,7 @@ impl Hub {
         if let Some(key) = &key {
             self.controllers().handle_up(key, slowpath::now());
         }
+        let connection = connection.numbered(id);
         members.insert(id, Member { bridge, connection, inbox, dropped: AtomicU64::new(0), key });
         control(&mut model, &members, bridge);
         self.joined.notify_one();
@@ -214,6 +228,7 @@ impl Hub {
             self.controllers().handle_message(key, &message);
             self.watch();
         }
+        member.connection.begin(request.xid);
         let mut model = slowpath::write(&self.switch);
         let (bridge, counts, now) = (member.bridge, |port| self.traffic(port), slowpath::now());
         let is_row = is_in_row(&message);
@@ -243,8 +258,9 @@ impl Hub {
         }
         control(&mut model, &members, bridge);
         // What it did itself is told before it is answered: a barrier stands behind everything.
-        notify(&mut model, &members, Some((id, &mut *session)));
+        notify(&mut model, &mut members, Some((id, &mut *session)));
         drop(model);
+        members.get_mut(&id).into_iter().for_each(|member| member.tell_updates(session));
         drop(members);
         for filter in &handled.flushes {
             self.tracker.flush(filter);
@@ -261,7 +277,23 @@ impl Hub {
         let mut members = self.members();
         let now = slowpath::now();
         members.values_mut().for_each(|member| member.connection.tick(now));
-        notify(&mut slowpath::write(&self.switch), &members, None);
+        notify(&mut slowpath::write(&self.switch), &mut members, None);
+    }
+
+    /// Puts what a connection is to be told of flows it watches into its session, a little of it, and says whether
+    /// there is more. Everything before has been read by the peer.
+    pub(super) fn tell(&self, id: u64, session: &mut Session) -> bool {
+        let mut members = self.members();
+        let Some(Member { connection, .. }) = members.get_mut(&id) else { return false };
+        let Some(updates) = connection.updates(UPDATES) else {
+            if connection.has_updates() {
+                slowpath::read(&self.switch).resume_monitors(connection);
+            }
+            return connection.has_updates();
+        };
+        // What the agreed version cannot say is not said.
+        let _ = session.send(&updates);
+        connection.has_updates()
     }
 
     /// Hands on the packets that wait.
@@ -343,16 +375,19 @@ fn next_in_row(session: &mut Session, model: &Switch, bridge: BridgeId) -> Optio
 /// Says to the model what all connections of a bridge together want.
 fn control(model: &mut Switch, members: &Members, bridge: BridgeId) {
     let mut sum = Control::default();
+    let mut is_watched = false;
     for member in members.values().filter(|member| member.bridge == bridge) {
+        is_watched |= member.connection.is_watching();
         let wanted = member.connection.control();
         sum.miss |= wanted.miss;
         sum.invalid_ttl |= wanted.invalid_ttl;
     }
     model.set_control(bridge, sum);
+    model.set_watched(bridge, is_watched);
 }
 
 /// Tells events: to `me` at once, to the others by their inbox.
-fn notify(model: &mut Switch, members: &Members, mut me: Option<(u64, &mut Session)>) {
+fn notify(model: &mut Switch, members: &mut Members, mut me: Option<(u64, &mut Session)>) {
     let events = model.take_events();
     if events.is_empty() {
         return;
@@ -370,6 +405,18 @@ fn notify(model: &mut Switch, members: &Members, mut me: Option<(u64, &mut Sessi
                 // What the agreed version cannot say is not said.
                 Some((id, session)) if ids.get(at) == Some(id) => drop(session.send(&message)),
                 _ => told.get(at).into_iter().for_each(|member| member.tell(message.clone())),
+            }
+        }
+        let flows = || {
+            events.iter().filter_map(|(at, notice)| match notice {
+                Notice::Flow(changed) if *at == bridge => Some(changed),
+                _ => None,
+            })
+        };
+        for (id, member) in members.iter_mut().filter(|(_, member)| member.bridge == bridge) {
+            member.connection.watch(flows());
+            if member.connection.has_updates() && me.as_ref().is_none_or(|(mine, _)| mine != id) {
+                member.inbox.nudge();
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
 
 use crate::config::Origin;
-use crate::events::Removed;
+use crate::events::{Change, Removed};
 use crate::model::{Rule, RuleState, Table};
 use crate::switch::Switch;
 use crate::undo::Undo;
@@ -32,6 +32,7 @@ impl Switch {
             self.journal.note(|| Undo::Removed(old.clone()));
         }
         self.journal.note(|| Undo::Added(rule.id));
+        self.note_flow(&rule, Change::Added, old.as_ref().map(|old| &old.rule));
         old
     }
 
@@ -57,9 +58,11 @@ impl Switch {
         };
         table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
         self.log.push(bridge, new.flow.table, new.flow.matches.clone());
-        if let Some(state) = self.rules.get_mut(id) {
-            state.rule = new;
-            state.modified = now;
+        let Some(state) = self.rules.get_mut(id) else { return };
+        let old = std::mem::replace(&mut state.rule, Arc::clone(&new));
+        state.modified = now;
+        if (old.flow.cookie, &old.flow.actions) != (new.flow.cookie, &new.flow.actions) {
+            self.note_flow(&new, Change::Modified, Some(&old));
         }
         self.schedule(id);
     }
@@ -97,6 +100,7 @@ impl Switch {
         }
         self.log.push(bridge, flow.table, flow.matches.clone());
         self.outbox.removed(&state, reason, now);
+        self.note_flow(&state.rule, Change::Removed(reason), None);
         self.journal.note(|| Undo::Removed(state.clone()));
         self.forget_learned(&state.rule, now);
     }

@@ -23,6 +23,7 @@ impl Switch {
         request: msg::FlowMod,
         now: Nanos,
     ) -> Result<(), OfError> {
+        self.check_tlv(bridge, &request)?;
         let buffer = request.buffer;
         let actions = self.action_lists.share(&request.actions);
         let change = of_message(request, actions, connection.version);
@@ -152,18 +153,22 @@ fn stats_of(entry: &FlowEntry, connection: &Connection, now: Nanos) -> FlowStats
     }
 }
 
+pub(super) const fn removed_reason(reason: Removed) -> FlowRemovedReason {
+    match reason {
+        Removed::Idle => FlowRemovedReason::IdleTimeout,
+        Removed::Hard => FlowRemovedReason::HardTimeout,
+        Removed::Delete => FlowRemovedReason::Delete,
+        Removed::GroupDelete => FlowRemovedReason::GroupDelete,
+        Removed::MeterDelete => FlowRemovedReason::MeterDelete,
+        Removed::Eviction => FlowRemovedReason::Eviction,
+    }
+}
+
 impl Connection {
     /// A flow is gone: the message for this connection, if it wants one.
     #[must_use]
     pub fn flow_removed(&self, gone: &FlowRemoved) -> Option<Message> {
-        let reason = match gone.reason {
-            Removed::Idle => FlowRemovedReason::IdleTimeout,
-            Removed::Hard => FlowRemovedReason::HardTimeout,
-            Removed::Delete => FlowRemovedReason::Delete,
-            Removed::GroupDelete => FlowRemovedReason::GroupDelete,
-            Removed::MeterDelete => FlowRemovedReason::MeterDelete,
-            Removed::Eviction => FlowRemovedReason::Eviction,
-        };
+        let reason = removed_reason(gone.reason);
         let flow = &gone.rule.flow;
         self.wants_flow_removed(reason as u8).then(|| {
             Message::FlowRemoved(Box::new(msg::FlowRemoved {

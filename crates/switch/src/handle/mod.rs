@@ -18,6 +18,7 @@ mod flow;
 mod group;
 mod hits;
 mod meter;
+mod monitor;
 mod multipart;
 mod packet_in;
 mod packet_out;
@@ -25,7 +26,10 @@ mod port;
 mod resume;
 mod role;
 mod table;
+mod tlv;
+
+pub(crate) use tlv::Map as TlvMap;
 
 pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
 pub use commit::Commit;
-pub use connection::{Connection, Kind};
+pub use connection::{Connection, Held, Kind};

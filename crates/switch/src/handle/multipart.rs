@@ -14,7 +14,7 @@ impl Switch {
     pub(super) fn handle_multipart(
         &self,
         id: BridgeId,
-        connection: &Connection,
+        connection: &mut Connection,
         request: MultipartRequest,
         counts: &dyn PortCounts,
         now: Nanos,
@@ -30,7 +30,7 @@ impl Switch {
     fn multipart(
         &self,
         bridge: &Bridge,
-        connection: &Connection,
+        connection: &mut Connection,
         request: MultipartRequest,
         counts: &dyn PortCounts,
         now: Nanos,
@@ -72,7 +72,7 @@ impl Switch {
             }
             Request::TableDesc => Reply::TableDesc(self.table_descs(id)),
             Request::IpfixBridge | Request::IpfixFlow => return Err(OfError::NxstNotConfigured),
-            Request::FlowMonitor(_) => return Err(OfError::BrcBadStat),
+            Request::FlowMonitor(requests) => Reply::FlowMonitor(self.monitor(bridge, connection, requests)?),
             Request::Experimenter(..) => return Err(OfError::BrcBadVendor),
         })
     }
