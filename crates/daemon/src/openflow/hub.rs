@@ -9,7 +9,7 @@ use netloom_flow::{BridgeId, PortId};
 use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Request, Session};
 use netloom_openflow::{Message, Versions};
-use netloom_switch::{Answer, Connection, Control, Injection, PortTraffic, Switch};
+use netloom_switch::{Answer, Connection, Control, Injection, PortCounts, PortTraffic, QueueTraffic, Switch};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
@@ -211,8 +211,8 @@ impl Hub {
             self.watch();
         }
         let mut model = slowpath::write(&self.switch);
-        let (bridge, counts) = (member.bridge, |port| self.traffic(port));
-        let mut handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        let bridge = member.bridge;
+        let mut handled = model.handle(bridge, &mut member.connection, message, self, slowpath::now());
         while let Some(commit) = handled.commit.take() {
             drop(model);
             self.tracked.give_way();
@@ -286,6 +286,16 @@ impl Hub {
         }
     }
 
+    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PortCounts for Hub {
     fn traffic(&self, port: PortId) -> PortTraffic {
         let mut sum = PortTraffic::default();
         for port in self.counters.iter().filter_map(|counters| counters.port(port)) {
@@ -299,12 +309,16 @@ impl Hub {
         sum
     }
 
-    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self, port: PortId) -> BTreeMap<u32, QueueTraffic> {
+        let mut sums = BTreeMap::<u32, QueueTraffic>::new();
+        for (queue, read) in self.counters.iter().flat_map(|counters| counters.queues(port)) {
+            let sum =
+                sums.entry(queue).or_insert(QueueTraffic { since: read.since, ..QueueTraffic::default() });
+            sum.tx_packets += read.sent.packets;
+            sum.tx_bytes += read.sent.bytes;
+            sum.dropped += read.dropped.packets;
+        }
+        sums
     }
 }
 

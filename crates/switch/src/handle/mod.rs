@@ -21,10 +21,11 @@ mod multipart;
 mod packet_in;
 mod packet_out;
 mod port;
+mod queue;
 mod resume;
 mod role;
 mod table;
 
-pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic, QueueTraffic};
 pub use commit::Commit;
 pub use connection::{Connection, Kind};
