@@ -69,10 +69,10 @@ impl Worker {
     ) -> Option<Outbound> {
         loop {
             // parse
-            let (headers, wire) = self.parse(frame, at.port)?;
-            // receive: counted, captured
+            let (mut headers, mut wire) = self.parse(frame, at.port)?;
+            // receive: counted, captured, policed
             if at.recirc == RecircId(0) {
-                match self.wiring.receive(at.port, frame, wire)? {
+                match self.wiring.receive(at.port, frame, &mut headers, &mut wire)? {
                     Attach::Wire(port) => return Some(Outbound { port, headers, wire }),
                     Attach::Switch | Attach::Peer(_) => {}
                 }

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::link::{Link, Load};
 use crate::pool::Packet;
 use crate::port::{Attach, CaptureSink, Direction, OffloadCaps, Port, PortSpec, Way};
+use crate::qos::Policer;
 
 /// See the module.
 pub(crate) struct Station {
@@ -28,6 +29,8 @@ pub(crate) struct Station {
     pub(crate) dirty: bool,
     pub(crate) capture: Option<Box<dyn CaptureSink>>,
     pub(crate) counters: Arc<PortCounters>,
+    /// What may come in.
+    pub(crate) policer: Option<Box<Policer>>,
     /// The link directions that are or were shaped.
     pub(crate) to_switch: Option<Box<Link>>,
     pub(crate) from_switch: Option<Box<Link>>,
@@ -102,6 +105,7 @@ impl Station {
             dirty: false,
             capture: None,
             counters,
+            policer: None,
             to_switch: None,
             from_switch: None,
             watch: Watch::default(),

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DropReason, Epoch, Nanos, PortId};
 use netloom_packet::{parse, wire};
 
@@ -104,6 +105,8 @@ impl Worker {
             Change::AddPort(spec, driver) => self.add_port(&spec, driver),
             Change::RemovePort(port) => self.wiring.remove(port),
             Change::SetLink { port, direction, settings } => self.wiring.set_link(port, direction, settings),
+            Change::SetQos { port, qos } => self.wiring.set_qos(port, qos.as_deref()),
+            Change::SetPolicing { port, policing } => self.wiring.set_policing(port, policing),
             Change::SetPort { port, up } => {
                 if let Some(station) = self.wiring.station(port) {
                     station.up = up;
@@ -125,6 +128,7 @@ impl Worker {
             station.to_switch = old.to_switch.take();
             station.from_switch = old.from_switch.take();
             station.capture = old.capture.take();
+            station.policer = old.policer.take();
             if station.driver.is_none() {
                 station.driver = old.driver.take();
                 station.caps = old.caps;
@@ -182,7 +186,7 @@ impl Worker {
             let sound = headers.filter(|headers| frame.offload.check(frame.len(), headers).is_ok());
             let Some(headers) = sound else { return self.wiring.drop(port, DropReason::Malformed, 1) };
             let wire = wire(frame.len(), &headers, &frame.offload);
-            self.wiring.enter(port, Direction::ToSwitch, Load::Lent(frame), &headers, wire);
+            self.wiring.enter(port, Direction::ToSwitch, DEFAULT_QUEUE, Load::Lent(frame), &headers, wire);
         } else if let Some(out) = self.pass(frame, Place::new(port), slow) {
             self.wiring.output(out.port, Load::Lent(frame), &out.headers, out.wire);
         }
@@ -275,9 +279,9 @@ impl Worker {
     pub fn accept(&mut self, handoff: Handoff, now: Nanos, slow: &mut dyn Slowpath) {
         self.wiring.now = now;
         self.work = WORK;
-        let Handoff { mut packet, port, wire } = handoff;
+        let Handoff { mut packet, port, queue, wire } = handoff;
         let headers = parse(packet.frame().data()).unwrap_or_default();
-        self.wiring.output(port, Load::Owned(packet), &headers, wire);
+        self.wiring.enqueue(port, queue, Load::Owned(packet), &headers, wire);
         self.pass_arrivals(slow);
         self.depart(slow);
     }

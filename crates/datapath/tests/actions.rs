@@ -112,7 +112,7 @@ fn a_length_is_checked_for_each_packet_on_the_wire_without_its_tag() {
 
 #[test]
 fn a_truncated_copy_has_finished_bytes_and_the_packet_stays_whole() {
-    let mut lab = lab(vec![DpAction::OutputTrunc { port: PortId(2), max_len: 60 }, out(3)]);
+    let mut lab = lab(vec![DpAction::OutputTrunc { port: PortId(2), queue: 0, max_len: 60 }, out(3)]);
     lab.send(1, [big()]);
     let received = lab.received(2);
     assert_eq!((received.len(), sum(&received)), (20, 1_200));

@@ -23,10 +23,19 @@ pub struct WordSet {
 pub enum DpAction {
     /// Send to a datapath port: a device, or the near end of a link that ends at another switch.
     Output(PortId),
-    /// The same, but only the first bytes of each wire packet.
+    /// The same by one of the port's queues; a port that has no such queue sends by its queue 0.
+    Enqueue {
+        /// The port.
+        port: PortId,
+        /// The number of the queue, not 0.
+        queue: u32,
+    },
+    /// Send only the first bytes of each wire packet.
     OutputTrunc {
         /// The port.
         port: PortId,
+        /// By this queue; 0: the one that packets take of which nothing is said.
+        queue: u32,
         /// So many bytes at most.
         max_len: u32,
     },

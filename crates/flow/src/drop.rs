@@ -71,6 +71,8 @@ reasons! {
     HandoffFull = "worker ring full",
     /// A meter's rate was exceeded.
     Meter = "rate of a meter exceeded",
+    /// More came in by the port than its policing lets in.
+    Policed = "rate of the port's policing exceeded",
     /// Packets for controllers come faster than they are taken.
     ControllerFull = "too many packets for controllers",
     /// The group does not exist, or has no bucket that is alive.

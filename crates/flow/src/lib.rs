@@ -26,6 +26,7 @@ mod link;
 mod meter;
 mod prerequisite;
 mod punt;
+pub mod qos;
 pub mod text;
 mod time;
 mod track;
@@ -47,6 +48,7 @@ pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
 pub use punt::{Paused, Punt};
+pub use qos::{Policing, Qos, Queue};
 pub use text::{
     FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
     parse_flow_with,

@@ -9,7 +9,7 @@ use netloom_datapath::{
     CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
     WorkerConfig,
 };
-use netloom_flow::{Epoch, LinkSettings, PortId};
+use netloom_flow::{Epoch, LinkSettings, Policing, PortId, Qos};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
@@ -155,6 +155,12 @@ impl Core {
     /// Sets one direction of a port's link in place.
     pub(super) fn set_link(&self, port: PortId, direction: Direction, settings: &LinkSettings) {
         self.tell(|| Change::SetLink { port, direction, settings: settings.clone() });
+    }
+
+    /// Sets the queues of a port, and what may come in by it.
+    pub(super) fn set_qos(&self, port: PortId, (qos, policing): &(Option<Qos>, Option<Policing>)) {
+        self.tell(|| Change::SetQos { port, qos: qos.clone().map(Box::new) });
+        self.tell(|| Change::SetPolicing { port, policing: *policing });
     }
 
     /// Says to the switch model how the link behind a port is.

@@ -9,7 +9,9 @@ use netloom_flow::{BridgeId, PortId};
 use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Event, Request, Session};
 use netloom_openflow::{Message, Versions};
-use netloom_switch::{Answer, Connection, Control, Injection, Notice, PortTraffic, Switch};
+use netloom_switch::{
+    Answer, Connection, Control, Injection, Notice, PortCounts, PortTraffic, QueueTraffic, Switch,
+};
 use netloom_transport::Inbox;
 use tokio::sync::Notify;
 
@@ -230,9 +232,9 @@ impl Hub {
         }
         member.connection.begin(request.xid);
         let mut model = slowpath::write(&self.switch);
-        let (bridge, counts, now) = (member.bridge, |port| self.traffic(port), slowpath::now());
+        let (bridge, now) = (member.bridge, slowpath::now());
         let is_row = is_in_row(&message);
-        let mut handled = model.handle(bridge, &mut member.connection, message, &counts, now);
+        let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
         let mut left = if is_row { ROW } else { 0 };
         while left > 0
             && handled.is_nothing()
@@ -240,7 +242,7 @@ impl Hub {
             && let Some((next, message)) = next_in_row(session, &model, bridge)
         {
             request = next;
-            handled = model.handle(bridge, &mut member.connection, message, &counts, now);
+            handled = model.handle(bridge, &mut member.connection, message, self, now);
             left -= 1;
         }
         while let Some(commit) = handled.commit.take() {
@@ -333,6 +335,16 @@ impl Hub {
         }
     }
 
+    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PortCounts for Hub {
     fn traffic(&self, port: PortId) -> PortTraffic {
         let mut sum = PortTraffic::default();
         for port in self.counters.iter().filter_map(|counters| counters.port(port)) {
@@ -346,12 +358,16 @@ impl Hub {
         sum
     }
 
-    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self, port: PortId) -> BTreeMap<u32, QueueTraffic> {
+        let mut sums = BTreeMap::<u32, QueueTraffic>::new();
+        for (queue, read) in self.counters.iter().flat_map(|counters| counters.queues(port)) {
+            let sum =
+                sums.entry(queue).or_insert(QueueTraffic { since: read.since, ..QueueTraffic::default() });
+            sum.tx_packets += read.sent.packets;
+            sum.tx_bytes += read.sent.bytes;
+            sum.dropped += read.dropped.packets;
+        }
+        sums
     }
 }
 

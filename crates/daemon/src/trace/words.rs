@@ -137,7 +137,13 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
     };
     match action {
         DpAction::Output(to) => format!("output:{}", port(to)),
-        DpAction::OutputTrunc { port: to, max_len } => format!("output:{} first {max_len} bytes", port(to)),
+        DpAction::Enqueue { port: to, queue } => format!("output:{} queue {queue}", port(to)),
+        DpAction::OutputTrunc { port: to, queue: 0, max_len } => {
+            format!("output:{} first {max_len} bytes", port(to))
+        }
+        DpAction::OutputTrunc { port: to, queue, max_len } => {
+            format!("output:{} queue {queue} first {max_len} bytes", port(to))
+        }
         DpAction::Set(set) => {
             let before = *key;
             if let Some(word) = key.0.get_mut(usize::from(set.word)) {

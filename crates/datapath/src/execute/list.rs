@@ -109,7 +109,10 @@ pub(super) fn steps(
 fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, depth: u8) -> bool {
     match action {
         DpAction::Output(port) => output::copy(wiring, carried, *port),
-        DpAction::OutputTrunc { port, max_len } => trunc::copy(wiring, carried, *port, *max_len),
+        DpAction::Enqueue { port, queue } => output::enqueue(wiring, carried, *port, *queue),
+        DpAction::OutputTrunc { port, queue, max_len } => {
+            trunc::copy(wiring, carried, *port, *queue, *max_len);
+        }
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),
         DpAction::PopVlan => vlan::pop(carried),

@@ -4,7 +4,7 @@ use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::msg::Role;
 use netloom_openflow::{Message, OfError};
 
-use super::{Connection, Handled, PortCounts, asynchronous, conntrack};
+use super::{Connection, Handled, PortCounts, asynchronous, conntrack, queue};
 use crate::events::Notice;
 use crate::switch::Switch;
 
@@ -67,13 +67,10 @@ impl Switch {
                 reply.into_iter().for_each(|reply| handled.reply(reply));
             }
             Message::QueueGetConfigRequest(port) => {
-                let bridge = self.bridges.get(id);
-                let is_known =
-                    port == netloom_flow::OfPort::NONE || bridge.is_some_and(|it| it.port(port).is_some());
-                if is_known {
-                    handled.reply(Message::QueueGetConfigReply(port, Vec::new()));
-                } else {
-                    handled.refuse(OfError::QofcBadPort);
+                let Some(bridge) = self.bridges.get(id) else { return handled.refuse(OfError::BrcEperm) };
+                let reply = queue::config(bridge, connection.version, port);
+                if let Some(queues) = handled.check(reply) {
+                    handled.reply(Message::QueueGetConfigReply(port, queues));
                 }
             }
             Message::GetConfigRequest => {

@@ -23,6 +23,7 @@ mod multipart;
 mod packet_in;
 mod packet_out;
 mod port;
+mod queue;
 mod resume;
 mod role;
 mod table;
@@ -30,6 +31,6 @@ mod tlv;
 
 pub(crate) use tlv::Map as TlvMap;
 
-pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic, QueueTraffic};
 pub use commit::Commit;
 pub use connection::{Connection, Held, Kind};

@@ -1,6 +1,6 @@
 //! A port of a bridge: number, VLANs, tenant, link and counters.
 
-use netloom_flow::{BridgeId, OfPort, PortId, TenantId};
+use netloom_flow::{BridgeId, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
 use super::vlan::Vlans;
@@ -78,6 +78,8 @@ pub(crate) struct Port {
     pub(crate) dp_port: PortId,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) vlans: Vlans,
+    /// The queues it sends by.
+    pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
     pub(crate) peer_dp: Option<PortId>,
     /// The same, found; `None` while the other end is not configured.
@@ -103,6 +105,7 @@ impl Port {
             dp_port: interface.dp_port,
             tenant: port.tenant,
             vlans: Vlans::new(port),
+            qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,
             link: LinkState::default(),

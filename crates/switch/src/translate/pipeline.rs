@@ -169,9 +169,8 @@ impl<'a> Translator<'a> {
 
     fn carry_out(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
         match action {
-            Action::Output(port) | Action::OutputMax { port, .. } | Action::Enqueue { port, .. } => {
-                self.output(visiting, *port, place)
-            }
+            Action::Output(port) | Action::OutputMax { port, .. } => self.output(visiting, *port, place),
+            Action::Enqueue { port, queue } => self.enqueue(visiting, *port, *queue, place),
             Action::OutputReg { source, max_len } => {
                 let port = self.read(visiting, *source);
                 match OfPort(u32::try_from(port).unwrap_or(u32::MAX)) {

@@ -3,9 +3,11 @@
 //! Whatever is written was looked at before, so that a packet that shares the translation needs the same edit,
 //! and the original value can be put back for copies that go elsewhere.
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{Action, CopyTtl, DropReason, FieldId, FlowMask, Subfield, word};
 
 use super::flow::{Flow, PRESENT, TCI, Tag};
+use super::output::set_queue;
 use super::{Translator, Visiting};
 
 /// TTL or hop limit in [`word::IP`].
@@ -47,8 +49,8 @@ impl<'a> Translator<'a> {
                     self.write(visiting, *target, value);
                 }
             }
-            Action::SetQueue(queue) => visiting.flow.write(word::PKT_MARK, u64::from(*queue), 0xffff_ffff),
-            Action::PopQueue => visiting.flow.write(word::PKT_MARK, 0, 0xffff_ffff),
+            Action::SetQueue(queue) => set_queue(&mut visiting.flow, *queue),
+            Action::PopQueue => set_queue(&mut visiting.flow, DEFAULT_QUEUE),
             Action::DeleteField(field) => self.write(visiting, Subfield::whole(*field), 0),
             Action::Multipath(multipath) => self.multipath(visiting, multipath),
             // `sample` has no collectors to send to, `note` is for people, `conjunction` is for the table.

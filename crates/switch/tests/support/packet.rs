@@ -187,7 +187,8 @@ impl Packet {
                 }
                 DpAction::PushVlan { tpid, tci } => self.tags.insert(0, (*tpid, *tci)),
                 DpAction::PopVlan => _ = self.tags.remove(0),
-                DpAction::OutputTrunc { port, max_len } => {
+                DpAction::Enqueue { port, .. } => sent.push((*port, self.clone())),
+                DpAction::OutputTrunc { port, max_len, .. } => {
                     let mut first = self.clone();
                     first.len = first.len.min(u64::from(*max_len));
                     sent.push((*port, first));
