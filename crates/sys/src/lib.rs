@@ -5,6 +5,7 @@
 
 pub mod affinity;
 pub mod awake;
+pub mod beneath;
 pub mod cgroup;
 pub mod child;
 pub mod clock;
