@@ -120,7 +120,7 @@ fn flow(command: FlowCommand, text: &str) -> Message {
         table: Some(flow.table),
         priority: flow.priority,
         matches: flow.matches,
-        actions: flow.actions,
+        actions: flow.actions.to_vec(),
         new_cookie: (command == FlowCommand::Add).then_some(flow.cookie),
         hard_timeout: flow.hard_timeout,
         ..FlowMod::default()

@@ -255,7 +255,7 @@ fn full(flow: &FlowText, event: FlowEvent, has_actions: bool) -> FlowUpdate {
         hard_timeout: flow.hard_timeout,
         cookie: flow.cookie,
         matches: flow.matches.clone(),
-        actions: if has_actions { flow.actions.clone() } else { Vec::new() },
+        actions: if has_actions { flow.actions.to_vec() } else { Vec::new() },
     }))
 }
 
