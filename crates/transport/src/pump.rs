@@ -46,6 +46,9 @@ impl Default for Limits {
 pub trait Peer {
     /// Handles an event, and puts the answers into the session. [`Event::Closed`] is not among them.
     fn handle(&mut self, session: &mut Session, event: Event);
+
+    /// No more events have come as yet, or answers are to be written first: what was put off is done now.
+    fn rest(&mut self) {}
 }
 
 /// Why a connection ended.
@@ -78,6 +81,7 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
     let mut bytes = vec![0; CHUNK];
     loop {
         let handled = handle(&mut session, peer, limits.output_bytes);
+        peer.rest();
         let output = session.take_output();
         let mut rest = output.as_slice();
         let mut room = limits.output_bytes;

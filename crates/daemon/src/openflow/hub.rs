@@ -37,7 +37,7 @@ pub(crate) struct Hub {
 }
 
 /// Most packets of packet-outs that are not waited for.
-const INJECTED: usize = 64;
+const INJECTED: usize = 512;
 
 /// A connection that has agreed on a version.
 #[derive(Debug)]
@@ -191,14 +191,25 @@ impl Hub {
         }
     }
 
-    /// Carries out a message, and puts the answers into the session.
-    pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
-        if !matches!(message, Message::FlowMod(_) | Message::PacketOut(_)) {
+    /// Whether packets of packet-outs before a message may leave after it was carried out: nothing is answered.
+    pub(super) const fn puts_off(message: &Message) -> bool {
+        matches!(message, Message::FlowMod(_) | Message::PacketOut(_))
+    }
+
+    /// Carries out a message, and puts the answers into the session. Returns the packets to [`Self::inject`].
+    pub(super) fn handle(
+        &self,
+        id: u64,
+        session: &mut Session,
+        request: &Request,
+        message: Message,
+    ) -> Vec<Injection> {
+        if !Self::puts_off(&message) {
             // Whatever is answered stands behind the packets that were sent before it was asked.
             self.settle();
         }
         let mut members = self.members();
-        let Some(member) = members.get_mut(&id) else { return };
+        let Some(member) = members.get_mut(&id) else { return Vec::new() };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
         let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
         if reads_hits {
@@ -237,7 +248,7 @@ impl Hub {
         for answer in handled.answers {
             put(session, request, answer);
         }
-        self.inject(handled.injections);
+        handled.injections
     }
 
     /// Tells what has happened by itself.
@@ -261,18 +272,21 @@ impl Hub {
     }
 
     /// Has packets carried out. Now and then it waits for it: who sends many is slowed down.
-    fn inject(&self, injections: Vec<Injection>) {
+    pub(super) fn inject(&self, injections: Vec<Injection>) {
         if injections.is_empty() {
             return;
         }
-        for Injection { in_port, frame, translation } in injections {
+        let count = injections.len();
+        let packets = injections.into_iter().map(|Injection { in_port, frame, translation }| {
             let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));
-            if let Some(worker) = &*self.worker() {
-                worker.send(Mail::Inject(in_port, frame, translation));
-            }
+            (in_port, frame, translation)
+        });
+        let packets = Mail::Inject(packets.collect());
+        if let Some(worker) = &*self.worker() {
+            worker.send(packets);
         }
-        if self.injected.fetch_add(1, Ordering::Relaxed) + 1 >= INJECTED {
+        if self.injected.fetch_add(count, Ordering::Relaxed) + count >= INJECTED {
             self.settle();
         }
     }
