@@ -21,6 +21,7 @@ mod pass;
 mod pool;
 mod port;
 pub mod qos;
+mod share;
 mod station;
 mod transmit;
 mod wiring;

@@ -117,7 +117,7 @@ impl Worker {
     /// Finds out what to do with a frame at one switch, and does it.
     #[inline]
     fn switch(&mut self, carried: &mut Carried<'_, '_>, at: Place, slow: &mut dyn Slowpath) -> Next {
-        let Self { cache, wiring, epoch, .. } = self;
+        let Self { cache, wiring, epoch, missed, .. } = self;
         let meta = PacketMeta {
             in_port: at.port,
             tenant: carried.frame.tenant(),
@@ -142,6 +142,7 @@ impl Worker {
             }
             Err(miss) => miss,
         };
+        *missed = missed.saturating_add(1);
         let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
         let Some(translation) = slow.try_translate(&upcall) else {
             wiring.wait(at, carried.frame, wire);

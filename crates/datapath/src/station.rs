@@ -11,6 +11,7 @@ use crate::link::{Link, Load};
 use crate::pool::Packet;
 use crate::port::{Attach, CaptureSink, Direction, OffloadCaps, Port, PortSpec, Way};
 use crate::qos::Policer;
+use crate::share::Share;
 
 /// See the module.
 pub(crate) struct Station {
@@ -35,6 +36,7 @@ pub(crate) struct Station {
     pub(crate) to_switch: Option<Box<Link>>,
     pub(crate) from_switch: Option<Box<Link>>,
     pub(crate) watch: Watch,
+    pub(crate) share: Share,
 }
 
 /// A packet that came for a device while that was being read.
@@ -109,6 +111,7 @@ impl Station {
             to_switch: None,
             from_switch: None,
             watch: Watch::default(),
+            share: Share::default(),
         }
     }
 

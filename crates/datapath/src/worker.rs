@@ -25,6 +25,7 @@ use crate::link::Load;
 use crate::pass::{Place, WORK};
 use crate::pool::PoolLimit;
 use crate::port::{Budget, Change, Direction, Port, PortSpec, Received, Serviced, Slowpath};
+use crate::share::Share;
 use crate::station::{Quiet, Station, Watch};
 use crate::wiring::Wiring;
 
@@ -60,6 +61,8 @@ pub struct Worker {
     pub(crate) epoch: Epoch,
     /// Lookups still to be made before the worker turns to something else.
     pub(crate) work: u32,
+    /// Lookups that the cache had no answer to, since the present reading began.
+    pub(crate) missed: u32,
     rounds: Rounds,
 }
 
@@ -69,6 +72,21 @@ struct Rounds {
     /// The present round; 0 if the edge does not tell.
     number: u64,
     quiet: Quiet,
+    /// Ports read in it so far.
+    ports: u32,
+    /// Ports read in the one before.
+    before: u32,
+}
+
+impl Rounds {
+    const fn next(&self, quiet: Quiet) -> Self {
+        Self { number: self.number + 1, quiet, ports: 0, before: self.ports }
+    }
+
+    /// Whether several ports are read in turn.
+    const fn are_contended(&self) -> bool {
+        self.number > 0 && (self.ports > 1 || self.before > 1)
+    }
 }
 
 impl Worker {
@@ -82,7 +100,8 @@ impl Worker {
             wiring: Wiring::new(seed, worker, workers, pool, counters, tracker),
             epoch,
             work: WORK,
-            rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO) },
+            missed: 0,
+            rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO), ports: 0, before: 0 },
         }
     }
 
@@ -142,28 +161,32 @@ impl Worker {
     /// Says that a new round of serving ports begins, for the measure of how long packets lay unread.
     pub fn begin_round(&mut self, now: Nanos, quiet: Quiet) {
         self.wiring.now = now;
-        self.rounds = Rounds { number: self.rounds.number + 1, quiet };
+        self.rounds = self.rounds.next(quiet);
     }
 
     /// Reads a port's device within the budget of a round and passes every frame on.
     pub fn service(&mut self, port: PortId, now: Nanos, slow: &mut dyn Slowpath) -> Serviced {
         self.wiring.now = now;
-        let rounds = self.rounds.number;
-        let quiet = self.rounds.quiet;
+        self.rounds.ports += 1;
+        let (rounds, quiet, contended) = (self.rounds.number, self.rounds.quiet, self.rounds.are_contended());
+        self.missed = 0;
         let Some(station) = self.wiring.station(port) else { return Serviced::default() };
         let Some(mut driver) = station.driver.take() else { return Serviced::default() };
         station.reading = true;
         let since = station.watch.since(rounds, quiet).unwrap_or(now);
         let unread = u32::try_from(now.since(since).0).unwrap_or(u32::MAX);
         let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant };
-        let budget = Budget { exhaust: station.watch.must_exhaust(rounds), ..Budget::default() };
+        let budget =
+            Budget { exhaust: station.watch.must_exhaust(rounds), ..station.share.budget(contended) };
         let received = driver.receive(budget, &mut |frame| {
             frame.meta = meta;
             self.accept_frame(port, frame, slow);
         });
+        let missed = self.missed;
         if let Some(station) = self.wiring.station(port) {
             station.driver = Some(driver);
             station.reading = false;
+            station.share = Share { packets: received.packets, missed };
             let Received { more: left, unsure, .. } = received;
             let empty_at = if left || unsure { since } else { now };
             station.watch = Watch { empty_at, left, unsure, round: rounds };

@@ -52,6 +52,9 @@ pub trait Peer {
     fn tell(&mut self, _session: &mut Session) -> bool {
         false
     }
+
+    /// No more events have come as yet, or answers are to be written first: what was put off is done now.
+    fn rest(&mut self) {}
 }
 
 /// Why a connection ended.
@@ -90,6 +93,7 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
             has_more = peer.tell(&mut session);
         }
         let handled = handle(&mut session, peer, limits.output_bytes);
+        peer.rest();
         let output = session.take_output();
         let mut rest = output.as_slice();
         let mut room = limits.output_bytes;

@@ -41,7 +41,7 @@ pub(crate) struct Hub {
 /// Bytes of what is told at once of flows that are watched, roughly.
 const UPDATES: usize = 16 << 10;
 /// Most packets of packet-outs that are not waited for.
-const INJECTED: usize = 64;
+const INJECTED: usize = 512;
 
 /// Most changes carried out in a row after the first: some 50 us, for which a miss may wait.
 const ROW: usize = 48;
@@ -210,15 +210,26 @@ impl Hub {
         }
     }
 
+    /// Whether packets of packet-outs before a message may leave after it was carried out: nothing is answered.
+    pub(super) const fn puts_off(message: &Message) -> bool {
+        matches!(message, Message::FlowMod(_) | Message::PacketOut(_))
+    }
+
     /// Carries out a message, and puts the answers into the session. Of a row of changes that nobody need hear of, it
-    /// takes some more, since most of the time would go into locks.
-    pub(super) fn handle(&self, id: u64, session: &mut Session, mut request: Request, message: Message) {
-        if !matches!(message, Message::FlowMod(_) | Message::PacketOut(_)) {
+    /// takes some more, since most of the time would go into locks. Returns the packets to [`Self::inject`].
+    pub(super) fn handle(
+        &self,
+        id: u64,
+        session: &mut Session,
+        mut request: Request,
+        message: Message,
+    ) -> Vec<Injection> {
+        if !Self::puts_off(&message) {
             // Whatever is answered stands behind the packets that were sent before it was asked.
             self.settle();
         }
         let mut members = self.members();
-        let Some(member) = members.get_mut(&id) else { return };
+        let Some(member) = members.get_mut(&id) else { return Vec::new() };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
         let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
         if reads_hits {
@@ -270,7 +281,7 @@ impl Hub {
         for answer in handled.answers {
             put(session, &request, answer);
         }
-        self.inject(handled.injections);
+        handled.injections
     }
 
     /// Tells what has happened by itself.
@@ -310,18 +321,21 @@ impl Hub {
     }
 
     /// Has packets carried out. Now and then it waits for it: who sends many is slowed down.
-    fn inject(&self, injections: Vec<Injection>) {
+    pub(super) fn inject(&self, injections: Vec<Injection>) {
         if injections.is_empty() {
             return;
         }
-        for Injection { in_port, frame, translation } in injections {
+        let count = injections.len();
+        let packets = injections.into_iter().map(|Injection { in_port, frame, translation }| {
             let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));
-            if let Some(worker) = &*self.worker() {
-                worker.send(Mail::Inject(in_port, frame, translation));
-            }
+            (in_port, frame, translation)
+        });
+        let packets = Mail::Inject(packets.collect());
+        if let Some(worker) = &*self.worker() {
+            worker.send(packets);
         }
-        if self.injected.fetch_add(1, Ordering::Relaxed) + 1 >= INJECTED {
+        if self.injected.fetch_add(count, Ordering::Relaxed) + count >= INJECTED {
             self.settle();
         }
     }
