@@ -22,5 +22,6 @@ mod links;
 mod nodes;
 mod openflow;
 mod programs;
+mod qos;
 mod trace;
 mod updates;
