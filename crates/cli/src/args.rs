@@ -39,7 +39,7 @@ pub(crate) enum Verb {
     Play(cmd::play::Play),
     /// End labs and remove what they made
     Down(cmd::down::Down),
-    /// List nodes, switches, links, tenants, drops, connections or labs
+    /// List nodes, switches, links, tenants, drops, queues, connections or labs
     Ls(cmd::ls::Ls),
     /// Show one thing, or the lab
     Show(cmd::show::Show),

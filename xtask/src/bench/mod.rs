@@ -6,6 +6,7 @@ mod links;
 mod openflow;
 mod pair;
 pub(crate) mod peer;
+mod qos;
 mod report;
 mod scale;
 pub(crate) mod shell;
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, scale, openflow or its parts flow-mods, latest, reactive, misses,
+    /// Only these groups: pair, chain, links, qos, scale, openflow or its parts flow-mods, latest, reactive, misses,
     /// lookup, established, explosion
     groups: Vec<String>,
 }
@@ -85,6 +86,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
+    }
+    if !args.peers_only && wanted("qos") {
+        qos::run(args.quick)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;

@@ -23,5 +23,6 @@ mod monitors;
 mod nodes;
 mod openflow;
 mod programs;
+mod qos;
 mod trace;
 mod updates;

@@ -252,12 +252,16 @@ pub(crate) static QUEUE: Table = &[&[
 /// Policing.
 pub(crate) static POLICE: Table = &[&[
     key("rate", Rate, "Most bits per second, counted as L2 bytes without FCS."),
-    key("burst", Shape::Size, "Bytes that may come at once after a pause; without it, 100 ms at the rate."),
+    key(
+        "burst",
+        Shape::Size,
+        "Bytes that may come at once after a pause; without it, half a second at the rate.",
+    ),
     key("packets", Integer(1, 1_000_000_000), "Most packets per second."),
     key(
         "packet-burst",
         Integer(1, 1_000_000_000),
-        "Packets that may come at once after a pause; without it, 100 ms at the rate.",
+        "Packets that may come at once after a pause; without it, half a second at the rate.",
     ),
 ]];
 

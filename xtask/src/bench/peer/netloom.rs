@@ -46,6 +46,17 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Applies another text to it while it runs.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what netloom printed.
+    pub(crate) fn edit(&self, text: &str) -> Result<(), Failed> {
+        std::fs::write(&self.file, text)
+            .map_err(|source| Failed::File { path: self.file.display().to_string(), source })?;
+        let mut up = Command::new(program());
+        shell::finish("netloom up", up.arg("up").arg(&self.file).args(["--name", &self.name])).map(drop)
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         &self.name
