@@ -1,5 +1,7 @@
 //! The lab's switches as the switch wants them: its configuration value, and who owns which address.
 
+use std::net::{IpAddr, SocketAddrV4};
+
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
     Arp, Bridge, Config, FailMode, Flow, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
@@ -7,6 +9,7 @@ use netloom_switch::config::{
 use netloom_switch::{Owner, Owners, Subnet};
 
 use crate::lab::{self, Lab, Link};
+use crate::target::Target;
 
 /// Which datapath port the lab's daemon gave to one end of a link: `(link id, true for the left end)`.
 pub type PortIds<'a> = &'a dyn Fn(&str, bool) -> Option<PortId>;
@@ -44,10 +47,32 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
         groups: switch.groups.iter().map(flow).collect(),
         meters: switch.meters.iter().map(flow).collect(),
         controller: controllers(lab, switch).flat_map(lab::Controller::targets).collect(),
+        in_band: controllers(lab, switch).filter(|it| it.in_band).flat_map(addresses).collect(),
         protocols: switch.openflow.clone(),
         other_config: switch.dpid.iter().map(|id| ("datapath-id".to_owned(), format!("{id:016x}"))).collect(),
         ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
         ..Bridge::default()
+    }
+}
+
+/// Where a controller is in the network, as far as it is called there by IPv4.
+fn addresses(controller: &lab::Controller) -> Vec<SocketAddrV4> {
+    let of = |ip: IpAddr, port| match ip {
+        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, port)),
+        IpAddr::V6(_) => None,
+    };
+    match &controller.place {
+        lab::ControllerPlace::Node { port, addresses, .. } => {
+            addresses.iter().filter_map(|ip| of(*ip, *port)).collect()
+        }
+        lab::ControllerPlace::Targets(targets) => targets
+            .iter()
+            .filter_map(|text| match Target::parse(text) {
+                Ok(Target::Call { ip, port, .. }) => of(ip, port),
+                _ => None,
+            })
+            .collect(),
+        lab::ControllerPlace::Run(_) | lab::ControllerPlace::Learn => Vec::new(),
     }
 }
 

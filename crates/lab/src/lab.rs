@@ -185,6 +185,9 @@ pub struct Switch {
     /// Meters of the file.
     #[serde(default)]
     pub meters: Vec<Flow>,
+    /// Zones of connection tracking of the file, as `netloom_flow::text::parse_zone` reads them.
+    #[serde(default)]
+    pub zones: Vec<Flow>,
     /// Its controllers, [`Controller::name`].
     #[serde(default)]
     pub controllers: Vec<String>,
@@ -221,6 +224,12 @@ pub struct Controller {
     /// The longest pause between two calls, in nanoseconds.
     #[serde(with = "nanos")]
     pub backoff: Nanos,
+    /// Connections beside the main one, if it is called.
+    #[serde(default)]
+    pub auxiliary: u8,
+    /// What it says with switches may cross its own switches whatever their flows say.
+    #[serde(default)]
+    pub in_band: bool,
     /// Files of TLS, beside the lab file.
     pub tls: Option<TlsFiles>,
     /// Line of the file, from 1.

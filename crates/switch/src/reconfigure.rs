@@ -121,6 +121,10 @@ impl Switch {
         });
         if let Some(bridge) = self.bridges.get_mut(id) {
             bridge.version = version;
+            if bridge.config.in_band != wanted.config.in_band {
+                // Asked of whatever comes in, so it is a matter of each port.
+                bridge.ports.values_mut().for_each(|port| port.version = version);
+            }
             // Another bridge may have taken the old name already.
             if self.names.get(&bridge.config.name) == Some(&id) {
                 self.names.remove(&bridge.config.name);

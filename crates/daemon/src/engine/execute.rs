@@ -22,7 +22,7 @@ use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
 
 use super::core::Core;
-use super::handle::directions;
+use super::handle::{directions, zone};
 use super::hints::refused;
 use super::nodes::NodeError;
 use super::running::{NodeState, Running, State};
@@ -276,6 +276,9 @@ impl<'a> Execution<'a> {
             return self.refuse(error, steps.len());
         }
         self.queue(undoing);
+        let (before, after) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let bridge_of = |name: &str| slowpath::read(self.core.switch()).bridge_id(name);
+        zone::apply(self.core.tracker(), &bridge_of, &before.lab, &after.lab);
         for step in steps {
             if let Action::ResetFlows(switch) = &step.action {
                 slowpath::write_between(self.core.switch()).reset_flows(switch, slowpath::now());

@@ -171,6 +171,7 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         }
         DpAction::PopPbb => "pop_pbb".to_owned(),
         DpAction::PushEth { ethertype } => {
+            (key.0[word::ETH_DST], key.0[word::ETH_SRC]) = (0, 0);
             set_type(key, *ethertype);
             format!("push_eth({ethertype:#06x})")
         }

@@ -9,8 +9,9 @@ use crate::execute::list::steps;
 use crate::frame::HEADROOM;
 use crate::wiring::Wiring;
 
-/// Bytes of the frame that an action may edit: as far as headers go.
-const HEAD: usize = 256;
+/// Bytes of the frame that an action may edit: as far as headers go, and as far as those in front move when the longest
+/// Network Service Header is popped.
+const HEAD: usize = 320;
 /// Lists within lists are carried out down to this depth.
 const DEPTH: u8 = 16;
 

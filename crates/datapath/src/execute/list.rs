@@ -32,7 +32,8 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
             steps(wiring, carried, actions, 0);
             return Next::Done;
         }
-        if conntrack::is_fragment(carried) && actions.iter().any(tracks) {
+        let may_be_apart = carried.frame.offload.gso != Gso::None && wiring.tracker.helps();
+        if (may_be_apart || conntrack::is_fragment(carried)) && actions.iter().any(tracks) {
             steps(wiring, carried, actions, 0);
             return Next::Done;
         }
@@ -84,7 +85,11 @@ pub(super) fn steps(
     depth: u8,
 ) -> bool {
     for (at, action) in actions.iter().enumerate() {
-        if carried.frame.offload.gso != Gso::None && cuts(action) {
+        let is_cut = match action {
+            DpAction::Ct(wanted) => conntrack::is_apart(wiring, carried, wanted),
+            action => carried.frame.offload.gso != Gso::None && cuts(action),
+        };
+        if is_cut {
             let rest = actions.get(at..).unwrap_or_default();
             wire::each(wiring, carried, &mut |wiring, carried| {
                 steps(wiring, carried, rest, depth);

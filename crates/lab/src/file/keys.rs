@@ -130,6 +130,16 @@ pub(crate) static CONTROLLER: Table = &[&[
         "After so long without a word it is asked whether it is there, 5s by default; 0: never.",
     ),
     key("backoff", Duration, "The longest pause between two calls, 8s by default."),
+    key(
+        "auxiliary",
+        Integer(0, 16),
+        "Connections beside the main one to a controller that is called, from OpenFlow 1.3 on; 0 by default.",
+    ),
+    key(
+        "in-band",
+        Flag,
+        "What it says with switches may cross its own switches, whatever their flows say; off by default.",
+    ),
     key("key", Text, "File of the private key, PEM."),
     key("certificate", Text, "File of the certificate, PEM."),
     key("ca", Text, "File of the authority that signed the controller's certificate, PEM."),
@@ -218,6 +228,7 @@ pub(crate) static SWITCH: Table = &[&[
         "Groups in the syntax of ovs-ofctl, one a line; a group may use those before it.",
     ),
     key("meters", List(&Text), "Meters in the syntax of ovs-ofctl, one a line."),
+    key("zones", List(&Text), "Zones of connection tracking, one a line: zone=5,limit=1000,udp_single=10."),
     key("controller", TEXTS, "Names of `controllers:`, or targets; none: it has no controller."),
     key(
         "openflow",

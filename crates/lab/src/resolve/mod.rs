@@ -303,6 +303,7 @@ impl<'f> Draft<'f> {
             flows: switch.spec.flows.iter().flatten().map(flow).collect(),
             groups: switch.spec.groups.iter().flatten().map(flow).collect(),
             meters: switch.spec.meters.iter().flatten().map(flow).collect(),
+            zones: switch.spec.zones.iter().flatten().map(flow).collect(),
             controllers: switch.spec.controllers.iter().flatten().map(|it| it.value.clone()).collect(),
             openflow: switch.spec.openflow.clone().unwrap_or_default(),
             dpid: switch.spec.dpid.as_ref().map(|id| id.value),
