@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{LinkSettings, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall};
+use netloom_flow::{DropReason, LinkSettings, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall};
 use netloom_packet::{Csum, Gso, Offload};
 
 use crate::Frame;
@@ -73,6 +73,8 @@ pub enum Refused {
     Full,
     /// It failed with this error number.
     Error(i32),
+    /// Nothing is wrong with the device: this frame cannot go there.
+    Packet(DropReason),
 }
 
 /// Frames taken by [`Port::transmit`] that the device refused after all.

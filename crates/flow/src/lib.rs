@@ -30,6 +30,7 @@ pub mod text;
 mod time;
 mod track;
 mod translation;
+mod tunnel;
 mod upcall;
 pub mod word;
 
@@ -54,5 +55,6 @@ pub use text::{
 pub use time::Nanos;
 pub use track::{ConnectionFilter, ConnectionRow, Track, TuplePattern, TupleRow, ct_state};
 pub use translation::{Dependency, Effect, Translation};
+pub use tunnel::TunnelKey;
 pub use upcall::Upcall;
 pub use word::{FLOW_WORDS, FlowKey, FlowMask, PACKET_WORDS, PacketKey, PacketMask};

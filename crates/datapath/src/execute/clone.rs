@@ -15,9 +15,12 @@ const HEAD: usize = 256;
 const DEPTH: u8 = 16;
 
 pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &[DpAction], depth: u8) {
-    let edits = actions
-        .iter()
-        .any(|action| !matches!(action, DpAction::Output(_) | DpAction::Userspace(_) | DpAction::Drop(_)));
+    let edits = actions.iter().any(|action| {
+        !matches!(
+            action,
+            DpAction::Output(_) | DpAction::Tunnel { .. } | DpAction::Userspace(_) | DpAction::Drop(_)
+        )
+    });
     if depth >= DEPTH {
         return;
     }

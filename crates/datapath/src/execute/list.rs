@@ -6,7 +6,7 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, mpls, output, pbb, recirculate, set, trunc, userspace, vlan, wire,
+    branch, clone, conntrack, drop, mpls, output, pbb, recirculate, set, trunc, tunnel, userspace, vlan, wire,
 };
 use crate::wiring::Wiring;
 
@@ -104,6 +104,7 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
     match action {
         DpAction::Output(port) => output::copy(wiring, carried, *port),
         DpAction::OutputTrunc { port, max_len } => trunc::copy(wiring, carried, *port, *max_len),
+        DpAction::Tunnel { port, key, max_len } => tunnel::copy(wiring, carried, *port, key, *max_len),
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),
         DpAction::PopVlan => vlan::pop(carried),

@@ -1,6 +1,6 @@
 //! Sending a packet by one port, or by many.
 
-use netloom_flow::{DpAction, DropReason, OfPort, TableId};
+use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
 
 use super::frame::Place;
 use super::{Translator, Visiting};
@@ -94,7 +94,14 @@ impl<'a> Translator<'a> {
         let Port { number, dp_port, .. } = *port;
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         self.commit(&visiting.flow);
-        self.actions.push(match self.max_len {
+        if port.is_flow_tunnel {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
+        }
+        let max_len = self.max_len;
+        self.actions.push(match max_len {
+            _ if port.is_flow_tunnel => {
+                DpAction::Tunnel { port: dp_port, key: Box::new(TunnelKey::of(&visiting.flow.key)), max_len }
+            }
             Some(max_len) => DpAction::OutputTrunc { port: dp_port, max_len },
             None => DpAction::Output(dp_port),
         });

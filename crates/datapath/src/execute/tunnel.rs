@@ -1,0 +1,22 @@
+//! Output by a tunnel port: the frame carries along what flows want of the tunnel.
+
+use netloom_flow::{PortId, TunnelKey};
+
+use crate::execute::{Carried, output, trunc};
+use crate::wiring::Wiring;
+
+pub(crate) fn copy(
+    wiring: &mut Wiring,
+    carried: &mut Carried<'_, '_>,
+    port: PortId,
+    key: &TunnelKey,
+    max_len: Option<u32>,
+) {
+    // What the packet itself came by counts again when it is looked up once more.
+    let came_by = carried.frame.meta.tunnel.replace(*key);
+    match max_len {
+        Some(max_len) => trunc::copy(wiring, carried, port, max_len),
+        None => output::copy(wiring, carried, port),
+    }
+    carried.frame.meta.tunnel = came_by;
+}
