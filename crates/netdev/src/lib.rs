@@ -14,11 +14,13 @@ mod packet;
 mod pcapng;
 mod scratch;
 mod tap;
+mod tunnel;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;
+pub use tunnel::{Door, DoorKey, DoorPort, InKey, OutKey, TunnelKind, TunnelPort, TunnelSettings};
 
 use netloom_datapath::Refused;
 use netloom_sys::Errno;
