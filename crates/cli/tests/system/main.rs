@@ -23,4 +23,5 @@ mod nodes;
 mod openflow;
 mod programs;
 mod trace;
+mod tunnels;
 mod updates;
