@@ -9,6 +9,7 @@ pub(crate) mod peer;
 mod report;
 mod scale;
 pub(crate) mod shell;
+mod tunnels;
 
 use peer::Peer;
 
@@ -50,7 +51,7 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, scale, openflow or its parts flow-mods, latest, reactive, misses
+    /// Only these groups: pair, chain, links, tunnels, scale, openflow or its parts flow-mods, latest, reactive, misses
     groups: Vec<String>,
 }
 
@@ -84,6 +85,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
+    }
+    if wanted("tunnels") {
+        tunnels::run(args.peers_only, rounds, seconds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;
