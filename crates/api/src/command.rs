@@ -301,6 +301,8 @@ pub enum Listing {
     Tenants,
     /// Why packets were dropped, and where.
     Drops,
+    /// Queues of switch ports.
+    Queues,
     /// Connections that switches track.
     Conntrack,
 }

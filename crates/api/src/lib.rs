@@ -31,8 +31,8 @@ pub use reply::{
 };
 pub use row::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, GroupRow, InterfaceRow, LabRow,
-    LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow,
-    Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
+    LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SwitchPortRow, SwitchRow, TenantRow, TestRow,
+    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

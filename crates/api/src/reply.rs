@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
-    SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
+    QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
 };
 
 /// The answer to a command.
@@ -31,6 +31,8 @@ pub enum Reply {
     Tenants(Vec<TenantRow>),
     /// Dropped packets.
     Drops(Vec<DropRow>),
+    /// Queues.
+    Queues(Vec<QueueRow>),
     /// Tracked connections.
     Conntrack(Vec<ConnectionRow>),
     /// Flows.

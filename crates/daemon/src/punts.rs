@@ -1,13 +1,16 @@
 //! Packets on their way from the workers to the controllers.
 //!
-//! A bounded queue: what comes faster than it is taken is refused, and the worker counts it. Nobody takes anything
+//! A bounded queue: what comes faster than it is taken is refused, and the worker counts it. A port may fill no more
+//! of it than what is left, so that however many a port sends, another's packets still find room. Nobody takes anything
 //! before a controller is there, so that the queue is closed until then.
+//!
+//! Source of the rule: Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use netloom_flow::{Nanos, Punt};
+use netloom_flow::{BridgeId, Nanos, Punt, word};
 use tokio::sync::Notify;
 
 /// Most packets that wait.
@@ -27,12 +30,23 @@ pub(crate) struct Packet {
     pub(crate) at: Nanos,
 }
 
+/// Looks at the lock before a packet is given up: whoever holds it does so for less than a microsecond.
+const LOOKS: u32 = 100;
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(crate) struct Punts {
     open: AtomicBool,
-    waiting: Mutex<VecDeque<Packet>>,
+    waiting: Mutex<Waiting>,
     news: Notify,
+}
+
+/// What waits.
+#[derive(Debug, Default)]
+struct Waiting {
+    packets: VecDeque<Packet>,
+    /// How many of each port of each bridge.
+    of_ports: BTreeMap<(BridgeId, u64), usize>,
 }
 
 impl Punts {
@@ -51,22 +65,36 @@ impl Punts {
 
     /// Takes what waits, the oldest first.
     pub(crate) fn take(&self) -> VecDeque<Packet> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)).packets
     }
 
-    /// Queues a packet. `false`: there is no room, somebody is just taking, or nobody is there to.
+    fn enter(&self) -> Option<MutexGuard<'_, Waiting>> {
+        for _ in 0..LOOKS {
+            match self.waiting.try_lock() {
+                Ok(waiting) => return Some(waiting),
+                Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
+        None
+    }
+
+    /// Queues a packet. `false`: there is no room for more of its port, or nobody is there to take it.
     pub(crate) fn offer(&self, punt: &Arc<Punt>, frame: &[u8], at: Nanos) -> bool {
         if !self.open.load(Ordering::Relaxed) {
             return false;
         }
-        let Ok(mut waiting) = self.waiting.try_lock() else { return false };
-        if waiting.len() >= ROOM {
+        let Some(mut waiting) = self.enter() else { return false };
+        let left = ROOM.saturating_sub(waiting.packets.len());
+        let of_port = waiting.of_ports.entry((punt.bridge, punt.key.0[word::IN_PORT] >> 32)).or_default();
+        if *of_port >= left {
             return false;
         }
+        *of_port += 1;
         let wanted = if punt.max_len == u16::MAX { frame.len() } else { usize::from(punt.max_len) };
         let bytes = frame.get(..wanted).unwrap_or(frame).into();
-        waiting.push_back(Packet { punt: Arc::clone(punt), bytes, total_len: frame.len(), at });
-        let is_first = waiting.len() == 1;
+        waiting.packets.push_back(Packet { punt: Arc::clone(punt), bytes, total_len: frame.len(), at });
+        let is_first = waiting.packets.len() == 1;
         drop(waiting);
         if is_first {
             self.news.notify_one();
@@ -110,8 +138,27 @@ mod tests {
         let seen: Vec<_> =
             taken.iter().map(|it| (it.bytes.len(), it.total_len, it.at, it.punt.max_len)).collect();
         assert_eq!(seen, [(9, 60, Nanos(1), 9), (60, 60, Nanos(2), u16::MAX)]);
-        assert_eq!((0..ROOM + 5).filter(|_| punts.offer(&punt(9), &[1; 60], Nanos(1))).count(), ROOM);
+        let all = (0..ROOM + 5).filter(|_| punts.offer(&punt(9), &[1; 60], Nanos(1))).count();
+        assert_eq!(all, ROOM / 2, "the rest is for others");
         punts.set_open(false);
         assert!(punts.take().is_empty());
+    }
+
+    #[test]
+    fn a_port_that_asks_for_everything_leaves_room_for_others() {
+        let punts = Punts::default();
+        punts.set_open(true);
+        let offer = |port: u64, count: usize| {
+            let mut key = FlowKey::default();
+            key.0[word::IN_PORT] = port << 32;
+            let punt = Arc::new(Punt { key, ..Arc::unwrap_or_clone(punt(9)) });
+            (0..count).filter(|_| punts.offer(&punt, &[1; 60], Nanos(1))).count()
+        };
+        for hostile in 1..=8 {
+            offer(hostile, ROOM);
+        }
+        assert!(offer(9, 8) >= 7, "one that says little is heard");
+        assert!(punts.take().len() <= ROOM);
+        assert_eq!(offer(1, 1), 1, "once taken, all are as new");
     }
 }

@@ -4,7 +4,7 @@
 //! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use netloom_datapath::Slowpath;
 use netloom_flow::{Branch, HitsRead, Nanos, PacketKey, Punt, Translation, Upcall};
@@ -16,14 +16,32 @@ use crate::trace::Watch;
 /// The switch model of a lab: one writer at a time, any number of readers.
 pub(crate) type SharedSwitch = Arc<RwLock<Switch>>;
 
+/// Looks at the lock before a thread sleeps: most who hold it do so for a few microseconds, and to be woken takes ten
+/// times as long.
+const LOOKS: u32 = 200;
+
 /// The model for reading. A panic of another thread while it held the lock is that thread's bug; the model is
 /// changed in steps that each leave it whole, so the others go on.
 pub(crate) fn read(switch: &RwLock<Switch>) -> std::sync::RwLockReadGuard<'_, Switch> {
+    for _ in 0..LOOKS {
+        match switch.try_read() {
+            Ok(model) => return model,
+            Err(TryLockError::Poisoned(broken)) => return broken.into_inner(),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
     switch.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The model for writing. See [`read`].
 pub(crate) fn write(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGuard<'_, Switch> {
+    for _ in 0..LOOKS {
+        match switch.try_write() {
+            Ok(model) => return model,
+            Err(TryLockError::Poisoned(broken)) => return broken.into_inner(),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+        }
+    }
     switch.write().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -159,6 +177,11 @@ impl Tracked {
             std::thread::yield_now();
             turns += 1;
         }
+    }
+
+    /// Whether a worker waits for the model.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
     }
 
     /// Has a translation's hits credited from now on.

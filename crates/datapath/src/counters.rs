@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_flow::{DropReason, PortId};
+use netloom_flow::{DropReason, Nanos, PortId};
 use netloom_packet::Wire;
 
 use crate::link::{Fidelity, LinkCounters};
@@ -56,6 +56,11 @@ impl Passed {
     pub(crate) fn add(&self, wire: Wire) {
         self.packets.add(u64::from(wire.packets));
         self.bytes.add(wire.bytes);
+    }
+
+    pub(crate) fn subtract(&self, wire: Wire) {
+        self.packets.subtract(u64::from(wire.packets));
+        self.bytes.subtract(wire.bytes);
     }
 
     pub(crate) fn read(&self) -> Traffic {
@@ -145,6 +150,42 @@ pub struct LinkReport {
     pub fidelity: Fidelity,
 }
 
+/// What a queue of a port counts.
+#[derive(Debug, Default)]
+pub struct QueueCounters {
+    pub(crate) sent: Passed,
+    pub(crate) dropped: Passed,
+    pub(crate) held: Passed,
+    /// When it was made.
+    since: Nanos,
+}
+
+/// One reading of [`QueueCounters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueRead {
+    /// Left by it.
+    pub sent: Traffic,
+    /// Refused because it was full.
+    pub dropped: Traffic,
+    /// Waits in it now.
+    pub held: Traffic,
+    /// When it was made.
+    pub since: Nanos,
+}
+
+impl QueueCounters {
+    /// Reads all counters; they may be from different moments by one packet.
+    #[must_use]
+    pub fn read(&self) -> QueueRead {
+        QueueRead {
+            sent: self.sent.read(),
+            dropped: self.dropped.read(),
+            held: self.held.read(),
+            since: self.since,
+        }
+    }
+}
+
 /// All counters of one worker. Keep the `Arc` and read when you like.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -152,6 +193,7 @@ pub struct Counters {
     pub drops: Drops,
     ports: Mutex<BTreeMap<PortId, Arc<PortCounters>>>,
     links: Mutex<BTreeMap<(PortId, Direction), Arc<LinkReport>>>,
+    queues: Mutex<BTreeMap<(PortId, u32), Arc<QueueCounters>>>,
 }
 
 impl Counters {
@@ -179,6 +221,24 @@ impl Counters {
         lock(&self.links).iter().map(|(id, report)| (*id, Arc::clone(report))).collect()
     }
 
+    /// The queues of a port, by number; none if it has no queues.
+    #[must_use]
+    pub fn queues(&self, port: PortId) -> Vec<(u32, QueueRead)> {
+        let queues = lock(&self.queues);
+        queues.range((port, 0)..=(port, u32::MAX)).map(|((_, id), counters)| (*id, counters.read())).collect()
+    }
+
+    /// The counters of a queue; one that is there keeps its counters.
+    pub(crate) fn add_queue(&self, port: PortId, queue: u32, now: Nanos) -> Arc<QueueCounters> {
+        let fresh = || Arc::new(QueueCounters { since: now, ..QueueCounters::default() });
+        Arc::clone(lock(&self.queues).entry((port, queue)).or_insert_with(fresh))
+    }
+
+    /// Forgets the queues of a port that `keep` does not name.
+    pub(crate) fn keep_queues(&self, port: PortId, keep: impl Fn(u32) -> bool) {
+        lock(&self.queues).retain(|(of, queue), _| *of != port || keep(*queue));
+    }
+
     pub(crate) fn add_port(&self, port: PortId) -> Arc<PortCounters> {
         Arc::clone(lock(&self.ports).entry(port).or_default())
     }
@@ -190,6 +250,7 @@ impl Counters {
     pub(crate) fn remove_port(&self, port: PortId) {
         lock(&self.ports).remove(&port);
         lock(&self.links).retain(|(id, _), _| *id != port);
+        self.keep_queues(port, |_| false);
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Handoff {
     pub(crate) packet: Packet,
     /// The port it is to leave by.
     pub(crate) port: PortId,
+    /// By this queue of it.
+    pub(crate) queue: u32,
     pub(crate) wire: Wire,
 }
 

@@ -25,13 +25,25 @@ impl Worker {
         now: Nanos,
         slow: &mut dyn Slowpath,
     ) {
+        self.inject_next(in_port, frame, translation, now, slow);
+        self.wiring.flush();
+    }
+
+    /// The same for one of several: devices send what they have batched at [`Self::flush`].
+    pub fn inject_next(
+        &mut self,
+        in_port: PortId,
+        frame: &[u8],
+        translation: &Arc<Translation>,
+        now: Nanos,
+        slow: &mut dyn Slowpath,
+    ) {
         self.wiring.now = now;
         self.work = WORK;
         self.carry(in_port, frame, translation, now);
         translation.hits.retire();
         self.wiring.hand_up(slow);
         self.pass_arrivals(slow);
-        self.wiring.flush();
     }
 
     fn carry(&mut self, in_port: PortId, frame: &[u8], translation: &Translation, now: Nanos) {

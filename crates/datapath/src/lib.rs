@@ -21,13 +21,14 @@ mod pass;
 mod pool;
 mod port;
 pub mod qos;
+mod share;
 mod station;
 mod transmit;
 mod wiring;
 mod worker;
 
 pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig};
-pub use counters::{Counters, Drops, LinkReport, PortCounters, Traffic};
+pub use counters::{Counters, Drops, LinkReport, PortCounters, QueueCounters, QueueRead, Traffic};
 pub use frame::{Frame, HEADROOM};
 pub use handoff::Handoff;
 pub use link::{Fidelity, LinkCounters, LinkRead, Verdict};

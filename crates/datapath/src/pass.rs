@@ -69,10 +69,10 @@ impl Worker {
     ) -> Option<Outbound> {
         loop {
             // parse
-            let (headers, wire) = self.parse(frame, at.port)?;
-            // receive: counted, captured
+            let (mut headers, mut wire) = self.parse(frame, at.port)?;
+            // receive: counted, captured, policed
             if at.recirc == RecircId(0) {
-                match self.wiring.receive(at.port, frame, wire)? {
+                match self.wiring.receive(at.port, frame, &mut headers, &mut wire)? {
                     Attach::Wire(port) => return Some(Outbound { port, headers, wire }),
                     Attach::Switch => {}
                     // What a tunnel said ends at the first switch.
@@ -119,7 +119,7 @@ impl Worker {
     /// Finds out what to do with a frame at one switch, and does it.
     #[inline]
     fn switch(&mut self, carried: &mut Carried<'_, '_>, at: Place, slow: &mut dyn Slowpath) -> Next {
-        let Self { cache, wiring, epoch, .. } = self;
+        let Self { cache, wiring, epoch, missed, .. } = self;
         let meta = PacketMeta {
             in_port: at.port,
             tenant: carried.frame.tenant(),
@@ -147,6 +147,7 @@ impl Worker {
             }
             Err(miss) => miss,
         };
+        *missed = missed.saturating_add(1);
         let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
         let Some(translation) = slow.try_translate(&upcall) else {
             wiring.wait(at, carried.frame, wire);

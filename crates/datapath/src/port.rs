@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use netloom_flow::{DropReason, LinkSettings, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall};
+use netloom_flow::{
+    DropReason, LinkSettings, Nanos, PacketKey, Policing, PortId, Punt, Qos, TenantId, Translation, Upcall,
+};
 use netloom_packet::{Csum, Gso, Offload};
 
 use crate::Frame;
@@ -246,6 +248,21 @@ pub enum Change {
         /// The new settings.
         settings: LinkSettings,
     },
+    /// Gives a port queues, changes those it has, or takes them away (`None`); what is queued stays queued.
+    SetQos {
+        /// The port.
+        port: PortId,
+        /// Its queues.
+        qos: Option<Box<Qos>>,
+    },
+    /// Sets what may come in by a port; `None`: everything. For ports with a device: others may be received from on
+    /// any worker.
+    SetPolicing {
+        /// The port.
+        port: PortId,
+        /// What may.
+        policing: Option<Policing>,
+    },
     /// Takes a port up or down.
     SetPort {
         /// The port.
@@ -273,6 +290,10 @@ impl fmt::Debug for Change {
             Self::RemovePort(port) => f.debug_tuple("RemovePort").field(port).finish(),
             Self::SetLink { port, direction, settings } => {
                 f.debug_tuple("SetLink").field(port).field(direction).field(settings).finish()
+            }
+            Self::SetQos { port, qos } => f.debug_tuple("SetQos").field(port).field(qos).finish(),
+            Self::SetPolicing { port, policing } => {
+                f.debug_tuple("SetPolicing").field(port).field(policing).finish()
             }
             Self::SetPort { port, up } => f.debug_tuple("SetPort").field(port).field(up).finish(),
             Self::SetCapture { port, sink } => {

@@ -10,6 +10,8 @@ use crate::frame::Frame;
 use crate::link::{Link, Load};
 use crate::pool::Packet;
 use crate::port::{Attach, CaptureSink, Direction, OffloadCaps, Port, PortSpec, Way};
+use crate::qos::Policer;
+use crate::share::Share;
 
 /// See the module.
 pub(crate) struct Station {
@@ -28,10 +30,13 @@ pub(crate) struct Station {
     pub(crate) dirty: bool,
     pub(crate) capture: Option<Box<dyn CaptureSink>>,
     pub(crate) counters: Arc<PortCounters>,
+    /// What may come in.
+    pub(crate) policer: Option<Box<Policer>>,
     /// The link directions that are or were shaped.
     pub(crate) to_switch: Option<Box<Link>>,
     pub(crate) from_switch: Option<Box<Link>>,
     pub(crate) watch: Watch,
+    pub(crate) share: Share,
 }
 
 /// A packet that came for a device while that was being read.
@@ -102,9 +107,11 @@ impl Station {
             dirty: false,
             capture: None,
             counters,
+            policer: None,
             to_switch: None,
             from_switch: None,
             watch: Watch::default(),
+            share: Share::default(),
         }
     }
 

@@ -12,6 +12,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DropReason, Epoch, Nanos, PortId};
 use netloom_packet::{parse, wire};
 
@@ -24,6 +25,7 @@ use crate::link::Load;
 use crate::pass::{Place, WORK};
 use crate::pool::PoolLimit;
 use crate::port::{Budget, Change, Direction, Port, PortSpec, Received, Serviced, Slowpath};
+use crate::share::Share;
 use crate::station::{Quiet, Station, Watch};
 use crate::wiring::Wiring;
 
@@ -59,6 +61,8 @@ pub struct Worker {
     pub(crate) epoch: Epoch,
     /// Lookups still to be made before the worker turns to something else.
     pub(crate) work: u32,
+    /// Lookups that the cache had no answer to, since the present reading began.
+    pub(crate) missed: u32,
     rounds: Rounds,
 }
 
@@ -68,6 +72,21 @@ struct Rounds {
     /// The present round; 0 if the edge does not tell.
     number: u64,
     quiet: Quiet,
+    /// Ports read in it so far.
+    ports: u32,
+    /// Ports read in the one before.
+    before: u32,
+}
+
+impl Rounds {
+    const fn next(&self, quiet: Quiet) -> Self {
+        Self { number: self.number + 1, quiet, ports: 0, before: self.ports }
+    }
+
+    /// Whether several ports are read in turn.
+    const fn are_contended(&self) -> bool {
+        self.number > 0 && (self.ports > 1 || self.before > 1)
+    }
 }
 
 impl Worker {
@@ -81,7 +100,8 @@ impl Worker {
             wiring: Wiring::new(seed, worker, workers, pool, counters, tracker),
             epoch,
             work: WORK,
-            rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO) },
+            missed: 0,
+            rounds: Rounds { number: 0, quiet: Quiet::Elsewhere(Nanos::ZERO), ports: 0, before: 0 },
         }
     }
 
@@ -104,6 +124,8 @@ impl Worker {
             Change::AddPort(spec, driver) => self.add_port(&spec, driver),
             Change::RemovePort(port) => self.wiring.remove(port),
             Change::SetLink { port, direction, settings } => self.wiring.set_link(port, direction, settings),
+            Change::SetQos { port, qos } => self.wiring.set_qos(port, qos.as_deref()),
+            Change::SetPolicing { port, policing } => self.wiring.set_policing(port, policing),
             Change::SetPort { port, up } => {
                 if let Some(station) = self.wiring.station(port) {
                     station.up = up;
@@ -125,6 +147,7 @@ impl Worker {
             station.to_switch = old.to_switch.take();
             station.from_switch = old.from_switch.take();
             station.capture = old.capture.take();
+            station.policer = old.policer.take();
             if station.driver.is_none() {
                 station.driver = old.driver.take();
                 station.caps = old.caps;
@@ -138,21 +161,23 @@ impl Worker {
     /// Says that a new round of serving ports begins, for the measure of how long packets lay unread.
     pub fn begin_round(&mut self, now: Nanos, quiet: Quiet) {
         self.wiring.now = now;
-        self.rounds = Rounds { number: self.rounds.number + 1, quiet };
+        self.rounds = self.rounds.next(quiet);
     }
 
     /// Reads a port's device within the budget of a round and passes every frame on.
     pub fn service(&mut self, port: PortId, now: Nanos, slow: &mut dyn Slowpath) -> Serviced {
         self.wiring.now = now;
-        let rounds = self.rounds.number;
-        let quiet = self.rounds.quiet;
+        self.rounds.ports += 1;
+        let (rounds, quiet, contended) = (self.rounds.number, self.rounds.quiet, self.rounds.are_contended());
+        self.missed = 0;
         let Some(station) = self.wiring.station(port) else { return Serviced::default() };
         let Some(mut driver) = station.driver.take() else { return Serviced::default() };
         station.reading = true;
         let since = station.watch.since(rounds, quiet).unwrap_or(now);
         let unread = u32::try_from(now.since(since).0).unwrap_or(u32::MAX);
         let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant, tunnel: None };
-        let budget = Budget { exhaust: station.watch.must_exhaust(rounds), ..Budget::default() };
+        let budget =
+            Budget { exhaust: station.watch.must_exhaust(rounds), ..station.share.budget(contended) };
         let received = driver.receive(budget, &mut |frame| match frame.arrival {
             Arrival::Here => {
                 frame.meta = meta;
@@ -161,9 +186,11 @@ impl Worker {
             Arrival::By(tunnel) => self.accept_tunnelled(tunnel, frame, meta, slow),
             Arrival::Refused(tunnel, reason) => self.wiring.drop(tunnel.unwrap_or(port), reason, 1),
         });
+        let missed = self.missed;
         if let Some(station) = self.wiring.station(port) {
             station.driver = Some(driver);
             station.reading = false;
+            station.share = Share { packets: received.packets, missed };
             let Received { more: left, unsure, .. } = received;
             let empty_at = if left || unsure { since } else { now };
             station.watch = Watch { empty_at, left, unsure, round: rounds };
@@ -195,7 +222,7 @@ impl Worker {
             let sound = headers.filter(|headers| frame.offload.check(frame.len(), headers).is_ok());
             let Some(headers) = sound else { return self.wiring.drop(port, DropReason::Malformed, 1) };
             let wire = wire(frame.len(), &headers, &frame.offload);
-            self.wiring.enter(port, Direction::ToSwitch, Load::Lent(frame), &headers, wire);
+            self.wiring.enter(port, Direction::ToSwitch, DEFAULT_QUEUE, Load::Lent(frame), &headers, wire);
         } else if let Some(out) = self.pass(frame, Place::new(port), slow) {
             self.wiring.output(out.port, Load::Lent(frame), &out.headers, out.wire);
         }
@@ -288,9 +315,9 @@ impl Worker {
     pub fn accept(&mut self, handoff: Handoff, now: Nanos, slow: &mut dyn Slowpath) {
         self.wiring.now = now;
         self.work = WORK;
-        let Handoff { mut packet, port, wire } = handoff;
+        let Handoff { mut packet, port, queue, wire } = handoff;
         let headers = parse(packet.frame().data()).unwrap_or_default();
-        self.wiring.output(port, Load::Owned(packet), &headers, wire);
+        self.wiring.enqueue(port, queue, Load::Owned(packet), &headers, wire);
         self.pass_arrivals(slow);
         self.depart(slow);
     }

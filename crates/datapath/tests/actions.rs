@@ -12,6 +12,7 @@ use netloom_flow::{
     Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
     Nanos, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
+use netloom_packet::nsh::{self, Nsh, next};
 use netloom_packet::{checksum, parse};
 use netloom_testkit::{Host, Packet};
 
@@ -111,7 +112,7 @@ fn a_length_is_checked_for_each_packet_on_the_wire_without_its_tag() {
 
 #[test]
 fn a_truncated_copy_has_finished_bytes_and_the_packet_stays_whole() {
-    let mut lab = lab(vec![DpAction::OutputTrunc { port: PortId(2), max_len: 60 }, out(3)]);
+    let mut lab = lab(vec![DpAction::OutputTrunc { port: PortId(2), queue: 0, max_len: 60 }, out(3)]);
     lab.send(1, [big()]);
     let received = lab.received(2);
     assert_eq!((received.len(), sum(&received)), (20, 1_200));
@@ -163,6 +164,62 @@ fn a_backbone_header_stands_before_the_whole_frame_and_comes_off_again() {
     set.send(1, [udp.clone()]);
     assert_eq!(set.received(2)[0].bytes[14..18], [0x68, 1, 0, 5]);
     assert_eq!(set.received(3), vec![udp], "and nothing more comes off");
+}
+
+#[test]
+fn a_service_header_stands_between_two_ethernet_headers_and_comes_off_again() {
+    let (a, b) = hosts();
+    let udp = a.udp(&b, (1, 2), &[7; 40]);
+    let nsh = Nsh { ttl: 63, md_type: 1, next: next::ETHERNET, index: 255, ..Nsh::default() };
+    let push = [
+        DpAction::PushEth { ethertype: 0x6558 },
+        DpAction::PushNsh(nsh.emit(&[]).unwrap().into()),
+        set(word::NSH, 5 << 8, 5 << 8),
+        set(word::NSH_CONTEXT + 1, 9, 0xffff_ffff),
+    ];
+    let pop = [DpAction::PopNsh { ethertype: 0x6558 }, DpAction::PopEth];
+    let mut lab = lab([&push[..], &[out(2)], &pop, &[out(3)]].concat());
+    lab.send(1, [udp.clone(), big()]);
+    let received = lab.received(2);
+    assert_eq!(received.len(), 21, "no device cuts behind a service header");
+    let bytes = &received[0].bytes;
+    let expected = Nsh { len: 24, path: 5, contexts: [0, 0, 0, 9], ..nsh };
+    assert_eq!(Nsh::of(bytes, &parse(bytes).unwrap()), Some(expected));
+    assert_eq!(
+        (&bytes[..14], &bytes[38..]),
+        (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x89, 0x4f][..], &udp.bytes[..])
+    );
+    assert_eq!(lab.received(3)[0], udp);
+}
+
+#[test]
+fn a_service_header_stands_behind_ethernet_too_and_none_is_popped_that_is_not_there() {
+    let (a, b) = hosts();
+    let udp = a.udp(&b, (1, 2), &[7; 40]);
+    let nsh = Nsh { ttl: 63, md_type: 2, next: next::IPV4, index: 255, ..Nsh::default() };
+    let header = nsh.emit(&nsh::tlv(1, 2, &[3; 5]).unwrap()).unwrap();
+    let push = DpAction::PushNsh(header.clone().into());
+    let mut pushed = lab(vec![push.clone(), out(2), DpAction::PopNsh { ethertype: 0x0800 }, out(3)]);
+    pushed.send(1, [udp.clone()]);
+    let bytes = &pushed.received(2)[0].bytes;
+    assert_eq!((&bytes[..12], &bytes[12..14]), (&udp.bytes[..12], &[0x89, 0x4f][..]));
+    assert_eq!((&bytes[14..34], &bytes[34..]), (&header[..], &udp.bytes[14..]));
+    assert_eq!(pushed.received(3), std::slice::from_ref(&udp));
+    let short = Packet::plain([&[1; 12][..], &[0x65, 0x58], &[1; 13]].concat());
+    for (frame, pop) in [(&udp, DpAction::PopNsh { ethertype: 0x0800 }), (&short, DpAction::PopEth)] {
+        let mut popped = lab(vec![pop, out(2)]);
+        popped.send(1, [frame.clone()]);
+        assert_eq!((popped.received(2).len(), popped.drops()), (0, vec![(DropReason::Malformed, 1)]));
+    }
+    // Headers are pushed as long as there is headroom: 64 bytes here.
+    let mut lab = lab(vec![push.clone(), push.clone(), push.clone(), out(2), push, out(3)]);
+    lab.send(1, [udp]);
+    assert_eq!((lab.received(2).len(), lab.received(3).len()), (1, 0));
+    assert_eq!(lab.drops(), [(DropReason::Malformed, 1)]);
+}
+
+fn set(at: usize, value: u64, mask: u64) -> DpAction {
+    DpAction::Set(WordSet { word: u8::try_from(at).expect("a word"), value, mask })
 }
 
 #[test]

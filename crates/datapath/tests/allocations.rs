@@ -90,7 +90,8 @@ fn nothing_is_allocated_per_packet() {
         DpAction::Meter { meter: MeterRef(Arc::new(Meter::new(settings))), passed: branch(vec![out(2)]) },
         DpAction::CheckLength { len: 1_200, longer: branch(vec![out(2)]), other: branch(vec![out(3)]) },
         DpAction::Clone(Box::new([DpAction::PushMpls { ethertype: 0x8847, lse: 0x140 }, out(2)])),
-        DpAction::OutputTrunc { port: PortId(2), max_len: 64 },
+        DpAction::OutputTrunc { port: PortId(2), queue: 0, max_len: 64 },
+        DpAction::Enqueue { port: PortId(2), queue: 3 },
         DpAction::Userspace(Arc::new(punt())),
     ];
     let mut slow = Naive::new(move |key| match in_port(key) {

@@ -64,7 +64,8 @@ fn action() -> impl Strategy<Value = DpAction> {
         1 => (1u16..4).prop_map(|tci| DpAction::PushVlan { tpid: 0x8100, tci }),
         1 => Just(DpAction::PopVlan),
         1 => (1u32..3).prop_map(|id| DpAction::Recirculate(RecircId(id))),
-        1 => (1u32..4, 14u32..200).prop_map(|(port, max_len)| DpAction::OutputTrunc { port: PortId(port), max_len }),
+        1 => (1u32..4, 14u32..200).prop_map(|(port, max_len)| DpAction::OutputTrunc { port: PortId(port), queue: 0, max_len }),
+        1 => (1u32..4, 1u32..3).prop_map(|(port, queue)| DpAction::Enqueue { port: PortId(port), queue }),
         1 => (0u32..4).prop_map(|label| DpAction::PushMpls { ethertype: 0x8847, lse: label << 12 | 0x140 }),
         1 => Just(DpAction::PopMpls { ethertype: 0x0800 }),
     ];

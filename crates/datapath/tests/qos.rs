@@ -247,7 +247,7 @@ fn super_packets_are_cut_to_the_burst() {
     let free = scheduler.add(ClassId::ROOT, ClassSettings::default(), Nanos::ZERO).unwrap();
     assert_eq!(units(&scheduler, slow).get(), 1);
     assert_eq!(units(&scheduler, small).get(), 4, "6,100 bytes are four frames");
-    assert_eq!(units(&scheduler, free).get(), 16, "200 us at the root's rate");
+    assert_eq!(units(&scheduler, free).get(), 4, "50 us at the root's rate");
     let plain = scheduler.unit_segments(slow, &headers, &Offload::PLAIN);
     assert_eq!(plain, None);
 

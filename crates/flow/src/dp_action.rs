@@ -23,10 +23,19 @@ pub struct WordSet {
 pub enum DpAction {
     /// Send to a datapath port: a device, or the near end of a link that ends at another switch.
     Output(PortId),
-    /// The same, but only the first bytes of each wire packet.
+    /// The same by one of the port's queues; a port that has no such queue sends by its queue 0.
+    Enqueue {
+        /// The port.
+        port: PortId,
+        /// The number of the queue, not 0.
+        queue: u32,
+    },
+    /// Send only the first bytes of each wire packet.
     OutputTrunc {
         /// The port.
         port: PortId,
+        /// By this queue; 0: the one that packets take of which nothing is said.
+        queue: u32,
         /// So many bytes at most.
         max_len: u32,
     },
@@ -34,6 +43,8 @@ pub enum DpAction {
     Tunnel {
         /// The port.
         port: PortId,
+        /// The queue, 0 for the default one.
+        queue: u32,
         /// What the flows want.
         key: Box<TunnelKey>,
         /// Only so many bytes of each wire packet.
@@ -69,6 +80,20 @@ pub enum DpAction {
     },
     /// Pop the backbone header: all up to the end of the service tag.
     PopPbb,
+    /// Push an Ethernet header without addresses in front of everything.
+    PushEth {
+        /// Its Ethernet type.
+        ethertype: u16,
+    },
+    /// Pop the outermost Ethernet header, behind which there is another one.
+    PopEth,
+    /// Push a Network Service Header, given in bytes, behind Ethernet. The Ethernet type becomes 0x894f.
+    PushNsh(Box<[u8]>),
+    /// Pop the Network Service Header behind Ethernet.
+    PopNsh {
+        /// What the Ethernet type becomes.
+        ethertype: u16,
+    },
     /// Copy the TTL between the only MPLS header and the IP header behind it.
     CopyTtl(CopyTtl),
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.

@@ -71,6 +71,8 @@ reasons! {
     HandoffFull = "worker ring full",
     /// A meter's rate was exceeded.
     Meter = "rate of a meter exceeded",
+    /// More came in by the port than its policing lets in.
+    Policed = "rate of the port's policing exceeded",
     /// Packets for controllers come faster than they are taken.
     ControllerFull = "too many packets for controllers",
     /// The group does not exist, or has no bucket that is alive.
@@ -91,6 +93,8 @@ reasons! {
     FragmentFull = "too many fragments waiting",
     /// The switch was told to drop fragments.
     FragmentPolicy = "fragments are dropped by configuration",
+    /// A packet without an Ethernet header was to leave by a port, or its headers do not allow an `encap` or `decap`.
+    PacketType = "packet type does not allow it",
     /// Too many lookups for one packet: it goes round in circles.
     HopLimit = "hop limit",
     /// A tunnel packet is cut short, or says what its tunnel does not allow.

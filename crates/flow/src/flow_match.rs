@@ -135,12 +135,14 @@ impl FlowMatch {
     }
 
     /// Bitmap of the words with bits that count: bit n for word n.
+    #[inline]
     #[must_use]
     pub const fn present(&self) -> u64 {
         self.present
     }
 
     /// Mask and value of each word that is [present](Self::present), in their order.
+    #[inline]
     #[must_use]
     pub fn words(&self) -> &[(u64, u64)] {
         self.words.as_slice()
@@ -152,6 +154,7 @@ impl FlowMatch {
     }
 
     /// Value and mask of one word; zeros beyond the last.
+    #[inline]
     #[must_use]
     pub fn word(&self, index: usize) -> (u64, u64) {
         match self.place(index).map(|at| self.words().get(at)) {
@@ -233,6 +236,7 @@ impl FlowMatch {
     }
 
     /// Also demands `value` in the bits `mask` of a field, replacing what was demanded of these bits.
+    #[inline]
     pub fn set_masked(&mut self, id: FieldId, value: u128, mask: u128) {
         let field = id.field();
         let (value, mask) = match id {
@@ -257,6 +261,7 @@ impl FlowMatch {
     }
 
     /// Value and mask demanded of a field's bits.
+    #[inline]
     #[must_use]
     pub fn field(&self, id: FieldId) -> (u128, u128) {
         let field = id.field();

@@ -5,6 +5,7 @@
 
 use netloom_packet::bytes::{array, be16, be32};
 use netloom_packet::ethernet::eth_type;
+use netloom_packet::nsh::{self, Nsh};
 use netloom_packet::parse::{Headers, ip_proto};
 
 use crate::{PacketKey, PortId, RecircId, TenantId, extension, word};
@@ -22,8 +23,7 @@ pub struct PacketMeta {
     pub pkt_mark: u32,
 }
 
-/// Ethernet types that nothing else of ours reads.
-const NSH: u16 = 0x894f;
+/// The Ethernet type of backbone headers.
 const PBB: u16 = 0x88e7;
 
 /// The most options of a neighbour discovery message that are read. A longer list has no addresses for us.
@@ -58,7 +58,7 @@ pub fn extract_into(key: &mut PacketKey, frame: &[u8], headers: &Headers, meta: 
         eth_type::IPV6 if headers.l3 > 0 => ipv6(frame, headers, words),
         eth_type::ARP | eth_type::RARP if headers.l3 > 0 => arp(frame, headers, words),
         eth_type::MPLS | eth_type::MPLS_MCAST => mpls(frame, headers, words),
-        NSH => nsh(frame, headers, words),
+        nsh::TYPE => service(frame, headers, words),
         PBB => pbb(frame, headers, words),
         _ => {}
     }
@@ -188,28 +188,14 @@ fn mpls(frame: &[u8], headers: &Headers, words: &mut Words) {
     words[word::MPLS + 1] = label(2) << 32;
 }
 
-/// The base header of NSH, and the contexts of metadata type 1.
-///
-/// 8 bytes, big-endian: version u2, flags u2, TTL u6, length u6, unassigned u4, metadata type u4, next protocol u8,
-/// service path u24, service index u8. Then metadata: of type 1, four contexts u32.
-///
-/// Source: RFC 8300 §2.2 to §2.4; `parse_nsh` of OVS.
-fn nsh(frame: &[u8], headers: &Headers, words: &mut Words) {
-    let at = usize::from(headers.l2_len);
-    let Some([a, b, kind, next, path @ ..]) = array::<8>(frame, at) else { return };
-    let first = u16::from_be_bytes([*a, *b]);
-    let (length, kind) = (4 * usize::from(first & 0x3f), kind & 0x0f);
-    let is_whole = frame.len() >= at + length && length >= if kind == 1 { 24 } else { 8 };
-    if first >> 14 != 0 || !is_whole {
-        return;
-    }
-    let [flags, ttl] = [first >> 12 & 3, first >> 6 & 0x3f].map(|bits| u8::try_from(bits).unwrap_or(0));
-    let [s0, s1, s2, index] = *path;
-    words[word::NSH] = u64::from_be_bytes([flags, ttl, kind, *next, s0, s1, s2, index]);
-    if kind == 1 {
-        words[word::NSH_CONTEXT] = be64(frame, at + 8);
-        words[word::NSH_CONTEXT + 1] = be64(frame, at + 16);
-    }
+/// The base header of NSH, and the contexts of metadata of type 1.
+fn service(frame: &[u8], headers: &Headers, words: &mut Words) {
+    let Some(nsh) = Nsh::of(frame, headers) else { return };
+    let [_, s0, s1, s2] = nsh.path.to_be_bytes();
+    words[word::NSH] = u64::from_be_bytes([nsh.flags, nsh.ttl, nsh.md_type, nsh.next, s0, s1, s2, nsh.index]);
+    let [a, b, c, d] = nsh.contexts.map(u64::from);
+    words[word::NSH_CONTEXT] = a << 32 | b;
+    words[word::NSH_CONTEXT + 1] = c << 32 | d;
 }
 
 /// The tag of the service instance.

@@ -26,6 +26,7 @@ mod link;
 mod meter;
 mod prerequisite;
 mod punt;
+pub mod qos;
 pub mod text;
 mod time;
 mod track;
@@ -34,7 +35,7 @@ mod tunnel;
 mod upcall;
 pub mod word;
 
-pub use action::{Action, Controller, Operand, Spelling, Subfield};
+pub use action::{Action, ActionList, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
 pub use dp_action::{Branch, CopyTtl, DpAction, MeterRef, WordSet};
 pub use drop::DropReason;
@@ -48,6 +49,7 @@ pub use link::{Distribution, LinkSettings, Loss, Probability, QueueLimit};
 pub use meter::{Band, BandKind, Meter, MeterRead, MeterSettings, MeterVerdict};
 pub use prerequisite::Prerequisite;
 pub use punt::{Paused, Punt};
+pub use qos::{Policing, Qos, Queue};
 pub use text::{
     FlowFilter, FlowModText, FlowText, FlowTextError, parse_filter, parse_flow, parse_flow_mod,
     parse_flow_with,

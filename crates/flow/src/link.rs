@@ -1,5 +1,7 @@
 //! The settings of one direction of a link.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Nanos;
 
 /// A probability in parts per billion, 0 to 1,000,000,000, so that settings compare and hash exactly.
@@ -54,7 +56,8 @@ pub enum Distribution {
 }
 
 /// What the queue in front of a link holds at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum QueueLimit {
     /// Wire packets.
     Packets(u32),

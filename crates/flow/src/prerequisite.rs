@@ -176,11 +176,15 @@ impl Prerequisite {
     /// Whether every packet that matches `matches` fulfils it.
     #[must_use]
     pub fn met_by(self, matches: &FlowMatch) -> bool {
-        if self == Self::Ct {
-            return knows_connection(matches);
+        match self {
+            Self::None => return true,
+            Self::Ct => return knows_connection(matches),
+            _ => {}
         }
         // A packet without an Ethernet header is of the type that its packet type names.
-        let bare = matches.exact(FieldId::PacketType).filter(|kind| kind >> 16 == 1);
+        let names_type = matches.present() >> word::TENANT & 1 == 1;
+        let bare = if names_type { matches.exact(FieldId::PacketType) } else { None };
+        let bare = bare.filter(|kind| kind >> 16 == 1);
         self.check(|word, bits| {
             let (key, mask) = matches.word(word);
             if let (word::ETH_DST, ETH_TYPE, Some(kind)) = (word, bits, bare)

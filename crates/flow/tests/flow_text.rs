@@ -229,7 +229,7 @@ fn wrong_flows() {
 fn names_of_ports_are_resolved() {
     let names = |name: &str| (name == "h1-eth0").then_some(OfPort(7));
     let flow = parse_flow_with("in_port=h1-eth0,actions=\"h1-eth0\",output:h1-eth0,h1-eth0", &names).unwrap();
-    assert_eq!(flow.actions, vec![Action::Output(OfPort(7)); 3]);
+    assert_eq!(*flow.actions, vec![Action::Output(OfPort(7)); 3]);
     assert_eq!(flow.matches.exact(FieldId::InPortOxm), Some(7));
     let error = parse_flow_with("in_port=h2,actions=drop", &names).unwrap_err();
     assert_eq!((error.message.as_str(), error.span), ("Unknown port 'h2'", 8..10));
@@ -356,7 +356,7 @@ fn random_flow() -> impl Strategy<Value = FlowText> {
         .prop_map(|((table, priority, cookie, idle_timeout, importance, flags), matches, actions)| {
             let mut flow =
                 FlowText { table: TableId(table), priority, cookie, idle_timeout, ..FlowText::default() };
-            flow.actions = random::allowed(actions, &matches, TableId(table), Scope::Flow);
+            flow.actions = random::allowed(actions, &matches, TableId(table), Scope::Flow).into();
             (flow.importance, flow.matches) = (importance, matches);
             let [a, b, c, d, e] = flags;
             (flow.flags.send_flow_rem, flow.flags.check_overlap, flow.flags.reset_counts) = (a, b, c);

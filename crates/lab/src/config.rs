@@ -81,7 +81,15 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         mtu: None,
     };
     let tenant = port.tenant.as_deref().and_then(|name| lab.tenant_id(name)).map(TenantId);
-    Some(Port { name: port.name.clone(), vlan_mode, tag, trunks, tenant, interfaces: vec![interface] })
+    Some(Port {
+        name: port.name.clone(),
+        vlan_mode,
+        tag,
+        trunks,
+        tenant,
+        qos: port.qos.clone(),
+        interfaces: vec![interface],
+    })
 }
 
 /// The tunnel behind a port.

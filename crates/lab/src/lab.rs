@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use netloom_flow::{LinkSettings, Nanos};
+use netloom_flow::{LinkSettings, Nanos, Policing, Qos};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Cidr, Family};
@@ -310,6 +310,12 @@ pub struct SwitchPort {
     pub left: bool,
     /// What is at the link's other end.
     pub peer: End,
+    /// The queues it sends by; `None`: one for all.
+    #[serde(default)]
+    pub qos: Option<Qos>,
+    /// What may come in by it; `None`: everything.
+    #[serde(default)]
+    pub policing: Option<Policing>,
 }
 
 /// What a switch port does with VLANs.

@@ -36,6 +36,7 @@ pub mod lab;
 pub mod mac;
 pub mod names;
 pub mod plan;
+pub mod qos_text;
 pub mod quantity;
 mod resolve;
 mod schema;

@@ -45,6 +45,7 @@ fn shape(shape_: &Shape) -> Value {
         Shape::Duration => quantity("(ns|us|µs|ms|s|m|min|h)"),
         Shape::Rate => quantity("([kKmMgGtT]?[bB]it)"),
         Shape::Queue => quantity("([kKmMgGtT]?[iI]?[bB])?"),
+        Shape::Size => quantity("([kKmMgGtT]?[iI]?[bB])"),
         Shape::Share => quantity("%"),
         Shape::Choice(words) => {
             json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] })

@@ -106,18 +106,16 @@ fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
 acl: []
-qos: {}
 tenants: { red: { quota: { cpu: 6 } } }
 networks: { lan: { internet: true } }
 nodes:
   a: { image: alpine, memory: 64MiB }
   b: { vm: { disk: x } }
   c: { interface: eth0, health: x }
-switches: { s1: { qos: {} } }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 10, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 10, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 8, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 8, "{text}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use std::cell::RefCell;
 
-use netloom_packet::VNET_HDR;
+use netloom_datapath::Frame;
 use netloom_packet::train::Train;
-use netloom_sys::packet_socket::{ReceiveBatch, SLOT};
+use netloom_packet::{Offload, VNET_HDR};
+use netloom_sys::packet_socket::{FRONT, ReceiveBatch, SLOT};
 
 /// Trains that a thread keeps for the next round.
 const TRAINS: usize = 8;
@@ -45,4 +46,46 @@ pub(crate) fn give_back(train: Train) {
             spare.push(train);
         }
     });
+}
+
+/// The frame in `buffer`, of which `length` bytes were read, the header included; none if it makes no sense.
+pub(crate) fn lend(buffer: &mut [u8], length: usize) -> Option<Frame<'_>> {
+    let end = FRONT + length.checked_sub(VNET_HDR)?;
+    let header = buffer.get(FRONT - VNET_HDR..)?.first_chunk()?;
+    let offload = Offload::parse(header).ok()?;
+    // A frame that fills the buffer to the last byte was cut.
+    if end >= buffer.len() {
+        return None;
+    }
+    Frame::new(buffer, FRONT..end, offload)
+}
+
+#[cfg(test)]
+mod tests {
+    use netloom_packet::{Csum, Gso};
+
+    use super::*;
+
+    #[test]
+    fn header_and_frame_are_told_apart() {
+        let mut buffer = vec![0; FRONT + 128];
+        buffer[FRONT - VNET_HDR..FRONT].copy_from_slice(&[1, 1, 66, 0, 0xa8, 5, 34, 0, 16, 0, 0, 0]);
+        buffer[FRONT..FRONT + 3].copy_from_slice(b"abc");
+        let frame = lend(&mut buffer, VNET_HDR + 3).unwrap();
+        assert_eq!((frame.data(), frame.headroom()), (&b"abc"[..], FRONT));
+        assert_eq!(frame.offload.gso, Gso::Tcp4);
+        assert_eq!(frame.offload.csum, Csum::Partial { start: 34, offset: 16 });
+    }
+
+    #[test]
+    fn cut_frames_and_senseless_headers_are_malformed() {
+        let mut buffer = vec![0; FRONT + 128];
+        for length in 0..VNET_HDR {
+            assert!(lend(&mut buffer, length).is_none(), "{length}");
+        }
+        assert!(lend(&mut buffer, VNET_HDR + 127).is_some());
+        assert!(lend(&mut buffer, VNET_HDR + 128).is_none());
+        buffer[FRONT - VNET_HDR + 1] = 0x7f;
+        assert!(lend(&mut buffer, VNET_HDR + 60).is_none());
+    }
 }

@@ -7,14 +7,14 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
+use netloom_packet::VNET_HDR;
 use netloom_packet::train::Train;
-use netloom_packet::{Offload, VNET_HDR};
 use netloom_sys::Errno;
 use netloom_sys::packet_socket::FRONT;
 use netloom_sys::tap::Tap;
 
 use crate::refused;
-use crate::scratch::{self, with_buffer};
+use crate::scratch::{self, lend, with_buffer};
 
 /// A port whose device is a TAP.
 #[derive(Debug)]
@@ -166,47 +166,5 @@ impl Port for TapPort {
 
     fn offloads(&self) -> OffloadCaps {
         self.caps
-    }
-}
-
-/// The frame in `buffer`, of which `length` bytes were read, the header included; none if it makes no sense.
-fn lend(buffer: &mut [u8], length: usize) -> Option<Frame<'_>> {
-    let end = FRONT + length.checked_sub(VNET_HDR)?;
-    let header = buffer.get(FRONT - VNET_HDR..)?.first_chunk()?;
-    let offload = Offload::parse(header).ok()?;
-    // A frame that fills the buffer to the last byte was cut.
-    if end >= buffer.len() {
-        return None;
-    }
-    Frame::new(buffer, FRONT..end, offload)
-}
-
-#[cfg(test)]
-mod tests {
-    use netloom_packet::{Csum, Gso};
-
-    use super::*;
-
-    #[test]
-    fn header_and_frame_are_told_apart() {
-        let mut buffer = vec![0; FRONT + 128];
-        buffer[FRONT - VNET_HDR..FRONT].copy_from_slice(&[1, 1, 66, 0, 0xa8, 5, 34, 0, 16, 0, 0, 0]);
-        buffer[FRONT..FRONT + 3].copy_from_slice(b"abc");
-        let frame = lend(&mut buffer, VNET_HDR + 3).unwrap();
-        assert_eq!((frame.data(), frame.headroom()), (&b"abc"[..], FRONT));
-        assert_eq!(frame.offload.gso, Gso::Tcp4);
-        assert_eq!(frame.offload.csum, Csum::Partial { start: 34, offset: 16 });
-    }
-
-    #[test]
-    fn cut_frames_and_senseless_headers_are_malformed() {
-        let mut buffer = vec![0; FRONT + 128];
-        for length in 0..VNET_HDR {
-            assert!(lend(&mut buffer, length).is_none(), "{length}");
-        }
-        assert!(lend(&mut buffer, VNET_HDR + 127).is_some());
-        assert!(lend(&mut buffer, VNET_HDR + 128).is_none());
-        buffer[FRONT - VNET_HDR + 1] = 0x7f;
-        assert!(lend(&mut buffer, VNET_HDR + 60).is_none());
     }
 }

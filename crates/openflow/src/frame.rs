@@ -59,10 +59,11 @@ impl Head {
     #[must_use]
     pub fn of(message: &[u8]) -> Self {
         let mut head = Self::default();
-        for (slot, byte) in head.bytes.iter_mut().zip(message) {
-            *slot = *byte;
-            head.len += 1;
+        let kept = message.get(..Self::MAX).unwrap_or(message);
+        if let Some(bytes) = head.bytes.get_mut(..kept.len()) {
+            bytes.copy_from_slice(kept);
         }
+        head.len = u8::try_from(kept.len()).unwrap_or(0);
         head
     }
 

@@ -43,7 +43,7 @@ fn flow(text: &str, table: Option<TableId>, flags: FlowFlags) -> Message {
         idle_timeout: flow.idle_timeout,
         importance: flow.importance,
         flags,
-        actions: flow.actions,
+        actions: flow.actions.to_vec(),
         ..FlowMod::default()
     }))
 }
@@ -102,7 +102,8 @@ fn packet_outs() {
     let Ok(Message::PacketOut(read)) = decode(&Protocol::new(Version::V15), &bytes(PACKET_OUT_15)) else {
         panic!("a packet-out")
     };
-    let actions = parse_flow("actions=move:NXM_NX_REG0[]->NXM_NX_REG1[],output:2").expect("right").actions;
+    let actions =
+        parse_flow("actions=move:NXM_NX_REG0[]->NXM_NX_REG1[],output:2").expect("right").actions.to_vec();
     assert_eq!(read.actions, actions);
     assert_eq!(read.metadata.exact(FieldId::InPortOxm), Some(1));
     assert_eq!((read.packet.len(), read.buffer), (18, None));

@@ -17,7 +17,7 @@
 //! | say that a packet is too big; lower TCP's segment size | [`too_big`], [`mss`] |
 //!
 //! A protocol is a file: [`ethernet`], [`vlan`], [`mpls`], [`arp`], [`ipv4`], [`ipv6`], [`icmp`], [`nd`],
-//! [`tcp`], [`udp`], [`sctp`].
+//! [`nsh`], [`tcp`], [`udp`], [`sctp`].
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 #![forbid(unsafe_code)]
@@ -35,6 +35,7 @@ pub mod ipv6;
 pub mod mpls;
 pub mod mss;
 pub mod nd;
+pub mod nsh;
 pub mod offload;
 pub mod parse;
 pub mod sctp;

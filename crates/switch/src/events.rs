@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use netloom_flow::{BridgeId, Nanos, OfPort};
+use netloom_openflow::Xid;
 
+use crate::config::Origin;
 use crate::model::{Rule, RuleState};
 use crate::switch::Switch;
 
@@ -44,6 +46,39 @@ pub struct FlowRemoved {
     pub bytes: u64,
 }
 
+/// Whose request it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Author {
+    /// The connection's number.
+    pub connection: u64,
+    /// The request's transaction id.
+    pub xid: Xid,
+}
+
+/// What happened to a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is new, or was added once more.
+    Added,
+    /// It has other actions, or another cookie.
+    Modified,
+    /// It is gone.
+    Removed(Removed),
+}
+
+/// A flow of a bridge whose flows are [watched](Switch::set_watched) came, went or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowChanged {
+    /// The flow as it is now, or was last.
+    pub rule: Arc<Rule>,
+    /// What happened.
+    pub change: Change,
+    /// What it was before, or the flow it took the place of.
+    pub old: Option<Arc<Rule>>,
+    /// Whose request it was; `None`: nobody's.
+    pub author: Option<Author>,
+}
+
 /// Something a controller of the bridge may want to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,6 +92,8 @@ pub enum Notice {
         /// What happened.
         reason: PortStatusReason,
     },
+    /// A flow came, went or changed. Not limited in number: there are not more than flows that changed.
+    Flow(FlowChanged),
 }
 
 /// What happened to a port. The numbers are those of `OFPPR_*`.
@@ -80,7 +117,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn push(&mut self, bridge: BridgeId, notice: Notice) {
-        if self.notices.len() < KEPT {
+        if self.notices.len() < KEPT || matches!(notice, Notice::Flow(_)) {
             self.notices.push_back((bridge, notice));
         } else {
             self.lost += 1;
@@ -110,10 +147,26 @@ impl Outbox {
 }
 
 impl Switch {
-    /// What happened since the last call, in order, and at which bridge. Kept are 65,536 events: call it after every
-    /// change and after [`Self::tick`].
+    /// What happened since the last call, in order, and at which bridge. Kept are 65,536 events, and all those of
+    /// [watched](Self::set_watched) flows: call it after every change and after [`Self::tick`].
     pub fn take_events(&mut self) -> Vec<(BridgeId, Notice)> {
         self.outbox.notices.drain(..).collect()
+    }
+
+    /// Says whether somebody watches the flows of a bridge. Only then their changes are among the events.
+    pub fn set_watched(&mut self, bridge: BridgeId, is_watched: bool) {
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.is_watched = is_watched;
+        }
+    }
+
+    /// Notes that a flow came, went or changed, if somebody watches.
+    pub(crate) fn note_flow(&mut self, rule: &Arc<Rule>, change: Change, old: Option<&Arc<Rule>>) {
+        let is_watched = self.bridges.get(rule.bridge).is_some_and(|bridge| bridge.is_watched);
+        if is_watched && *rule.origin != Origin::FailOpen {
+            let (rule, old, author) = (Arc::clone(rule), old.cloned(), self.author);
+            self.outbox.push(rule.bridge, Notice::Flow(FlowChanged { rule, change, old, author }));
+        }
     }
 
     /// How many events were lost because nobody took those before them.

@@ -60,5 +60,5 @@ impl Switch {
 }
 
 fn normal() -> FlowText {
-    FlowText { priority: 0, actions: vec![Action::Output(OfPort::NORMAL)], ..FlowText::default() }
+    FlowText { priority: 0, actions: vec![Action::Output(OfPort::NORMAL)].into(), ..FlowText::default() }
 }

@@ -81,7 +81,7 @@ fn configured_flows(
 ) -> Result<Vec<(FlowText, Origin)>, ConfigError> {
     let is_learning = bridge.fail_mode == FailMode::Standalone && bridge.controller.is_empty();
     if bridge.flows.is_empty() && is_learning {
-        let actions = vec![Action::Output(OfPort::NORMAL)];
+        let actions = vec![Action::Output(OfPort::NORMAL)].into();
         return Ok(vec![(FlowText { priority: 0, actions, ..FlowText::default() }, Origin::Default)]);
     }
     let read = |flow: &config::Flow| {

@@ -45,11 +45,13 @@ mod undo;
 pub use config::ConfigError;
 pub use credit::HitsDelta;
 pub use dump::{Crossed, DropEntry, MacRow, PortEntry, TableEntry};
-pub use events::{FlowRemoved, Notice, PortStatusReason, Removed};
+pub use events::{Author, Change, FlowChanged, FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
-pub use handle::{Answer, Commit, Connection, Handled, Injection, Kind, PortCounts, PortTraffic};
+pub use handle::{
+    Answer, Commit, Connection, Handled, Held, Injection, Kind, PortCounts, PortTraffic, QueueTraffic,
+};
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
 pub use meter_text::{MeterTextError, MeterVerb};
 pub use model::{

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, RuleId};
+use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, Qos, RuleId};
 
 use crate::config::{self, Config, ConfigError, Numbers};
 use crate::events::{Notice, PortStatusReason, Removed};
@@ -164,6 +164,7 @@ impl Switch {
                 let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel)
                     == (new.tenant, new.peer_dp, new.is_flow_tunnel);
                 if is_seen_alike && old.vlans == new.vlans {
+                    self.set_queues(id, number, new.qos);
                     continue;
                 }
                 (new.link, new.crossed, new.config) = (old.link, old.crossed, old.config);
@@ -179,6 +180,16 @@ impl Switch {
             if let Some(bridge) = self.bridges.get_mut(id) {
                 bridge.ports.insert(number, new);
             }
+        }
+    }
+
+    /// Other queues of a port that stays as it is.
+    fn set_queues(&mut self, id: BridgeId, number: OfPort, qos: Option<Qos>) {
+        let version = self.next_version();
+        if let Some(port) = self.port_mut(id, number)
+            && port.qos != qos
+        {
+            (port.qos, port.version) = (qos, version);
         }
     }
 

@@ -1,18 +1,18 @@
 //! The facade: all bridges of a lab and everything that can be asked of them.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use netloom_flow::{
-    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, RuleId, Translation,
-    Upcall, extract,
+    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, Translation, Upcall,
+    extract, word,
 };
 
 use crate::config::{Loops, Uuid};
-use crate::events::{Notice, Outbox, PortStatusReason};
+use crate::events::{Author, Notice, Outbox, PortStatusReason};
 use crate::loops::Routes;
 use crate::model::{
-    Bridge, Bridges, ChangeLog, Directory, FrozenStates, LinkState, Owners, Peer, Port, Rules, Versions,
+    ActionLists, Bridge, Bridges, ChangeLog, Directory, Due, FrozenStates, LinkState, Owners, Peer, Port,
+    Rules, Versions,
 };
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
@@ -49,11 +49,14 @@ pub struct Switch {
     pub(crate) dp_ports: BTreeMap<PortId, (BridgeId, OfPort)>,
     pub(crate) rules: Rules,
     /// For each rule with a timeout one date, not later than its end.
-    pub(crate) due: BinaryHeap<Reverse<(Nanos, RuleId)>>,
+    pub(crate) due: Due<Nanos>,
     pub(crate) log: ChangeLog,
     pub(crate) outbox: Outbox,
+    /// Whose request is being carried out.
+    pub(crate) author: Option<Author>,
     pub(crate) journal: Journal,
     pub(crate) frozen: FrozenStates,
+    pub(crate) action_lists: ActionLists,
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
@@ -78,11 +81,13 @@ impl Switch {
             uuids: BTreeMap::new(),
             dp_ports: BTreeMap::new(),
             rules: Rules::default(),
-            due: BinaryHeap::new(),
+            due: Due::default(),
             log: ChangeLog::default(),
             outbox: Outbox::default(),
+            author: None,
             journal: Journal::default(),
             frozen: FrozenStates::new(settings.seed),
+            action_lists: ActionLists::new(settings.seed),
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),
@@ -116,6 +121,18 @@ impl Switch {
         actions: &[Action],
         packet: &[u8],
     ) -> Option<Translation> {
+        self.packet_out_as(bridge, in_port, actions, packet, 0)
+    }
+
+    /// The same for a packet of some type, with an Ethernet header that its type does not know of.
+    pub(crate) fn packet_out_as(
+        &self,
+        bridge: BridgeId,
+        in_port: OfPort,
+        actions: &[Action],
+        packet: &[u8],
+        packet_type: u32,
+    ) -> Option<Translation> {
         let bridge = self.bridges.get(bridge)?;
         let headers = netloom_packet::parse(packet).ok()?;
         let tenant_of = |number: OfPort| bridge.port(number)?.tenant;
@@ -131,7 +148,8 @@ impl Switch {
             tenant,
             ..PacketMeta::default()
         };
-        let key = extract(packet, &headers, &meta);
+        let mut key = extract(packet, &headers, &meta);
+        key.0[word::TENANT] |= u64::from(packet_type);
         Some(Translator::translate_out(self, bridge, in_port, actions, &key, &mut Silent))
     }
 
@@ -255,7 +273,13 @@ impl Switch {
 
     /// Forgets MAC entries and flows whose time has come. Pull all hits first: they keep both alive.
     pub fn tick(&mut self, now: Nanos) {
-        let mut is_changed = self.expire_rules(now);
+        self.tick_some(now, usize::MAX);
+    }
+
+    /// The same, of flows at most so many; whether more are to go. A million may end at one moment: nobody is to wait for
+    /// all of them.
+    pub fn tick_some(&mut self, now: Nanos, most: usize) -> bool {
+        let (mut is_changed, more) = self.expire_rules(now, most);
         let versions = &mut self.versions;
         for bridge in self.bridges.values_mut() {
             let id = bridge.id;
@@ -267,13 +291,14 @@ impl Switch {
         if is_changed {
             self.advance();
         }
+        more
     }
 
     /// When [`Self::tick`] has something to do next.
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         let macs = self.bridges.values().filter_map(|bridge| bridge.macs.deadline());
-        macs.chain(self.due.peek().map(|Reverse((date, _))| *date)).min()
+        macs.chain(self.due.peek().map(|(date, _)| date)).min()
     }
 
     pub(crate) fn bridge_named(&self, name: &str) -> Option<&Bridge> {

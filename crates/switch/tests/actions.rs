@@ -3,7 +3,7 @@
 mod support;
 
 use netloom_flow::action::{
-    Bundle, BundleAlgorithm, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm,
+    Bundle, BundleAlgorithm, Encap, HashFields, Learn, LearnSpec, Multipath, MultipathAlgorithm, NshTlv,
 };
 use netloom_flow::{
     Action, DpAction, DropReason, FieldId, Nanos, OfPort, Operand, PacketKey, Subfield, TableId, TenantId,
@@ -311,9 +311,11 @@ fn a_truncated_output_sends_the_first_bytes_and_what_is_not_carried_out_is_refus
     net.add("", vec![Action::OutputTrunc { port: OfPort(2), max_len: 64 }, out(3)]).unwrap();
     let sent = net.send(dp(0, 1), &tcp());
     assert_eq!((sent[0].1.bytes(), sent[1].1.bytes()), (64, 90));
-    assert_eq!(net.add("", vec![Action::DecNshTtl]), Err(FlowError::Unsupported("dec_nsh_ttl")));
-    let nested = vec![Action::Clone(Box::new([Action::DecNshTtl]))];
-    assert_eq!(net.add("", nested), Err(FlowError::Unsupported("dec_nsh_ttl")));
+    let tlv = NshTlv { class: 1, kind: 1, value: [0; 40].into() };
+    let long = Action::Encap(Encap::Nsh { md_type: Some(2), tlvs: [tlv].into() });
+    let refused = Err(FlowError::Unsupported("encap(nsh) with more than 40 bytes of metadata"));
+    assert_eq!(net.add("", vec![long.clone()]), refused);
+    assert_eq!(net.add("", vec![Action::Clone(Box::new([long]))]), refused);
     assert_eq!(net.add("table=4,", vec![goto(4)]), Err(FlowError::BadGoto(4)));
     let reasons: Vec<DropReason> = net.switch.drops().iter().map(|drop| drop.reason).collect();
     assert!(reasons.is_empty(), "{reasons:?}");

@@ -174,7 +174,7 @@ fn what_cannot_be_is_refused_and_nothing_changes() {
     let nowhere = net.switch.flow_mod(BridgeId(9), FlowMod::default(), Origin::Command, net.now);
     assert!(matches!(nowhere, Err(FlowError::NoBridge(_))));
     let before = net.switch.flows("s1", "").unwrap();
-    let flow = FlowText { actions: vec![Action::DecNshTtl], ..FlowText::default() };
+    let flow = FlowText { actions: vec![Action::Group(9)].into(), ..FlowText::default() };
     assert!(net.ask(FlowMod { flags: FlowFlags::default(), ..FlowMod::add(flow) }).is_err());
     assert_eq!(net.switch.flows("s1", "").unwrap(), before);
 }
@@ -208,4 +208,33 @@ fn a_full_table_refuses_or_lets_the_least_important_flow_go() {
     }
     assert_eq!(net.ask(change(Add, "priority=3,ip,actions=drop", 5, (0, 0))), Err(FlowError::TableFull(0)));
     assert_eq!(net.flows().len(), 3, "flows that have no end stay");
+}
+
+/// What a flow of the next test is evicted by: importance, then its end, of which each flow has another.
+const fn rank(n: u32) -> (u32, u32, u32) {
+    (n.wrapping_mul(0x9e37_79b9) >> 8 & 3, 100 + n * 7_919 % 1_500, n)
+}
+
+#[test]
+fn of_many_flows_those_of_least_importance_go_first() {
+    let mut net = net();
+    let bridge = net.switch.bridges().next().expect("a bridge").0;
+    net.switch.set_table_limit(bridge, TableId(0), TableLimit { max_flows: 300, evicts: true });
+    let mut kept = std::collections::BTreeSet::new();
+    for n in 0..1_500 {
+        let (importance, end, _) = rank(n);
+        let text = format!("ip,nw_src=10.0.{}.{},importance={importance}", n / 250, n % 250);
+        let text = format!("{text},cookie={n},hard_timeout={end},actions=drop");
+        net.switch.add_flow("s1", &text, Origin::Command, net.now).unwrap();
+        if kept.len() == 300 {
+            kept.pop_first();
+        }
+        kept.insert(rank(n));
+    }
+    let left = net.switch.flows("s1", "table=0").expect("a bridge");
+    let mut left: Vec<u64> = left.iter().map(|it| it.rule.flow.cookie).collect();
+    left.sort_unstable();
+    let mut expected: Vec<u64> = kept.iter().map(|(_, _, n)| u64::from(*n)).collect();
+    expected.sort_unstable();
+    assert_eq!(left, expected);
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use netloom_flow::action::Encap;
 use netloom_flow::{
     Action, FLOW_WORDS, FieldId, FlowKey, FlowText, OfPort, PACKET_WORDS, Subfield, TableId, TenantId, word,
 };
@@ -25,6 +26,8 @@ struct Run {
     packet: Packet,
     in_port: u32,
     tenant: TenantId,
+    /// Namespace and type; 0: a frame.
+    kind: u32,
     /// Metadata and registers.
     own: [u64; FLOW_WORDS - PACKET_WORDS],
     depth: u32,
@@ -45,16 +48,102 @@ impl Run {
         let packet = self.packet.key(netloom_flow::PortId(self.in_port), self.tenant);
         key.0[..PACKET_WORDS].copy_from_slice(&packet.0);
         key.0[PACKET_WORDS..].copy_from_slice(&self.own);
+        key.0[word::TENANT] |= u64::from(self.kind);
         key
+    }
+
+    /// What a flow sees: without an Ethernet header, nothing of it.
+    fn seen(&self) -> FlowKey {
+        let mut key = self.key();
+        if self.kind != 0 {
+            key.0[word::ETH_DST..=word::VLAN].fill(0);
+        }
+        key
+    }
+
+    fn has(&self, field: FieldId) -> bool {
+        let of_ethernet = [FieldId::EthDst, FieldId::EthSrc, FieldId::VlanTci, FieldId::DlVlan];
+        field.field().prerequisite.holds(&self.key(), None)
+            && (self.kind == 0 || !of_ethernet.contains(&field))
     }
 
     fn write(&mut self, target: Subfield, value: u128) {
         let mut key = self.key();
-        if target.field.field().prerequisite.holds(&key, None) {
+        if self.has(target.field) {
             target.write(&mut key, value);
             self.packet.absorb(&key);
             self.own.copy_from_slice(&key.0[PACKET_WORDS..]);
         }
+    }
+}
+
+/// The packet types of bare packets.
+const IPV4: u32 = 0x1_0800;
+const IPV6: u32 = 0x1_86dd;
+const NSH: u32 = 0x1_894f;
+const MPLS: u32 = 0x1_8847;
+
+impl Run {
+    /// `encap` and `decap`, as ovs-actions(7) has them; whether the packet can have that done.
+    fn enclose(&mut self, action: &Action) -> bool {
+        let bits = |kind: u32| (kind & 0xffff) as u16;
+        match (action, self.kind) {
+            (Action::Encap(Encap::Ethernet), 0) => return false,
+            (Action::Encap(Encap::Ethernet), _) => {
+                self.packet.set_word(word::ETH_DST, 0, !0xffff);
+                self.packet.set_word(word::ETH_SRC, 0, !0xffff);
+                self.kind = 0;
+            }
+            (Action::Encap(Encap::Nsh { .. }), kind) => {
+                let next = match kind {
+                    0 => 3,
+                    IPV4 => 1,
+                    IPV6 => 2,
+                    NSH => 4,
+                    _ => return false,
+                };
+                if kind == 0 {
+                    self.packet.push_eth(0x6558);
+                }
+                let mut header = [0; 24];
+                header[..8].copy_from_slice(&[0x0f, 0xc6, 1, next, 0, 0, 0, 255]);
+                self.packet.push_nsh(&header);
+                self.kind = NSH;
+            }
+            (Action::Encap(_), kind) => {
+                if kind == 0 {
+                    self.packet.push_eth(0x6558);
+                }
+                let lse = self.packet.labels.first().map_or(0x140, |outer| outer & !0x100);
+                self.packet.push_mpls(0x8847, lse);
+                self.kind = MPLS;
+            }
+            (_, 0) if !self.packet.tags.is_empty() => return false,
+            (_, 0) => self.kind = 1 << 16 | (self.packet.word(word::ETH_DST) & 0xffff) as u32,
+            (_, NSH) => {
+                let inner = match self.packet.word(word::NSH) >> 32 & 0xff {
+                    1 => IPV4,
+                    2 => IPV6,
+                    3 => 0,
+                    4 => NSH,
+                    _ => return false,
+                };
+                self.packet.pop_nsh(if inner == 0 { 0x6558 } else { bits(inner) });
+                if inner == 0 {
+                    self.packet.pop_eth();
+                }
+                self.kind = inner;
+            }
+            (Action::Decap { packet_type: Some(inner) }, MPLS) => {
+                self.packet.pop_mpls(if *inner == 0 { 0x6558 } else { bits(*inner) });
+                if *inner == 0 && !self.packet.pop_eth() {
+                    return false;
+                }
+                self.kind = *inner;
+            }
+            _ => return false,
+        }
+        true
     }
 }
 
@@ -80,8 +169,21 @@ impl Naive {
         let (sent, learned) = (Vec::new(), Vec::new());
         let (stack, set) = (Vec::new(), Vec::new());
         let (depth, resubmits, done, stopped) = (0, 0, false, false);
-        let mut run =
-            Run { packet, in_port, tenant, own, depth, resubmits, done, stopped, stack, set, sent, learned };
+        let mut run = Run {
+            packet,
+            in_port,
+            tenant,
+            kind: 0,
+            own,
+            depth,
+            resubmits,
+            done,
+            stopped,
+            stack,
+            set,
+            sent,
+            learned,
+        };
         self.table(&mut run, in_port, 0);
         if !run.stopped {
             run.done = false;
@@ -95,7 +197,7 @@ impl Naive {
     }
 
     fn table(&self, run: &mut Run, in_port: u32, table: u8) {
-        let mut key = run.key();
+        let mut key = run.seen();
         key.0[word::IN_PORT] = u64::from(in_port) << 32;
         let matching = self.flows.iter().filter(|f| f.table == TableId(table) && f.matches.matches(&key));
         let Some(flow) = matching.max_by_key(|flow| flow.priority) else { return };
@@ -116,11 +218,12 @@ impl Naive {
                 }
                 Action::Load { value, target } => run.write(*target, *value),
                 Action::Move { source, target } => {
-                    if source.field.field().prerequisite.holds(&run.key(), None) {
+                    if run.has(source.field) {
                         run.write(*target, source.read(&run.key()));
                     }
                 }
                 Action::WriteMetadata { value, mask } => run.own[0] = run.own[0] & !mask | value & mask,
+                Action::SetVlanVid(_) | Action::PushVlan { .. } if run.kind != 0 => {}
                 Action::SetVlanVid(vid) => match run.packet.tags.first_mut() {
                     Some((_, tci)) => *tci = *tci & 0xf000 | vid,
                     None => run.packet.tags.push((0x8100, *vid)),
@@ -134,6 +237,20 @@ impl Naive {
                     run.packet.tags.insert(0, (*tpid, tci));
                 }
                 Action::PopVlan => _ = run.packet.tags.splice(..run.packet.tags.len().min(1), []),
+                Action::Encap(_) | Action::Decap { .. } => {
+                    if !run.enclose(action) {
+                        (run.done, run.stopped) = (true, true);
+                        return;
+                    }
+                }
+                Action::DecNshTtl => {
+                    let ttl = Subfield::whole(FieldId::NshTtl);
+                    match ttl.read(&run.key()) {
+                        _ if run.packet.word(word::ETH_DST) & 0xffff != 0x894f => {}
+                        0 | 1 => return,
+                        left => run.write(ttl, left - 1),
+                    }
+                }
                 Action::DecTtl { .. } => {
                     let ttl = Subfield::whole(FieldId::NwTtl);
                     let is_ip = matches!(run.packet.word(word::ETH_DST) & 0xffff, 0x0800 | 0x86dd);
@@ -161,9 +278,9 @@ impl Naive {
                     }
                 }
                 Action::Clone(list) => {
-                    let kept = (run.packet.clone(), run.own, run.stack.clone(), run.set.clone());
+                    let kept = (run.packet.clone(), run.kind, run.own, run.stack.clone(), run.set.clone());
                     self.list(run, list, table);
-                    (run.packet, run.own, run.stack, run.set) = kept;
+                    (run.packet, run.kind, run.own, run.stack, run.set) = kept;
                     run.done = run.stopped;
                 }
                 Action::ClearActions => run.set.clear(),
@@ -204,12 +321,15 @@ impl Naive {
     }
 
     fn send(run: &mut Run, port: &Port, packet: Packet) {
-        if port.tenant.is_none_or(|tenant| tenant == run.tenant) {
+        if run.kind == 0 && port.tenant.is_none_or(|tenant| tenant == run.tenant) {
             run.sent.push((Self::number(port), packet));
         }
     }
 
     fn normal(&self, run: &mut Run) {
+        if run.kind != 0 {
+            return;
+        }
         let key = run.key();
         let address =
             |index: usize| -> [u8; 6] { key.0[index].to_be_bytes()[..6].try_into().expect("six bytes") };

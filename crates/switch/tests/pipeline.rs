@@ -164,17 +164,14 @@ fn without_flows_a_bridge_learns_unless_it_is_secure() {
 }
 
 #[test]
-fn what_is_not_carried_out_is_refused_by_name() {
-    let mut net = Net::new(&plan(&[]).config, true);
-    for (actions, name) in [
-        ("sample(probability=1,collector_set_id=1)", "sample"),
-        ("encap(ethernet)", "encap"),
-        ("decap", "decap"),
-    ] {
-        let text = format!("ip,ct_state=+trk+est,actions={actions}");
-        let added = net.switch.add_flow("s1", &text, Origin::Command, net.now);
-        assert_eq!(added, Err(FlowError::Unsupported(name)), "{actions}");
+fn packets_that_would_be_sampled_go_on_and_are_counted() {
+    let flow = "priority=5,tcp,actions=sample(probability=65535,collector_set_id=1,obs_domain_id=2),output:2";
+    let mut net = Net::new(&plan(&[flow]).config, true).with_cache();
+    for _ in 0..3 {
+        assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(0, 2)]);
     }
+    let flows = net.switch.flows("s1", "tcp").unwrap();
+    assert_eq!((flows[0].packets, flows[0].bytes), (3, 270));
 }
 
 #[test]

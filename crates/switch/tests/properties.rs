@@ -70,5 +70,7 @@ fn noisy(noise: &[u64]) -> PacketKey {
     let mut key = PacketKey::default();
     key.0.copy_from_slice(noise);
     key.0[word::IN_PORT] = 0;
+    // All packets of a datapath are frames.
+    key.0[word::TENANT] &= !0xffff_ffff;
     key
 }

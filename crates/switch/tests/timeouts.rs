@@ -106,3 +106,25 @@ fn many_flows_go_in_the_order_of_their_time_and_of_their_age_within_it() {
     assert!(gone.is_sorted(), "by time, then by age");
     assert_eq!(net.now.since(start), Nanos::from_secs(50));
 }
+
+#[test]
+fn flows_that_end_at_once_go_in_steps_and_each_in_time() {
+    let mut net = net(&["priority=0,actions=drop"]);
+    for n in 0..1_000_u64 {
+        let flow = format!("tcp,tp_dst={n},hard_timeout={},actions=output:2", 5 + n % 2 * 5);
+        // A flow in place of another: the end of the other is forgotten.
+        for _ in 0..3 {
+            net.switch.add_flow("s1", &flow, Origin::Command, net.now).unwrap();
+        }
+    }
+    net.now += Nanos::from_secs(5);
+    let mut steps = 0;
+    while net.switch.tick_some(net.now, 64) {
+        steps += 1;
+        assert_eq!(count(&net), 1_001 - 64 * steps);
+    }
+    assert_eq!((steps, count(&net)), (7, 501));
+    net.now += Nanos::from_secs(5);
+    net.switch.tick(net.now);
+    assert_eq!(count(&net), 1);
+}

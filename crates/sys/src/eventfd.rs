@@ -41,6 +41,40 @@ impl AsFd for EventFd {
     }
 }
 
+/// A counter that another process made: whatever it is, using it never waits.
+#[derive(Debug)]
+pub struct ForeignEvent(OwnedFd);
+
+impl ForeignEvent {
+    /// Takes it over, and makes it non-blocking.
+    ///
+    /// # Errors
+    /// As fcntl(2); not met in practice.
+    pub fn new(fd: OwnedFd) -> Result<Self, HostError> {
+        let flags = rustix::fs::fcntl_getfl(&fd).because("ask for the flags of", || "an eventfd")?;
+        rustix::fs::fcntl_setfl(&fd, flags | rustix::fs::OFlags::NONBLOCK)
+            .because("set the flags of", || "an eventfd")?;
+        Ok(Self(fd))
+    }
+
+    /// Wakes whoever sleeps on the other side.
+    pub fn signal(&self) {
+        // A full counter wakes as well; what is no eventfd at all is its maker's loss.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Takes all signals given so far.
+    pub fn clear(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+    }
+}
+
+impl AsFd for ForeignEvent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +87,15 @@ mod tests {
         event.signal();
         assert!(event.clear());
         assert!(!event.clear());
+    }
+
+    #[test]
+    fn what_another_process_made_never_waits() {
+        let blocking = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+        let event = ForeignEvent::new(blocking).unwrap();
+        event.clear();
+        event.signal();
+        assert_eq!(rustix::io::read(&event, &mut [0_u8; 8]), Ok(8));
+        event.clear();
     }
 }

@@ -5,12 +5,14 @@
 
 pub mod affinity;
 pub mod awake;
+pub mod beneath;
 pub mod cgroup;
 pub mod child;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod eventfd;
+pub mod fd_stream;
 pub mod icmp;
 pub mod load;
 pub mod memory;
@@ -26,6 +28,7 @@ pub mod raw_mode;
 pub mod rlimit;
 pub mod sched;
 pub mod seqpacket;
+pub mod shared_memory;
 pub mod signals;
 pub mod sniffer;
 mod sockopt;

@@ -4,12 +4,14 @@
 //! - [`Wire`]: two ends in memory, in place of a device;
 //! - [`ManualClock`]: time that passes when told to;
 //! - [`PortLedger`]: a step names what it changed, and nothing else may have;
+//! - [`guest`]: a virtual machine's memory and the driver's side of its rings;
 //! - [`strategy`]: random frames from a small world, for property tests.
 //!
 //! It panics where a test should fail; nothing here is for production.
 
 mod clock;
 mod describe;
+pub mod guest;
 mod hex;
 mod host;
 mod ledger;

@@ -1,11 +1,13 @@
 //! Bytes between a stream and an OpenFlow session.
 //!
 //! The session knows what bytes mean, the stream carries them, whatever it is: [`pump`] moves them, keeps the session's
-//! deadlines, and lets no peer make more wait than [`Limits`] say. What a message does is the [`Peer`]'s. [`Tls`] wraps a
+//! deadlines, and lets no peer make more wait than [`Limits`] and its [`Inbox`] say. What a message does is the [`Peer`]'s. [`Tls`] wraps a
 //! stream as `ssl:` and `pssl:` want it.
 
+mod inbox;
 mod pump;
 mod tls;
 
+pub use inbox::{Inbox, Room};
 pub use pump::{End, Limits, Peer, pump};
 pub use tls::{Tls, TlsError};

@@ -14,11 +14,11 @@ use std::io;
 use std::time::Duration;
 
 use netloom_flow::Nanos;
-use netloom_openflow::Message;
 use netloom_openflow::session::{CloseReason, Event, Session};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{sleep, timeout};
+
+use crate::Inbox;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
@@ -46,6 +46,15 @@ impl Default for Limits {
 pub trait Peer {
     /// Handles an event, and puts the answers into the session. [`Event::Closed`] is not among them.
     fn handle(&mut self, session: &mut Session, event: Event);
+
+    /// Puts what waits to be told into the session, a little of it, and says whether to be called again when that was
+    /// taken. Called after [`Inbox::nudge`].
+    fn tell(&mut self, _session: &mut Session) -> bool {
+        false
+    }
+
+    /// No more events have come as yet, or answers are to be written first: what was put off is done now.
+    fn rest(&mut self) {}
 }
 
 /// Why a connection ended.
@@ -65,19 +74,26 @@ pub enum End {
     Stream(#[source] io::Error),
 }
 
-/// Carries a session over a stream to its end. A closed `inbox` ends it, too.
+/// Carries a session over a stream to its end. A [closed](Inbox::close) `inbox` ends it, too.
 pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
     stream: S,
     mut session: Session,
     peer: &mut P,
-    inbox: &mut Receiver<Message>,
+    inbox: &Inbox,
     limits: Limits,
     clock: fn() -> Nanos,
 ) -> End {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut bytes = vec![0; CHUNK];
+    let mut has_more = false;
     loop {
+        has_more |= inbox.take_nudge();
+        if has_more && session.output_len() < GATHERED {
+            // Before anything is answered that may rest on it.
+            has_more = peer.tell(&mut session);
+        }
         let handled = handle(&mut session, peer, limits.output_bytes);
+        peer.rest();
         let output = session.take_output();
         let mut rest = output.as_slice();
         let mut room = limits.output_bytes;
@@ -104,6 +120,7 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
             Handled::Some => continue,
             // What was read meanwhile is handled before anything is waited for.
             Handled::All if room < limits.output_bytes => continue,
+            Handled::All if has_more => continue,
             Handled::All => {}
         }
         let pause = Duration::from_nanos(session.deadline().since(clock()).0.min(LONGEST.0));
@@ -113,13 +130,16 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
                 Ok(count) => session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default()),
                 Err(error) => return End::Stream(error),
             },
-            told = inbox.recv() => {
-                tell(&mut session, told);
+            () = inbox.news() => {
                 // What has gathered meanwhile goes out in one write.
                 while session.output_len() < limits.output_bytes.min(GATHERED)
-                    && let Ok(told) = inbox.try_recv()
+                    && let Some(told) = inbox.take()
                 {
-                    tell(&mut session, Some(told));
+                    // What the agreed version cannot say is not said.
+                    let _ = session.send(&told);
+                }
+                if inbox.is_closed() {
+                    session.close();
                 }
             }
             () = sleep(pause) => session.handle_deadline(clock()),
@@ -145,22 +165,14 @@ fn handle(session: &mut Session, peer: &mut impl Peer, limit: usize) -> Handled 
     Handled::Some
 }
 
-fn tell(session: &mut Session, told: Option<Message>) {
-    match told {
-        // What the agreed version cannot say is not said.
-        Some(message) => drop(session.send(&message)),
-        None => session.close(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use netloom_openflow::Versions;
     use netloom_openflow::session::Settings;
+    use netloom_openflow::{Message, Versions};
     use tokio::io::duplex;
-    use tokio::sync::mpsc;
 
     use super::*;
+    use crate::Room;
 
     /// Answers every barrier.
     #[derive(Default)]
@@ -187,6 +199,10 @@ mod tests {
         Limits { output_bytes: 64, stall: Duration::from_millis(20) }
     }
 
+    fn an_inbox() -> Inbox {
+        Inbox::new(Room { messages: 4, bytes: 1 << 16 })
+    }
+
     fn switch() -> Session {
         Session::new(Settings::switch(Versions::ALL), now())
     }
@@ -207,7 +223,7 @@ mod tests {
     fn what_is_asked_is_answered_and_what_is_told_is_sent() {
         run(async {
             let (ours, mut theirs) = duplex(1 << 16);
-            let (tell, mut inbox) = mpsc::channel(4);
+            let inbox = an_inbox();
             let (mut controller, bytes) = asked(100);
             theirs.write_all(&bytes).await.unwrap();
             let mut peer = Answers::default();
@@ -225,12 +241,12 @@ mod tests {
                         }
                     }
                     if replies == 100 && told == 0 {
-                        tell.send(Message::BarrierRequest).await.unwrap();
+                        assert!(inbox.put(Message::BarrierRequest));
                     }
                 }
                 drop(theirs);
             };
-            let (end, ()) = tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), talk);
+            let (end, ()) = tokio::join!(pump(ours, switch(), &mut peer, &inbox, limits(), now), talk);
             assert!(matches!(end, End::Left), "{end}");
             assert_eq!(peer.0, 100);
         });
@@ -240,12 +256,11 @@ mod tests {
     fn who_does_not_read_is_asked_no_more_and_left() {
         run(async {
             let (ours, mut theirs) = duplex(256);
-            let (_tell, mut inbox) = mpsc::channel(4);
+            let inbox = an_inbox();
             let (_, bytes) = asked(1_000);
             let mut peer = Answers::default();
             let write = async { theirs.write_all(&bytes).await };
-            let (end, written) =
-                tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), write);
+            let (end, written) = tokio::join!(pump(ours, switch(), &mut peer, &inbox, limits(), now), write);
             assert!(matches!(end, End::Stalled), "{end}");
             assert!(written.is_err() && peer.0 < 100, "{}", peer.0);
         });
@@ -256,7 +271,7 @@ mod tests {
         run(async {
             // Less room than a greeting needs, so that the peer's is read while ours is written.
             let (ours, mut theirs) = duplex(4);
-            let (_tell, mut inbox) = mpsc::channel(4);
+            let inbox = an_inbox();
             let mut peer = Answers::default();
             let talk = async {
                 theirs.write_all(&[4, 14, 0, 8, 0, 0, 0, 1]).await.unwrap();
@@ -264,7 +279,7 @@ mod tests {
                 theirs.read_to_end(&mut said).await.unwrap();
             };
             let served = timeout(Duration::from_secs(5), async {
-                tokio::join!(pump(ours, switch(), &mut peer, &mut inbox, limits(), now), talk).0
+                tokio::join!(pump(ours, switch(), &mut peer, &inbox, limits(), now), talk).0
             });
             let end = served.await.unwrap();
             assert!(matches!(end, End::Session(CloseReason::NoHello(14))), "{end}");
@@ -275,22 +290,22 @@ mod tests {
     fn garbage_ends_the_connection_and_so_does_a_closed_inbox() {
         run(async {
             let (ours, mut theirs) = duplex(1 << 12);
-            let (tell, mut inbox) = mpsc::channel(4);
+            let inbox = an_inbox();
             theirs.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
             let mut peer = Answers::default();
             // The first bytes are the head of a message of 8,239 bytes; they end here.
             theirs.write_all(&[0; 1 << 10]).await.unwrap();
             drop(theirs);
-            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            let end = pump(ours, switch(), &mut peer, &inbox, limits(), now).await;
             assert!(matches!(end, End::Left | End::Session(_) | End::Stream(_)), "{end}");
             let (ours, _theirs) = duplex(1 << 12);
-            drop(tell);
-            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            inbox.close();
+            let end = pump(ours, switch(), &mut peer, &inbox, limits(), now).await;
             assert!(matches!(end, End::Session(CloseReason::Local)), "{end}");
             let (ours, mut theirs) = duplex(1 << 12);
-            let (_tell, mut inbox) = mpsc::channel(4);
+            let inbox = an_inbox();
             theirs.write_all(&[4, 14, 0, 8, 0, 0, 0, 1]).await.unwrap();
-            let end = pump(ours, switch(), &mut peer, &mut inbox, limits(), now).await;
+            let end = pump(ours, switch(), &mut peer, &inbox, limits(), now).await;
             assert!(matches!(end, End::Session(CloseReason::NoHello(14))), "{end}");
         });
     }

@@ -51,7 +51,8 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, scale, openflow or its parts flow-mods, latest, reactive, misses
+    /// Only these groups: pair, chain, links, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
+    /// misses, lookup, established, explosion
     groups: Vec<String>,
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::QueueRow;
+
 /// A switch in a list.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SwitchRow {
@@ -12,6 +14,9 @@ pub struct SwitchRow {
     /// Ports, by OpenFlow number.
     #[serde(default)]
     pub ports: Vec<SwitchPortRow>,
+    /// The queues of its ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueRow>,
     /// Flows, those netloom put there itself not counted.
     #[serde(default)]
     pub flows: u64,
@@ -100,4 +105,7 @@ pub struct SwitchPortRow {
     /// Packets dropped.
     #[serde(default)]
     pub drops: u64,
+    /// What may come in, in the words of the lab file, and how many packets were too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub police: Option<String>,
 }

@@ -27,6 +27,7 @@ enum What {
     Links,
     Tenants,
     Drops,
+    Queues,
     Conntrack,
 }
 
@@ -38,6 +39,7 @@ impl Ls {
             Some(What::Links) => Some(Listing::Links),
             Some(What::Tenants) => Some(Listing::Tenants),
             Some(What::Drops) => Some(Listing::Drops),
+            Some(What::Queues) => Some(Listing::Queues),
             Some(What::Conntrack) => Some(Listing::Conntrack),
             Some(What::Nodes) => Some(Listing::Nodes),
             None if lab.is_none() && !which::client(None).is_ok_and(|client| which::is_up(&client)) => None,

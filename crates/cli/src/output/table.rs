@@ -3,7 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow,
-    LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
+    LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
+    TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -23,6 +24,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Links(rows) => paint.links(rows),
         Reply::Tenants(rows) => paint.tenants(rows),
         Reply::Drops(rows) => paint.drops(rows),
+        Reply::Queues(rows) => paint.queues(rows),
         Reply::Conntrack(rows) => paint.connections(rows),
         Reply::Flows(rows) => paint.flows(rows),
         Reply::FlowsChanged(n) => format!("{}\n", many(*n, "flow")),
@@ -192,6 +194,31 @@ impl Painter {
         )
     }
 
+    fn queues(&self, rows: &[QueueRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No port has queues: `qos:` in the lab file gives them.\n".into();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        let bits = |bits: u64| rate(bits as f64);
+        let row = |row: &QueueRow| {
+            vec![
+                row.port.clone(),
+                row.peer.as_deref().map(end).unwrap_or_default(),
+                row.queue.to_string(),
+                if row.min_rate == 0 { String::new() } else { bits(row.min_rate) },
+                row.max_rate.map(bits).unwrap_or_default(),
+                row.priority.to_string(),
+                row.dscp.map(|dscp| dscp.to_string()).unwrap_or_default(),
+                count(row.packets),
+                count(row.bytes),
+                count(row.dropped),
+                count(row.queued),
+            ]
+        };
+        let headers = ["PORT", "PEER", "QUEUE>", "MIN>", "MAX>", "PRIORITY>", "DSCP>", "PACKETS>", "BYTES>"];
+        self.table(&[&headers[..], &["DROPPED>", "WAIT>"]].concat(), rows.iter().map(row))
+    }
+
     fn connections(&self, rows: &[ConnectionRow]) -> String {
         if rows.is_empty() && !self.format.is_bare() {
             return "No connection is tracked: no flow has committed one with `ct(commit)`.\n".into();
@@ -286,7 +313,11 @@ impl Painter {
             Shown::Lab(graph) => self.graph(graph),
             Shown::Node { node, links } => format!("{}\n{}", node_text(node), inner.links(links)),
             Shown::Switch { switch, links } => {
-                format!("{}\n{}\n{}", switch_text(switch), inner.ports(switch), inner.links(links))
+                let queues = match &switch.queues[..] {
+                    [] => String::new(),
+                    queues => format!("{}\n", inner.queues(queues)),
+                };
+                format!("{}\n{}\n{queues}{}", switch_text(switch), inner.ports(switch), inner.links(links))
             }
             Shown::Link(link) => link_text(link),
             Shown::Tenant { tenant, nodes } => {
@@ -471,6 +502,9 @@ fn controller(row: &ControllerRow) -> String {
 }
 
 fn switch_text(switch: &SwitchRow) -> String {
+    let policed =
+        switch.ports.iter().filter_map(|port| Some(format!("{} {}", port.name, port.police.as_ref()?)));
+    let policed: Vec<String> = policed.collect();
     pairs(&[
         ("switch", switch.name.clone()),
         ("state", switch.state.clone()),
@@ -480,6 +514,7 @@ fn switch_text(switch: &SwitchRow) -> String {
         ("flows", switch.flows.to_string()),
         ("macs", switch.macs.to_string()),
         ("drops", count(switch.drops)),
+        ("police", policed.join("; ")),
     ])
 }
 

@@ -19,6 +19,7 @@ mod hosts;
 mod isolation;
 mod leftovers;
 mod links;
+mod monitors;
 mod nodes;
 mod openflow;
 mod programs;

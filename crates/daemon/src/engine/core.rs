@@ -9,7 +9,7 @@ use netloom_datapath::{
     CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
     WorkerConfig,
 };
-use netloom_flow::{Epoch, LinkSettings, PortId};
+use netloom_flow::{Epoch, LinkSettings, Policing, PortId, Qos};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
@@ -164,6 +164,12 @@ impl Core {
         self.tell(|| Change::SetLink { port, direction, settings: settings.clone() });
     }
 
+    /// Sets the queues of a port, and what may come in by it.
+    pub(super) fn set_qos(&self, port: PortId, (qos, policing): &(Option<Qos>, Option<Policing>)) {
+        self.tell(|| Change::SetQos { port, qos: qos.clone().map(Box::new) });
+        self.tell(|| Change::SetPolicing { port, policing: *policing });
+    }
+
     /// Says to the switch model how the link behind a port is.
     pub(super) fn set_state(&self, spec: &PortSpec) {
         let captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&spec.id);
@@ -232,6 +238,8 @@ struct Keeper {
 
 /// How often hits are pulled while packets move.
 const PULL_NS: u64 = 1_000_000_000;
+/// Most flows that end under one hold of the model: some 50 us, for which a miss may wait.
+const EXPIRED: usize = 64;
 /// How often it is looked whether packets move again.
 const LOOK_NS: u64 = 2_000_000_000;
 
@@ -270,7 +278,9 @@ impl Keeper {
                 let due = slowpath::read(&switch).deadline();
                 if due.is_some_and(|due| due <= now) {
                     tracked.credit(&switch);
-                    slowpath::write(&switch).tick(now);
+                    while slowpath::write(&switch).tick_some(now, EXPIRED) {
+                        tracked.give_way();
+                    }
                 }
                 let next = slowpath::read(&switch).deadline().map_or(u64::MAX, |due| due.since(now).0);
                 let pause = if moved { PULL_NS } else { LOOK_NS };

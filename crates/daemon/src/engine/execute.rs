@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use netloom_api::{ApiError, ErrorKind};
 use netloom_datapath::{Direction, PortSpec};
-use netloom_flow::PortId;
+use netloom_flow::{Policing, PortId, Qos};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
@@ -38,8 +38,12 @@ pub(super) struct Target {
     lab: Arc<Lab>,
     ports: PortMap,
     specs: BTreeMap<PortId, PortSpec>,
+    /// Queues and policing of the ports that have any.
+    qos: BTreeMap<PortId, PortQos>,
     nets: BTreeMap<String, HostNet>,
 }
+
+type PortQos = (Option<Qos>, Option<Policing>);
 
 impl Target {
     /// `lab` with ports that go on from `ports`.
@@ -49,7 +53,8 @@ impl Target {
         let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
         let net = |node| wiring::host_net(&lab, node, &ports, running.auto);
         let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
-        Self { lab, ports, specs, nets }
+        let qos = port_qos(&lab, &ports);
+        Self { lab, ports, specs, qos, nets }
     }
 
     fn id(&self, link: &str, left: bool) -> Option<PortId> {
@@ -92,6 +97,7 @@ impl<'a> Execution<'a> {
             lab: Arc::clone(&state.lab),
             ports: state.ports.clone(),
             specs: state.specs.clone(),
+            qos: port_qos(&state.lab, &state.ports),
             nets: state.nodes.iter().map(|(name, node)| (name.clone(), node.net.clone())).collect(),
         };
         Self {
@@ -272,12 +278,22 @@ impl<'a> Execution<'a> {
             let error = ApiError::caused(ErrorKind::InvalidFile, "The switches cannot be set up so.", &error);
             return self.refuse(error, steps.len());
         }
+        self.queue(undoing);
         for step in steps {
             if let Action::ResetFlows(switch) = &step.action {
                 slowpath::write_between(self.core.switch()).reset_flows(switch, slowpath::now());
             }
         }
         vec![Ok(()); steps.len()]
+    }
+
+    /// Ports that are there get other queues, and other policing, in place.
+    fn queue(&self, undoing: bool) {
+        let (from, to) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let ports: BTreeSet<PortId> = from.qos.keys().chain(to.qos.keys()).copied().collect();
+        for port in ports.into_iter().filter(|port| from.qos.get(port) != to.qos.get(port)) {
+            self.core.set_qos(port, to.qos.get(&port).unwrap_or(&(None, None)));
+        }
     }
 
     /// Ports of a link become what the wanted lab has them to be.
@@ -289,6 +305,9 @@ impl<'a> Execution<'a> {
             let up = self.before.get(&port).map_or(wanted.up, |before| before.up);
             let spec = PortSpec { up, ..wanted.clone() };
             self.core.add_port(&spec, self.devices.remove(&port.0));
+            if let Some(qos) = self.new.qos.get(&port) {
+                self.core.set_qos(port, qos);
+            }
             self.state.specs.insert(port, spec);
         }
         Ok(())
@@ -443,6 +462,17 @@ impl Execution<'_> {
             | Action::Options => self.configure(std::slice::from_ref(step), undoing).pop().unwrap_or(Ok(())),
         }
     }
+}
+
+/// Queues and policing of the ports that have any.
+fn port_qos(lab: &Lab, ports: &PortMap) -> BTreeMap<PortId, PortQos> {
+    let all = lab.switches.iter().flat_map(|switch| &switch.ports);
+    let with = all.filter(|port| port.qos.is_some() || port.policing.is_some());
+    let of = |port: &netloom_lab::lab::SwitchPort| {
+        let [a, b] = ports.link(&port.link)?;
+        Some((if port.left { a } else { b }, (port.qos.clone(), port.policing)))
+    };
+    with.filter_map(of).collect()
 }
 
 /// The ports of a link, each once.

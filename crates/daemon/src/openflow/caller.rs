@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use netloom_flow::{BridgeId, Nanos};
+use netloom_openflow::Versions;
 use netloom_openflow::session::{Event, Session, Settings};
-use netloom_openflow::{Message, Versions};
-use netloom_switch::{Connection, Kind};
-use netloom_transport::{End, Limits, Peer, pump};
+use netloom_switch::{Connection, Injection, Kind};
+use netloom_transport::{End, Inbox, Limits, Peer, Room, pump};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc::{self, Sender};
 
 use super::Hub;
 use super::standing::Key;
 use crate::slowpath;
 
-/// Messages that wait to be told.
-const INBOX: usize = 1_024;
+/// What may wait to be told.
+const INBOX: Room = Room { messages: 1_024, bytes: 4 << 20 };
 /// After this long without a byte, a peer is asked whether it is there. Programs that people type may take their time.
 const PROBE: Nanos = Nanos::from_secs(60);
 
@@ -44,9 +43,9 @@ impl Terms {
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, terms: Terms, hub: Arc<Hub>) -> End {
     let settings = Settings { probe: terms.probe, ..Settings::switch(terms.versions) };
     let session = Session::new(settings, slowpath::now());
-    let (inbox, mut told) = mpsc::channel(INBOX);
-    let mut caller = Caller { terms, hub, inbox, id: None };
-    let end = pump(stream, session, &mut caller, &mut told, Limits::default(), slowpath::now).await;
+    let inbox = Inbox::new(INBOX);
+    let mut caller = Caller { terms, hub, inbox: inbox.clone(), id: None, leaving: Vec::new() };
+    let end = pump(stream, session, &mut caller, &inbox, Limits::default(), slowpath::now).await;
     tracing::debug!(%end, target = caller.terms.target, "an OpenFlow connection");
     end
 }
@@ -54,10 +53,15 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, terms: T
 struct Caller {
     terms: Terms,
     hub: Arc<Hub>,
-    inbox: Sender<Message>,
+    inbox: Inbox,
     /// Its number, once a version is agreed.
     id: Option<u64>,
+    /// Packets it sends, as far as they were not handed over yet: many are handed over together.
+    leaving: Vec<Injection>,
 }
+
+/// Most packets that are handed over together.
+const TOGETHER: usize = 64;
 
 impl Peer for Caller {
     fn handle(&mut self, session: &mut Session, event: Event) {
@@ -67,15 +71,29 @@ impl Peer for Caller {
                 let key = self.terms.key.clone();
                 self.id = Some(self.hub.join(self.terms.bridge, connection, self.inbox.clone(), key));
             }
-            (Event::Message(request, message), Some(id)) => self.hub.handle(id, session, &request, message),
+            (Event::Message(request, message), Some(id)) => {
+                if !Hub::puts_off(&message) || self.leaving.len() >= TOGETHER {
+                    self.rest();
+                }
+                self.leaving.extend(self.hub.handle(id, session, request, message));
+            }
             // Refusals are answered by the session.
             _ => {}
         }
+    }
+
+    fn tell(&mut self, session: &mut Session) -> bool {
+        self.id.is_some_and(|id| self.hub.tell(id, session))
+    }
+
+    fn rest(&mut self) {
+        self.hub.inject(std::mem::take(&mut self.leaving));
     }
 }
 
 impl Drop for Caller {
     fn drop(&mut self) {
+        self.rest();
         if let Some(id) = self.id {
             self.hub.leave(id);
         }

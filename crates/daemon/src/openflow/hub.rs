@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netloom_datapath::{Counters, Tracker};
 use netloom_flow::{BridgeId, PortId};
 use netloom_openflow::remote::Turn;
-use netloom_openflow::session::{Request, Session};
+use netloom_openflow::session::{Event, Request, Session};
 use netloom_openflow::{Message, Versions};
-use netloom_switch::{Answer, Connection, Control, Injection, PortTraffic, Switch};
+use netloom_switch::{
+    Answer, Connection, Control, Injection, Notice, PortCounts, PortTraffic, QueueTraffic, Switch,
+};
+use netloom_transport::Inbox;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::Sender;
 
 use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
@@ -36,8 +38,13 @@ pub(crate) struct Hub {
     injected: AtomicUsize,
 }
 
+/// Bytes of what is told at once of flows that are watched, roughly.
+const UPDATES: usize = 16 << 10;
 /// Most packets of packet-outs that are not waited for.
-const INJECTED: usize = 64;
+const INJECTED: usize = 512;
+
+/// Most changes carried out in a row after the first: some 50 us, for which a miss may wait.
+const ROW: usize = 48;
 
 /// A connection that has agreed on a version.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ struct Member {
     bridge: BridgeId,
     connection: Connection,
     /// What it is told unasked; what finds no room is not told, and counted.
-    inbox: Sender<Message>,
+    inbox: Inbox,
     dropped: AtomicU64,
     /// Which controller it is.
     key: Option<Key>,
@@ -53,8 +60,19 @@ struct Member {
 
 impl Member {
     fn tell(&self, message: Message) {
-        if self.inbox.try_send(message).is_err() {
+        if !self.inbox.put(message) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells all it is to be told of flows it watches: what is answered afterwards stands behind it.
+    fn tell_updates(&mut self, session: &mut Session) {
+        while let Some(updates) = self.connection.updates(usize::MAX) {
+            // What the agreed version cannot say is not said.
+            let _ = session.send(&updates);
+        }
+        if self.connection.has_updates() {
+            self.inbox.nudge();
         }
     }
 }
@@ -158,7 +176,7 @@ impl Hub {
         &self,
         bridge: BridgeId,
         connection: Connection,
-        inbox: Sender<Message>,
+        inbox: Inbox,
         key: Option<Key>,
     ) -> u64 {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -172,6 +190,7 @@ impl Hub {
         if let Some(key) = &key {
             self.controllers().handle_up(key, slowpath::now());
         }
+        let connection = connection.numbered(id);
         members.insert(id, Member { bridge, connection, inbox, dropped: AtomicU64::new(0), key });
         control(&mut model, &members, bridge);
         self.joined.notify_one();
@@ -191,14 +210,26 @@ impl Hub {
         }
     }
 
-    /// Carries out a message, and puts the answers into the session.
-    pub(super) fn handle(&self, id: u64, session: &mut Session, request: &Request, message: Message) {
-        if !matches!(message, Message::FlowMod(_) | Message::PacketOut(_)) {
+    /// Whether packets of packet-outs before a message may leave after it was carried out: nothing is answered.
+    pub(super) const fn puts_off(message: &Message) -> bool {
+        matches!(message, Message::FlowMod(_) | Message::PacketOut(_))
+    }
+
+    /// Carries out a message, and puts the answers into the session. Of a row of changes that nobody need hear of, it
+    /// takes some more, since most of the time would go into locks. Returns the packets to [`Self::inject`].
+    pub(super) fn handle(
+        &self,
+        id: u64,
+        session: &mut Session,
+        mut request: Request,
+        message: Message,
+    ) -> Vec<Injection> {
+        if !Self::puts_off(&message) {
             // Whatever is answered stands behind the packets that were sent before it was asked.
             self.settle();
         }
         let mut members = self.members();
-        let Some(member) = members.get_mut(&id) else { return };
+        let Some(member) = members.get_mut(&id) else { return Vec::new() };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
         let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
         if reads_hits {
@@ -210,9 +241,21 @@ impl Hub {
             self.controllers().handle_message(key, &message);
             self.watch();
         }
+        member.connection.begin(request.xid);
         let mut model = slowpath::write(&self.switch);
-        let (bridge, counts) = (member.bridge, |port| self.traffic(port));
-        let mut handled = model.handle(bridge, &mut member.connection, message, &counts, slowpath::now());
+        let (bridge, now) = (member.bridge, slowpath::now());
+        let is_row = is_in_row(&message);
+        let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
+        let mut left = if is_row { ROW } else { 0 };
+        while left > 0
+            && handled.is_nothing()
+            && !self.tracked.is_waited_for()
+            && let Some((next, message)) = next_in_row(session, &model, bridge)
+        {
+            request = next;
+            handled = model.handle(bridge, &mut member.connection, message, self, now);
+            left -= 1;
+        }
         while let Some(commit) = handled.commit.take() {
             drop(model);
             self.tracked.give_way();
@@ -228,16 +271,17 @@ impl Hub {
         }
         control(&mut model, &members, bridge);
         // What it did itself is told before it is answered: a barrier stands behind everything.
-        notify(&mut model, &members, Some((id, &mut *session)));
+        notify(&mut model, &mut members, Some((id, &mut *session)));
         drop(model);
+        members.get_mut(&id).into_iter().for_each(|member| member.tell_updates(session));
         drop(members);
         for filter in &handled.flushes {
             self.tracker.flush(filter);
         }
         for answer in handled.answers {
-            put(session, request, answer);
+            put(session, &request, answer);
         }
-        self.inject(handled.injections);
+        handled.injections
     }
 
     /// Tells what has happened by itself.
@@ -246,7 +290,23 @@ impl Hub {
         let mut members = self.members();
         let now = slowpath::now();
         members.values_mut().for_each(|member| member.connection.tick(now));
-        notify(&mut slowpath::write(&self.switch), &members, None);
+        notify(&mut slowpath::write(&self.switch), &mut members, None);
+    }
+
+    /// Puts what a connection is to be told of flows it watches into its session, a little of it, and says whether
+    /// there is more. Everything before has been read by the peer.
+    pub(super) fn tell(&self, id: u64, session: &mut Session) -> bool {
+        let mut members = self.members();
+        let Some(Member { connection, .. }) = members.get_mut(&id) else { return false };
+        let Some(updates) = connection.updates(UPDATES) else {
+            if connection.has_updates() {
+                slowpath::read(&self.switch).resume_monitors(connection);
+            }
+            return connection.has_updates();
+        };
+        // What the agreed version cannot say is not said.
+        let _ = session.send(&updates);
+        connection.has_updates()
     }
 
     /// Hands on the packets that wait.
@@ -261,18 +321,21 @@ impl Hub {
     }
 
     /// Has packets carried out. Now and then it waits for it: who sends many is slowed down.
-    fn inject(&self, injections: Vec<Injection>) {
+    pub(super) fn inject(&self, injections: Vec<Injection>) {
         if injections.is_empty() {
             return;
         }
-        for Injection { in_port, frame, translation } in injections {
+        let count = injections.len();
+        let packets = injections.into_iter().map(|Injection { in_port, frame, translation }| {
             let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));
-            if let Some(worker) = &*self.worker() {
-                worker.send(Mail::Inject(in_port, frame, translation));
-            }
+            (in_port, frame, translation)
+        });
+        let packets = Mail::Inject(packets.collect());
+        if let Some(worker) = &*self.worker() {
+            worker.send(packets);
         }
-        if self.injected.fetch_add(1, Ordering::Relaxed) + 1 >= INJECTED {
+        if self.injected.fetch_add(count, Ordering::Relaxed) + count >= INJECTED {
             self.settle();
         }
     }
@@ -286,6 +349,16 @@ impl Hub {
         }
     }
 
+    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PortCounts for Hub {
     fn traffic(&self, port: PortId) -> PortTraffic {
         let mut sum = PortTraffic::default();
         for port in self.counters.iter().filter_map(|counters| counters.port(port)) {
@@ -299,28 +372,52 @@ impl Hub {
         sum
     }
 
-    fn worker(&self) -> MutexGuard<'_, Option<Caller>> {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self, port: PortId) -> BTreeMap<u32, QueueTraffic> {
+        let mut sums = BTreeMap::<u32, QueueTraffic>::new();
+        for (queue, read) in self.counters.iter().flat_map(|counters| counters.queues(port)) {
+            let sum =
+                sums.entry(queue).or_insert(QueueTraffic { since: read.since, ..QueueTraffic::default() });
+            sum.tx_packets += read.sent.packets;
+            sum.tx_bytes += read.sent.bytes;
+            sum.dropped += read.dropped.packets;
+        }
+        sums
     }
+}
 
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether a message is a change that controllers send many of, and that is answered only if it is refused.
+const fn is_in_row(message: &Message) -> bool {
+    matches!(message, Message::FlowMod(_) | Message::BundleAdd(_))
+}
+
+/// The next message of a session, if it can be carried out at once after another such change.
+fn next_in_row(session: &mut Session, model: &Switch, bridge: BridgeId) -> Option<(Request, Message)> {
+    let is_next = |event: &Event| match event {
+        Event::Message(_, message) => is_in_row(message) && !model.reads_hits(bridge, message),
+        _ => false,
+    };
+    match session.poll_event_if(is_next)? {
+        Event::Message(request, message) => Some((request, message)),
+        _ => None,
     }
 }
 
 /// Says to the model what all connections of a bridge together want.
 fn control(model: &mut Switch, members: &Members, bridge: BridgeId) {
     let mut sum = Control::default();
+    let mut is_watched = false;
     for member in members.values().filter(|member| member.bridge == bridge) {
+        is_watched |= member.connection.is_watching();
         let wanted = member.connection.control();
         sum.miss |= wanted.miss;
         sum.invalid_ttl |= wanted.invalid_ttl;
     }
     model.set_control(bridge, sum);
+    model.set_watched(bridge, is_watched);
 }
 
 /// Tells events: to `me` at once, to the others by their inbox.
-fn notify(model: &mut Switch, members: &Members, mut me: Option<(u64, &mut Session)>) {
+fn notify(model: &mut Switch, members: &mut Members, mut me: Option<(u64, &mut Session)>) {
     let events = model.take_events();
     if events.is_empty() {
         return;
@@ -338,6 +435,18 @@ fn notify(model: &mut Switch, members: &Members, mut me: Option<(u64, &mut Sessi
                 // What the agreed version cannot say is not said.
                 Some((id, session)) if ids.get(at) == Some(id) => drop(session.send(&message)),
                 _ => told.get(at).into_iter().for_each(|member| member.tell(message.clone())),
+            }
+        }
+        let flows = || {
+            events.iter().filter_map(|(at, notice)| match notice {
+                Notice::Flow(changed) if *at == bridge => Some(changed),
+                _ => None,
+            })
+        };
+        for (id, member) in members.iter_mut().filter(|(_, member)| member.bridge == bridge) {
+            member.connection.watch(flows());
+            if member.connection.has_updates() && me.as_ref().is_none_or(|(mine, _)| mine != id) {
+                member.inbox.nudge();
             }
         }
     }

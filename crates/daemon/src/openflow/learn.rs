@@ -3,9 +3,8 @@
 use netloom_openflow::learning::LearningSwitch;
 use netloom_openflow::session::{Event, Session, Settings};
 use netloom_openflow::{Message, Versions};
-use netloom_transport::{Limits, Peer, pump};
+use netloom_transport::{Inbox, Limits, Peer, Room, pump};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
 
 use crate::slowpath;
 
@@ -13,9 +12,9 @@ use crate::slowpath;
 pub(super) async fn serve(stream: UnixStream) {
     let settings = Settings { probe: None, ..Settings::controller(Versions::ALL) };
     let session = Session::new(settings, slowpath::now());
-    let (_open, mut inbox) = mpsc::channel(1);
+    let inbox = Inbox::new(Room::default());
     let mut learner = Learner::default();
-    let end = pump(stream, session, &mut learner, &mut inbox, Limits::default(), slowpath::now).await;
+    let end = pump(stream, session, &mut learner, &inbox, Limits::default(), slowpath::now).await;
     tracing::debug!(%end, "the controller that is built in");
 }
 

@@ -4,10 +4,11 @@ use netloom_api::{TraceChange, TraceRule};
 use netloom_flow::action::CtAlg;
 use netloom_flow::text::field_changes;
 use netloom_flow::{
-    CopyTtl, DpAction, FLOW_WORDS, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey, PacketMask, PortId,
-    Track, word,
+    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey,
+    PacketMask, PortId, Track, word,
 };
 use netloom_packet::Mac;
+use netloom_packet::nsh::{self, Nsh};
 use netloom_switch::Rule;
 
 use super::Chart;
@@ -140,7 +141,13 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
             Some(peer) => format!("tunnel:{} key {} to {peer}", port(to), key.id()),
             None => format!("tunnel:{} key {}", port(to), key.id()),
         },
-        DpAction::OutputTrunc { port: to, max_len } => format!("output:{} first {max_len} bytes", port(to)),
+        DpAction::Enqueue { port: to, queue } => format!("output:{} queue {queue}", port(to)),
+        DpAction::OutputTrunc { port: to, queue: 0, max_len } => {
+            format!("output:{} first {max_len} bytes", port(to))
+        }
+        DpAction::OutputTrunc { port: to, queue, max_len } => {
+            format!("output:{} queue {queue} first {max_len} bytes", port(to))
+        }
         DpAction::Set(set) => {
             let before = *key;
             if let Some(word) = key.0.get_mut(usize::from(set.word)) {
@@ -167,6 +174,19 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
             format!("push_pbb({:#x})", itag & 0x00ff_ffff)
         }
         DpAction::PopPbb => "pop_pbb".to_owned(),
+        DpAction::PushEth { ethertype } => {
+            set_type(key, *ethertype);
+            format!("push_eth({ethertype:#06x})")
+        }
+        DpAction::PopEth => "pop_eth".to_owned(),
+        DpAction::PushNsh(header) => {
+            set_type(key, nsh::TYPE);
+            push_nsh_words(key, header)
+        }
+        DpAction::PopNsh { ethertype } => {
+            set_type(key, *ethertype);
+            "pop_nsh".to_owned()
+        }
         DpAction::CopyTtl(CopyTtl::Out) => "copy_ttl_out".to_owned(),
         DpAction::CopyTtl(CopyTtl::In) => "copy_ttl_in".to_owned(),
         DpAction::Clone(list) => format!("clone({})", inner(list, key)),
@@ -181,6 +201,19 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         DpAction::Recirculate(id) => format!("recirc({:#x})", id.0),
         DpAction::Drop(reason) => format!("drop ({reason})"),
     }
+}
+
+/// `push_nsh(mdtype=1,next=3)`
+fn push_nsh_words(key: &mut FlowKey, header: &[u8]) -> String {
+    let Ok(nsh) = Nsh::parse(header) else { return "push_nsh".to_owned() };
+    for (field, value) in [
+        (FieldId::NshTtl, u32::from(nsh.ttl)),
+        (FieldId::NshSpi, nsh.path),
+        (FieldId::NshSi, u32::from(nsh.index)),
+    ] {
+        field.field().write(key, u128::from(value), u128::MAX);
+    }
+    format!("push_nsh(mdtype={},next={})", nsh.md_type, nsh.next)
 }
 
 fn set_type(key: &mut FlowKey, ethertype: u16) {

@@ -31,11 +31,14 @@ pub(crate) enum Mail {
     Judge,
     /// Judge the timing of all links up to now, and judge what comes next by itself.
     Cut,
-    /// Carry out a packet that no port received.
-    Inject(PortId, Vec<u8>, Arc<Translation>),
+    /// Carry out packets that no port received.
+    Inject(Vec<Injected>),
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
+
+/// A packet that no port received: the port it is said to come by, its bytes, and what is to be done with it.
+pub(crate) type Injected = (PortId, Vec<u8>, Arc<Translation>);
 
 /// The control side of a worker's thread. Dropping it ends the thread.
 #[derive(Debug)]
@@ -264,9 +267,7 @@ impl<S: Slowpath> Runner<S> {
                     self.worker.expire(now.since(IDLE));
                 }
                 Ok(Mail::Cut) => self.worker.cut(),
-                Ok(Mail::Inject(port, frame, translation)) => {
-                    self.worker.inject(port, &frame, &translation, Nanos(clock::now()), &mut self.slow);
-                }
+                Ok(Mail::Inject(packets)) => self.inject(&packets),
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }
@@ -274,6 +275,16 @@ impl<S: Slowpath> Runner<S> {
                 Err(mpsc::TryRecvError::Disconnected) => return false,
             }
         }
+    }
+
+    /// They count as traffic: who answers packets has more to say soon.
+    fn inject(&mut self, packets: &[Injected]) {
+        for (port, frame, translation) in packets {
+            let now = Nanos(clock::now());
+            self.worker.inject_next(*port, frame, translation, now, &mut self.slow);
+        }
+        self.worker.flush();
+        self.served += u32::try_from(packets.len()).unwrap_or(u32::MAX);
     }
 
     fn attach(&mut self, spec: PortSpec, device: Box<dyn Device>) {

@@ -146,9 +146,8 @@ impl Megaflows {
         self.bytes += flow.bytes();
         let number = self.number(flow);
         let Self { flows, ports, .. } = self;
-        let rehash = |number: u32| flows[number as usize].as_ref().map_or(0, |flow| flow.hash);
         let flow = flows[number as usize].as_ref().expect("just stored");
-        ports[index].subtable(&flow.pattern).table.insert(hash, number, rehash);
+        ports[index].subtable(&flow.pattern).table.insert(hash, number);
         while self.bytes > self.limit && self.len() > 1 {
             self.evict(number);
         }
@@ -169,10 +168,9 @@ impl Megaflows {
         let Self { flows, ports, .. } = self;
         let Some(slot) = flows.get(number as usize).and_then(Option::as_ref) else { return };
         let index = (slot.pattern.words[0][0] >> 32) as usize;
-        let rehash = |number: u32| flows[number as usize].as_ref().map_or(0, |flow| flow.hash);
         let tables = &mut ports[index].subtables;
         if let Some(at) = tables.iter().position(|table| table.is_for(&slot.pattern)) {
-            tables[at].table.remove(slot.hash, number, rehash);
+            tables[at].table.remove(slot.hash, number);
             if tables[at].table.len() == 0 {
                 tables.remove(at);
             }

@@ -6,7 +6,8 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, mpls, output, pbb, recirculate, set, trunc, tunnel, userspace, vlan, wire,
+    branch, clone, conntrack, drop, encap, mpls, output, pbb, recirculate, set, trunc, tunnel, userspace,
+    vlan, wire,
 };
 use crate::wiring::Wiring;
 
@@ -61,7 +62,13 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
 /// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS or
 /// another Ethernet header.
 const fn cuts(action: &DpAction) -> bool {
-    matches!(action, DpAction::PushMpls { .. } | DpAction::PushPbb { .. })
+    matches!(
+        action,
+        DpAction::PushMpls { .. }
+            | DpAction::PushPbb { .. }
+            | DpAction::PushEth { .. }
+            | DpAction::PushNsh(_)
+    )
 }
 
 /// Whether it may hold fragments back.
@@ -103,8 +110,13 @@ pub(super) fn steps(
 fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, depth: u8) -> bool {
     match action {
         DpAction::Output(port) => output::copy(wiring, carried, *port),
-        DpAction::OutputTrunc { port, max_len } => trunc::copy(wiring, carried, *port, *max_len),
-        DpAction::Tunnel { port, key, max_len } => tunnel::copy(wiring, carried, *port, key, *max_len),
+        DpAction::Enqueue { port, queue } => output::enqueue(wiring, carried, *port, *queue),
+        DpAction::OutputTrunc { port, queue, max_len } => {
+            trunc::copy(wiring, carried, *port, *queue, *max_len);
+        }
+        DpAction::Tunnel { port, queue, key, max_len } => {
+            tunnel::copy(wiring, carried, *port, *queue, key, *max_len);
+        }
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),
         DpAction::PopVlan => vlan::pop(carried),
@@ -112,6 +124,10 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::PopMpls { ethertype } => mpls::pop(carried, *ethertype),
         DpAction::PushPbb { itag } => return pbb::push(wiring, carried, *itag),
         DpAction::PopPbb => pbb::pop(carried),
+        DpAction::PushEth { ethertype } => return encap::push_eth(wiring, carried, *ethertype),
+        DpAction::PopEth => return encap::pop_eth(wiring, carried),
+        DpAction::PushNsh(header) => return encap::push_nsh(wiring, carried, header),
+        DpAction::PopNsh { ethertype } => return encap::pop_nsh(wiring, carried, *ethertype),
         DpAction::CopyTtl(direction) => mpls::copy_ttl(carried, *direction),
         DpAction::Clone(actions) => clone::run(wiring, carried, actions, depth),
         DpAction::Userspace(punt) => userspace::copy(wiring, carried, punt),

@@ -5,6 +5,7 @@ mod carried;
 mod clone;
 mod conntrack;
 mod drop;
+mod encap;
 mod list;
 mod mpls;
 mod output;

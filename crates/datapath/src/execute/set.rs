@@ -6,6 +6,7 @@
 
 use netloom_flow::{PacketKey, PacketMeta, WordSet, extract, word};
 use netloom_packet::edit::Edit;
+use netloom_packet::nsh::{self, Nsh};
 use netloom_packet::{Mac, parse};
 
 use crate::execute::Carried;
@@ -40,6 +41,7 @@ pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
         }
         at if at == word::MPLS + 1 => _ = edit.mpls(2, halves(new.0[at])[0]),
         word::IPV4 => ipv4(&mut edit, headers.is_arp(), &old, &new),
+        word::NSH_CONTEXT..word::IP if headers.eth_type == nsh::TYPE => _ = edit.nsh(&service_header(&new)),
         word::IPV6_SRC..word::IPV6_DST => _ = edit.ipv6_src(wide(&new, word::IPV6_SRC)),
         word::IPV6_DST..word::IP => _ = edit.ipv6_dst(wide(&new, word::IPV6_DST)),
         word::PBB if headers.eth_type == PBB => {
@@ -116,6 +118,14 @@ fn ip(edit: &mut Edit<'_>, arp: bool, old: &PacketKey, new: &PacketKey) {
     if label != old_label {
         edit.ipv6_label(label);
     }
+}
+
+/// What may be written of a Network Service Header.
+fn service_header(new: &PacketKey) -> Nsh {
+    let [flags, ttl, md_type, next, s0, s1, s2, index] = new.0[word::NSH].to_be_bytes();
+    let path = u32::from_be_bytes([0, s0, s1, s2]);
+    let ([a, b], [c, d]) = (halves(new.0[word::NSH_CONTEXT]), halves(new.0[word::NSH_CONTEXT + 1]));
+    Nsh { flags, ttl, len: 0, md_type, next, path, index, contexts: [a, b, c, d] }
 }
 
 fn l4(edit: &mut Edit<'_>, old: &PacketKey, new: &PacketKey) {

@@ -7,7 +7,13 @@ use crate::execute::{Carried, wire};
 use crate::link::Load;
 use crate::wiring::Wiring;
 
-pub(crate) fn copy(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, port: PortId, max_len: u32) {
+pub(crate) fn copy(
+    wiring: &mut Wiring,
+    carried: &mut Carried<'_, '_>,
+    port: PortId,
+    queue: u32,
+    max_len: u32,
+) {
     let max_len = usize::try_from(max_len).unwrap_or(usize::MAX);
     wire::each(wiring, carried, &mut |wiring, carried| {
         wire::finish(carried);
@@ -21,6 +27,6 @@ pub(crate) fn copy(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, port: Por
         let headers = parse(frame.data()).unwrap_or_default();
         let wire = Wire { packets: 1, bytes: frame.len() as u64 };
         packet.settle(state);
-        wiring.output(port, Load::Owned(packet), &headers, wire);
+        wiring.enqueue(port, queue, Load::Owned(packet), &headers, wire);
     });
 }

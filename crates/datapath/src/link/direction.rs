@@ -7,6 +7,7 @@ use netloom_flow::{DropReason, LinkSettings, Loss, Nanos, QueueLimit};
 use netloom_packet::{Gso, Headers, Offload, Wire};
 
 use crate::counters::LinkReport;
+use crate::link::classes::Classes;
 use crate::link::delay::DelayLine;
 use crate::link::enter::Load;
 use crate::link::fate::{Lane, LossState, Stream};
@@ -26,6 +27,8 @@ pub(crate) struct Link {
     /// Wire packets that entered: the number of the next.
     entered: u64,
     queue: Box<dyn QueueDiscipline>,
+    /// The queue is several: what enters chooses one, and waits for its turn even if the link is free.
+    has_classes: bool,
     transmitter: Transmitter,
     /// The entry in the line of the unit last sent by the transmitter.
     sending: u64,
@@ -50,6 +53,7 @@ impl Link {
             loss: LossState::default(),
             entered: 0,
             queue: Box::new(Fifo::new(Limit::of(&settings))),
+            has_classes: false,
             transmitter: Transmitter::default(),
             sending: 0,
             line: DelayLine::default(),
@@ -63,14 +67,17 @@ impl Link {
     /// Whether a packet would pass it untouched and at once, so that it may be left aside.
     #[inline]
     pub(crate) fn is_transparent(&self) -> bool {
-        self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
+        !self.has_classes && self.line.is_empty() && self.queue.is_empty() && self.settings.is_plain()
     }
 
     /// When the link is to be looked at next.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
-        let free = (!self.queue.is_empty()).then(|| self.transmitter.free_at());
-        [free, self.line.next()].into_iter().flatten().min()
+        let sends = self.queue.next().map(|opens| match self.settings.rate {
+            None => opens,
+            Some(_) => opens.max(self.transmitter.free_at()),
+        });
+        [sends.filter(|at| *at < Nanos::MAX), self.line.next()].into_iter().flatten().min()
     }
 
     /// Whether the link takes a frame at all, and if not, why.
@@ -94,12 +101,23 @@ impl Link {
         too_long.then_some(DropReason::TooLong)
     }
 
-    /// How many segments of a super-packet may stay together; `None`: all of them.
-    pub(crate) fn unit_segments(&self, headers: &Headers, offload: &Offload) -> Option<NonZeroU32> {
-        let s = &self.settings;
+    /// How many segments of a super-packet may stay together in a queue; `None`: all of them.
+    pub(crate) fn unit_segments(
+        &self,
+        queue: u32,
+        headers: &Headers,
+        offload: &Offload,
+    ) -> Option<NonZeroU32> {
         if offload.gso == Gso::None {
             return None;
         }
+        let by_queue = self.queue.unit_segments(queue, headers, offload);
+        [by_queue, self.link_segments(headers, offload)].into_iter().flatten().min()
+    }
+
+    /// The same as far as the link itself is concerned.
+    fn link_segments(&self, headers: &Headers, offload: &Offload) -> Option<NonZeroU32> {
+        let s = &self.settings;
         let single = s.loss != Loss::default()
             || !(s.duplicate.is_zero() && s.reorder.is_zero() && s.corrupt.is_zero())
             || s.jitter > Nanos::ZERO
@@ -127,7 +145,7 @@ impl Link {
         let changes = !(s.duplicate.is_zero() && s.corrupt.is_zero() && s.reorder.is_zero());
         let waits = !self.line.is_empty() || !self.queue.is_empty();
         let cut = s.loss != Loss::default() && wire.packets > 1;
-        if holds || changes || waits || cut {
+        if holds || changes || waits || cut || self.has_classes {
             return Ok(false);
         }
         self.count_entered(wire);
@@ -218,11 +236,15 @@ impl Link {
             Some(_) => self.transmitter.free_at() <= at,
         };
         let wire = unit.wire;
-        if free && self.queue.is_empty() {
+        if free && !self.has_classes && self.queue.is_empty() {
             self.transmit(unit, at);
-        } else {
-            self.queue.enqueue(unit, at)?;
-            self.report.counters.queued.add(u64::from(wire.packets));
+            return Ok(());
+        }
+        self.queue.enqueue(unit, at)?;
+        self.report.counters.queued.add(u64::from(wire.packets));
+        if self.has_classes {
+            // The queue it is in may send at once, whatever waits in others.
+            self.transmit_queued(at.min(now));
         }
         Ok(())
     }
@@ -253,7 +275,7 @@ impl Link {
     pub(crate) fn change(&mut self, settings: LinkSettings, now: Nanos) -> Vec<Unit> {
         self.transmit_queued(now);
         let old = std::mem::replace(&mut self.settings, settings);
-        self.queue.set_limit(Limit::of(&self.settings));
+        self.queue.set_link(&self.settings, now);
         if old.rate != self.settings.rate {
             let shift = self.transmitter.change(old.rate, self.settings.rate, now);
             self.line.reschedule(self.sending, old.reorder.is_zero(), |due| match shift {
@@ -271,10 +293,34 @@ impl Link {
         self.drain()
     }
 
+    /// These queues, or (`None`) one for all, from `now` on. What waits goes over to them.
+    pub(crate) fn set_classes(&mut self, classes: Option<Classes>, now: Nanos) {
+        self.transmit_queued(now);
+        let waiting = self.queue.drain();
+        self.has_classes = classes.is_some();
+        self.queue = match classes {
+            Some(classes) => Box::new(classes),
+            None => Box::new(Fifo::new(Limit::of(&self.settings))),
+        };
+        self.queue.set_link(&self.settings, now);
+        waiting.into_iter().for_each(|unit| self.queue.take_over(unit, now));
+    }
+
+    /// The queues, if there are several; what they may send by `now` is sent.
+    pub(crate) fn classes(&mut self, now: Nanos) -> Option<&mut Classes> {
+        self.transmit_queued(now);
+        self.queue.classes()
+    }
+
+    /// Its settings.
+    pub(crate) const fn settings(&self) -> &LinkSettings {
+        &self.settings
+    }
+
     /// Gives back all that waits or is on its way.
     pub(crate) fn drain(&mut self) -> Vec<Unit> {
         let mut units: Vec<Unit> = self.line.drain().map(|transit| transit.unit).collect();
-        units.extend(std::iter::from_fn(|| self.queue.dequeue(Nanos::MAX)));
+        units.extend(self.queue.drain());
         self.report.counters.queued.set(0);
         self.report.counters.in_flight.set(0);
         units
@@ -283,12 +329,15 @@ impl Link {
     /// Sends what waits, as far as the link is free by `until`.
     #[inline]
     fn transmit_queued(&mut self, until: Nanos) {
-        while !self.queue.is_empty() {
+        while let Some(opens) = self.queue.next() {
             let start = match self.settings.rate {
-                None => until,
-                Some(_) if self.transmitter.free_at() <= until => self.transmitter.free_at(),
-                Some(_) => return,
+                None if opens == Nanos::ZERO => until,
+                None => opens,
+                Some(_) => opens.max(self.transmitter.free_at()),
             };
+            if start > until {
+                return;
+            }
             let Some(unit) = self.queue.dequeue(start) else { return };
             self.report.counters.queued.subtract(u64::from(unit.wire.packets));
             self.transmit(unit, start);

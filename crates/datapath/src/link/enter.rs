@@ -87,6 +87,8 @@ impl Losses {
 pub(crate) struct Gate<'p> {
     pub(crate) pool: &'p mut Pool,
     pub(crate) now: Nanos,
+    /// The queue that is wanted.
+    pub(crate) queue: u32,
 }
 
 impl Gate<'_> {
@@ -117,7 +119,7 @@ impl Gate<'_> {
         if let Some(reason) = link.refuses(load.data().len(), headers, &offload) {
             dropped.add(reason, wire);
         } else if let Some(segments) =
-            link.unit_segments(headers, &offload).filter(|n| n.get() < wire.packets)
+            link.unit_segments(self.queue, headers, &offload).filter(|n| n.get() < wire.packets)
         {
             self.cut(link, &load, headers, segments, wire, dropped);
         } else {
@@ -140,7 +142,7 @@ impl Gate<'_> {
             return;
         }
         match load.own(self.pool) {
-            Some(packet) => self.offer(link, Unit { packet, wire, number }, dropped),
+            Some(packet) => self.offer(link, Unit { packet, wire, number, queue: self.queue }, dropped),
             None => dropped.add(DropReason::PoolExhausted, wire),
         }
     }
@@ -188,6 +190,7 @@ impl Gate<'_> {
             packet,
             wire: Wire { packets: cut.segments, bytes: cut.len as u64 + repeated },
             number: 0,
+            queue: self.queue,
         })
     }
 

@@ -9,9 +9,12 @@
 //! at a link moves nothing but the departure itself, and that lateness is measured ([`Fidelity`]). A packet that is
 //! next in a long line of links enters each at the moment it was due there, so lateness does not add up.
 //!
+//! The queue is one, first in, first out ([`queue`]), or several with rates and priorities ([`classes`]).
+//!
 //! Each direction needs one timer: the earlier of "the link is free and something waits" and "the first one
 //! arrives".
 
+mod classes;
 mod counters;
 mod delay;
 mod direction;
@@ -22,6 +25,7 @@ mod queue;
 mod rate;
 mod timers;
 
+pub(crate) use classes::Classes;
 pub use counters::{LinkCounters, LinkRead};
 pub(crate) use direction::Link;
 pub(crate) use enter::{Gate, Load};

@@ -4,11 +4,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroU32;
 
 use netloom_flow::{LinkSettings, Nanos, QueueLimit};
-use netloom_packet::Wire;
+use netloom_packet::{Headers, Offload, Wire};
 
 use crate::Packet;
+use crate::link::classes::Classes;
 
 /// A piece of traffic that a link handles as one: a packet, or a super-packet small enough for the link.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(crate) struct Unit {
     pub(crate) wire: Wire,
     /// The number of its (first) wire packet in the direction, from 0: chance goes by it.
     pub(crate) number: u64,
+    /// The queue it is for.
+    pub(crate) queue: u32,
 }
 
 /// What a queue may hold.
@@ -66,19 +70,35 @@ pub(crate) trait QueueDiscipline: Send + fmt::Debug {
     )]
     fn enqueue(&mut self, unit: Unit, now: Nanos) -> Result<(), Unit>;
 
-    /// The next unit to send, taken out.
+    /// Takes a unit that waits already, from another discipline: it goes in even if the queue is full.
+    fn take_over(&mut self, unit: Unit, now: Nanos);
+
+    /// The next unit to send, taken out; `None`: nothing may be sent yet.
     fn dequeue(&mut self, now: Nanos) -> Option<Unit>;
 
-    /// What is queued.
-    fn held(&self) -> Wire;
+    /// When a unit may be sent as far as the discipline is concerned: [`Nanos::ZERO`] stands for any time. `None`:
+    /// nothing is queued.
+    fn next(&self) -> Option<Nanos>;
 
-    /// A new limit, from now on. What is queued stays, even if it is more.
-    fn set_limit(&mut self, limit: Limit);
+    /// Gives back all that is queued, in the order in which it entered the link.
+    fn drain(&mut self) -> Vec<Unit>;
+
+    /// The settings of the link behind it, from now on. What is queued stays, even if it is more than may be.
+    fn set_link(&mut self, settings: &LinkSettings, now: Nanos);
+
+    /// How many segments of a super-packet may stay together in a queue; `None`: all of them.
+    fn unit_segments(&self, queue: u32, headers: &Headers, offload: &Offload) -> Option<NonZeroU32> {
+        let _ = (queue, headers, offload);
+        None
+    }
+
+    /// Itself, if it has queues to choose from.
+    fn classes(&mut self) -> Option<&mut Classes> {
+        None
+    }
 
     /// Whether nothing is queued.
-    fn is_empty(&self) -> bool {
-        self.held().packets == 0
-    }
+    fn is_empty(&self) -> bool;
 }
 
 /// First in, first out; what does not fit is refused (tail drop).
@@ -95,6 +115,12 @@ impl Fifo {
     pub(crate) const fn new(limit: Limit) -> Self {
         Self { units: VecDeque::new(), held: Wire { packets: 0, bytes: 0 }, limit }
     }
+
+    fn push(&mut self, unit: Unit) {
+        self.held.packets = self.held.packets.saturating_add(unit.wire.packets);
+        self.held.bytes += unit.wire.bytes;
+        self.units.push_back(unit);
+    }
 }
 
 impl QueueDiscipline for Fifo {
@@ -102,10 +128,12 @@ impl QueueDiscipline for Fifo {
         if !self.limit.admits(self.held, unit.wire) {
             return Err(unit);
         }
-        self.held.packets = self.held.packets.saturating_add(unit.wire.packets);
-        self.held.bytes += unit.wire.bytes;
-        self.units.push_back(unit);
+        self.push(unit);
         Ok(())
+    }
+
+    fn take_over(&mut self, unit: Unit, _now: Nanos) {
+        self.push(unit);
     }
 
     fn dequeue(&mut self, _now: Nanos) -> Option<Unit> {
@@ -115,12 +143,17 @@ impl QueueDiscipline for Fifo {
         Some(unit)
     }
 
-    fn held(&self) -> Wire {
-        self.held
+    fn next(&self) -> Option<Nanos> {
+        (!self.units.is_empty()).then_some(Nanos::ZERO)
     }
 
-    fn set_limit(&mut self, limit: Limit) {
-        self.limit = limit;
+    fn drain(&mut self) -> Vec<Unit> {
+        self.held = Wire::default();
+        std::mem::take(&mut self.units).into()
+    }
+
+    fn set_link(&mut self, settings: &LinkSettings, _now: Nanos) {
+        self.limit = Limit::of(settings);
     }
 
     fn is_empty(&self) -> bool {

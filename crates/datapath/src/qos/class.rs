@@ -30,6 +30,8 @@ pub struct ClassSettings {
     pub quantum: Option<u32>,
     /// What may wait; `None`: the larger of 1,000 packets and 50 ms at the maximum rate.
     pub queue: Option<QueueLimit>,
+    /// What counts as the maximum rate for [`Self::queue`] if there is none: that of the line, say.
+    pub line_rate: Option<u64>,
 }
 
 impl ClassSettings {
@@ -43,7 +45,7 @@ impl ClassSettings {
     }
 
     fn limit(&self) -> Limit {
-        let rate = self.max_rate.or((self.queue.is_none()).then_some(self.min_rate));
+        let rate = self.max_rate.or(self.line_rate).or((self.queue.is_none()).then_some(self.min_rate));
         Limit::of(&LinkSettings { rate, queue: self.queue, ..LinkSettings::default() })
     }
 }
@@ -118,9 +120,13 @@ impl<T> Class<T> {
             add(&mut self.counters.dropped, wire);
             return Err(item);
         }
+        self.keep(item, wire);
+        Ok(())
+    }
+
+    pub(super) fn keep(&mut self, item: T, wire: Wire) {
         add(&mut self.counters.queued, wire);
         self.items.push_back((item, wire));
-        Ok(())
     }
 
     /// Takes out the next packet; `turn` says whose deficit pays.
@@ -175,8 +181,8 @@ impl<T> Class<T> {
     /// The longest unit that keeps this class's rates smooth; `None`: any.
     pub(super) fn unit_bytes(&self) -> Option<u64> {
         let rate = self.settings.max_rate?;
-        // 200 us of link time, as for links with a rate, and no more than the burst.
-        Some((rate / 8 / 5_000).min(self.settings.burst_bits(rate) / 8))
+        // 50 us of link time, which is what others may have to wait for it, and no more than the burst.
+        Some((rate / 8 / 20_000).min(self.settings.burst_bits(rate) / 8))
     }
 }
 

@@ -96,6 +96,23 @@ impl<T> Scheduler<T> {
         }
     }
 
+    /// Lets an item wait in a class even if the queue is full: it has waited elsewhere.
+    ///
+    /// # Errors
+    /// The item, if the class is not there or has others below.
+    pub fn take_over(&mut self, id: ClassId, item: T, wire: Wire) -> Result<(), T> {
+        if self.is_parent(id.0) {
+            return Err(item);
+        }
+        match self.class_mut(id.0) {
+            Some(class) => {
+                class.keep(item, wire);
+                Ok(())
+            }
+            None => Err(item),
+        }
+    }
+
     /// The next item that may leave at `now`, taken out, and its class.
     pub fn dequeue(&mut self, now: Nanos) -> Option<(ClassId, T)> {
         self.classes.iter_mut().flatten().for_each(|class| class.refill(now));
@@ -128,7 +145,7 @@ impl<T> Scheduler<T> {
     }
 
     /// How many segments of a super-packet may stay together in a class: as many as are no longer than any burst on its
-    /// way, and than 200 us at any rate. `None`: all.
+    /// way, and than 50 us at any rate. `None`: all.
     #[must_use]
     pub fn unit_segments(&self, id: ClassId, headers: &Headers, offload: &Offload) -> Option<NonZeroU32> {
         if offload.gso == Gso::None {

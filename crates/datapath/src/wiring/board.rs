@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DropReason, Nanos, PortId, Punt, RecircId};
 use netloom_packet::{Headers, Wire, parse, wire};
 
@@ -130,17 +131,28 @@ impl Wiring {
         }
     }
 
-    /// A frame comes in by a port of a switch: counted, captured. `None` if the port does not take it.
+    /// A frame comes in by a port of a switch: counted, captured, policed. `None` if the port does not take it.
     #[inline]
-    pub(crate) fn receive(&mut self, port: PortId, frame: &Frame<'_>, wire: Wire) -> Option<Attach> {
+    pub(crate) fn receive(
+        &mut self,
+        port: PortId,
+        frame: &mut Frame<'_>,
+        headers: &mut Headers,
+        wire: &mut Wire,
+    ) -> Option<Attach> {
         match self.station(port) {
             Some(station) if station.up => {
-                station.counters.rx.add(wire);
+                station.counters.rx.add(*wire);
                 station.capture(Way::Rx, frame);
-                Some(station.attach)
+                let attach = station.attach;
+                if station.policer.is_some() {
+                    (*headers, *wire) = self.police(port, frame, headers, *wire)?;
+                }
+                Some(attach)
             }
             _ => {
-                self.drop(port, DropReason::PortDown, wire.packets);
+                let packets = wire.packets;
+                self.drop(port, DropReason::PortDown, packets);
                 None
             }
         }
@@ -157,7 +169,19 @@ impl Wiring {
     }
 
     /// A frame leaves by a port.
-    pub(crate) fn output(&mut self, port: PortId, mut load: Load<'_, '_>, headers: &Headers, wire: Wire) {
+    pub(crate) fn output(&mut self, port: PortId, load: Load<'_, '_>, headers: &Headers, wire: Wire) {
+        self.enqueue(port, DEFAULT_QUEUE, load, headers, wire);
+    }
+
+    /// A frame leaves by a queue of a port, if that has queues.
+    pub(crate) fn enqueue(
+        &mut self,
+        port: PortId,
+        queue: u32,
+        mut load: Load<'_, '_>,
+        headers: &Headers,
+        wire: Wire,
+    ) {
         let (me, now) = (self.worker, self.now);
         let Some(station) = self.station(port) else {
             return self.refuse(port, DropReason::NoPort, load, wire);
@@ -167,13 +191,13 @@ impl Wiring {
         }
         let peer = station.plain_peer();
         if station.worker != me && peer.is_none() {
-            return self.hand_over(port, load, wire);
+            return self.hand_over(port, queue, load, wire);
         }
         station.capture_load(&mut load);
         let peer = match &mut station.from_switch {
             Some(link) if !link.is_transparent() => match link.pass_in_place(&load, headers, wire, now) {
                 Ok(true) => station.peer(),
-                Ok(false) => return self.enter(port, Direction::FromSwitch, load, headers, wire),
+                Ok(false) => return self.enter(port, Direction::FromSwitch, queue, load, headers, wire),
                 Err(reason) => {
                     if reason == DropReason::LinkLoss {
                         station.counters.tx.add(wire);
@@ -242,7 +266,7 @@ impl Wiring {
     }
 
     /// A packet for a port of another worker.
-    fn hand_over(&mut self, port: PortId, load: Load<'_, '_>, wire: Wire) {
+    fn hand_over(&mut self, port: PortId, queue: u32, load: Load<'_, '_>, wire: Wire) {
         let worker = self.station(port).map_or(0, |station| station.worker);
         let room = self.handoffs.get(usize::from(worker)).is_some_and(|list| list.len() < HANDOFFS);
         let packet = match load {
@@ -251,7 +275,7 @@ impl Wiring {
             Load::Owned(packet) => Some(packet),
         };
         match (packet, self.handoffs.get_mut(usize::from(worker))) {
-            (Some(packet), Some(list)) => list.push(Handoff { packet, port, wire }),
+            (Some(packet), Some(list)) => list.push(Handoff { packet, port, queue, wire }),
             _ => self.drop(port, DropReason::PoolExhausted, wire.packets),
         }
     }

@@ -16,6 +16,7 @@ impl Wiring {
         &mut self,
         port: PortId,
         way: Direction,
+        queue: u32,
         load: Load<'_, '_>,
         headers: &Headers,
         wire: Wire,
@@ -28,7 +29,7 @@ impl Wiring {
             Direction::FromSwitch => from_switch,
         };
         let Some(link) = link else { return };
-        let losses = Gate { pool, now: *now }.enter(link, load, headers, wire);
+        let losses = Gate { pool, now: *now, queue }.enter(link, load, headers, wire);
         for (reason, lost) in losses.iter() {
             counters.drops.add(reason, lost.packets.into());
             port_counters.drops.add(reason, lost.packets.into());
@@ -49,7 +50,7 @@ impl Wiring {
         self.set_timer(port, way);
     }
 
-    fn set_timer(&mut self, port: PortId, way: Direction) {
+    pub(super) fn set_timer(&mut self, port: PortId, way: Direction) {
         let next = self.link(port, way).and_then(|link| link.next());
         self.timers.set(link_id(port, way), next);
     }

@@ -7,6 +7,7 @@ mod board;
 mod devices;
 mod links;
 mod punts;
+mod qos;
 mod waiting;
 
 pub(crate) use board::{Arrival, PUNTS, Punted, Wiring};

@@ -18,9 +18,11 @@
 //! Source: Srinivasan, Suri, Varghese, "Packet classification using tuple space search", 1999; Pfaff et al.,
 //! "The design and implementation of Open vSwitch", NSDI 2015, §5.
 
+mod crown;
 mod hash;
 mod index;
 mod prefixes;
+mod room;
 mod subtable;
 mod trie;
 
@@ -89,6 +91,7 @@ impl<R> Classifier<R> {
     pub fn insert(&mut self, matches: &FlowMatch, priority: u32, rule: R) -> Option<R> {
         let at = self.position(matches).unwrap_or_else(|| self.add_subtable(matches, priority));
         let subtable = self.subtables.get_mut(at)?.as_mut()?;
+        self.tries.touch(matches, subtable.lengths());
         let before = if subtable.is_empty() { priority } else { subtable.top() };
         let (old, is_new) = subtable.insert(matches, priority, rule);
         if is_new {
@@ -103,6 +106,7 @@ impl<R> Classifier<R> {
     pub fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<R> {
         let at = self.position(matches)?;
         let subtable = self.subtables.get_mut(at)?.as_mut()?;
+        self.tries.touch(matches, subtable.lengths());
         let before = subtable.top();
         let (rule, is_gone) = subtable.remove(matches, priority)?;
         if is_gone {

@@ -27,6 +27,15 @@ impl Default for Tries {
 }
 
 impl Tries {
+    /// Asks for the memory that adding or removing a rule is going to need.
+    pub(super) fn touch(&self, matches: &FlowMatch, lengths: &[u8; PREFIXES]) {
+        let of = |(i, trie): (usize, &Trie)| match lengths[i] {
+            0 => 0,
+            len => trie.touch(value_of(i, matches), len),
+        };
+        std::hint::black_box(self.0.iter().enumerate().map(of).fold(0, |all, one| all ^ one));
+    }
+
     /// A rule with this match was added.
     pub(super) fn insert(&mut self, matches: &FlowMatch, lengths: &[u8; PREFIXES]) {
         for (i, trie) in self.0.iter_mut().enumerate() {
@@ -94,8 +103,7 @@ impl<'a> Prefixes<'a> {
                 continue;
             }
             let field = id.field();
-            let found = self.found[i]
-                .get_or_insert_with(|| self.tries.0[i].lookup(left_aligned(i, &key.0), field.width));
+            let found = self.found[i].get_or_insert_with(|| self.tries.0[i].lookup(left_aligned(i, &key.0)));
             if !found.has(lengths[i]) {
                 let bits = !(u128::MAX.checked_shr(u32::from(found.looked_at)).unwrap_or(0));
                 let bits = bits >> (128 - field.width);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::hash::{START, mix};
 use super::index::Index;
 use super::prefixes::{PREFIXES, Prefixes};
+use super::room::make_room;
 use crate::{FlowKey, FlowMask, FlowMatch, word};
 
 /// Stages of a lookup: metadata and registers, L2, L3, L4.
@@ -46,9 +47,11 @@ struct Head<R> {
     /// Mask and value of each word, shared with the match of a rule.
     words: Arc<[(u64, u64)]>,
     first: (u32, R),
-    /// Seldom any.
-    rest: Vec<(u32, R)>,
+    rest: Rest<R>,
 }
+
+/// The rules of a head that are not its first: seldom any, so that their place is small.
+type Rest<R> = Option<Box<Vec<(u32, R)>>>;
 
 /// The rules that share one mask.
 #[derive(Debug, Clone)]
@@ -202,10 +205,7 @@ impl<R> Subtable<R> {
         let found = self.find(hashes[STAGES - 1], matches.words());
         let Some(head) = found.and_then(|i| self.heads.get_mut(i)).and_then(Option::as_mut) else {
             self.tops.add(priority);
-            self.add_head(
-                Head { words: matches.shared(), first: (priority, rule), rest: Vec::new() },
-                hashes,
-            );
+            self.add_head(Head { words: matches.shared(), first: (priority, rule), rest: None }, hashes);
             return (None, true);
         };
         let old = head.insert(priority, rule);
@@ -227,6 +227,7 @@ impl<R> Subtable<R> {
                 i
             }
             None => {
+                make_room(&mut self.heads);
                 self.heads.push(Some(head));
                 u32::try_from(self.heads.len() - 1).unwrap_or(u32::MAX)
             }
@@ -240,7 +241,7 @@ impl<R> Subtable<R> {
         let i = self.find(hashes[STAGES - 1], matches.words())?;
         let place = self.heads.get_mut(i)?;
         let head = place.as_mut()?;
-        let (rule, is_gone) = if head.rest.is_empty() {
+        let (rule, is_gone) = if head.rest.is_none() {
             let head = place.take_if(|head| head.first.0 == priority)?;
             self.remove_head(i, hashes);
             (head.first.1, true)
@@ -282,7 +283,8 @@ impl<R> Subtable<R> {
     pub(super) fn get_mut(&mut self, matches: &FlowMatch, priority: u32) -> Option<&mut R> {
         let i = self.head(matches)?;
         let head = self.heads.get_mut(i)?.as_mut()?;
-        let mut rules = std::iter::once(&mut head.first).chain(&mut head.rest);
+        let mut rules =
+            std::iter::once(&mut head.first).chain(head.rest.iter_mut().flat_map(|rest| rest.iter_mut()));
         rules.find(|(other, _)| *other == priority).map(|(_, rule)| rule)
     }
 
@@ -383,7 +385,7 @@ impl<R> Subtable<R> {
 
 impl<R> Head<R> {
     fn rules(&self) -> impl Iterator<Item = &(u32, R)> {
-        std::iter::once(&self.first).chain(&self.rest)
+        std::iter::once(&self.first).chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
     fn insert(&mut self, priority: u32, rule: R) -> Option<R> {
@@ -391,15 +393,16 @@ impl<R> Head<R> {
             Ordering::Equal => return Some(std::mem::replace(&mut self.first.1, rule)),
             Ordering::Greater => {
                 let old = std::mem::replace(&mut self.first, (priority, rule));
-                self.rest.insert(0, old);
+                self.rest.get_or_insert_default().insert(0, old);
                 return None;
             }
             Ordering::Less => {}
         }
-        match self.rest.binary_search_by(|(other, _)| priority.cmp(other)) {
-            Ok(at) => self.rest.get_mut(at).map(|(_, old)| std::mem::replace(old, rule)),
+        let rest = self.rest.get_or_insert_default();
+        match rest.binary_search_by(|(other, _)| priority.cmp(other)) {
+            Ok(at) => rest.get_mut(at).map(|(_, old)| std::mem::replace(old, rule)),
             Err(at) => {
-                self.rest.insert(at, (priority, rule));
+                rest.insert(at, (priority, rule));
                 None
             }
         }
@@ -407,11 +410,14 @@ impl<R> Head<R> {
 
     /// Removes a rule that is not the only one.
     fn remove(&mut self, priority: u32) -> Option<R> {
-        if self.first.0 == priority && !self.rest.is_empty() {
-            let next = self.rest.remove(0);
-            return Some(std::mem::replace(&mut self.first, next).1);
-        }
-        let at = self.rest.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
-        Some(self.rest.remove(at).1)
+        let rest = self.rest.as_mut()?;
+        let rule = if self.first.0 == priority {
+            std::mem::replace(&mut self.first, rest.remove(0)).1
+        } else {
+            let at = rest.binary_search_by(|(other, _)| priority.cmp(other)).ok()?;
+            rest.remove(at).1
+        };
+        self.rest.take_if(|rest| rest.is_empty());
+        Some(rule)
     }
 }

@@ -99,6 +99,7 @@ pub struct Field {
 
 impl Field {
     /// All bits of the field: the mask of an exact match, and the largest value.
+    #[inline]
     #[must_use]
     pub const fn max(&self) -> u128 {
         match self.id {
@@ -117,6 +118,7 @@ impl Field {
     }
 
     /// Bytes of a value in a binary match, without mask and experimenter. Of tunnel options: at most.
+    #[inline]
     #[must_use]
     pub const fn wire_bytes(&self) -> usize {
         match (self.id, self.bits) {
@@ -169,11 +171,13 @@ impl Field {
     }
 
     /// The field's bits of an array of words, right-aligned and as they lie there.
+    #[inline]
     pub(crate) fn take(&self, words: &[u64]) -> u128 {
         self.take_by(|i| words.get(i).copied().unwrap_or(0))
     }
 
     /// The same of words that `at` knows.
+    #[inline]
     pub(crate) fn take_by(&self, at: impl Fn(usize) -> u64) -> u128 {
         let first = usize::from(self.word);
         if self.width > 64 {
@@ -193,6 +197,7 @@ impl Field {
     }
 
     /// Numbers of the field's width as they lie in its words, and which words these are.
+    #[inline]
     pub(crate) fn spread<const N: usize>(
         &self,
         numbers: [u128; N],

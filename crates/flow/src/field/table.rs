@@ -40,30 +40,30 @@ macro_rules! fields {
             pub const ALL: &'static [Self] = &[$(Self::$id,)*];
 
             /// What is known of it.
+            #[inline]
             #[must_use]
             pub fn field(self) -> &'static Field {
-                match self { $(Self::$id => {
-                    static FIELD: Field = Field {
-                        id: FieldId::$id,
-                        name: $name,
-                        aliases: &[$($alias),*],
-                        word: index($word),
-                        shift: $shift,
-                        width: $width,
-                        bits: $bits,
-                        maskable: $maskable,
-                        writable: $writable,
-                        format: Format::$format,
-                        prerequisite: Prerequisite::$pre,
-                        implied: &[$($implied),*],
-                        nxm: header!($($nxm)*),
-                        oxm: header!($($oxm)*),
-                        experimenter: header!($($($exp)*)?),
-                    };
-                    &FIELD
-                })* }
+                &FIELDS[self as usize]
             }
         }
+
+        static FIELDS: [Field; FieldId::ALL.len()] = [$(Field {
+            id: FieldId::$id,
+            name: $name,
+            aliases: &[$($alias),*],
+            word: index($word),
+            shift: $shift,
+            width: $width,
+            bits: $bits,
+            maskable: $maskable,
+            writable: $writable,
+            format: Format::$format,
+            prerequisite: Prerequisite::$pre,
+            implied: &[$($implied),*],
+            nxm: header!($($nxm)*),
+            oxm: header!($($oxm)*),
+            experimenter: header!($($($exp)*)?),
+        }),*];
     };
 }
 

@@ -6,7 +6,7 @@ use super::error::FlowTextError;
 use super::piece::{Item, Items, Piece};
 use super::port::{self, PortNames, no_names};
 use super::{action, matches, value};
-use crate::{Action, FlowMatch, OfPort, TableId};
+use crate::{Action, ActionList, FlowMatch, OfPort, TableId};
 
 /// The priority of a flow that names none.
 pub const DEFAULT_PRIORITY: u16 = 32768;
@@ -65,7 +65,7 @@ pub struct FlowText {
     /// Which packets it is for.
     pub matches: FlowMatch,
     /// What it does with them; none: it drops them.
-    pub actions: Vec<Action>,
+    pub actions: ActionList,
 }
 
 impl Default for FlowText {
@@ -79,7 +79,7 @@ impl Default for FlowText {
             importance: 0,
             flags: FlowFlags::default(),
             matches: FlowMatch::any(),
-            actions: Vec::new(),
+            actions: ActionList::default(),
         }
     }
 }
@@ -175,7 +175,7 @@ fn parse(
         );
     };
     flow.matches = parser.finish(ports)?;
-    flow.actions = action::parse(list, &flow.matches, flow.table, ports)?;
+    flow.actions = action::parse(list, &flow.matches, flow.table, ports)?.into();
     Ok(flow)
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Shape {
     Rate,
     /// A count of packets, or a size.
     Queue,
+    /// `100KiB`
+    Size,
     /// `1%`
     Share,
     /// One of these words.
@@ -111,7 +113,7 @@ pub(crate) static TOP: Table = &[&[
     key("fidelity", Choice(FIDELITIES), "What an unfaithful link means: auto (default), strict or report."),
     key("filesystem", Choice(FILESYSTEMS), "What hosts may write: private (default) or shared."),
     key("subnet", TEXTS, "Where addresses come from: 10.0.0.0/8 and fd00::/48 by default."),
-    later("qos", "queues and quality of service"),
+    key("qos", Each(QOS), "Queues and policing, by name, for the `qos:` of switches."),
     later("hosts", "labs over several machines"),
     later("acl", "security groups"),
 ]];
@@ -223,7 +225,40 @@ pub(crate) static SWITCH: Table = &[&[
         "Versions it may speak, all by default.",
     ),
     key("dpid", Text, "Its datapath id: up to 16 hexadecimal digits."),
-    later("qos", "queues and quality of service"),
+    key(
+        "qos",
+        MapTo(&Any(&[Text, Shape::Table(QOS)])),
+        "By port, or by what it leads to: a name of the file's `qos:`, or queues and policing.",
+    ),
+]];
+
+/// Queues and policing of a port.
+pub(crate) static QOS: Table = &[&[
+    key("max-rate", Rate, "Most bits per second of all queues together, counted as L2 bytes without FCS."),
+    key("queues", Each(QUEUE), "Queues by number; 0 takes what no flow puts into another."),
+    key("police", Shape::Table(POLICE), "What may come in by the port; what is too much is dropped."),
+]];
+
+/// A queue.
+pub(crate) static QUEUE: Table = &[&[
+    key("min-rate", Rate, "Guaranteed bits per second; without it none are."),
+    key("max-rate", Rate, "Most bits per second; without it, what the port has."),
+    key("burst", Shape::Size, "Bytes that may leave at once after a pause; without it, 10 ms at the rate."),
+    key("priority", Integer(0, 255), "Who gets first what guarantees leave over: 0 (default) before 1."),
+    key("dscp", Integer(0, 63), "What IP packets that leave by the queue are marked with."),
+    key("limit", Queue, "What may wait: packets, or bytes with a unit."),
+]];
+
+/// Policing.
+pub(crate) static POLICE: Table = &[&[
+    key("rate", Rate, "Most bits per second, counted as L2 bytes without FCS."),
+    key("burst", Shape::Size, "Bytes that may come at once after a pause; without it, 100 ms at the rate."),
+    key("packets", Integer(1, 1_000_000_000), "Most packets per second."),
+    key(
+        "packet-burst",
+        Integer(1, 1_000_000_000),
+        "Packets that may come at once after a pause; without it, 100 ms at the rate.",
+    ),
 ]];
 
 const SETTINGS_KEYS: &[Key] = &[

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 mod link;
 mod network;
 mod node;
+mod qos;
 mod read;
 mod switch;
 mod topology;
@@ -26,6 +27,7 @@ pub(crate) use event::{EventEntry, WrittenEvent};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};
 pub(crate) use network::NetworkEntry;
 pub(crate) use node::{ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute};
+pub(crate) use qos::{PortQos, QosEntry, QosSpec};
 pub(crate) use read::Reader;
 pub(crate) use switch::{SwitchEntry, SwitchSpec};
 pub(crate) use tunnel::{Far, TunnelEntry};
@@ -52,6 +54,7 @@ pub struct LabFile {
     pub(crate) link_defaults: BothWays,
     pub(crate) tenants: Vec<Spanned<String>>,
     pub(crate) controllers: Vec<ControllerEntry>,
+    pub(crate) qos: Vec<QosEntry>,
     pub(crate) networks: Vec<NetworkEntry>,
     pub(crate) nodes: Vec<NodeEntry>,
     pub(crate) switches: Vec<SwitchEntry>,
@@ -209,6 +212,7 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
             .take("controllers")
             .map(|node| controller::read_all(reader, node))
             .unwrap_or_default(),
+        qos: fields.take("qos").map(|node| qos::read_all(reader, node)).unwrap_or_default(),
         networks: fields.take("networks").map(|node| network::read_all(reader, node)).unwrap_or_default(),
         nodes: fields.take("nodes").map(|node| node::read_all(reader, node)).unwrap_or_default(),
         switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),

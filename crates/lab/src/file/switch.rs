@@ -2,6 +2,7 @@
 
 use super::keys;
 use super::node::pattern;
+use super::qos::{self, PortSpecs};
 use super::read::Reader;
 use super::yaml::{Node, Value};
 use crate::error::{Spanned, TextError};
@@ -20,6 +21,7 @@ pub(crate) struct SwitchSpec {
     /// Versions of OpenFlow, by name.
     pub(crate) openflow: Option<Vec<String>>,
     pub(crate) dpid: Option<Spanned<u64>>,
+    pub(crate) qos: Option<PortSpecs>,
 }
 
 impl SwitchSpec {
@@ -33,6 +35,7 @@ impl SwitchSpec {
             controllers: self.controllers.clone().or_else(|| base.controllers.clone()),
             openflow: self.openflow.clone().or_else(|| base.openflow.clone()),
             dpid: self.dpid.clone().or_else(|| base.dpid.clone()),
+            qos: self.qos.clone().or_else(|| base.qos.clone()),
         }
     }
 }
@@ -83,6 +86,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> SwitchSpec {
         flows: list(reader, "flows", "actions"),
         groups: list(reader, "groups", "bucket"),
         meters: list(reader, "meters", "bands"),
+        qos: fields.take("qos").map(|node| qos::of_switch(reader, node)),
     }
 }
 

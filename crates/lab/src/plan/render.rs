@@ -7,6 +7,7 @@ use super::compare::{NodeDelta, end};
 use super::drift::both;
 use super::{Action, Plan, Step};
 use crate::lab::{Controller, FailMode, Link, Node, Options, Switch, SwitchPort};
+use crate::{qos_text, quantity};
 
 /// Longest detail in a table.
 const MOST: usize = 160;
@@ -164,6 +165,10 @@ pub(super) fn switch(switch: &Switch) -> String {
             words.push(plural(list.len(), what));
         }
     }
+    let with_qos = switch.ports.iter().filter(|port| port.qos.is_some() || port.policing.is_some()).count();
+    if with_qos > 0 {
+        words.push(format!("qos of {}", plural(with_qos, "port")));
+    }
     if switch.fail_mode == FailMode::Secure {
         words.push("secure".to_owned());
     }
@@ -184,6 +189,14 @@ pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
     let (a, b) = (ports(old), ports(new));
     b.difference(&a).for_each(|p| add(format!("+port {p}")));
     a.difference(&b).for_each(|p| add(format!("-port {p}")));
+    for new in &new.ports {
+        let (old, new) =
+            (old.port(new.number).map(qos_words).unwrap_or_default(), (new.name.as_str(), qos_words(new)));
+        if old != new.1 {
+            let or_none = |words: String| if words.is_empty() { "none".to_owned() } else { words };
+            add(format!("qos of {} {} -> {}", new.0, or_none(old), or_none(new.1)));
+        }
+    }
     let lists = [
         ("flow", &old.flows, &new.flows),
         ("group", &old.groups, &new.groups),
@@ -238,6 +251,20 @@ pub(super) fn controller_change(old: &Controller, new: &Controller) -> String {
     if old.tls != new.tls {
         words.push("certificates".to_owned());
     }
+    words.join(", ")
+}
+
+/// The queues and policing of a port; empty: none.
+fn qos_words(port: &SwitchPort) -> String {
+    let mut words = Vec::new();
+    if let Some(qos) = &port.qos {
+        words.extend(qos.max_rate.map(|rate| format!("max-rate {}", quantity::show_rate(rate))));
+        words.extend(qos.queues.iter().map(|(number, queue)| {
+            let settings = qos_text::queue(queue);
+            format!("queue {number}{}{settings}", if settings.is_empty() { "" } else { " " })
+        }));
+    }
+    words.extend(port.policing.as_ref().map(|policing| format!("police {}", qos_text::policing(policing))));
     words.join(", ")
 }
 

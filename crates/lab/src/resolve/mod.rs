@@ -1,7 +1,7 @@
 //! From what a file says to a lab with nothing left to guess.
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name), [`wires`]
-//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`script`]
+//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`script`]
 //! (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -9,6 +9,7 @@
 mod addresses;
 mod controllers;
 mod domains;
+mod qos;
 mod routes;
 mod script;
 mod things;
@@ -47,6 +48,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let domains = addresses::hand_out(&mut draft, domains);
     let routes = routes::compute(&mut draft, &domains);
     let mut lab = draft.finish(domains, routes);
+    qos::resolve(&mut draft, &mut lab);
     controllers::resolve(&mut draft.reader, file, &mut lab);
     script::resolve(&mut draft.reader, file, &mut lab);
     Errors::unless_empty(&file.path, draft.reader.errors, lab)
@@ -299,6 +301,8 @@ impl<'f> Draft<'f> {
                 link: link.id.clone(),
                 left: port.side == 0,
                 peer: if port.side == 0 { link.b.clone() } else { link.a.clone() },
+                qos: None,
+                policing: None,
             })
         };
         let mut ports: Vec<_> = switch.ports.iter().filter_map(port).collect();

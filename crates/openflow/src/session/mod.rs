@@ -236,6 +236,11 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// The same, if it is one that `is` asked for; another stays.
+    pub fn poll_event_if(&mut self, is: impl FnOnce(&Event) -> bool) -> Option<Event> {
+        self.events.front().is_some_and(is).then(|| self.events.pop_front()).flatten()
+    }
+
     /// When [`Session::handle_deadline`] is to be called.
     #[must_use]
     pub fn deadline(&self) -> Nanos {

@@ -28,6 +28,18 @@ struct Found {
     meter: Option<Action>,
 }
 
+impl Found {
+    /// In the order in which they are carried out.
+    fn list(self) -> Vec<Action> {
+        let mut list = self.apply.unwrap_or_default();
+        if let Some(meter) = self.meter {
+            list.insert(0, meter);
+        }
+        list.extend([self.clear, self.write, self.metadata, self.goto].into_iter().flatten());
+        list
+    }
+}
+
 /// Reads instructions until the end.
 ///
 /// # Errors
@@ -44,10 +56,7 @@ pub(crate) fn read_list(version: Version, r: &mut Reader<'_>) -> Result<Vec<Acti
         read(version, kind, &mut body, &mut found)?;
         body.end()?;
     }
-    let mut list: Vec<Action> = found.meter.into_iter().collect();
-    list.extend(found.apply.unwrap_or_default());
-    list.extend([found.clear, found.write, found.metadata, found.goto].into_iter().flatten());
-    Ok(list)
+    Ok(found.list())
 }
 
 fn read(version: Version, kind: u16, r: &mut Reader<'_>, found: &mut Found) -> Result<()> {

@@ -227,7 +227,7 @@ fn from_text() -> Vec<FlowMod> {
             matches: flow.matches,
             new_cookie: Some(1),
             flags: FlowFlags::RESET_COUNTS,
-            actions: flow.actions,
+            actions: flow.actions.to_vec(),
             ..FlowMod::default()
         }
     })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::bytes::{array, array_mut, be16, be32, put, put16};
 use crate::nd::Nd;
+use crate::nsh::{self, Nsh};
 use crate::parse::{FRAG_ANY, ip_proto};
 use crate::vlan::TAG;
 use crate::{Csum, Headers, Mac, checksum, sctp};
@@ -96,6 +97,12 @@ impl<'a> Edit<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Flags, TTL, path, index and contexts of a Network Service Header; its length, types and whatever else stay.
+    pub fn nsh(&mut self, new: &Nsh) -> bool {
+        let header = self.frame.get_mut(usize::from(self.headers.l2_len)..).unwrap_or_default();
+        self.headers.eth_type == nsh::TYPE && new.rewrite(header)
     }
 
     /// IPv4 source.

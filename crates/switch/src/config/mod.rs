@@ -4,7 +4,7 @@
 //! [`Switch::reconfigure`](crate::Switch::reconfigure); there is no other way. What came of it flows back as
 //! [`Status`](crate::Status).
 //!
-//! Source of the names and their meaning: ovs-vswitchd.conf.db(5), tables Bridge, Port and Interface.
+//! Source of the names and their meaning: ovs-vswitchd.conf.db(5), tables Bridge, Port, QoS, Queue and Interface.
 
 mod check;
 mod error;
@@ -14,7 +14,7 @@ mod uuid;
 
 use std::collections::BTreeMap;
 
-use netloom_flow::{PortId, TenantId};
+use netloom_flow::{PortId, Qos, TenantId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use check::{Numbers, check};
@@ -143,6 +143,9 @@ pub struct Port {
     /// Whose port it is; `None`: it carries every tenant, as links between switches do.
     #[serde(default, with = "id")]
     pub tenant: Option<TenantId>,
+    /// The queues it sends by, with the columns of the QoS record and its Queue records; `None`: one for all.
+    #[serde(default)]
+    pub qos: Option<Qos>,
     /// Exactly one for now: bonds are not supported yet.
     pub interfaces: Vec<Interface>,
 }

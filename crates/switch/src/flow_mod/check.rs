@@ -1,10 +1,12 @@
 //! What a flow may ask for.
 
-use netloom_flow::{Action, FieldId, FlowText, OfPort, Prerequisite, TableId};
+use netloom_flow::action::Encap;
+use netloom_flow::{Action, FieldId, FlowText, OfPort, TableId};
 
 use super::FlowError;
 use crate::model::{Bridge, Group, each_action};
 use crate::tables::Known;
+use crate::translate::has_room;
 
 /// Refuses what the translation would have to ignore, and references to what is not there.
 pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
@@ -109,13 +111,8 @@ const fn is_settable(action: &Action) -> bool {
 
 /// What a field belongs to, if no datapath can write it.
 pub(crate) fn unwritable(field: FieldId) -> Option<&'static str> {
-    match field.field().prerequisite {
-        Prerequisite::Nsh => Some("set_field of an NSH field"),
-        _ if matches!(field, FieldId::NdReserved | FieldId::NdOptionsType) => {
-            Some("set_field of nd_reserved or nd_options_type")
-        }
-        _ => None,
-    }
+    let is_unwritable = matches!(field, FieldId::NdReserved | FieldId::NdOptionsType);
+    is_unwritable.then_some("set_field of nd_reserved or nd_options_type")
 }
 
 /// The name of an action that is understood but not carried out.
@@ -124,11 +121,9 @@ fn unsupported(action: &Action) -> Option<&'static str> {
         return Some(name);
     }
     match action {
-        Action::DeleteField(_)
-        | Action::Encap(_)
-        | Action::Decap { .. }
-        | Action::DecNshTtl
-        | Action::Sample(_) => Some(action.name()),
+        Action::Encap(Encap::Nsh { md_type, tlvs }) if !has_room(*md_type, tlvs) => {
+            Some("encap(nsh) with more than 40 bytes of metadata")
+        }
         _ => None,
     }
 }

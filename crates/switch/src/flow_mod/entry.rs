@@ -55,7 +55,7 @@ impl FlowEntry {
         if flow.flags.send_flow_rem {
             line += "send_flow_rem, ";
         }
-        let (priority, matches, actions) = (flow.priority, &flow.matches, flow.actions.as_slice());
+        let (priority, matches, actions) = (flow.priority, &flow.matches, &*flow.actions);
         line + &netloom_flow::text::Rule { priority, matches, actions }.to_string()
     }
 }

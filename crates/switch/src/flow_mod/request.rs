@@ -1,7 +1,7 @@
 //! A change of flows as a value.
 
 use netloom_flow::text::{DEFAULT_PRIORITY, FlowFlags};
-use netloom_flow::{Action, FlowMatch, FlowText, OfPort, TableId};
+use netloom_flow::{ActionList, FlowMatch, FlowText, OfPort, TableId};
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +43,7 @@ pub struct FlowMod {
     /// The priority; loose commands ignore it.
     pub priority: u16,
     /// What the flow does. Not for deleting.
-    pub actions: Vec<Action>,
+    pub actions: ActionList,
     /// The cookie a flow gets that is added; `None`: 0.
     ///
     /// `Modify` with a cookie gives it to the flows it changes, and adds a flow where none matches, unless it asks for
@@ -72,7 +72,7 @@ impl Default for FlowMod {
             table: Some(TableId(0)),
             matches: FlowMatch::any(),
             priority: DEFAULT_PRIORITY,
-            actions: Vec::new(),
+            actions: ActionList::default(),
             cookie: None,
             cookie_filter: (0, 0),
             idle_timeout: 0,

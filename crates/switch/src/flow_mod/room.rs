@@ -4,14 +4,18 @@ use netloom_flow::{BridgeId, FlowText, Nanos, RuleId, TableId};
 
 use super::FlowError;
 use crate::events::Removed;
-use crate::model::TableLimit;
+use crate::model::{Table, TableLimit};
 use crate::switch::Switch;
 
 impl Switch {
     /// Limits a table. Flows that it has already stay.
     pub fn set_table_limit(&mut self, bridge: BridgeId, table: TableId, limit: TableLimit) {
         if let Some(bridge) = self.bridges.get_mut(bridge) {
-            bridge.tables.entry(table).or_default().limit = limit;
+            let table = bridge.tables.entry(table).or_default();
+            table.limit = limit;
+            if !limit.evicts {
+                table.evictable = None;
+            }
         }
     }
 
@@ -35,19 +39,28 @@ impl Switch {
         if count < table.limit.max_flows || table.rules.get(&flow.matches, flow.priority.into()).is_some() {
             return Ok(());
         }
-        let evicted = table.limit.evicts.then(|| self.first_to_go(bridge.id, flow.table)).flatten();
+        let (bridge, evicts) = (bridge.id, table.limit.evicts);
+        let evicted = if evicts { self.first_to_go(bridge, flow.table) } else { None };
         let rule = evicted.ok_or(FlowError::TableFull(flow.table.0))?;
         self.remove_rule(rule, Removed::Eviction, now);
         Ok(())
     }
 
     /// The flow of least importance; of those, the one that would go first. Flows without a timeout stay.
-    fn first_to_go(&self, bridge: BridgeId, table: TableId) -> Option<RuleId> {
-        let table = self.bridges.get(bridge)?.tables.get(&table)?;
-        let dated = table.rules.rules().filter_map(|rule| {
-            let (date, _) = self.rules.get(rule.id)?.expires()?;
-            Some((rule.flow.importance, date, rule.id))
-        });
-        dated.min().map(|(_, _, rule)| rule)
+    fn first_to_go(&mut self, bridge: BridgeId, table: TableId) -> Option<RuleId> {
+        let rules = &self.rules;
+        let place = |id: RuleId| rules.get(id)?.place();
+        let Table { rules: all, evictable, .. } = self.bridges.get_mut(bridge)?.tables.get_mut(&table)?;
+        let noted = || all.rules().filter_map(|rule| Some((place(rule.id)?, rule.id))).collect();
+        let evictable = evictable.get_or_insert_with(noted);
+        evictable.tidy(all.len(), place);
+        while let Some((noted, id)) = evictable.pop() {
+            match place(id) {
+                Some(true_place) if true_place == noted => return Some(id),
+                Some(true_place) => evictable.push(true_place, id),
+                None => {}
+            }
+        }
+        None
     }
 }

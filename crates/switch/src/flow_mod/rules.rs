@@ -1,13 +1,12 @@
 //! Rules come, change and go.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use netloom_flow::{BridgeId, FlowText, Nanos, RuleId};
 
 use crate::config::Origin;
-use crate::events::Removed;
-use crate::model::{Rule, RuleState};
+use crate::events::{Change, Removed};
+use crate::model::{Rule, RuleState, Table};
 use crate::switch::Switch;
 use crate::undo::Undo;
 
@@ -20,7 +19,7 @@ impl Switch {
         origin: Arc<Origin>,
         now: Nanos,
     ) -> Option<RuleState> {
-        compact(&mut flow);
+        self.compact(&mut flow);
         let bridge = self.bridges.get_mut(id)?;
         let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
@@ -33,6 +32,7 @@ impl Switch {
             self.journal.note(|| Undo::Removed(old.clone()));
         }
         self.journal.note(|| Undo::Added(rule.id));
+        self.note_flow(&rule, Change::Added, old.as_ref().map(|old| &old.rule));
         old
     }
 
@@ -46,7 +46,7 @@ impl Switch {
     /// Gives a rule another flow with the same match and priority; its counters stay.
     pub(crate) fn replace(&mut self, rule: &Rule, mut flow: FlowText, origin: Arc<Origin>, now: Nanos) {
         let Rule { id, bridge, .. } = *rule;
-        compact(&mut flow);
+        self.compact(&mut flow);
         if let Some(state) = self.rules.get(id) {
             self.journal.note(|| Undo::Changed(state.clone()));
         }
@@ -58,9 +58,11 @@ impl Switch {
         };
         table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
         self.log.push(bridge, new.flow.table, new.flow.matches.clone());
-        if let Some(state) = self.rules.get_mut(id) {
-            state.rule = new;
-            state.modified = now;
+        let Some(state) = self.rules.get_mut(id) else { return };
+        let old = std::mem::replace(&mut state.rule, Arc::clone(&new));
+        state.modified = now;
+        if (old.flow.cookie, &old.flow.actions) != (new.flow.cookie, &new.flow.actions) {
+            self.note_flow(&new, Change::Modified, Some(&old));
         }
         self.schedule(id);
     }
@@ -98,46 +100,57 @@ impl Switch {
         }
         self.log.push(bridge, flow.table, flow.matches.clone());
         self.outbox.removed(&state, reason, now);
+        self.note_flow(&state.rule, Change::Removed(reason), None);
         self.journal.note(|| Undo::Removed(state.clone()));
         self.forget_learned(&state.rule, now);
     }
 
-    /// Removes the flows whose time has come, and tells whether there were any.
-    pub(crate) fn expire_rules(&mut self, now: Nanos) -> bool {
-        let (mut any, mut later) = (false, Vec::new());
-        while let Some(Reverse((date, id))) = self.due.peek().copied() {
-            if date > now {
-                break;
-            }
+    /// Removes flows whose time has come, at most so many. Says whether there were any, and whether more are left.
+    pub(crate) fn expire_rules(&mut self, now: Nanos, most: usize) -> (bool, bool) {
+        let (mut gone, mut later) = (0, Vec::new());
+        while gone < most
+            && let Some((date, id)) = self.due.peek()
+            && date <= now
+        {
             self.due.pop();
             match self.rules.get(id).and_then(RuleState::expires) {
-                Some((date, _)) if date > now => self.due.push(Reverse((date, id))),
+                Some((date, _)) if date > now => self.due.push(date, id),
                 // A bundle may have to be undone: only it changes these.
                 Some(_) if self.committing.is_some_and(|busy| self.is_of(id, busy)) => later.push(id),
                 Some((_, reason)) => {
-                    any = true;
+                    gone += 1;
                     self.remove_rule(id, reason, now);
                 }
                 None => {}
             }
         }
+        let more = self.due.peek().is_some_and(|(date, _)| date <= now);
         later.into_iter().for_each(|id| self.schedule(id));
-        any
+        (gone > 0, more)
     }
 
     fn is_of(&self, id: RuleId, bridge: BridgeId) -> bool {
         self.rules.get(id).is_some_and(|state| state.rule.bridge == bridge)
     }
 
+    /// Notes when a rule goes, and its place among those that may be evicted.
     pub(crate) fn schedule(&mut self, id: RuleId) {
-        if let Some((date, _)) = self.rules.get(id).and_then(RuleState::expires) {
-            self.due.push(Reverse((date, id)));
+        let rules = &self.rules;
+        let Some((place, rule)) = rules.get(id).and_then(|state| Some((state.place()?, &state.rule))) else {
+            return;
+        };
+        let table = self.bridges.get_mut(rule.bridge).and_then(|it| it.tables.get_mut(&rule.flow.table));
+        if let Some(Table { rules: all, evictable: Some(evictable), .. }) = table {
+            evictable.push(place, id);
+            evictable.tidy(all.len(), |id| rules.get(id)?.place());
         }
+        self.due.push(place.1, id);
+        self.due.tidy(rules.len(), |id| rules.get(id)?.place().map(|(_, date)| date));
     }
-}
 
-/// What a rule keeps for as long as it lives takes no more room than it needs.
-fn compact(flow: &mut FlowText) {
-    flow.matches.share();
-    flow.actions.shrink_to_fit();
+    /// What a rule keeps for as long as it lives takes no more room than it needs.
+    fn compact(&mut self, flow: &mut FlowText) {
+        flow.matches.share();
+        self.action_lists.intern(&mut flow.actions);
+    }
 }

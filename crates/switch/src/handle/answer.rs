@@ -1,6 +1,8 @@
 //! What comes of a message.
 
-use netloom_flow::{ConnectionFilter, PortId, Translation};
+use std::collections::BTreeMap;
+
+use netloom_flow::{ConnectionFilter, Nanos, PortId, Translation};
 use netloom_openflow::frame::Head;
 use netloom_openflow::{Message, OfError};
 
@@ -47,6 +49,17 @@ pub struct Handled {
 }
 
 impl Handled {
+    /// Whether nothing came of it that anybody must do something about.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.answers.is_empty()
+            && self.injections.is_empty()
+            && self.commit.is_none()
+            && self.flushes.is_empty()
+            && self.spent.is_none()
+            && !self.demotes_others
+    }
+
     pub(super) fn reply(&mut self, message: Message) {
         self.answers.push(Answer::Reply(message));
     }
@@ -82,10 +95,29 @@ pub struct PortTraffic {
     pub dropped: u64,
 }
 
+/// What a queue of a datapath port has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueTraffic {
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets dropped because it was full.
+    pub dropped: u64,
+    /// When it was made.
+    pub since: Nanos,
+}
+
 /// Who knows what datapath ports have counted.
 pub trait PortCounts {
     /// The counters of a port; zeros if nobody knows it.
     fn traffic(&self, port: PortId) -> PortTraffic;
+
+    /// The counters of a port's queues, by number; a queue that nobody knows yet is not there.
+    fn queues(&self, port: PortId) -> BTreeMap<u32, QueueTraffic> {
+        let _ = port;
+        BTreeMap::new()
+    }
 }
 
 impl<F: Fn(PortId) -> PortTraffic> PortCounts for F {

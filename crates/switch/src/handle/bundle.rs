@@ -25,6 +25,11 @@ pub(super) struct Bundle {
 }
 
 impl Bundle {
+    /// How many messages it has.
+    pub(super) const fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     const fn new(flags: BundleFlags, now: Nanos) -> Self {
         Self { flags, is_closed: false, used: now, messages: Vec::new() }
     }

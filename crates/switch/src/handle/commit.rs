@@ -16,7 +16,7 @@ use netloom_openflow::msg::{BundleCommand, BundleControl};
 use netloom_openflow::{Message, OfError};
 
 use super::{Answer, Connection, Handled, Injection};
-use crate::events::Outbox;
+use crate::events::{Author, Outbox};
 use crate::switch::Switch;
 use crate::undo::Journal;
 
@@ -104,6 +104,7 @@ impl Switch {
         std::mem::swap(&mut self.journal, &mut commit.journal);
         let mut failed = None;
         for (head, message) in commit.messages.by_ref().take(STEP) {
+            self.author = Some(Author { xid: head.xid(), ..connection.author() });
             let injections = &mut commit.injections;
             if let Err(error) = self.change(commit.bridge, connection, message, injections, now) {
                 failed = Some(Answer::RefusePart(head, error));
@@ -111,6 +112,7 @@ impl Switch {
             }
         }
         std::mem::swap(&mut self.journal, &mut commit.journal);
+        self.author = None;
         let Some(answer) = failed else { return commit.messages.as_slice().is_empty() };
         handled.answers.push(answer);
         commit.has_failed = true;

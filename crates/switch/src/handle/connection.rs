@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netloom_openflow::msg::{AsyncConfig, PacketInFormat, Role};
-use netloom_openflow::{Message, Version};
+use netloom_openflow::{Message, Version, Xid};
 
 use super::asynchronous;
 use super::bundle::Bundle;
+use super::monitor::Monitors;
 use crate::config::Origin;
+use crate::events::Author;
 use crate::model::Control;
 
 /// What a connection is for.
@@ -21,10 +23,25 @@ pub enum Kind {
     Service,
 }
 
+/// What a switch keeps for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Messages of bundles that were not committed yet.
+    pub bundled: usize,
+    /// Flow monitors.
+    pub monitors: usize,
+    /// Changes of flows that it has not been told of yet.
+    pub updates: usize,
+}
+
 /// The state of one connection, from the moment a version is agreed.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) version: Version,
+    /// Tells it from others.
+    number: u64,
+    /// The transaction id of the request that is being handled.
+    xid: Xid,
     pub(super) kind: Kind,
     pub(super) origin: Arc<Origin>,
     pub(super) role: Role,
@@ -35,6 +52,7 @@ pub struct Connection {
     pub(super) tells_ages: bool,
     pub(super) asks: AsyncConfig,
     pub(super) bundles: BTreeMap<u32, Bundle>,
+    pub(super) monitors: Monitors,
 }
 
 impl Connection {
@@ -43,6 +61,8 @@ impl Connection {
     pub fn new(version: Version, kind: Kind, target: &str) -> Self {
         Self {
             version,
+            number: 0,
+            xid: Xid::NONE,
             kind,
             origin: Arc::new(Origin::Controller { target: target.to_owned() }),
             role: Role::Equal,
@@ -53,7 +73,24 @@ impl Connection {
             tells_ages: false,
             asks: asynchronous::defaults(),
             bundles: BTreeMap::new(),
+            monitors: Monitors::default(),
         }
+    }
+
+    /// Gives it a number, which tells it from all others of its bridge.
+    #[must_use]
+    pub fn numbered(mut self, number: u64) -> Self {
+        self.number = number;
+        self
+    }
+
+    /// Says the transaction id of the request that is handled next: who watches flows is told whose doing it was.
+    pub const fn begin(&mut self, xid: Xid) {
+        self.xid = xid;
+    }
+
+    pub(super) const fn author(&self) -> Author {
+        Author { connection: self.number, xid: self.xid }
     }
 
     /// The version it speaks.
@@ -72,6 +109,13 @@ impl Connection {
     #[must_use]
     pub const fn packet_in_format(&self) -> PacketInFormat {
         self.packet_in_format
+    }
+
+    /// What is kept for it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let messages = self.bundles.values().map(Bundle::len).sum();
+        Held { bundled: messages, monitors: self.monitors.len(), updates: self.monitors.waiting() }
     }
 
     /// Which packets it wants without a flow that says so. All connections of a bridge together decide what

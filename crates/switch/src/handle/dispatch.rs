@@ -2,16 +2,11 @@
 
 use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::msg::Role;
-use netloom_openflow::msg::nicira::TlvTable;
 use netloom_openflow::{Message, OfError};
 
-use super::{Connection, Handled, PortCounts, asynchronous, conntrack};
+use super::{Connection, Handled, PortCounts, asynchronous, conntrack, queue};
 use crate::events::Notice;
 use crate::switch::Switch;
-
-/// Bytes and fields of tunnel options, as OVS has them.
-const TLV_SPACE: u32 = 256;
-const TLV_FIELDS: u16 = 64;
 
 impl Switch {
     /// Carries out a message of a controller of a bridge. Pull all hits first: most answers have counters in them.
@@ -26,6 +21,7 @@ impl Switch {
         now: Nanos,
     ) -> Handled {
         let mut handled = Handled::default();
+        self.author = Some(connection.author());
         if self.bridges.get(bridge).is_none() {
             handled.refuse(OfError::BrcEperm);
         } else if connection.role == Role::Secondary && writes(&message) {
@@ -33,6 +29,7 @@ impl Switch {
         } else {
             self.dispatch(bridge, connection, message, counts, now, &mut handled);
         }
+        self.author = None;
         handled
     }
 
@@ -70,13 +67,10 @@ impl Switch {
                 reply.into_iter().for_each(|reply| handled.reply(reply));
             }
             Message::QueueGetConfigRequest(port) => {
-                let bridge = self.bridges.get(id);
-                let is_known =
-                    port == netloom_flow::OfPort::NONE || bridge.is_some_and(|it| it.port(port).is_some());
-                if is_known {
-                    handled.reply(Message::QueueGetConfigReply(port, Vec::new()));
-                } else {
-                    handled.refuse(OfError::QofcBadPort);
+                let Some(bridge) = self.bridges.get(id) else { return handled.refuse(OfError::BrcEperm) };
+                let reply = queue::config(bridge, connection.version, port);
+                if let Some(queues) = handled.check(reply) {
+                    handled.reply(Message::QueueGetConfigReply(port, queues));
                 }
             }
             Message::GetConfigRequest => {
@@ -90,6 +84,11 @@ impl Switch {
             }
             Message::CtFlushZone(zone) => handled.flushes.push(conntrack::zone(id, zone)),
             Message::CtFlush(flush) => handled.flushes.push(conntrack::filter(id, &flush)),
+            Message::TlvTableRequest => {
+                let reply = self.bridges.get(id).map(Self::tlv_table);
+                reply.into_iter().for_each(|table| handled.reply(Message::TlvTableReply(table)));
+            }
+            Message::TlvTableMod(request) => _ = handled.check(self.handle_tlv_mod(id, &request)),
             other => connection.dispatch(other, handled),
         }
     }
@@ -108,6 +107,8 @@ impl Switch {
                 let message = match notice {
                     Notice::FlowRemoved(gone) => connection.flow_removed(gone),
                     Notice::Port { port, reason } => self.port_status(bridge, connection, *port, *reason),
+                    // Told by Connection::watch.
+                    Notice::Flow(_) => None,
                 };
                 messages.extend(message.map(|message| (at, message)));
             }
@@ -133,12 +134,7 @@ impl Connection {
             Message::SetPacketInFormat(format) => self.packet_in_format = format,
             Message::SetControllerId(id) => self.controller_id = id,
             Message::FlowAge => self.tells_ages = true,
-            Message::TlvTableRequest => {
-                let table = TlvTable { max_space: TLV_SPACE, max_fields: TLV_FIELDS, maps: Vec::new() };
-                handled.reply(Message::TlvTableReply(table));
-            }
-            Message::TlvTableMod(_) => handled.refuse(OfError::NxttmfcTableFull),
-            Message::FlowMonitorCancel(_) => handled.refuse(OfError::MofcUnknownMonitor),
+            Message::FlowMonitorCancel(monitor) => _ = handled.check(self.monitors.remove(monitor)),
             Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
             // The session sees to formats; and who sends a hello late, or an error, gets no answer.
             Message::SetFlowFormat(_)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netloom_flow::text::FlowFlags;
-use netloom_flow::{BridgeId, Nanos, OfPort};
+use netloom_flow::{ActionList, BridgeId, Nanos, OfPort};
 use netloom_openflow::msg::group::GROUP_ANY;
 use netloom_openflow::msg::stats::Counts;
 use netloom_openflow::msg::{self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest};
@@ -23,8 +23,10 @@ impl Switch {
         request: msg::FlowMod,
         now: Nanos,
     ) -> Result<(), OfError> {
+        self.check_tlv(bridge, &request)?;
         let buffer = request.buffer;
-        let change = of_message(request, connection.version);
+        let actions = self.action_lists.share(&request.actions);
+        let change = of_message(request, actions, connection.version);
         self.flow_mod(bridge, change, Arc::clone(&connection.origin), now)
             .map_err(|error| of_flow(&error, connection.version))?;
         // No packet is ever kept for a controller. The flow stays, as in OVS.
@@ -52,7 +54,7 @@ impl Switch {
     }
 }
 
-fn of_message(request: msg::FlowMod, version: Version) -> FlowMod {
+fn of_message(request: msg::FlowMod, actions: ActionList, version: Version) -> FlowMod {
     let command = match request.command {
         msg::FlowCommand::Add => FlowCommand::Add,
         msg::FlowCommand::Modify => FlowCommand::Modify,
@@ -68,7 +70,7 @@ fn of_message(request: msg::FlowMod, version: Version) -> FlowMod {
         table: request.table,
         matches: request.matches,
         priority: request.priority,
-        actions: request.actions,
+        actions,
         cookie: request.new_cookie,
         cookie_filter: (request.cookie, request.cookie_mask),
         idle_timeout: request.idle_timeout,
@@ -147,7 +149,18 @@ fn stats_of(entry: &FlowEntry, connection: &Connection, now: Nanos) -> FlowStats
         counts: Counts { packets: entry.packets, bytes: entry.bytes, duration: now.since(entry.created) },
         idle_age: age(entry.used),
         hard_age: age(entry.modified),
-        actions: flow.actions.clone(),
+        actions: flow.actions.to_vec(),
+    }
+}
+
+pub(super) const fn removed_reason(reason: Removed) -> FlowRemovedReason {
+    match reason {
+        Removed::Idle => FlowRemovedReason::IdleTimeout,
+        Removed::Hard => FlowRemovedReason::HardTimeout,
+        Removed::Delete => FlowRemovedReason::Delete,
+        Removed::GroupDelete => FlowRemovedReason::GroupDelete,
+        Removed::MeterDelete => FlowRemovedReason::MeterDelete,
+        Removed::Eviction => FlowRemovedReason::Eviction,
     }
 }
 
@@ -155,14 +168,7 @@ impl Connection {
     /// A flow is gone: the message for this connection, if it wants one.
     #[must_use]
     pub fn flow_removed(&self, gone: &FlowRemoved) -> Option<Message> {
-        let reason = match gone.reason {
-            Removed::Idle => FlowRemovedReason::IdleTimeout,
-            Removed::Hard => FlowRemovedReason::HardTimeout,
-            Removed::Delete => FlowRemovedReason::Delete,
-            Removed::GroupDelete => FlowRemovedReason::GroupDelete,
-            Removed::MeterDelete => FlowRemovedReason::MeterDelete,
-            Removed::Eviction => FlowRemovedReason::Eviction,
-        };
+        let reason = removed_reason(gone.reason);
         let flow = &gone.rule.flow;
         self.wants_flow_removed(reason as u8).then(|| {
             Message::FlowRemoved(Box::new(msg::FlowRemoved {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod asynchronous;
+mod bare;
 mod bundle;
 mod commit;
 mod config;
@@ -17,14 +18,19 @@ mod flow;
 mod group;
 mod hits;
 mod meter;
+mod monitor;
 mod multipart;
 mod packet_in;
 mod packet_out;
 mod port;
+mod queue;
 mod resume;
 mod role;
 mod table;
+mod tlv;
 
-pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic};
+pub(crate) use tlv::Map as TlvMap;
+
+pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic, QueueTraffic};
 pub use commit::Commit;
-pub use connection::{Connection, Kind};
+pub use connection::{Connection, Held, Kind};

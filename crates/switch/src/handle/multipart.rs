@@ -1,12 +1,11 @@
 //! Questions with long answers.
 
 use netloom_flow::{BridgeId, Nanos, OfPort};
-use netloom_openflow::msg::queue::QUEUE_ALL;
-use netloom_openflow::msg::{MultipartReply, MultipartRequest, QueueRequest, Role};
+use netloom_openflow::msg::{MultipartReply, MultipartRequest, Role};
 use netloom_openflow::{Message, OfError};
 
 use super::table::ACTIONS;
-use super::{Connection, Handled, PortCounts, group, meter};
+use super::{Connection, Handled, PortCounts, group, meter, queue};
 use crate::model::Bridge;
 use crate::switch::Switch;
 
@@ -14,7 +13,7 @@ impl Switch {
     pub(super) fn handle_multipart(
         &self,
         id: BridgeId,
-        connection: &Connection,
+        connection: &mut Connection,
         request: MultipartRequest,
         counts: &dyn PortCounts,
         now: Nanos,
@@ -30,7 +29,7 @@ impl Switch {
     fn multipart(
         &self,
         bridge: &Bridge,
-        connection: &Connection,
+        connection: &mut Connection,
         request: MultipartRequest,
         counts: &dyn PortCounts,
         now: Nanos,
@@ -43,14 +42,8 @@ impl Switch {
             Request::Aggregate(flows) => Reply::Aggregate(self.aggregate(id, &flows)),
             Request::Table => Reply::Table(Self::table_stats(bridge)),
             Request::PortStats(port) => Reply::PortStats(self.port_stats(bridge, port, counts)?),
-            Request::Queue(queue) => {
-                check_queue(bridge, &queue)?;
-                Reply::Queue(Vec::new())
-            }
-            Request::QueueDesc(queue) => {
-                check_queue(bridge, &queue)?;
-                Reply::QueueDesc(Vec::new())
-            }
+            Request::Queue(asked) => Reply::Queue(queue::stats(bridge, asked, counts, now)?),
+            Request::QueueDesc(asked) => Reply::QueueDesc(queue::descs(bridge, asked)?),
             Request::Group(group) => Reply::Group(self.group_stats(id, group, now)),
             Request::GroupDesc(group) => Reply::GroupDesc(self.group_descs(id, group)),
             Request::GroupFeatures => Reply::GroupFeatures(group::features(ACTIONS)),
@@ -72,16 +65,8 @@ impl Switch {
             }
             Request::TableDesc => Reply::TableDesc(self.table_descs(id)),
             Request::IpfixBridge | Request::IpfixFlow => return Err(OfError::NxstNotConfigured),
-            Request::FlowMonitor(_) => return Err(OfError::BrcBadStat),
+            Request::FlowMonitor(requests) => Reply::FlowMonitor(self.monitor(bridge, connection, requests)?),
             Request::Experimenter(..) => return Err(OfError::BrcBadVendor),
         })
     }
-}
-
-/// There are no queues yet; asking for all of them is no mistake.
-fn check_queue(bridge: &Bridge, request: &QueueRequest) -> Result<(), OfError> {
-    if request.port != OfPort::NONE && bridge.port(request.port).is_none() {
-        return Err(OfError::QofcBadPort);
-    }
-    if request.queue != QUEUE_ALL { Err(OfError::QofcBadQueue) } else { Ok(()) }
 }

@@ -6,6 +6,7 @@ use netloom_openflow::msg::{PacketIn, PacketInFormat, PacketInReason};
 use netloom_openflow::{Message, Version};
 
 use super::Connection;
+use super::bare::unframed;
 use super::resume::continuation;
 
 impl Connection {
@@ -24,6 +25,9 @@ impl Connection {
         let wanted =
             if punt.is_miss || punt.reason == Why::InvalidTtl { self.miss_send_len } else { punt.max_len };
         let is_second = self.packet_in_format == PacketInFormat::Nxt2;
+        let kind = u32::try_from(FieldId::PacketType.field().read(&punt.key)).unwrap_or(0);
+        let hidden = bytes.len() - unframed(bytes, kind).len();
+        let (bytes, total_len) = (unframed(bytes, kind), total_len.saturating_sub(hidden));
         let wanted = if wanted == u16::MAX { bytes.len() } else { usize::from(wanted) };
         Some(Message::PacketIn(Box::new(PacketIn {
             packet: bytes.get(..wanted).unwrap_or(bytes).to_vec(),
@@ -76,7 +80,7 @@ fn metadata(punt: &Punt) -> FlowMatch {
     if mark != 0 {
         matches.set(FieldId::PktMark, mark.into());
     }
-    for field in [FieldId::CtState, FieldId::CtZone, FieldId::CtMark, FieldId::CtLabel] {
+    for field in [FieldId::PacketType, FieldId::CtState, FieldId::CtZone, FieldId::CtMark, FieldId::CtLabel] {
         let value = field.field().read(&punt.key);
         if value != 0 {
             matches.set(field, value);

@@ -4,6 +4,7 @@ use netloom_flow::{BridgeId, FieldId, OfPort};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::PacketOut;
 
+use super::bare::{framed, packet_type};
 use super::error::of_flow;
 use super::{Connection, Injection};
 use crate::flow_mod::check_actions;
@@ -30,9 +31,11 @@ impl Switch {
         }
         let known = self.bridges.get(bridge).ok_or(OfError::BrcEperm)?;
         check_actions(Some(known), &request.actions).map_err(|error| of_flow(&error, connection.version))?;
-        let translation = self.packet_out(bridge, in_port, &request.actions, &request.packet);
+        let kind = packet_type(&request.metadata);
+        let frame = framed(request.packet, kind).ok_or(OfError::BrcBadPacket)?;
+        let translation = self.packet_out_as(bridge, in_port, &request.actions, &frame, kind);
         let translation = translation.ok_or(OfError::BrcBadPacket)?;
         let in_port = known.port(in_port).map(|port| port.dp_port).unwrap_or_default();
-        Ok(Injection { in_port, frame: request.packet, translation })
+        Ok(Injection { in_port, frame, translation })
     }
 }

@@ -4,6 +4,7 @@ use netloom_flow::{BridgeId, FieldId, FlowKey, OfPort, PacketMeta, Paused, Punt,
 use netloom_openflow::OfError;
 use netloom_openflow::msg::{Continuation, Resume};
 
+use super::bare::{framed, packet_type};
 use super::error::of_flow;
 use super::{Connection, Injection};
 use crate::flow_mod::check_actions;
@@ -58,16 +59,18 @@ impl Switch {
         let number = message.metadata.exact(FieldId::InPortOxm).and_then(|port| u32::try_from(port).ok());
         let number = number.map_or(OfPort::NONE, OfPort);
         let port = bridge.port(number);
-        let headers = netloom_packet::parse(&message.packet).map_err(|_| OfError::BrcBadPacket)?;
+        let kind = packet_type(&message.metadata);
+        let frame = framed(message.packet, kind).ok_or(OfError::BrcBadPacket)?;
+        let headers = netloom_packet::parse(&frame).map_err(|_| OfError::BrcBadPacket)?;
         let meta = PacketMeta {
             in_port: port.map(|port| port.dp_port).unwrap_or_default(),
             tenant: port.and_then(|port| port.tenant).unwrap_or_default(),
             ..PacketMeta::default()
         };
-        let key = extract(&message.packet, &headers, &meta);
+        let key = extract(&frame, &headers, &meta);
         let own: FlowKey = message.metadata.key();
         let translation =
             Translator::translate_paused(self, bridge, number, &paused, (&key, &own), &mut Silent);
-        Ok(Injection { in_port: meta.in_port, frame: message.packet, translation })
+        Ok(Injection { in_port: meta.in_port, frame, translation })
     }
 }

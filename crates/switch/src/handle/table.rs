@@ -1,6 +1,6 @@
 //! Tables on the wire.
 
-use netloom_flow::{BridgeId, FieldId, Prerequisite, TableId};
+use netloom_flow::{BridgeId, FieldId, TableId};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::table::{EvictionFlags, FlowAbilities, Instructions, TableActions, Vacancy};
 use netloom_openflow::msg::{TableConfig, TableFeatures, TableMiss, TableStats};
@@ -114,5 +114,5 @@ fn name(table: TableId) -> String {
 
 /// Fields that flows can match and a datapath can see.
 fn is_shown(field: FieldId) -> bool {
-    !matches!(field, FieldId::RecircId | FieldId::DpHash) && field.field().prerequisite != Prerequisite::Nsh
+    !matches!(field, FieldId::RecircId | FieldId::DpHash)
 }

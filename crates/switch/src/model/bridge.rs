@@ -11,6 +11,7 @@ use super::meter::MeterEntry;
 use super::port::Port;
 use super::table::Table;
 use crate::config;
+use crate::handle::TlvMap;
 
 /// A bridge.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub(crate) struct Bridge {
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) meters: BTreeMap<u32, MeterEntry>,
     pub(crate) control: Control,
+    /// Which tunnel options fields stand for.
+    pub(crate) tlv_map: TlvMap,
+    /// Whether somebody wants to be told of every change of a flow.
+    pub(crate) is_watched: bool,
     pub(crate) fragments: Fragments,
     /// Orders changes of the roles of controllers.
     pub(crate) generation: Option<u64>,
@@ -49,6 +54,8 @@ impl Bridge {
             groups: BTreeMap::new(),
             meters: BTreeMap::new(),
             control: Control::default(),
+            tlv_map: TlvMap::new(),
+            is_watched: false,
             fragments: Fragments::default(),
             generation: None,
             flushed: Nanos::ZERO,

@@ -21,6 +21,8 @@ pub(crate) struct Frozen {
     pub(crate) in_port: OfPort,
     /// The pipeline's own words.
     pub(crate) own: [u64; FLOW_WORDS - PACKET_WORDS],
+    /// Namespace and type; 0: Ethernet.
+    pub(crate) packet_type: u64,
     /// Mark and queue.
     pub(crate) mark: u64,
     pub(crate) stack: Vec<u128>,
@@ -95,6 +97,7 @@ mod tests {
             bridge: BridgeId(0),
             in_port: OfPort(1),
             own: [0; FLOW_WORDS - PACKET_WORDS],
+            packet_type: 0,
             mark: 0,
             stack: Vec::new(),
             set: Vec::new(),

@@ -3,9 +3,11 @@
 //! Plain data with the operations that keep each part consistent. Who may see a change, and which cached flows
 //! it concerns, is decided one level up.
 
+mod action_lists;
 mod bridge;
 mod change_log;
 mod control;
+mod due;
 mod frozen;
 mod group;
 mod hash;
@@ -19,10 +21,12 @@ mod uses;
 mod versions;
 mod vlan;
 
+pub(crate) use action_lists::ActionLists;
 pub(crate) use bridge::{Bridge, Bridges};
 pub(crate) use change_log::ChangeLog;
 pub(crate) use control::Fragments;
 pub use control::{Control, PortConfig};
+pub(crate) use due::Due;
 pub(crate) use frozen::{Frozen, FrozenFrame, FrozenStates};
 pub use group::{Bucket, Carried, Group, GroupType, Selection};
 pub(crate) use hash::Keyed;

@@ -1,6 +1,6 @@
 //! A port of a bridge: number, VLANs, tenant, link and counters.
 
-use netloom_flow::{BridgeId, OfPort, PortId, TenantId};
+use netloom_flow::{BridgeId, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
 use super::vlan::Vlans;
@@ -80,6 +80,8 @@ pub(crate) struct Port {
     pub(crate) vlans: Vlans,
     /// Flows say where its packets go, or under which key.
     pub(crate) is_flow_tunnel: bool,
+    /// The queues it sends by.
+    pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
     pub(crate) peer_dp: Option<PortId>,
     /// The same, found; `None` while the other end is not configured.
@@ -106,6 +108,7 @@ impl Port {
             tenant: port.tenant,
             vlans: Vlans::new(port),
             is_flow_tunnel: interface.kind == config::InterfaceType::FlowTunnel,
+            qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,
             link: LinkState::default(),

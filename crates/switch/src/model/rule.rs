@@ -34,6 +34,11 @@ pub(crate) struct RuleState {
 }
 
 impl RuleState {
+    /// Its place among those that may be evicted: importance and end. Without an end it has none.
+    pub(crate) fn place(&self) -> Option<(u16, Nanos)> {
+        self.expires().map(|(date, _)| (self.rule.flow.importance, date))
+    }
+
     /// When it goes and why, as far as is known now.
     pub(crate) fn expires(&self) -> Option<(Nanos, Removed)> {
         let flow = &self.rule.flow;
@@ -54,6 +59,7 @@ impl RuleState {
 pub(crate) struct Rules {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    len: usize,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +80,10 @@ impl Rules {
             self.free.pop();
         }
         let slot = self.free.pop().unwrap_or_else(|| {
+            // By a quarter, where it would be doubled: what is not used is memory, too.
+            if self.slots.len() == self.slots.capacity() && self.slots.len() >= 64 {
+                self.slots.reserve_exact(self.slots.len() / 4);
+            }
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
@@ -89,7 +99,13 @@ impl Rules {
             modified: now,
         };
         place.state = Some(state);
+        self.len += 1;
         rule
+    }
+
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn get(&self, id: RuleId) -> Option<&RuleState> {
@@ -105,6 +121,7 @@ impl Rules {
         let id = state.rule.id;
         if let Some(slot) = self.slots.get_mut(slot_of(id)) {
             slot.generation = generation_of(id);
+            self.len += usize::from(slot.state.is_none());
             slot.state = Some(state);
         }
     }
@@ -112,6 +129,7 @@ impl Rules {
     pub(crate) fn remove(&mut self, id: RuleId) -> Option<RuleState> {
         let slot = self.slots.get_mut(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?;
         let state = slot.state.take()?;
+        self.len -= 1;
         self.free.push(u32::try_from(slot_of(id)).unwrap_or(u32::MAX));
         Some(state)
     }

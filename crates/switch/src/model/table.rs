@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, word};
+use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, Nanos, word};
 
+use super::due::Due;
 use super::rule::Rule;
 
 /// A flow table.
@@ -18,6 +19,8 @@ pub(crate) struct Table {
     pub(crate) matches: u64,
     /// How many flows there may be, and what happens beyond.
     pub(crate) limit: TableLimit,
+    /// The rules that may be evicted, by importance and end. Made when the first has to go.
+    pub(crate) evictable: Option<Due<(u16, Nanos)>>,
 }
 
 /// What happens to a flow for which there is no room.

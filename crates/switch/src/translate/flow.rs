@@ -15,6 +15,28 @@ pub(super) struct Tag {
     pub(super) tci: u16,
 }
 
+/// What a packet begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PacketType {
+    /// An Ethernet header.
+    Ethernet,
+    /// What this Ethernet type says.
+    Bare(u16),
+    /// Something that no action knows.
+    Other,
+}
+
+impl From<u32> for PacketType {
+    fn from(number: u32) -> Self {
+        let [a, b, c, d] = number.to_be_bytes();
+        match u16::from_be_bytes([a, b]) {
+            0 if number == 0 => Self::Ethernet,
+            1 => Self::Bare(u16::from_be_bytes([c, d])),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// The state of a packet in the pipeline.
 ///
 /// Each bit of the key is either the packet's own, or *written*: a constant, the same for all packets that share
@@ -85,6 +107,25 @@ impl Flow {
     #[expect(clippy::cast_possible_truncation, reason = "the low bits are the type")]
     pub(super) const fn eth_type(&self) -> u16 {
         self.key.0[word::ETH_DST] as u16
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are the packet type")]
+    pub(super) fn packet_type(&self) -> PacketType {
+        (self.key.0[word::TENANT] as u32).into()
+    }
+
+    /// Whether it has no Ethernet header, as far as flows can tell.
+    pub(super) fn is_bare(&self) -> bool {
+        self.packet_type() != PacketType::Ethernet
+    }
+
+    pub(super) fn set_packet_type(&mut self, kind: PacketType) {
+        let number = match kind {
+            PacketType::Ethernet => 0,
+            PacketType::Bare(kind) => 1 << 16 | u64::from(kind),
+            PacketType::Other => return,
+        };
+        self.write(word::TENANT, number, 0xffff_ffff);
     }
 
     pub(super) const fn eth_dst(&self) -> [u8; 6] {

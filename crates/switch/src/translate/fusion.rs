@@ -52,7 +52,7 @@ impl<'a> Translator<'a> {
             Cut::Off
         } else if !port.link.up {
             Cut::Down
-        } else if !port.link.plain {
+        } else if !port.link.plain || port.qos.is_some() {
             Cut::Shaped
         } else if port.link.captured || is_captured {
             Cut::Captured

@@ -44,7 +44,7 @@ impl<'a> Translator<'a> {
             hard_timeout: learn.hard_timeout,
             flags: FlowFlags { send_flow_rem: learn.send_flow_rem, ..FlowFlags::default() },
             matches,
-            actions,
+            actions: actions.into(),
             ..FlowText::default()
         };
         let (bridge, limit) = (visiting.bridge, learn.limit);

@@ -17,6 +17,7 @@ mod branch;
 mod commit;
 mod conntrack;
 mod copy;
+mod encap;
 mod flow;
 mod fragment;
 mod frame;
@@ -44,6 +45,7 @@ use netloom_flow::{
 
 use self::action_set::UNSET;
 use self::branch::Open;
+pub(crate) use self::encap::has_room;
 use self::flow::{Flow, tag_bytes, unwildcard};
 pub(crate) use self::frame::Place;
 use self::frame::{Actions, Frame};
@@ -188,7 +190,8 @@ impl<'a> Translator<'a> {
             is_watched: recorder.listens(),
             recorder,
             mask,
-            actions: Vec::with_capacity(4),
+            // Most often there is one output.
+            actions: Vec::with_capacity(1),
             dependencies: Vec::with_capacity(16),
             effects: Vec::with_capacity(16),
             sent: Flow::new(key, OfPort::NONE),
@@ -208,7 +211,8 @@ impl<'a> Translator<'a> {
             return self.refuse(DropReason::NoPort);
         };
         self.trail.go(bridge);
-        self.waiting.push_back(Visit { bridge, flow: Flow::new(key, number) });
+        // Not by way of the queue: most packets come to one switch, and then it takes no memory.
+        self.visit(Visit { bridge, flow: Flow::new(key, number) });
         self.serve_waiting();
         true
     }
@@ -230,8 +234,9 @@ impl<'a> Translator<'a> {
         Translation {
             mask: self.mask,
             actions: self.actions.into(),
-            dependencies: self.dependencies.into(),
-            effects: self.effects.into(),
+            // Copied, not shrunk: to cut memory off its end takes an allocator longer than to give some out.
+            dependencies: self.dependencies.as_slice().into(),
+            effects: self.effects.as_slice().into(),
             cacheable,
             stamp: self.switch.log.stamp().into(),
             hits: Hits::default(),

@@ -3,6 +3,7 @@
 
 use netloom_flow::{CopyTtl, DpAction, DropReason, PACKET_WORDS, word};
 
+use super::flow::PacketType;
 use super::{Translator, Visiting};
 
 const TYPES: [u16; 2] = [0x8847, 0x8848];
@@ -18,7 +19,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The entries a packet has, as far as a key knows them: each depends on those before it.
-    fn stack_of(&mut self, visiting: &Visiting<'a>) -> Vec<u32> {
+    pub(super) fn stack_of(&mut self, visiting: &Visiting<'a>) -> Vec<u32> {
         let mut stack = Vec::new();
         if self.is_mpls(visiting) {
             for at in 0..KNOWN {
@@ -71,7 +72,13 @@ impl<'a> Translator<'a> {
     }
 
     /// The packet begins with other headers now.
-    fn reshape(&mut self, visiting: &mut Visiting<'a>, ethertype: u16, stack: &[u32], pushed: i32) {
+    pub(super) fn reshape(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        ethertype: u16,
+        stack: &[u32],
+        pushed: i32,
+    ) {
         let flow = &mut visiting.flow;
         flow.write(word::ETH_DST, ethertype.into(), 0xffff);
         let at = |n: usize| stack.get(n).map_or(0, |entry| u64::from(*entry));
@@ -79,6 +86,9 @@ impl<'a> Translator<'a> {
         flow.write(word::MPLS + 1, at(2) << 32, u64::MAX);
         for index in word::IPV4..PACKET_WORDS {
             flow.write(index, 0, u64::MAX);
+        }
+        if flow.is_bare() {
+            flow.set_packet_type(PacketType::Bare(ethertype));
         }
         flow.reshaped(pushed);
         self.sent = flow.clone();

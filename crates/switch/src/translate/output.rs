@@ -1,7 +1,9 @@
 //! Sending a packet by one port, or by many.
 
+use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
 use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
 
+use super::flow::Flow;
 use super::frame::Place;
 use super::{Translator, Visiting};
 use crate::model::{Port, Role};
@@ -12,6 +14,7 @@ impl<'a> Translator<'a> {
     pub(super) fn output(&mut self, visiting: &mut Visiting<'a>, number: OfPort, place: Place) {
         let in_port = visiting.flow.in_port();
         match number {
+            OfPort::NORMAL if visiting.flow.is_bare() => self.drop(visiting, DropReason::PacketType, number),
             OfPort::NORMAL => self.normal(visiting),
             OfPort::FLOOD | OfPort::ALL => self.everywhere(visiting, number == OfPort::FLOOD),
             OfPort::IN_PORT => self.send_by(visiting, in_port),
@@ -22,6 +25,14 @@ impl<'a> Translator<'a> {
             number if number == in_port => self.drop(visiting, DropReason::Hairpin, number),
             number => self.send_by(visiting, number),
         }
+    }
+
+    /// The action `enqueue`: output by a queue, which later outputs do not use. Source: `xlate_enqueue_action` of OVS.
+    pub(super) fn enqueue(&mut self, visiting: &mut Visiting<'a>, number: OfPort, queue: u32, place: Place) {
+        let before = queue_of(&visiting.flow);
+        set_queue(&mut visiting.flow, queue);
+        self.output(visiting, number, place);
+        set_queue(&mut visiting.flow, before);
     }
 
     /// The first bytes of the packet leave by a port, or by all that a reserved one stands for.
@@ -83,6 +94,9 @@ impl<'a> Translator<'a> {
         if !port.config.sends() {
             return self.drop(visiting, DropReason::PortConfig, port.number);
         }
+        if visiting.flow.is_bare() {
+            return self.drop(visiting, DropReason::PacketType, port.number);
+        }
         visiting.settled = true;
         match self.far_end(visiting, port) {
             Ok(peer) => self.cross(visiting, port, peer),
@@ -93,18 +107,54 @@ impl<'a> Translator<'a> {
     fn emit(&mut self, visiting: &Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
         let Port { number, dp_port, .. } = *port;
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
-        self.commit(&visiting.flow);
+        let queue = queue_of(&visiting.flow);
+        match port.qos.as_ref().and_then(|qos| qos.dscp_of(queue)) {
+            Some(dscp) => self.commit_marked(&visiting.flow, dscp),
+            None => self.commit(&visiting.flow),
+        }
+        // No port has a queue of such a number.
+        let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
         if port.is_flow_tunnel {
             (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
         }
         let max_len = self.max_len;
         self.actions.push(match max_len {
             _ if port.is_flow_tunnel => {
-                DpAction::Tunnel { port: dp_port, key: Box::new(TunnelKey::of(&visiting.flow.key)), max_len }
+                let key = Box::new(TunnelKey::of(&visiting.flow.key));
+                DpAction::Tunnel { port: dp_port, queue, key, max_len }
             }
-            Some(max_len) => DpAction::OutputTrunc { port: dp_port, max_len },
+            Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
+            None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
             None => DpAction::Output(dp_port),
         });
         self.outputs += 1;
     }
+
+    /// The packet leaves with the DSCP of its queue, if it is one of IP; what goes on keeps its own.
+    fn commit_marked(&mut self, flow: &Flow, dscp: u8) {
+        self.look(flow, word::ETH_DST, 0xffff);
+        let mut marked = flow.clone();
+        if matches!(flow.eth_type(), 0x0800 | 0x86dd) {
+            self.look(flow, word::IP, DSCP);
+            marked.write(word::IP, u64::from(dscp) << DSCP_SHIFT & DSCP, DSCP);
+        }
+        self.commit(&marked);
+    }
+}
+
+/// DSCP in [`word::IP`].
+const DSCP: u64 = 0x00fc_0000_0000_0000;
+const DSCP_SHIFT: u32 = 50;
+/// The queue in [`word::PKT_MARK`], where OVS has `skb_priority`.
+const QUEUE: u64 = 0xffff_ffff;
+
+/// The queue that outputs use.
+#[expect(clippy::cast_possible_truncation, reason = "32 of 64 bits")]
+const fn queue_of(flow: &Flow) -> u32 {
+    flow.key.0[word::PKT_MARK] as u32
+}
+
+/// Outputs use this queue from here on.
+pub(super) fn set_queue(flow: &mut Flow, queue: u32) {
+    flow.write(word::PKT_MARK, queue.into(), QUEUE);
 }

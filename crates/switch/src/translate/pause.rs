@@ -71,6 +71,7 @@ impl<'a> Translator<'a> {
             }
             visiting.flow.write(word::TENANT, own.0[word::TENANT], 0xffff << 32);
         }
+        visiting.flow.write(word::TENANT, own.0[word::TENANT], 0xffff_ffff);
         visiting.stack.clone_from(&paused.stack);
         visiting.set = paused.set.iter().collect();
         let place = Place { reason: PacketInReason::Action, ..Place::packet_out() };

@@ -18,6 +18,9 @@ impl<'a> Translator<'a> {
     /// Addresses from the Ethernet header before, priority from its VLAN header, I-SID from the service tag before;
     /// 0 where there is none. Source: OpenFlow 1.5.1 section 7.2.6.5 and the table of section 7.2.6.6.
     pub(super) fn push_pbb(&mut self, visiting: &mut Visiting<'a>) {
+        if visiting.flow.is_bare() {
+            return self.refuse_type(visiting);
+        }
         self.look(&visiting.flow, word::ETH_DST, 0xffff);
         self.look_at_tags(&visiting.flow);
         let flow = &visiting.flow;
@@ -47,7 +50,7 @@ impl<'a> Translator<'a> {
 
     pub(super) fn pop_pbb(&mut self, visiting: &mut Visiting<'a>) {
         self.look(&visiting.flow, word::ETH_DST, 0xffff);
-        if visiting.flow.eth_type() != PBB {
+        if visiting.flow.eth_type() != PBB || visiting.flow.is_bare() {
             return;
         }
         self.look_at_tags(&visiting.flow);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netloom_flow::action::PacketInReason;
-use netloom_flow::{Action, Dependency, DropReason, Effect, FlowMask, OfPort, TableId, word};
+use netloom_flow::{Action, Dependency, DropReason, Effect, FlowKey, FlowMask, OfPort, TableId, word};
 
 use super::conntrack::{original, seen_of_original};
 use super::fragment::unseen;
@@ -115,11 +115,18 @@ impl<'a> Translator<'a> {
         if why == Lookup::Original {
             original(&mut key);
         }
+        let is_bare = visiting.flow.is_bare();
+        if is_bare {
+            hide_ethernet(&mut key);
+        }
         let hides_ports = self.hide_ports(visiting, &mut key);
         let found = bridge.tables.get(&table).and_then(|table| table.lookup(&key, &mut seen));
         let mut rewritten = visiting.flow.rewritten();
         if why == Lookup::Original {
             rewritten |= seen_of_original(&mut seen);
+        }
+        if is_bare {
+            rewritten |= unseen_ethernet(&mut seen);
         }
         if hides_ports {
             rewritten |= unseen(&mut seen);
@@ -162,9 +169,8 @@ impl<'a> Translator<'a> {
 
     fn carry_out(&mut self, visiting: &mut Visiting<'a>, action: &'a Action, place: Place) {
         match action {
-            Action::Output(port) | Action::OutputMax { port, .. } | Action::Enqueue { port, .. } => {
-                self.output(visiting, *port, place)
-            }
+            Action::Output(port) | Action::OutputMax { port, .. } => self.output(visiting, *port, place),
+            Action::Enqueue { port, queue } => self.enqueue(visiting, *port, *queue, place),
             Action::OutputReg { source, max_len } => {
                 let port = self.read(visiting, *source);
                 match OfPort(u32::try_from(port).unwrap_or(u32::MAX)) {
@@ -205,6 +211,10 @@ impl<'a> Translator<'a> {
                 self.ttl_to_controllers(visiting, &[], place);
                 visiting.frames.pop();
             }
+            Action::DecNshTtl if !self.dec_nsh_ttl(visiting) => {
+                self.ttl_to_controllers(visiting, &[], place);
+                visiting.frames.pop();
+            }
             Action::Exit => visiting.exit(),
             Action::ClearActions => Self::clear_actions(visiting),
             Action::WriteActions(actions) => self.write_actions(visiting, actions),
@@ -242,4 +252,21 @@ impl<'a> Translator<'a> {
         }
         self.enter(visiting, in_port, table, depth + 1, why);
     }
+}
+
+/// The words of the Ethernet header.
+const ETHERNET: std::ops::RangeInclusive<usize> = word::ETH_DST..=word::VLAN;
+
+/// Hides from a lookup what a bare packet does not have. Its Ethernet type is among it: a flow for IP is, as in OVS, for
+/// IP behind Ethernet, unless it names the packet type, which stands for both.
+fn hide_ethernet(key: &mut FlowKey) {
+    ETHERNET.for_each(|index| key.0[index] = 0);
+}
+
+/// What a lookup saw of a header that was hidden was nothing of the packet's.
+fn unseen_ethernet(seen: &mut FlowMask) -> u64 {
+    ETHERNET.fold(0, |map, index| {
+        seen.0[index] = 0;
+        map | 1 << index
+    })
 }

@@ -10,6 +10,9 @@ use super::{Translator, Visiting};
 use crate::model::{Frozen, FrozenFrame};
 use crate::recorder::Event;
 
+/// The packet type in [`word::TENANT`].
+const PACKET_TYPE: u64 = 0xffff_ffff;
+
 impl<'a> Translator<'a> {
     /// Puts the rest aside under a number, with which the datapath looks the packet up again. What comes behind the
     /// present copy goes on here.
@@ -39,6 +42,7 @@ impl<'a> Translator<'a> {
             bridge: visiting.bridge.id,
             in_port: visiting.flow.in_port(),
             own,
+            packet_type: visiting.flow.key.0[word::TENANT] & PACKET_TYPE,
             mark: visiting.flow.key.0[word::PKT_MARK],
             stack: visiting.stack.clone(),
             set: visiting.set.iter().copied().cloned().collect(),
@@ -64,6 +68,9 @@ impl<'a> Translator<'a> {
             visiting.flow.write(index, value, u64::MAX);
         }
         visiting.flow.write(word::PKT_MARK, frozen.mark, u64::MAX);
+        if frozen.packet_type != 0 {
+            visiting.flow.write(word::TENANT, frozen.packet_type, PACKET_TYPE);
+        }
         visiting.is_tracked = frozen.is_tracked;
         if !frozen.is_tracked {
             visiting.flow.untrack();

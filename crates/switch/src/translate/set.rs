@@ -3,9 +3,11 @@
 //! Whatever is written was looked at before, so that a packet that shares the translation needs the same edit,
 //! and the original value can be put back for copies that go elsewhere.
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{Action, CopyTtl, DropReason, FieldId, FlowMask, Subfield, word};
 
 use super::flow::{Flow, PRESENT, TCI, Tag};
+use super::output::set_queue;
 use super::{Translator, Visiting};
 
 /// TTL or hop limit in [`word::IP`].
@@ -36,6 +38,8 @@ impl<'a> Translator<'a> {
             Action::PopPbb => self.pop_pbb(visiting),
             Action::CopyTtlOut => self.copy_mpls_ttl(visiting, CopyTtl::Out),
             Action::CopyTtlIn => self.copy_mpls_ttl(visiting, CopyTtl::In),
+            Action::Encap(encap) => self.encap(visiting, encap),
+            Action::Decap { packet_type } => self.decap(visiting, *packet_type),
             Action::StackPush(source) => {
                 let value = self.read(visiting, *source);
                 visiting.stack.push(value);
@@ -45,10 +49,11 @@ impl<'a> Translator<'a> {
                     self.write(visiting, *target, value);
                 }
             }
-            Action::SetQueue(queue) => visiting.flow.write(word::PKT_MARK, u64::from(*queue), 0xffff_ffff),
-            Action::PopQueue => visiting.flow.write(word::PKT_MARK, 0, 0xffff_ffff),
+            Action::SetQueue(queue) => set_queue(&mut visiting.flow, *queue),
+            Action::PopQueue => set_queue(&mut visiting.flow, DEFAULT_QUEUE),
+            Action::DeleteField(field) => self.write(visiting, Subfield::whole(*field), 0),
             Action::Multipath(multipath) => self.multipath(visiting, multipath),
-            // Those that are not known here were refused when the flow was added.
+            // `sample` has no collectors to send to, `note` is for people, `conjunction` is for the table.
             _ => {}
         }
     }
@@ -91,6 +96,9 @@ impl<'a> Translator<'a> {
     }
 
     pub(super) fn has(&mut self, flow: &Flow, field: FieldId) -> bool {
+        if flow.is_bare() && is_of_ethernet(field) {
+            return false;
+        }
         let mut seen = FlowMask::default();
         let holds = field.field().prerequisite.holds(&flow.key, Some(&mut seen));
         self.look_at(flow, &seen);
@@ -122,6 +130,9 @@ impl<'a> Translator<'a> {
     }
 
     fn set_tci(&mut self, visiting: &mut Visiting<'a>, value: u16, bits: u16) {
+        if visiting.flow.is_bare() {
+            return;
+        }
         self.look_at_tags(&visiting.flow);
         let [outer, inner] = visiting.flow.tags();
         let outer = outer.unwrap_or(Tag { tpid: 0x8100, tci: PRESENT });
@@ -130,6 +141,9 @@ impl<'a> Translator<'a> {
     }
 
     fn push_vlan(&mut self, visiting: &mut Visiting<'a>, tpid: u16) {
+        if visiting.flow.is_bare() {
+            return;
+        }
         self.look_at_tags(&visiting.flow);
         let [outer, inner] = visiting.flow.tags();
         if inner.is_some() {
@@ -147,4 +161,10 @@ impl<'a> Translator<'a> {
         let [_, inner] = flow.tags();
         flow.set_tags([inner, None]);
     }
+}
+
+/// Whether it is a part of the Ethernet header, VLAN headers included, but for the type.
+fn is_of_ethernet(field: FieldId) -> bool {
+    let at = usize::from(field.field().word);
+    (word::ETH_DST..=word::VLAN).contains(&at) && field != FieldId::EthType
 }

@@ -84,7 +84,7 @@ impl Net {
     /// Adds a flow to the first bridge: its match as text (with table, priority and so on), its actions as values.
     pub(crate) fn add(&mut self, matches: &str, actions: Vec<Action>) -> Result<usize, FlowError> {
         let flow = netloom_flow::parse_flow(&format!("{matches}actions=drop")).expect("a good match");
-        let flow = FlowText { actions, ..flow };
+        let flow = FlowText { actions: actions.into(), ..flow };
         self.switch.flow_mod(self.bridge(), FlowMod::add(flow), Origin::Command, self.now)
     }
 
@@ -139,7 +139,7 @@ impl Net {
                 self.add_groups(id);
                 let flow =
                     netloom_flow::parse_flow(&format!("{matches} actions=drop")).expect("a good match");
-                let change = FlowMod::add(FlowText { actions: actions.clone(), ..flow });
+                let change = FlowMod::add(FlowText { actions: actions.clone().into(), ..flow });
                 self.switch.flow_mod(id, change, Origin::Command, self.now).expect("a good flow");
             }
             Step::DelFlows(bridge, text) => {

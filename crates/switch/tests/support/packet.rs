@@ -6,6 +6,7 @@ use netloom_flow::{
     Branch, DpAction, FlowKey, MeterVerdict, Nanos, PacketKey, PortId, Punt, RecircId, TenantId, WordSet,
     word,
 };
+use netloom_packet::nsh::Nsh;
 
 /// A packet: what of it a key can say, whatever the number of its VLAN headers.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,10 @@ pub(crate) struct Packet {
     pub(crate) labels: Vec<u32>,
     /// The words behind the labels.
     inner: [u64; word::PACKET_WORDS],
+    /// The words behind each Network Service Header, the innermost first, and how long that header is.
+    services: Vec<([u64; word::PACKET_WORDS], u64)>,
+    /// The frame behind this Ethernet header.
+    frame: Option<Box<Self>>,
     /// L2 bytes without VLAN and MPLS headers.
     len: u64,
 }
@@ -44,7 +49,15 @@ impl Packet {
         let mut words = [0; word::PACKET_WORDS];
         words[word::ETH_DST] = word_of(dst) | 0x88b5;
         words[word::ETH_SRC] = word_of(src);
-        Self { words, tags: Vec::new(), labels: Vec::new(), inner: [0; word::PACKET_WORDS], len: 60 }
+        Self {
+            words,
+            tags: Vec::new(),
+            labels: Vec::new(),
+            inner: [0; word::PACKET_WORDS],
+            services: Vec::new(),
+            frame: None,
+            len: 60,
+        }
     }
 
     /// TCP over IPv4 between hosts 10.0.0.`src` and 10.0.0.`dst`.
@@ -154,6 +167,10 @@ impl Packet {
         self.tags.splice(..known, outer.into_iter().chain(inner));
         self.words.copy_from_slice(&key.0[..word::PACKET_WORDS]);
         self.words[..word::ETH_DST].fill(0);
+        self.words[word::MPLS..word::IPV4].fill(0);
+        for (at, lse) in self.labels.iter_mut().take(3).enumerate() {
+            *lse = (key.0[word::MPLS + at / 2] >> (32 * (1 - at % 2))) as u32;
+        }
         self.words[word::ETH_SRC] &= !0xffff;
         self.words[word::VLAN] = 0;
     }
@@ -171,7 +188,8 @@ impl Packet {
                 }
                 DpAction::PushVlan { tpid, tci } => self.tags.insert(0, (*tpid, *tci)),
                 DpAction::PopVlan => _ = self.tags.remove(0),
-                DpAction::OutputTrunc { port, max_len } => {
+                DpAction::Enqueue { port, .. } => sent.push((*port, self.clone())),
+                DpAction::OutputTrunc { port, max_len, .. } => {
                     let mut first = self.clone();
                     first.len = first.len.min(u64::from(*max_len));
                     sent.push((*port, first));
@@ -181,6 +199,11 @@ impl Packet {
                 DpAction::PushPbb { .. } | DpAction::PopPbb | DpAction::CopyTtl(_) => {
                     notes.unknown.push(action.clone());
                 }
+                DpAction::PushEth { ethertype } => self.push_eth(*ethertype),
+                DpAction::PopEth if self.pop_eth() => {}
+                DpAction::PushNsh(header) => self.push_nsh(header),
+                DpAction::PopNsh { ethertype } if self.pop_nsh(*ethertype) => {}
+                DpAction::PopEth | DpAction::PopNsh { .. } => break,
                 DpAction::Clone(inner) => sent.extend(self.clone().execute(inner, notes)),
                 DpAction::Userspace(punt) => notes.punts.push((Arc::clone(punt), self.clone())),
                 DpAction::Meter { meter, passed } => {
@@ -206,7 +229,41 @@ impl Packet {
         self.execute(&branch.actions, notes)
     }
 
-    fn push_mpls(&mut self, ethertype: u16, lse: u32) {
+    /// An Ethernet header without addresses around the whole frame.
+    pub(crate) fn push_eth(&mut self, ethertype: u16) {
+        let mut outer = Self::eth([0; 6], [0; 6]);
+        outer.set_type(ethertype.into());
+        outer.len = self.bytes() + 14;
+        outer.frame = Some(Box::new(self.clone()));
+        *self = outer;
+    }
+
+    /// Whether there was a frame inside.
+    pub(crate) fn pop_eth(&mut self) -> bool {
+        self.frame.take().map(|inner| *self = *inner).is_some()
+    }
+
+    pub(crate) fn push_nsh(&mut self, header: &[u8]) {
+        let nsh = Nsh::parse(header).expect("a good header");
+        self.services.push((self.words, header.len() as u64));
+        self.words[word::IPV4..].fill(0);
+        self.set_type(0x894f);
+        let [_, a, b, c] = nsh.path.to_be_bytes();
+        let bytes = [nsh.flags, nsh.ttl, nsh.md_type, nsh.next, a, b, c, nsh.index];
+        self.words[word::NSH] = u64::from_be_bytes(bytes);
+        self.len += header.len() as u64;
+    }
+
+    /// Whether there was a header.
+    pub(crate) fn pop_nsh(&mut self, ethertype: u16) -> bool {
+        let Some((words, len)) = self.services.pop() else { return false };
+        self.words[word::IPV4..].copy_from_slice(&words[word::IPV4..]);
+        self.len -= len;
+        self.set_type(ethertype.into());
+        true
+    }
+
+    pub(crate) fn push_mpls(&mut self, ethertype: u16, lse: u32) {
         if self.labels.is_empty() {
             self.inner = self.words;
             self.words[word::IPV4..].fill(0);
@@ -215,7 +272,7 @@ impl Packet {
         self.set_type(ethertype.into());
     }
 
-    fn pop_mpls(&mut self, ethertype: u16) {
+    pub(crate) fn pop_mpls(&mut self, ethertype: u16) {
         if self.labels.is_empty() {
             return;
         }

@@ -55,9 +55,28 @@ fn action() -> impl Strategy<Value = String> {
         1 => (1_u16..6, 1_u8..5).prop_map(|(port, host)| {
             format!("clone(mod_dl_src:02:00:00:00:00:0{host},output:{port},push_vlan:0x8100,normal)")
         }),
+        2 => enclosure(),
         1 => Just("push:NXM_OF_ETH_SRC[]".to_owned()),
         1 => Just("pop:NXM_OF_ETH_DST[]".to_owned()),
     ]
+}
+
+/// Headers that come and go around the whole packet.
+fn enclosure() -> impl Strategy<Value = String> {
+    let header = || {
+        prop_oneof![
+            Just("encap(nsh(md_type=1))"),
+            Just("encap(nsh(md_type=1)),set_field:7->nsh_spi"),
+            Just("encap(nsh(md_type=1)),encap(ethernet),dec_nsh_ttl,output:2"),
+            Just("encap(ethernet)"),
+            Just("encap(mpls)"),
+            Just("encap(mpls),decap(packet_type(ns=0,type=0))"),
+            Just("decap"),
+            Just("decap,encap(ethernet)"),
+            Just("decap(packet_type(ns=0,type=0))"),
+        ]
+    };
+    proptest::collection::vec(header(), 1..4).prop_map(|headers| headers.join(","))
 }
 
 fn demand() -> impl Strategy<Value = String> {
@@ -76,6 +95,10 @@ fn demand() -> impl Strategy<Value = String> {
         (0_u8..4).prop_map(|value| format!("reg0={value}")),
         (1_u8..4).prop_map(|value| format!("reg1={value}")),
         Just("metadata=1".to_owned()),
+        Just("packet_type=(0,0)".to_owned()),
+        Just("packet_type=(1,0x800)".to_owned()),
+        Just("packet_type=(1,0x894f),nsh_spi=7".to_owned()),
+        Just("dl_type=0x894f,nsh_ttl=62".to_owned()),
     ]
 }
 

@@ -3,7 +3,6 @@
 
 mod delay;
 mod rr;
-pub(super) mod scatter;
 mod tcp;
 mod udp;
 
@@ -48,18 +47,6 @@ pub(crate) enum Agent {
         /// Datagrams per second; as fast as possible if not given.
         #[arg(long)]
         rate: Option<u64>,
-    },
-    /// Send datagrams of many flows in turn, as fast as possible.
-    UdpScatter {
-        /// The receiver.
-        to: std::net::Ipv4Addr,
-        /// For how long, in seconds.
-        seconds: f64,
-        /// How many flows: a multiple of 50, or fewer.
-        flows: usize,
-        /// Stop when each has had one.
-        #[arg(long)]
-        once: bool,
     },
     /// Answer every byte with a byte.
     RrServe {
@@ -110,7 +97,6 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
         Agent::UdpSend { to, seconds, size, rate } => udp::send(*to, *seconds, *size, *rate),
-        Agent::UdpScatter { to, seconds, flows, once } => scatter::send(*to, *seconds, *flows, *once),
         Agent::RrServe { listen, cpu } => rr::serve(*listen, *cpu),
         Agent::RrAsk { to, seconds, cpu } => rr::ask(*to, *seconds, *cpu),
         Agent::DelayReceive { listen, idle } => delay::receive(*listen, *idle),

@@ -1,10 +1,11 @@
-//! Two switches of the same make to be controlled: `br0` with two hosts that is measured, `br1` beside it.
+//! Two switches of the same make to be controlled: `br0` with three hosts that is measured, `br1` beside it.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::client::Client;
+use super::generator::Sent;
 use crate::bench::peer::{Lab, Peer, ovs};
 use crate::bench::shell::Netns;
 use crate::run::Failed;
@@ -12,11 +13,15 @@ use crate::run::Failed;
 /// Whom flow tables are measured with.
 pub(super) const PEERS: [Peer; 2] = [Peer::Netloom, Peer::Ovs];
 
+const HOSTS: usize = 5;
+/// The number of each host's bridge.
+const BRIDGES: [usize; HOSTS] = [0, 0, 1, 1, 0];
+
 /// A switch with its hosts; everything goes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Bed {
-    /// Two of `br0`, at its ports 1 and 2, then two of `br1`.
-    pub(super) hosts: [Netns; 4],
+    /// Two of `br0`, at its ports 1 and 2, then two of `br1`, then one more of `br0` at port 3.
+    pub(super) hosts: [Netns; HOSTS],
     socket: PathBuf,
     pid: u32,
     #[expect(dead_code, reason = "held so that it goes with the bed")]
@@ -40,27 +45,27 @@ impl Bed {
         Client::connect(&self.socket)
     }
 
-    /// Has the two hosts of `br0` know each other, so that nobody must ask.
-    pub(super) fn know_neighbours(&self) -> Result<(), Failed> {
-        for (host, other, n) in [(0, 1, 2), (1, 0, 1)] {
-            let told = self.hosts[other].ip("-j link show eth0")?;
-            let links: Value = serde_json::from_str(&told).unwrap_or_default();
-            let mac = links[0]["address"].as_str().unwrap_or_default();
-            self.hosts[host].ip(&format!("neigh replace 10.0.0.{n} lladdr {mac} nud permanent dev eth0"))?;
-        }
-        Ok(())
-    }
-
-    /// Takes the second host its address: what comes to it is counted by its device and thrown away, and nothing answered.
-    pub(super) fn hush(&self) -> Result<(), Failed> {
-        self.hosts[1].ip("addr flush dev eth0").map(drop)
-    }
-
     /// Packets that a host has received.
     pub(super) fn arrived(&self, host: usize) -> Result<f64, Failed> {
         let told = self.hosts[host].ip("-s -j link show eth0")?;
         let links: Value = serde_json::from_str(&told).unwrap_or_default();
         Ok(links[0]["stats64"]["rx"]["packets"].as_f64().unwrap_or(0.0))
+    }
+
+    /// Packets per second that a host receives while something is sent.
+    pub(super) fn arriving(
+        &self,
+        host: usize,
+        send: impl FnOnce() -> Result<Sent, Failed>,
+    ) -> Result<f64, Failed> {
+        let before = self.arrived(host)?;
+        let sent = send()?;
+        let arrived = (self.arrived(host)? - before) / sent.seconds;
+        #[expect(clippy::cast_precision_loss, reason = "a count of packets")]
+        let offered = sent.packets as f64 / sent.seconds;
+        // Whether the sender or the switch was the limit.
+        eprintln!("  {offered:.0} packets/s sent, {arrived:.0} arrived");
+        Ok(arrived)
     }
 
     /// Bytes of memory that the switch holds.
@@ -75,12 +80,13 @@ impl Bed {
 
 fn netloom() -> Result<Bed, Failed> {
     let id = std::process::id();
-    let names = [1, 2, 3, 4].map(|n| format!("nlb{id}-o{n}"));
+    let names: [String; HOSTS] = std::array::from_fn(|n| format!("nlb{id}-o{}", n + 1));
     let mut text = "netloom: 1\nname: openflow\nnodes:\n".to_owned();
     for (name, n) in names.iter().zip(1..) {
         text += &format!("  h{n}: {{ netns: {name}, ip: 10.0.0.{n}/24 }}\n");
     }
-    text += "switches: { br0: {}, br1: {} }\nlinks: [h1 -- br0, h2 -- br0, h3 -- br1, h4 -- br1]\n";
+    text +=
+        "switches: { br0: {}, br1: {} }\nlinks: [h1 -- br0, h2 -- br0, h3 -- br1, h4 -- br1, h5 -- br0]\n";
     let lab = Lab::up("openflow", &text)?;
     let socket = PathBuf::from("/run/netloom").join(lab.name()).join("br0.mgmt");
     let pid = lab.pid()?;
@@ -90,14 +96,15 @@ fn netloom() -> Result<Bed, Failed> {
 fn open_vswitch() -> Result<Bed, Failed> {
     let switch = Netns::make("sw")?;
     let daemons = ovs::Daemons::start(&switch, false)?;
-    let hosts = [Netns::make("o1")?, Netns::make("o2")?, Netns::make("o3")?, Netns::make("o4")?];
+    let make = |n: usize| Netns::make(&format!("o{n}"));
+    let hosts = [make(1)?, make(2)?, make(3)?, make(4)?, make(5)?];
     for bridge in ["br0", "br1"] {
         daemons.vsctl(&switch, &format!("add-br {bridge} -- set bridge {bridge} datapath_type=netdev"))?;
     }
-    for (host, n) in hosts.iter().zip(1..) {
+    for ((host, bridge), n) in hosts.iter().zip(BRIDGES).zip(1..) {
         switch.ip(&format!("link add port{n} type veth peer name eth0 netns {}", host.name))?;
         switch.ip(&format!("link set port{n} up"))?;
-        daemons.vsctl(&switch, &format!("add-port br{} port{n}", (n - 1) / 2))?;
+        daemons.vsctl(&switch, &format!("add-port br{bridge} port{n}"))?;
         host.ip(&format!("addr add 10.0.0.{n}/24 dev eth0"))?;
         host.ip("link set eth0 up")?;
         crate::bench::shell::finish("ethtool", host.command("ethtool").args(["-K", "eth0", "tx", "off"]))?;

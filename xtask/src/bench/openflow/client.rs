@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::wire::{self, HEADER, kind};
 use crate::run::Failed;
 
+/// The longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -33,7 +36,7 @@ impl Client {
     pub(super) fn connect(path: &Path) -> Result<Self, Failed> {
         let wrong = |e: io::Error| Failed::Check(format!("{}: {e}", path.display()));
         let stream = UnixStream::connect(path).map_err(wrong)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(wrong)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
         let mut client = Self { stream, read: Vec::new(), done: 0 };
         // The versions as a bitmap: nothing but 1.4.
         let body = [0, 1, 0, 8, 0, 0, 0, 1 << wire::VERSION];
@@ -105,6 +108,25 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Waits for messages, and takes all that have come; `None`: there were none in this time.
+    ///
+    /// # Errors
+    /// [`Failed::Check`]
+    pub(super) fn ready(&mut self, within: Duration) -> Result<Option<Vec<Message>>, Failed> {
+        let wrong = |e: io::Error| Failed::Check(format!("reading: {e}"));
+        self.stream.set_read_timeout(Some(within)).map_err(wrong)?;
+        let first = match self.next() {
+            Ok(message) => Some(message),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => return Err(wrong(error)),
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
+        let Some(first) = first else { return Ok(None) };
+        let mut messages = vec![first];
+        messages.extend(std::iter::from_fn(|| self.take()));
+        Ok(Some(messages))
     }
 
     fn take(&mut self) -> Option<Message> {

@@ -2,8 +2,12 @@
 
 mod bed;
 mod client;
+mod established;
+mod explosion;
 mod flow_mods;
+mod generator;
 mod latest;
+mod lookup;
 mod misses;
 mod reactive;
 mod rules;
@@ -23,10 +27,19 @@ pub(super) fn run(rounds: usize, quick: bool, wanted: impl Fn(&str) -> bool) -> 
         latest::run(if quick { 20_000 } else { 100_000 })?;
     }
     if wanted("reactive") {
-        reactive::run(rounds, if quick { 1_000 } else { 5_000 })?;
+        reactive::run(rounds, if quick { 10_000 } else { 50_000 })?;
     }
     if wanted("misses") {
         misses::run(rounds, quick)?;
+    }
+    if wanted("lookup") {
+        lookup::run(rounds, quick)?;
+    }
+    if wanted("established") {
+        established::run(rounds)?;
+    }
+    if wanted("explosion") {
+        explosion::run(rounds)?;
     }
     Ok(())
 }

@@ -19,9 +19,14 @@ pub(super) enum Kind {
 
 /// Numbers that look random: `xorshift64*`.
 #[derive(Debug)]
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
+    /// The same ones every time.
+    pub(super) const fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -29,7 +34,8 @@ impl Random {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    /// One below a limit.
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
@@ -46,7 +52,7 @@ fn prefix(bits: u64) -> u64 {
 
 /// So many rules, each with its priority: the more it says, the higher.
 pub(super) fn make(kind: Kind, count: usize) -> Vec<(u16, Vec<Demand>)> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut rules = Vec::with_capacity(count);
     let mut before = (0_u64, 0_u64);

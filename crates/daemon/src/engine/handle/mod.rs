@@ -12,6 +12,7 @@ mod measure;
 mod node;
 mod ping;
 mod plan;
+mod queues;
 mod rows;
 mod test;
 mod top;
@@ -43,6 +44,7 @@ impl Engine for Running {
                 Listing::Tenants => Reply::Tenants(self.tenant_rows(&self.state())),
                 Listing::Conntrack => Reply::Conntrack(self.connection_rows(&self.state())),
                 Listing::Drops => Reply::Drops(self.drop_rows(&self.state())),
+                Listing::Queues => Reply::Queues(self.queue_rows(&self.state())),
             }),
             Command::Show { name } => self.show(name.as_deref()).map(|shown| Reply::Shown(Box::new(shown))),
             Command::Graph => Ok(Reply::Graph(Box::new(self.graph()))),

@@ -100,6 +100,7 @@ impl Running {
                 name: switch.name.clone(),
                 state: "up".to_owned(),
                 ports: switch.ports.iter().map(port).collect(),
+                queues: self.queues_of(state, switch),
                 flows: match switch.controllers.is_empty() {
                     true => switch.flows.len() as u64,
                     false => model.tables(&switch.name).iter().map(|table| table.flows as u64).sum(),
@@ -146,6 +147,7 @@ impl Running {
             tx_packets: tx.packets + crossed.tx_packets,
             tx_bytes: tx.bytes + crossed.tx_bytes,
             drops,
+            police: self.policing_words(port, entry.map(|entry| entry.dp_port)),
         }
     }
 
@@ -266,6 +268,7 @@ fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
             | DropReason::FlowAction
             | DropReason::LinkDown
             | DropReason::Blocked
+            | DropReason::Policed
             | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
@@ -294,7 +297,7 @@ fn end_row(state: &State, end: &End) -> EndRow {
     EndRow { node, interface, switch: end.is_switch() }
 }
 
-fn end_name(state: &State, end: &End) -> String {
+pub(super) fn end_name(state: &State, end: &End) -> String {
     let (node, interface) = end_names(&state.lab, end);
     format!("{node}:{interface}")
 }

@@ -49,7 +49,8 @@ fn read_nested(version: Version, r: &mut Reader<'_>, depth: u8) -> Result<Vec<Ac
         return Err(OfError::BacTooMany);
     }
     let mut r = r.part(r.len())?.or(OfError::BacBadLen);
-    let mut list = Vec::new();
+    // Most actions have 8 or 16 bytes.
+    let mut list = Vec::with_capacity((r.len() / 16).min(8));
     while !r.is_empty() {
         let (kind, mut body) = read_header(&mut r)?;
         let action = if kind == EXPERIMENTER {

@@ -1,0 +1,24 @@
+//! Container images without a daemon: from a reference to layers that can be mounted.
+//!
+//! ```text
+//! Reference --registry, source/--> blobs of the Store (by sha256) --layer/--> unpacked layers --(container)--> overlayfs
+//! ```
+//!
+//! - [`reference`]: what a user writes; [`platform`]: which variant.
+//! - [`document`]: index, manifest, configuration.
+//! - [`store`]: blobs, names, pins, unpacked layers, and the removal of what nobody needs.
+//! - [`source`]: images in files and directories.
+//! - [`layer`]: tar files of strangers made into directories.
+
+pub mod digest;
+pub mod document;
+pub mod layer;
+pub mod platform;
+pub mod reference;
+pub mod source;
+pub mod store;
+
+pub use digest::Digest;
+pub use platform::Platform;
+pub use reference::{Reference, Remote};
+pub use store::{Store, StoreError};
