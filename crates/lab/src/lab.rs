@@ -13,6 +13,7 @@ use crate::address::{Cidr, Family};
 use crate::expect::Expectation;
 use crate::mac::Mac;
 use crate::settings::{SettingsPatch, written};
+use crate::tunnel::Tunnel;
 
 /// How long untimed expectations may take, unless the file says.
 pub const SETTLE: Nanos = Nanos::from_secs(10);
@@ -362,6 +363,13 @@ pub enum End {
         /// [`SwitchPort::number`].
         port: u32,
     },
+    /// Elsewhere: the link is a tunnel.
+    Tunnel {
+        /// [`Link::id`].
+        link: String,
+        /// The address, or `flow`.
+        peer: String,
+    },
 }
 
 impl End {
@@ -371,6 +379,7 @@ impl End {
         match self {
             Self::Node { node, .. } => node,
             Self::Switch { switch, .. } => switch,
+            Self::Tunnel { peer, .. } => peer,
         }
     }
 
@@ -400,6 +409,9 @@ pub struct Link {
     pub back: LinkSettings,
     /// Line of the file, from 1; 0: made by a topology or network.
     pub line: u32,
+    /// It leads out of the lab; `b` is elsewhere then.
+    #[serde(default)]
+    pub tunnel: Option<Tunnel>,
 }
 
 /// A broadcast domain of one tenant.

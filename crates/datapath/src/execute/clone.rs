@@ -19,7 +19,11 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
     let edits = actions.iter().any(|action| {
         !matches!(
             action,
-            DpAction::Output(_) | DpAction::Enqueue { .. } | DpAction::Userspace(_) | DpAction::Drop(_)
+            DpAction::Output(_)
+                | DpAction::Enqueue { .. }
+                | DpAction::Tunnel { .. }
+                | DpAction::Userspace(_)
+                | DpAction::Drop(_)
         )
     });
     if depth >= DEPTH {

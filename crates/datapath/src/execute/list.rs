@@ -6,7 +6,8 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, encap, mpls, output, pbb, recirculate, set, trunc, userspace, vlan, wire,
+    branch, clone, conntrack, drop, encap, mpls, output, pbb, recirculate, set, trunc, tunnel, userspace,
+    vlan, wire,
 };
 use crate::wiring::Wiring;
 
@@ -117,6 +118,9 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::Enqueue { port, queue } => output::enqueue(wiring, carried, *port, *queue),
         DpAction::OutputTrunc { port, queue, max_len } => {
             trunc::copy(wiring, carried, *port, *queue, *max_len);
+        }
+        DpAction::Tunnel { port, queue, key, max_len } => {
+            tunnel::copy(wiring, carried, *port, *queue, key, *max_len);
         }
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),

@@ -296,9 +296,13 @@ pub(super) fn ends(link: &Link) -> String {
 }
 
 pub(super) fn link(link: &Link) -> String {
+    let mut words = ends(link);
+    if let Some(tunnel) = &link.tunnel {
+        words = format!("{}  {}", end(&link.a), tunnel.words());
+    }
     match both(&link.forth, &link.back) {
-        plain if plain == "plain" => ends(link),
-        settings => format!("{}  {settings}", ends(link)),
+        plain if plain == "plain" => words,
+        settings => format!("{words}  {settings}"),
     }
 }
 

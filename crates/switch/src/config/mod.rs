@@ -203,4 +203,8 @@ pub enum InterfaceType {
     Patch,
     /// The bridge's own device; with the bridge's name it is the LOCAL port.
     Internal,
+    /// A tunnel whose configuration says all.
+    Tunnel,
+    /// A tunnel of which flows say some: key, peer, group policy.
+    FlowTunnel,
 }
