@@ -88,8 +88,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
     }
-    /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
-    /// misses, lookup, established, explosion
+    if !args.peers_only && wanted("qos") {
+        qos::run(args.quick)?;
+    }
+    if wanted("tunnels") {
+        tunnels::run(args.peers_only, rounds, seconds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;
