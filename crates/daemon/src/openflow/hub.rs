@@ -265,6 +265,7 @@ impl Hub {
         let (bridge, now) = (member.bridge, slowpath::now());
         let is_row = is_in_row(&message);
         let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
+        let mut packets = std::mem::take(&mut handled.injections);
         let mut left = if is_row { ROW } else { 0 };
         while left > 0
             && handled.is_nothing()
@@ -273,6 +274,7 @@ impl Hub {
         {
             request = next;
             handled = model.handle(bridge, &mut member.connection, message, self, now);
+            packets.append(&mut handled.injections);
             left -= 1;
         }
         while let Some(commit) = handled.commit.take() {
@@ -299,7 +301,8 @@ impl Hub {
         for answer in handled.answers {
             put(session, &request, answer);
         }
-        handled.injections
+        packets.append(&mut handled.injections);
+        packets
     }
 
     /// Tells what has happened by itself.
@@ -403,9 +406,9 @@ impl PortCounts for Hub {
     }
 }
 
-/// Whether a message is a change that controllers send many of, and that is answered only if it is refused.
+/// Whether controllers send many messages like this one, which are answered only if they are refused.
 const fn is_in_row(message: &Message) -> bool {
-    matches!(message, Message::FlowMod(_) | Message::BundleAdd(_))
+    matches!(message, Message::FlowMod(_) | Message::PacketOut(_) | Message::BundleAdd(_))
 }
 
 /// The next message of a session, if it can be carried out at once after another such change.
