@@ -89,7 +89,7 @@ switches:
   s1:
     qos: { s2: { max-rate: 20Mbit, queues: { 1: { dscp: 46 } } } }
     flows: ['priority=9,icmp,in_port=1,actions=enqueue:2:1', 'priority=0,actions=normal']
-  s2: { flows: ['priority=9,ip,nw_tos=184,actions=normal', 'priority=0,actions=normal'] }
+  s2: { flows: ['priority=9,ip,in_port=1,nw_tos=184,actions=normal', 'priority=0,actions=normal'] }
 links: [ h1 -- s1, s1 -- s2, h2 -- s2 ]
 ");
         place.ok("ping h1 h2 -4 -c 3");
