@@ -253,6 +253,7 @@ impl Hub {
             && let Some((next, message)) = next_in_row(session, &model, bridge)
         {
             request = next;
+            member.connection.begin(request.xid);
             handled = model.handle(bridge, &mut member.connection, message, self, now);
             left -= 1;
         }
