@@ -273,6 +273,7 @@ impl Hub {
             && let Some((next, message)) = next_in_row(session, &model, bridge)
         {
             request = next;
+            member.connection.begin(request.xid);
             handled = model.handle(bridge, &mut member.connection, message, self, now);
             packets.append(&mut handled.injections);
             left -= 1;
