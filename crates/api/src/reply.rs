@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
-    SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
+    ConnectionRow, DropRow, FlowRow, FreedRow, GroupRow, ImageInfo, ImageRow, LabRow, LinkRow, MeasureRow,
+    MeterRow, NodeRow, PingRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
 };
 
 /// The answer to a command.
@@ -45,6 +45,12 @@ pub enum Reply {
     Meters(Vec<MeterRow>),
     /// How many meters were added, changed or removed.
     MetersChanged(u64),
+    /// Images.
+    Images(Vec<ImageRow>),
+    /// An image in full.
+    Image(Box<ImageInfo>),
+    /// What a removal of images gave back.
+    ImagesFreed(FreedRow),
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.

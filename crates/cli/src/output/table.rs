@@ -2,12 +2,13 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow,
-    LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow, TenantRow,
+    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
+    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, Reply, Shown, SwitchRow,
+    TenantRow,
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, screen, trace};
+use super::{Format, Style, Tint, image, screen, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -30,6 +31,9 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::GroupsChanged(n) => format!("{}\n", many(*n, "group")),
         Reply::Meters(rows) => paint.meters(rows),
         Reply::MetersChanged(n) => format!("{}\n", many(*n, "meter")),
+        Reply::Images(rows) => paint.images(rows),
+        Reply::Image(info) => image::inspect(info),
+        Reply::ImagesFreed(row) => image::freed(row),
         Reply::Shown(shown) => paint.shown(shown),
         Reply::Pings(report) => paint.pings(report),
         Reply::Measured(row) => measured(row),
@@ -233,6 +237,13 @@ impl Painter {
             vec![row.meter.to_string(), count(row.packets), bands, row.flows.to_string(), row.text.clone()]
         };
         self.table(&["METER", "PACKETS>", "ABOVE", "FLOWS>", "TEXT"], rows.iter().map(row))
+    }
+
+    fn images(&self, rows: &[ImageRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No images. `netloom image pull nginx:alpine` brings one.\n".into();
+        }
+        self.table(&image::HEADERS, rows.iter().map(image::row))
     }
 
     fn flows(&self, rows: &[FlowRow]) -> String {
