@@ -23,5 +23,6 @@ mod monitors;
 mod nodes;
 mod openflow;
 mod programs;
+mod tables;
 mod trace;
 mod updates;
