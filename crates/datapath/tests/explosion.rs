@@ -42,7 +42,7 @@ fn the_cache_keeps_to_its_limit_and_keeps_what_is_used() {
     for round in 0..100 {
         lab.send(2, (0..100).map(|n| datagram(round * 100 + n)));
         lab.send(1, [datagram(round % 10)]);
-        lab.now = lab.now + Nanos::from_micros(100);
+        lab.now += Nanos::from_micros(100);
         let bytes = lab.worker.cached_flows() * size_of::<Translation>();
         assert!(bytes < limit, "{} flows", lab.worker.cached_flows());
     }
@@ -62,7 +62,7 @@ fn a_port_of_new_flows_takes_a_quarter_of_its_turns_while_another_is_busy() {
         lab.wires[&2].send(datagram(n)).expect("room on the wire");
     }
     let round = |lab: &mut Lab, ports: &[u32]| {
-        lab.now = lab.now + Nanos::from_micros(10);
+        lab.now += Nanos::from_micros(10);
         lab.worker.begin_round(lab.now, Quiet::Elsewhere(lab.now));
         for port in ports {
             lab.worker.service(PortId(*port), lab.now, &mut lab.slow);

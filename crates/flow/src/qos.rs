@@ -60,11 +60,11 @@ pub struct Queue {
 pub struct Policing {
     /// Most bits per second, of L2 bytes without FCS; `None`: not limited.
     pub rate: Option<u64>,
-    /// Bytes that may come at once after a pause; `None`: 100 ms at the rate, so that TCP reaches it.
+    /// Bytes that may come at once after a pause; `None`: half a second at the rate, and at least 64 KiB, so that TCP reaches it.
     pub burst: Option<u64>,
     /// Most packets per second; `None`: not limited.
     pub packet_rate: Option<u64>,
-    /// Packets that may come at once after a pause; `None`: 100 ms at the rate.
+    /// Packets that may come at once after a pause; `None`: as many as in half a second.
     pub packet_burst: Option<u64>,
 }
 

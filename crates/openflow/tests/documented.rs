@@ -32,9 +32,9 @@ fn how(version: Version, message: &Message) -> &'static str {
         return "";
     }
     let is_long = matches!(message, Message::MultipartRequest(_) | Message::MultipartReply(_));
-    match (bytes[1], &bytes[8..10]) {
+    match (bytes[1], bytes.get(8..10)) {
         (4, _) => "ext",
-        (_, [0xff, 0xff]) if is_long => "ext",
+        (_, Some([0xff, 0xff])) if is_long => "ext",
         _ => "yes",
     }
 }

@@ -17,7 +17,10 @@ use support::{Net, Packet, Plan, dp};
 
 fn net() -> Net {
     let plan = (1..=4).fold(Plan::new(1), |plan, port| plan.host(0, port, 0));
-    Net::new(&plan.flow(0, "table=99,actions=drop").config, true).with_cache()
+    let mut net = Net::new(&plan.flow(0, "table=99,actions=drop").config, true).with_cache();
+    // That there are ports is told at the start.
+    net.switch.take_events();
+    net
 }
 
 fn connect(version: Version) -> Connection {
@@ -80,7 +83,7 @@ fn flow(command: FlowCommand, text: &str) -> Message {
         table: Some(flow.table),
         priority: flow.priority,
         matches: flow.matches,
-        actions: flow.actions,
+        actions: flow.actions.to_vec(),
         ..FlowMod::default()
     }))
 }
@@ -209,6 +212,14 @@ fn tables_get_names_and_sizes_and_keep_what_they_can_do() {
     fewer[2].matches.retain(|(field, _)| *field != FieldId::EthType);
     assert_eq!(refuse(&mut net, &mut connection, fewer.clone()), OfError::TffcEperm);
     let mut newer = connect(Version::V15);
+    assert_eq!(
+        refuse(&mut net, &mut newer, fewer.clone()),
+        OfError::TffcBadCapa,
+        "it can say that tables evict"
+    );
+    for change in &mut fewer {
+        (change.eviction, change.vacancy_events) = (true, true);
+    }
     assert_eq!(refuse(&mut net, &mut newer, fewer), OfError::TffcBadFeatures);
     let mut narrow = wanted.clone();
     narrow[0].metadata_write = 0xff;

@@ -6,9 +6,11 @@ mod links;
 mod openflow;
 mod pair;
 pub(crate) mod peer;
+mod qos;
 mod report;
 mod scale;
 pub(crate) mod shell;
+mod tunnels;
 
 use peer::Peer;
 
@@ -50,8 +52,8 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, scale, openflow or its parts flow-mods, latest, reactive, misses,
-    /// lookup, established, explosion
+    /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
+    /// misses, lookup, established, explosion
     groups: Vec<String>,
 }
 
@@ -85,6 +87,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
+    }
+    if !args.peers_only && wanted("qos") {
+        qos::run(args.quick)?;
+    }
+    if wanted("tunnels") {
+        tunnels::run(args.peers_only, rounds, seconds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;

@@ -23,6 +23,8 @@ mod monitors;
 mod nodes;
 mod openflow;
 mod programs;
+mod qos;
 mod tables;
 mod trace;
+mod tunnels;
 mod updates;

@@ -13,6 +13,7 @@ mod pbb;
 mod recirculate;
 mod set;
 mod trunc;
+mod tunnel;
 mod userspace;
 mod vlan;
 mod wire;

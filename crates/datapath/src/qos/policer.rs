@@ -10,13 +10,16 @@ use super::bucket::Bucket;
 pub struct PolicerSettings {
     /// Bits per second; `None`: not limited.
     pub bits: Option<u64>,
-    /// Bits that may come at once after a pause; `None`: 100 ms at the rate, so that TCP reaches it.
+    /// Bits that may come at once after a pause; `None`: half a second at the rate, and at least 64 KiB, so that TCP reaches it.
     pub burst_bits: Option<u64>,
     /// Packets per second; `None`: not limited.
     pub packets: Option<u64>,
-    /// Packets that may come at once after a pause; `None`: 100 ms at the rate.
+    /// Packets that may come at once after a pause; `None`: as many as in half a second.
     pub burst_packets: Option<u64>,
 }
+
+/// Bits of the least burst by default: a super-packet.
+const LEAST_BURST: u64 = 8 << 16;
 
 /// A policer: at most a bucket of bits and one of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +32,12 @@ impl Policer {
     /// A policer after a long pause: its bursts are saved up.
     #[must_use]
     pub fn new(settings: &PolicerSettings, now: Nanos) -> Self {
-        let bucket = |rate: Option<u64>, burst: Option<u64>| {
-            rate.map(|rate| Bucket::new(rate, burst.unwrap_or(rate / 10), now))
+        let bucket = |rate: Option<u64>, burst: Option<u64>, least: u64| {
+            rate.map(|rate| Bucket::new(rate, burst.unwrap_or((rate / 2).max(least)), now))
         };
         Self {
-            bits: bucket(settings.bits, settings.burst_bits),
-            packets: bucket(settings.packets, settings.burst_packets),
+            bits: bucket(settings.bits, settings.burst_bits, LEAST_BURST),
+            packets: bucket(settings.packets, settings.burst_packets, 1),
         }
     }
 

@@ -576,6 +576,7 @@ pub(crate) fn all(version: Version) -> Vec<Message> {
     let nicira = version < Version::V12;
     let generation = (!nicira).then_some(7);
     all.push(M::RoleRequest(RoleMessage { role: Role::Primary, generation, nicira }));
+    all.push(M::RoleReply(RoleMessage { role: Role::Secondary, generation, nicira }));
     all.push(M::RoleReply(RoleMessage { role: Role::Secondary, generation: None, nicira: true }));
     all.extend(extensions(version));
     all.extend(flow_mods(version).into_iter().map(|flow| M::FlowMod(Box::new(flow))));

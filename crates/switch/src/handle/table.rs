@@ -182,7 +182,9 @@ fn check_features(version: Version, known: &TableFeatures, change: &TableFeature
     if change.max_entries == 0 || change.max_entries > TableLimit::default().max_flows {
         return Err(later(OfError::TffcBadMaxEnt));
     }
-    if (change.eviction, change.vacancy_events) != (known.eviction, known.vacancy_events) {
+    // Before 1.4 nobody can say either.
+    let has_said = version >= Version::V14;
+    if has_said && (change.eviction, change.vacancy_events) != (known.eviction, known.vacancy_events) {
         return Err(later(OfError::TffcBadCapa));
     }
     // Without properties, the table would have to go.

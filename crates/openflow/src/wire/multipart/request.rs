@@ -21,8 +21,17 @@ fn number(r: &mut Reader<'_>) -> Result<u32> {
     Ok(number)
 }
 
+/// In 1.0 all ports are `OFPP_ALL`, later `OFPP_ANY`. Source: `ofputil_decode_queue_stats_request` of OVS.
 fn queue(version: Version, r: &mut Reader<'_>) -> Result<QueueRequest> {
-    Ok(QueueRequest { port: read_port(version, r)?, queue: r.u32()? })
+    let port = read_port(version, r)?;
+    let is_any = version == Version::V10 && port == OfPort::ALL;
+    Ok(QueueRequest { port: if is_any { OfPort::NONE } else { port }, queue: r.u32()? })
+}
+
+fn put_queue(version: Version, out: &mut Out, request: QueueRequest) {
+    let is_any = version == Version::V10 && request.port == OfPort::NONE;
+    put_port(version, out, if is_any { OfPort::ALL } else { request.port });
+    out.u32(request.queue);
 }
 
 pub(in super::super) fn read(version: Version, r: &mut Reader<'_>) -> Result<MultipartRequest> {
@@ -174,10 +183,7 @@ pub(in super::super) fn put(
             put_port(version, out, *port);
             out.zeros(4);
         }
-        M::Queue(request) | M::QueueDesc(request) => {
-            put_port(version, out, request.port);
-            out.u32(request.queue);
-        }
+        M::Queue(request) | M::QueueDesc(request) => put_queue(version, out, *request),
         M::Group(number) | M::Meter(number) | M::MeterConfig(number) => padded(out, *number),
         M::GroupDesc(number) if is_15(version) => padded(out, *number),
         M::PortDesc(port) if version == Version::V15 => padded(out, port.0),
