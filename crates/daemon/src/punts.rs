@@ -116,6 +116,7 @@ mod tests {
             table: TableId(0),
             cookie: None,
             reason: PacketInReason::Action,
+            is_for_all: false,
             is_miss: false,
             is_miss_flow: false,
             max_len,

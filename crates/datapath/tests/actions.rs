@@ -257,6 +257,7 @@ fn punt() -> Arc<Punt> {
         table: TableId(0),
         cookie: None,
         reason: PacketInReason::Action,
+        is_for_all: false,
         is_miss: false,
         is_miss_flow: false,
         max_len: 100,

@@ -16,6 +16,8 @@ pub struct Punt {
     pub reason: PacketInReason,
     /// No flow said so: the table's miss is to be told. Only for connections of OpenFlow 1.0 to 1.2.
     pub is_miss: bool,
+    /// A miss at a table that is set to tell controllers, whatever version they speak.
+    pub is_for_all: bool,
     /// The flow matches everything with priority 0: from 1.3 on, what it sends counts as a miss.
     pub is_miss_flow: bool,
     /// How many bytes of the packet are wanted; 65,535: all.

@@ -15,7 +15,7 @@ use netloom_openflow::msg::group::GROUP_ALL;
 use netloom_openflow::msg::{
     AggregateStats, BundleCommand, BundleControl, Capabilities, Config, Counts, Desc, Features, FlowCommand,
     FlowMod, FlowStats, GroupDesc, GroupMod, MeterMod, MultipartReply, MultipartRequest, PortConfig,
-    PortDesc, PortFeatures, PortState, PortStats, TableStats,
+    PortDesc, PortFeatures, PortState, PortStats, TableMiss, TableStats,
 };
 use netloom_openflow::session::{Event, Session, Settings};
 use netloom_openflow::{Message, OfError, Version, Versions};
@@ -173,6 +173,7 @@ impl Kept {
                 table: TableId(0),
                 name: "classifier".to_owned(),
                 max_entries: 1_000_000,
+                miss: TableMiss::Default,
                 active: 7,
                 lookups: 9,
                 matched: 8,

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use netloom_flow::{BridgeId, Nanos, OfPort};
-use netloom_openflow::Xid;
+use netloom_flow::{BridgeId, Nanos, OfPort, TableId};
+use netloom_openflow::msg::TableReason;
+use netloom_openflow::{Message, Xid};
 
 use crate::config::Origin;
 use crate::model::{Rule, RuleState};
@@ -92,6 +93,20 @@ pub enum Notice {
         /// What happened.
         reason: PortStatusReason,
     },
+    /// A table fills up, or has room again.
+    Table {
+        /// Which.
+        table: TableId,
+        /// Which of both.
+        reason: TableReason,
+    },
+    /// A change of groups or meters was carried out.
+    Request {
+        /// Who asked for it.
+        author: Author,
+        /// The request.
+        request: Arc<Message>,
+    },
     /// A flow came, went or changed. Not limited in number: there are not more than flows that changed.
     Flow(FlowChanged),
 }
@@ -157,6 +172,13 @@ impl Switch {
     pub fn set_watched(&mut self, bridge: BridgeId, is_watched: bool) {
         if let Some(bridge) = self.bridges.get_mut(bridge) {
             bridge.is_watched = is_watched;
+        }
+    }
+
+    /// Notes a request that was carried out, for other controllers who want to see it.
+    pub(crate) fn note_request(&mut self, bridge: BridgeId, request: Message) {
+        if let Some(author) = self.author {
+            self.outbox.push(bridge, Notice::Request { author, request: Arc::new(request) });
         }
     }
 

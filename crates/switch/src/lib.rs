@@ -41,6 +41,7 @@ mod switch;
 mod tables;
 mod translate;
 mod undo;
+mod vacancy;
 
 pub use config::ConfigError;
 pub use credit::HitsDelta;

@@ -24,6 +24,7 @@ mod nodes;
 mod openflow;
 mod programs;
 mod qos;
+mod tables;
 mod trace;
 mod tunnels;
 mod updates;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_datapath::{Counters, Tracker};
 use netloom_flow::{BridgeId, PortId};
-use netloom_openflow::msg::Role;
+use netloom_openflow::msg::{ControllerReason, MultipartReply, Role};
 use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Event, Request, Session};
 use netloom_openflow::{Message, Version, Versions};
@@ -294,6 +294,8 @@ impl Hub {
         // What it did itself is told before it is answered: a barrier stands behind everything.
         notify(&mut model, &mut members, Some((id, &mut *session)));
         drop(model);
+        let others = members.iter().filter(|(other, it)| **other != id && it.bridge == bridge);
+        add_statuses(&mut handled.answers, others.map(|(_, member)| &member.connection));
         members.get_mut(&id).into_iter().for_each(|member| member.tell_updates(session));
         drop(members);
         for filter in &handled.flushes {
@@ -432,6 +434,7 @@ fn control(model: &mut Switch, members: &Members, bridge: BridgeId) {
         is_watched |= member.connection.is_watching();
         let wanted = member.connection.control();
         sum.miss |= wanted.miss;
+        sum.any |= wanted.any;
         sum.invalid_ttl |= wanted.invalid_ttl;
     }
     model.set_control(bridge, sum);
@@ -491,6 +494,13 @@ fn notify(model: &mut Switch, members: &mut Members, mut me: Option<(u64, &mut S
                 member.inbox.nudge();
             }
         }
+    }
+}
+
+/// Adds how the other connections of a bridge stand, where that was asked.
+fn add_statuses<'m>(answers: &mut [Answer], others: impl Iterator<Item = &'m Connection>) {
+    if let [Answer::Reply(Message::MultipartReply(MultipartReply::ControllerStatus(all)))] = answers {
+        all.extend(others.map(|connection| connection.status(ControllerReason::Request)));
     }
 }
 

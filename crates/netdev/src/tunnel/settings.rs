@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use netloom_packet::tunnel::erspan::Erspan;
 use netloom_packet::tunnel::inherit::Source;
 use netloom_packet::tunnel::mtu::Shape;
 use netloom_packet::tunnel::vxlan::Extension;
@@ -123,8 +124,11 @@ impl TunnelSettings {
             key: (self.out_key != OutKey::None).then_some(0),
             seq: None,
         };
-        let erspan =
-            |erspan| Header::Erspan { gre: gre::Gre { csum: false, key: None, seq: Some(0), ..gre }, erspan };
+        let erspan = |erspan| {
+            // As it is sent: type I has no number.
+            let seq = (erspan != Erspan::One).then_some(0);
+            Header::Erspan { gre: gre::Gre { csum: false, key: None, seq, ..gre }, erspan }
+        };
         let header = match self.kind {
             TunnelKind::Vxlan(_) => Header::Vxlan(vxlan::Vxlan::new(0)),
             TunnelKind::Geneve => Header::Geneve(geneve::Geneve::new(0, &[])),

@@ -3,9 +3,9 @@
 use netloom_flow::OfPort;
 
 use super::{
-    AsyncConfig, BundleAdd, BundleControl, Config, CtFlush, ErrorMessage, Experimenter, Features, FlowFormat,
-    FlowMod, FlowRemoved, GroupMod, Hello, MeterMod, MultipartReply, MultipartRequest, PacketIn,
-    PacketInFormat, PacketOut, PortMod, PortStatus, QueueDesc, RequestForward, Resume, RoleMessage,
+    AsyncConfig, BundleAdd, BundleControl, Config, ControllerStatus, CtFlush, ErrorMessage, Experimenter,
+    Features, FlowFormat, FlowMod, FlowRemoved, GroupMod, Hello, MeterMod, MultipartReply, MultipartRequest,
+    PacketIn, PacketInFormat, PacketOut, PortMod, PortStatus, QueueDesc, RequestForward, Resume, RoleMessage,
     RoleStatus, TableConfig, TableStatus, TlvTable, TlvTableMod,
 };
 
@@ -82,6 +82,8 @@ pub enum Message {
     BundleControl(BundleControl),
     /// A message of a bundle.
     BundleAdd(BundleAdd),
+    /// How a controller stands has changed. From 1.5.
+    ControllerStatus(ControllerStatus),
 
     /// How flows are spoken of. 1.0.
     SetFlowFormat(FlowFormat),

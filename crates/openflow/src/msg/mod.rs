@@ -6,6 +6,7 @@
 pub mod asynchronous;
 pub mod bundle;
 pub mod config;
+pub mod controller;
 pub mod error;
 pub mod experimenter;
 pub mod features;
@@ -30,6 +31,7 @@ pub mod table;
 pub use asynchronous::{AsyncConfig, AsyncMasks};
 pub use bundle::{BundleAdd, BundleCommand, BundleControl, BundleFlags};
 pub use config::{Config, FragMode};
+pub use controller::{ControllerReason, ControllerStatus};
 pub use error::ErrorMessage;
 pub use experimenter::Experimenter;
 pub use features::{Capabilities, Features};

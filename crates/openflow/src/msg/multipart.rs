@@ -2,6 +2,8 @@
 
 use netloom_flow::OfPort;
 
+use super::bundle::BundleFlags;
+use super::controller::ControllerStatus;
 use super::group::{GroupDesc, GroupFeatures, GroupStats};
 use super::meter::{MeterConfig, MeterFeatures, MeterStats};
 use super::monitor::{FlowUpdate, MonitorRequest};
@@ -47,6 +49,12 @@ pub enum MultipartRequest {
     QueueDesc(QueueRequest),
     /// Watch flows.
     FlowMonitor(Vec<MonitorRequest>),
+    /// Flows without what they do (`OFPMP_FLOW_STATS`); from 1.5.
+    FlowCounts(Box<FlowStatsRequest>),
+    /// How controllers stand; from 1.5.
+    ControllerStatus,
+    /// What bundles can do, asked with flags (`OFPBMFRF_*`); from 1.5.
+    BundleFeatures(u32),
     /// What the bridge's IPFIX exporter counted.
     IpfixBridge,
     /// What the IPFIX exporters of flows counted.
@@ -92,6 +100,12 @@ pub enum MultipartReply {
     QueueDesc(Vec<QueueDesc>),
     /// Flows there are, then what happens to them, with the transaction id 0.
     FlowMonitor(Vec<FlowUpdate>),
+    /// Flows without what they do: of each, table, priority, match and counters.
+    FlowCounts(Vec<FlowStats>),
+    /// How controllers stand.
+    ControllerStatus(Vec<ControllerStatus>),
+    /// What bundles can do.
+    BundleFeatures(BundleFlags),
     /// What the bridge's IPFIX exporter counted.
     IpfixBridge(IpfixStats),
     /// What the IPFIX exporters of flows counted.

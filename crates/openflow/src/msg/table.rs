@@ -67,6 +67,8 @@ pub struct TableStats {
     pub name: String,
     /// How many flows fit; up to 1.2.
     pub max_entries: u32,
+    /// What a miss does; 1.1 and 1.2.
+    pub miss: TableMiss,
     /// How many flows there are.
     pub active: u32,
     /// How many lookups.

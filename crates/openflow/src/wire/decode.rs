@@ -6,8 +6,8 @@ use super::multipart;
 use super::protocol::Protocol;
 use super::reader::Reader;
 use super::{
-    asynchronous, bundle, error, experimenter, features, flow_mod, flow_removed, group, hello, meter,
-    packet_in, packet_out, port_desc, queue, role, table,
+    asynchronous, bundle, controller, error, experimenter, features, flow_mod, flow_removed, group, hello,
+    meter, packet_in, packet_out, port_desc, queue, role, table,
 };
 use crate::error::Result;
 use crate::frame::{HEADER_LEN, Header};
@@ -139,7 +139,7 @@ fn read_11(version: Version, kind: u8, r: &mut Reader<'_>) -> Result<Message> {
 }
 
 fn read_late(protocol: &Protocol, kind: u8, r: &mut Reader<'_>) -> Result<Message> {
-    use Version::{V12, V13, V14};
+    use Version::{V12, V13, V14, V15};
     use asynchronous::Strict;
     let version = protocol.version;
     Ok(match kind {
@@ -156,6 +156,7 @@ fn read_late(protocol: &Protocol, kind: u8, r: &mut Reader<'_>) -> Result<Messag
         32 if version >= V14 => Message::RequestForward(bundle::read_forward(protocol, r)?),
         33 if version >= V14 => Message::BundleControl(bundle::read_control(r)?),
         34 if version >= V14 => Message::BundleAdd(bundle::read_add(protocol, r)?),
+        35 if version >= V15 => Message::ControllerStatus(controller::read(r)?),
         _ => return Err(OfError::BrcBadType),
     })
 }

@@ -4,8 +4,8 @@ use super::decode::multipart_types;
 use super::protocol::Protocol;
 use super::writer::{Out, Put};
 use super::{
-    asynchronous, bundle, error, features, flow_mod, flow_removed, group, hello, meter, multipart, nicira,
-    packet_in, packet_in2, packet_out, port_desc, queue, role, table,
+    asynchronous, bundle, controller, error, features, flow_mod, flow_removed, group, hello, meter,
+    multipart, nicira, packet_in, packet_in2, packet_out, port_desc, queue, role, table,
 };
 use crate::error::{NICIRA, ONF};
 use crate::frame::{HEADER_LEN, Header};
@@ -131,7 +131,7 @@ fn type_of(protocol: &Protocol, message: &Message) -> Result<Type, EncodeError> 
 /// Those that came with later versions.
 fn type_of_late(version: Version, message: &Message) -> Result<Type, EncodeError> {
     use Message as M;
-    use Version::{V10, V11, V12, V13, V14};
+    use Version::{V10, V11, V12, V13, V14, V15};
     let standard = |number| Ok(Type::Standard(number));
     let from = |first: Version, number| {
         if version >= first { Ok(Type::Standard(number)) } else { Err(EncodeError::NotInVersion) }
@@ -163,6 +163,7 @@ fn type_of_late(version: Version, message: &Message) -> Result<Type, EncodeError
         M::RequestForward(_) => from_13(32, 2350),
         M::BundleControl(_) => from_13(33, 2300),
         M::BundleAdd(_) => from_13(34, 2301),
+        M::ControllerStatus(_) => from(V15, 35),
         M::FlowMonitorCancel(_) | M::FlowMonitorPaused | M::FlowMonitorResumed if version >= V14 => {
             Err(EncodeError::NotInVersion)
         }
@@ -242,6 +243,7 @@ fn body(
         M::TableStatus(message) => table::put_status(version, out, message),
         M::RequestForward(message) => bundle::put_forward(protocol, out, message)?,
         M::BundleControl(message) => bundle::put_control(out, message),
+        M::ControllerStatus(message) => controller::put(out, message),
         M::BundleAdd(message) => bundle::put_add(protocol, xid, out, message)?,
         _ => body_of_nicira(version, message, out),
     }

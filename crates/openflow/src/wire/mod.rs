@@ -8,6 +8,7 @@
 mod action;
 mod asynchronous;
 mod bundle;
+mod controller;
 mod counts;
 mod decode;
 mod encode;

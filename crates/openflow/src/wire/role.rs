@@ -15,7 +15,7 @@ use crate::msg::{Role, RoleMessage, RoleReason, RoleStatus};
 /// The generation that is none.
 const NO_GENERATION: u64 = u64::MAX;
 
-fn role(number: u32) -> Result<Role> {
+pub(super) fn of_number(number: u32) -> Result<Role> {
     Ok(match number {
         0 => Role::NoChange,
         1 => Role::Equal,
@@ -25,7 +25,7 @@ fn role(number: u32) -> Result<Role> {
     })
 }
 
-const fn number(role: Role) -> u32 {
+pub(super) const fn number(role: Role) -> u32 {
     match role {
         Role::NoChange => 0,
         Role::Equal => 1,
@@ -35,7 +35,7 @@ const fn number(role: Role) -> u32 {
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Result<RoleMessage> {
-    let role = role(r.u32()?)?;
+    let role = of_number(r.u32()?)?;
     r.skip(4)?;
     let generation = r.u64()?;
     // Only who becomes primary or secondary takes part in the order of generations.
@@ -64,7 +64,7 @@ pub(super) fn put_nicira(out: &mut Out, message: &RoleMessage) {
 }
 
 pub(super) fn read_status(r: &mut Reader<'_>) -> Result<RoleStatus> {
-    let role = role(r.u32()?)?;
+    let role = of_number(r.u32()?)?;
     let reason = match r.u8()? {
         0 => RoleReason::PrimaryRequest,
         1 => RoleReason::Config,

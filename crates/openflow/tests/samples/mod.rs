@@ -46,6 +46,16 @@ fn counts() -> Counts {
 }
 
 /// A flow that every version can say.
+fn controller() -> ControllerStatus {
+    ControllerStatus {
+        short_id: 5,
+        role: Role::Secondary,
+        reason: ControllerReason::Role,
+        is_up: true,
+        uri: "tcp:127.0.0.1:6653".to_owned(),
+    }
+}
+
 pub(crate) fn flow_stats() -> FlowStats {
     FlowStats {
         table: TableId(1),
@@ -250,7 +260,7 @@ fn requests(version: Version) -> Vec<MultipartRequest> {
     vec![
         M::Desc,
         M::Flow(flows.clone()),
-        M::Aggregate(flows),
+        M::Aggregate(flows.clone()),
         M::Table,
         M::PortStats(OfPort::NONE),
         M::Queue(queue),
@@ -273,6 +283,9 @@ fn requests(version: Version) -> Vec<MultipartRequest> {
             table: Some(TableId(3)),
             matches: matches(),
         }]),
+        M::FlowCounts(flows),
+        M::ControllerStatus,
+        M::BundleFeatures(0),
         M::IpfixBridge,
         M::IpfixFlow,
         M::Experimenter(0x0012_3456, 7, vec![1, 2, 3, 4]),
@@ -338,6 +351,8 @@ fn replies(version: Version) -> Vec<MultipartReply> {
         if matches!(version, Version::V11 | Version::V12) { Nanos::ZERO } else { Nanos(4_000_000_000) };
     let ipfix = IpfixStats { total_flows: 1, tx_packets: 2, collector_set: 3, ..IpfixStats::default() };
     let old = version <= Version::V12;
+    let light =
+        FlowStats { cookie: 0, idle_timeout: 0, hard_timeout: 0, actions: Vec::new(), ..flow_stats() };
     vec![
         M::Desc(Box::new(desc)),
         M::Flow(vec![flow_stats(), flow_stats()]),
@@ -347,6 +362,7 @@ fn replies(version: Version) -> Vec<MultipartReply> {
             table: TableId(2),
             name: if old { "two".to_owned() } else { String::new() },
             max_entries: if old { 9 } else { 0 },
+            miss: TableMiss::Default,
             active: 1,
             lookups: 2,
             matched: 3,
@@ -399,6 +415,9 @@ fn replies(version: Version) -> Vec<MultipartReply> {
         M::TableDesc(vec![table_config(version)]),
         M::QueueDesc(vec![QueueDesc { port: OfPort(3), queue: 4, min_rate: Some(100), max_rate: None }]),
         M::FlowMonitor(updates(version)),
+        M::FlowCounts(vec![light.clone(), light]),
+        M::ControllerStatus(vec![controller()]),
+        M::BundleFeatures(BundleFlags::ATOMIC | BundleFlags::ORDERED),
         M::IpfixBridge(ipfix),
         M::IpfixFlow(vec![ipfix, ipfix]),
         M::Experimenter(0x0012_3456, 7, vec![1, 2, 3, 4]),
@@ -552,10 +571,12 @@ pub(crate) fn all(version: Version) -> Vec<Message> {
             flags: BundleFlags::ATOMIC | BundleFlags::ORDERED,
         }),
         M::BundleAdd(bundle_add(version)),
+        M::ControllerStatus(controller()),
     ];
     let nicira = version < Version::V12;
     let generation = (!nicira).then_some(7);
     all.push(M::RoleRequest(RoleMessage { role: Role::Primary, generation, nicira }));
+    all.push(M::RoleReply(RoleMessage { role: Role::Secondary, generation, nicira }));
     all.push(M::RoleReply(RoleMessage { role: Role::Secondary, generation: None, nicira: true }));
     all.extend(extensions(version));
     all.extend(flow_mods(version).into_iter().map(|flow| M::FlowMod(Box::new(flow))));
@@ -631,7 +652,18 @@ pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
     matches!(
         message,
         Message::Experimenter(_)
-            | Message::MultipartRequest(MultipartRequest::Experimenter(..))
-            | Message::MultipartReply(MultipartReply::Experimenter(..))
+            | Message::ControllerStatus(_)
+            | Message::MultipartRequest(
+                MultipartRequest::Experimenter(..)
+                    | MultipartRequest::FlowCounts(_)
+                    | MultipartRequest::ControllerStatus
+                    | MultipartRequest::BundleFeatures(_)
+            )
+            | Message::MultipartReply(
+                MultipartReply::Experimenter(..)
+                    | MultipartReply::FlowCounts(_)
+                    | MultipartReply::ControllerStatus(_)
+                    | MultipartReply::BundleFeatures(_)
+            )
     )
 }

@@ -21,7 +21,8 @@ impl Switch {
     ) -> Option<RuleState> {
         self.compact(&mut flow);
         let bridge = self.bridges.get_mut(id)?;
-        let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
+        let table = bridge.tables.entry(flow.table).or_default();
+        let (rules, tells) = (&mut table.rules, table.vacancy.is_some());
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
         let flow = &rule.flow;
         let old = rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
@@ -32,6 +33,9 @@ impl Switch {
             self.journal.note(|| Undo::Removed(old.clone()));
         }
         self.journal.note(|| Undo::Added(rule.id));
+        if tells {
+            self.note_vacancy(id, rule.flow.table);
+        }
         self.note_flow(&rule, Change::Added, old.as_ref().map(|old| &old.rule));
         old
     }
@@ -95,8 +99,12 @@ impl Switch {
         let Some(state) = self.rules.remove(id) else { return };
         let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
         let table = self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
+        let tells = table.as_ref().is_some_and(|table| table.vacancy.is_some());
         if let Some(table) = table {
             table.rules.remove(&flow.matches, u32::from(flow.priority));
+        }
+        if tells {
+            self.note_vacancy(bridge, flow.table);
         }
         self.log.push(bridge, flow.table, flow.matches.clone());
         self.outbox.removed(&state, reason, now);

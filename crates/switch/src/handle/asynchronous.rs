@@ -1,9 +1,10 @@
 //! Which messages a connection is sent unasked.
 
-use netloom_openflow::Version;
-use netloom_openflow::msg::{AsyncConfig, AsyncMasks, PacketInReason, Role};
+use netloom_openflow::msg::{AsyncConfig, AsyncMasks, ForwardReason, PacketInReason, RequestForward, Role};
+use netloom_openflow::{Message, Version};
 
 use super::{Connection, Kind};
+use crate::events::Author;
 
 const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl as u32;
 
@@ -73,6 +74,22 @@ impl Connection {
 
     pub(super) fn wants_flow_removed(&self, reason: u8) -> bool {
         self.is_told() && Self::has(self.masks().flow_removed, reason.into())
+    }
+
+    pub(super) fn wants_table_status(&self, reason: u8) -> bool {
+        self.is_told() && Self::has(self.masks().table_status, reason.into())
+    }
+
+    /// The message for what another connection asked for, if this one wants to see it.
+    pub(super) fn forwarded(&self, author: Author, request: &Message) -> Option<Message> {
+        let reason = match request {
+            Message::MeterMod(_) => ForwardReason::MeterMod,
+            _ => ForwardReason::GroupMod,
+        };
+        let is_wanted = self.is_told() && Self::has(self.masks().requestforward, reason as u32);
+        let is_mine = author.connection == self.author().connection;
+        let forward = || RequestForward { xid: author.xid, request: Box::new(request.clone()) };
+        (is_wanted && !is_mine).then(|| Message::RequestForward(forward()))
     }
 
     pub(super) fn wants_role_status(&self, reason: u8) -> bool {

@@ -129,7 +129,11 @@ impl Switch {
     ) -> Result<(), OfError> {
         match message {
             Message::FlowMod(request) => self.handle_flow_mod(bridge, connection, *request, now),
-            Message::GroupMod(request) => self.handle_group_mod(bridge, connection, *request, now),
+            Message::GroupMod(request) => {
+                self.handle_group_mod(bridge, connection, (*request).clone(), now)?;
+                self.note_request(bridge, Message::GroupMod(request));
+                Ok(())
+            }
             Message::PortMod(request) => self.handle_port_mod(bridge, &request, now),
             Message::PacketOut(request) => {
                 self.handle_packet_out(bridge, connection, *request).map(|packet| injections.push(packet))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_openflow::msg::{AsyncConfig, PacketInFormat, Role};
+use netloom_openflow::msg::{AsyncConfig, ControllerReason, ControllerStatus, PacketInFormat, Role};
 use netloom_openflow::{Message, Version, Xid};
 
 use super::asynchronous;
@@ -141,6 +141,16 @@ impl Connection {
         self.packet_in_format
     }
 
+    /// How it stands, as OpenFlow 1.5 tells it.
+    #[must_use]
+    pub fn status(&self, reason: ControllerReason) -> ControllerStatus {
+        let uri = match &*self.origin {
+            Origin::Controller { target } => target.clone(),
+            _ => String::new(),
+        };
+        ControllerStatus { short_id: self.controller_id, role: self.role, reason, is_up: true, uri }
+    }
+
     /// What is kept for it.
     #[must_use]
     pub fn held(&self) -> Held {
@@ -153,7 +163,8 @@ impl Connection {
     #[must_use]
     pub fn control(&self) -> Control {
         let is_old = self.version <= Version::V12;
-        Control { miss: is_old && self.is_told(), invalid_ttl: self.is_told() && self.wants_invalid_ttl() }
+        let is_told = self.is_told();
+        Control { miss: is_old && is_told, any: is_told, invalid_ttl: is_told && self.wants_invalid_ttl() }
     }
 
     /// Another connection became the primary one. What this one is to be told of it, if it wants to know.

@@ -47,9 +47,17 @@ impl Switch {
                 handled.check(self.handle_flow_mod(id, connection, *request, now));
             }
             Message::GroupMod(request) => {
-                handled.check(self.handle_group_mod(id, connection, *request, now));
+                let done = self.handle_group_mod(id, connection, (*request).clone(), now);
+                if handled.check(done).is_some() {
+                    self.note_request(id, Message::GroupMod(request));
+                }
             }
-            Message::MeterMod(request) => _ = handled.check(self.handle_meter_mod(id, &request, now)),
+            Message::MeterMod(request) => {
+                let done = self.handle_meter_mod(id, &request, now);
+                if handled.check(done).is_some() {
+                    self.note_request(id, Message::MeterMod(request));
+                }
+            }
             Message::PortMod(request) => _ = handled.check(self.handle_port_mod(id, &request, now)),
             Message::TableMod(request) => _ = handled.check(self.handle_table_mod(id, &request)),
             Message::PacketOut(request) => {
@@ -107,6 +115,8 @@ impl Switch {
                 let message = match notice {
                     Notice::FlowRemoved(gone) => connection.flow_removed(gone),
                     Notice::Port { port, reason } => self.port_status(bridge, connection, *port, *reason),
+                    Notice::Table { table, reason } => self.table_status(bridge, connection, *table, *reason),
+                    Notice::Request { author, request } => connection.forwarded(*author, request),
                     // Told by Connection::watch.
                     Notice::Flow(_) => None,
                 };

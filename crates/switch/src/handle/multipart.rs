@@ -1,7 +1,7 @@
 //! Questions with long answers.
 
 use netloom_flow::{BridgeId, Nanos, OfPort};
-use netloom_openflow::msg::{MultipartReply, MultipartRequest, Role};
+use netloom_openflow::msg::{BundleFlags, ControllerReason, MultipartReply, MultipartRequest, Role};
 use netloom_openflow::{Message, OfError};
 
 use super::table::ACTIONS;
@@ -11,7 +11,7 @@ use crate::switch::Switch;
 
 impl Switch {
     pub(super) fn handle_multipart(
-        &self,
+        &mut self,
         id: BridgeId,
         connection: &mut Connection,
         request: MultipartRequest,
@@ -19,6 +19,18 @@ impl Switch {
         now: Nanos,
         handled: &mut Handled,
     ) {
+        if let MultipartRequest::TableFeatures(changes) = &request
+            && !changes.is_empty()
+        {
+            let is_secondary = connection.role == Role::Secondary;
+            let done = match is_secondary {
+                true => Err(OfError::BrcIsSecondary),
+                false => self.change_table_features(id, connection.version, changes),
+            };
+            if handled.check(done).is_none() {
+                return;
+            }
+        }
         let Some(bridge) = self.bridges.get(id) else { return handled.refuse(OfError::BrcEperm) };
         let reply = self.multipart(bridge, connection, request, counts, now);
         if let Some(reply) = handled.check(reply) {
@@ -50,20 +62,20 @@ impl Switch {
             Request::Meter(meter) => Reply::Meter(self.meter_stats(id, meter, now)?),
             Request::MeterConfig(meter) => Reply::MeterConfig(self.meter_configs(id, meter)?),
             Request::MeterFeatures => Reply::MeterFeatures(meter::features()),
-            Request::TableFeatures(changes) if changes.is_empty() => {
-                Reply::TableFeatures(self.table_features(id))
-            }
-            // What tables can do is what this switch can do; nobody takes anything away from it.
-            Request::TableFeatures(_) if connection.role == Role::Secondary => {
-                return Err(OfError::BrcIsSecondary);
-            }
-            Request::TableFeatures(_) => return Err(OfError::TffcEperm),
+            // A change of tables: done before.
+            Request::TableFeatures(_) => Reply::TableFeatures(self.table_features(id)),
             Request::PortDesc(port) => {
                 let mut ports = self.port_descs(bridge);
                 ports.retain(|desc| port == OfPort::NONE || desc.port == port);
                 Reply::PortDesc(ports)
             }
-            Request::TableDesc => Reply::TableDesc(self.table_descs(id)),
+            Request::TableDesc => Reply::TableDesc(Self::table_descs(bridge)),
+            Request::FlowCounts(flows) => Reply::FlowCounts(self.flow_stats(id, connection, &flows, now)),
+            // The others are added by who knows them.
+            Request::ControllerStatus => {
+                Reply::ControllerStatus(vec![connection.status(ControllerReason::Request)])
+            }
+            Request::BundleFeatures(_) => Reply::BundleFeatures(BundleFlags::ATOMIC | BundleFlags::ORDERED),
             Request::IpfixBridge | Request::IpfixFlow => return Err(OfError::NxstNotConfigured),
             Request::FlowMonitor(requests) => Reply::FlowMonitor(self.monitor(bridge, connection, requests)?),
             Request::Experimenter(..) => return Err(OfError::BrcBadVendor),

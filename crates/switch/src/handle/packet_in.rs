@@ -17,7 +17,7 @@ impl Connection {
     pub fn packet_in(&self, punt: &Punt, bytes: &[u8], total_len: usize) -> Option<Message> {
         let reason = reason(punt);
         let is_for_us = punt.controller == self.controller_id;
-        let is_understood = !punt.is_miss || self.version <= Version::V12;
+        let is_understood = !punt.is_miss || punt.is_for_all || self.version <= Version::V12;
         if !is_for_us || !is_understood || !self.wants_packet_in(reason) {
             return None;
         }

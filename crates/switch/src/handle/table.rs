@@ -1,10 +1,11 @@
 //! Tables on the wire.
 
-use netloom_flow::{BridgeId, FieldId, TableId};
-use netloom_openflow::OfError;
+use netloom_flow::{BridgeId, FieldId, FlowMatch, TableId};
 use netloom_openflow::msg::table::{EvictionFlags, FlowAbilities, Instructions, TableActions, Vacancy};
-use netloom_openflow::msg::{TableConfig, TableFeatures, TableMiss, TableStats};
+use netloom_openflow::msg::{TableConfig, TableFeatures, TableMiss, TableReason, TableStats, TableStatus};
+use netloom_openflow::{Message, OfError, Version};
 
+use super::Connection;
 use crate::model::{Bridge, TableLimit};
 use crate::switch::Switch;
 
@@ -31,8 +32,9 @@ impl Switch {
             let known = bridge.tables.get(&table);
             TableStats {
                 table,
-                name: name(table),
+                name: name_of(bridge, table),
                 max_entries: known.map(|table| table.limit).unwrap_or_default().max_flows,
+                miss: known.map(|table| table.miss).unwrap_or_default(),
                 active: known.map_or(0, |table| u32::try_from(table.rules.len()).unwrap_or(u32::MAX)),
                 lookups: known.map_or(0, |table| table.lookups),
                 matched: known.map_or(0, |table| table.matches),
@@ -41,16 +43,21 @@ impl Switch {
         (0..TABLES).map(TableId).map(stats).collect()
     }
 
-    pub(super) fn table_descs(&self, bridge: BridgeId) -> Vec<TableConfig> {
-        let desc = |table: TableId| TableConfig {
-            table: Some(table),
-            miss: TableMiss::Default,
-            eviction: Some(self.table_limit(bridge, table).evicts),
-            eviction_flags: EvictionFlags::OTHER | EvictionFlags::IMPORTANCE | EvictionFlags::LIFETIME,
-            vacancy_events: Some(false),
-            vacancy: Vacancy::default(),
-        };
-        (0..TABLES).map(TableId).map(desc).collect()
+    pub(super) fn table_descs(bridge: &Bridge) -> Vec<TableConfig> {
+        (0..TABLES).map(|table| table_config(bridge, TableId(table))).collect()
+    }
+
+    /// A table fills up, or has room again: the message for a connection, if it wants one.
+    pub(super) fn table_status(
+        &self,
+        bridge: BridgeId,
+        connection: &Connection,
+        table: TableId,
+        reason: TableReason,
+    ) -> Option<Message> {
+        let bridge = self.bridges.get(bridge)?;
+        let status = || TableStatus { reason, config: table_config(bridge, table) };
+        connection.wants_table_status(reason as u8).then(|| Message::TableStatus(status()))
     }
 
     pub(super) fn handle_table_mod(
@@ -61,20 +68,56 @@ impl Switch {
         if request.table.is_some_and(|table| table.0 >= TABLES) {
             return Err(OfError::TmfcBadTable);
         }
-        // What a miss does is decided for the bridge as a whole, and nobody is warned of a full table.
-        if request.miss != TableMiss::Default || request.vacancy_events == Some(true) {
-            return Err(OfError::TmfcBadConfig);
-        }
-        let Some(evicts) = request.eviction else { return Ok(()) };
         let tables = request.table.map_or(0..TABLES, |table| table.0..table.0 + 1);
-        for table in tables.map(TableId) {
-            let limit = self.table_limit(bridge, table);
-            self.set_table_limit(bridge, table, TableLimit { evicts, ..limit });
+        tables.map(TableId).for_each(|table| self.set_table(bridge, table, request));
+        self.advance();
+        Ok(())
+    }
+
+    fn set_table(&mut self, id: BridgeId, number: TableId, request: &TableConfig) {
+        if let Some(evicts) = request.eviction {
+            let limit = self.table_limit(id, number);
+            self.set_table_limit(id, number, TableLimit { evicts, ..limit });
+        }
+        let Some(bridge) = self.bridges.get_mut(id) else { return };
+        let table = bridge.tables.entry(number).or_default();
+        if let Some(is_on) = request.vacancy_events {
+            table.watch_vacancy(is_on.then_some(request.vacancy));
+        }
+        // Versions that cannot say it leave it as it is.
+        if request.miss != TableMiss::Default && table.miss != request.miss {
+            table.miss = request.miss;
+            // Whatever was looked up here is looked up again.
+            self.log.push(id, number, FlowMatch::any());
+        }
+    }
+
+    /// Changes what tables are called and how many flows they may have: all that is asked for, or nothing. What they
+    /// can do is what the switch can do, and stays.
+    pub(super) fn change_table_features(
+        &mut self,
+        id: BridgeId,
+        version: Version,
+        changes: &[TableFeatures],
+    ) -> Result<(), OfError> {
+        let present = self.table_features(id);
+        for change in changes {
+            let known = present.get(usize::from(change.table.0)).ok_or(OfError::TffcBadTable)?;
+            check_features(version, known, change)?;
+        }
+        for change in changes {
+            let limit = TableLimit { max_flows: change.max_entries, ..self.table_limit(id, change.table) };
+            self.set_table_limit(id, change.table, limit);
+            let bridge = self.bridges.get_mut(id);
+            if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&change.table)) {
+                table.name = (change.name != name(change.table)).then(|| change.name.clone());
+            }
         }
         Ok(())
     }
 
-    pub(super) fn table_features(&self, bridge: BridgeId) -> Vec<TableFeatures> {
+    pub(super) fn table_features(&self, id: BridgeId) -> Vec<TableFeatures> {
+        let Some(bridge) = self.bridges.get(id) else { return Vec::new() };
         let fields = || FieldId::ALL.iter().copied().filter(|field| is_shown(*field));
         let matches: Vec<_> = fields().map(|field| (field, true)).collect();
         let wildcards: Vec<_> = fields().collect();
@@ -90,13 +133,13 @@ impl Switch {
             TableFeatures {
                 table,
                 command: 0,
-                name: name(table),
+                name: name_of(bridge, table),
                 metadata_match: u64::MAX,
                 metadata_write: u64::MAX,
                 miss: TableMiss::Default,
-                eviction: self.table_limit(bridge, table).evicts,
-                vacancy_events: false,
-                max_entries: self.table_limit(bridge, table).max_flows,
+                eviction: true,
+                vacancy_events: true,
+                max_entries: self.table_limit(id, table).max_flows,
                 miss_flow: flows.clone(),
                 flows,
                 matches: matches.clone(),
@@ -108,11 +151,65 @@ impl Switch {
     }
 }
 
+/// Settings of a table as they are.
+fn table_config(bridge: &Bridge, number: TableId) -> TableConfig {
+    let table = bridge.tables.get(&number);
+    let vacancy = table.and_then(|table| {
+        let vacancy = table.vacancy?;
+        Some(Vacancy { down: vacancy.down, up: vacancy.up, now: table.free() })
+    });
+    TableConfig {
+        table: Some(number),
+        miss: table.map(|table| table.miss).unwrap_or_default(),
+        eviction: Some(table.is_some_and(|table| table.limit.evicts)),
+        eviction_flags: EvictionFlags::OTHER | EvictionFlags::IMPORTANCE | EvictionFlags::LIFETIME,
+        vacancy_events: Some(vacancy.is_some()),
+        vacancy: vacancy.unwrap_or_default(),
+    }
+}
+
+/// Refuses what a table cannot be: abilities are asked for as they are, or not at all.
+fn check_features(version: Version, known: &TableFeatures, change: &TableFeatures) -> Result<(), OfError> {
+    /// `OFPTFC_REPLACE`, `_MODIFY`, `_ENABLE`; nobody disables a table.
+    const COMMANDS: std::ops::RangeInclusive<u8> = 0..=2;
+    let later = |then: OfError| if version >= Version::V15 { then } else { OfError::TffcEperm };
+    if version >= Version::V15 && !COMMANDS.contains(&change.command) {
+        return Err(OfError::TffcBadCommand);
+    }
+    if (change.metadata_match, change.metadata_write) != (known.metadata_match, known.metadata_write) {
+        return Err(OfError::TffcBadMetadata);
+    }
+    if change.max_entries == 0 || change.max_entries > TableLimit::default().max_flows {
+        return Err(later(OfError::TffcBadMaxEnt));
+    }
+    // Before 1.4 nobody can say either.
+    let has_said = version >= Version::V14;
+    if has_said && (change.eviction, change.vacancy_events) != (known.eviction, known.vacancy_events) {
+        return Err(later(OfError::TffcBadCapa));
+    }
+    // Without properties, the table would have to go.
+    let all = |it: &TableFeatures| {
+        let mut fields = (it.matches.clone(), it.wildcards.clone());
+        fields.0.sort_unstable();
+        fields.1.sort_unstable();
+        (fields, it.flows.clone(), it.miss_flow.clone(), it.has_properties)
+    };
+    if all(change) == all(known) { Ok(()) } else { Err(later(OfError::TffcBadFeatures)) }
+}
+
+/// The name of a table: the one it was given, else its own.
+fn name_of(bridge: &Bridge, table: TableId) -> String {
+    let given = bridge.tables.get(&table).and_then(|table| table.name.clone());
+    given.unwrap_or_else(|| name(table))
+}
+
 fn name(table: TableId) -> String {
     if table.0 == 0 { "classifier".to_owned() } else { format!("table{table}") }
 }
 
-/// Fields that flows can match and a datapath can see.
+/// Fields that flows can match, a datapath can see, and a message can name.
 fn is_shown(field: FieldId) -> bool {
-    !matches!(field, FieldId::RecircId | FieldId::DpHash)
+    let known = field.field();
+    known.nxm.or(known.oxm).or(known.experimenter).is_some()
+        && !matches!(field, FieldId::RecircId | FieldId::DpHash)
 }

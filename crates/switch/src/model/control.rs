@@ -5,6 +5,8 @@
 pub struct Control {
     /// Packets that no flow matched: some connection of OpenFlow 1.0 to 1.2 is there, where that is the rule.
     pub miss: bool,
+    /// Somebody is there who is sent packets: those that no flow of a table matched that is set to send them.
+    pub any: bool,
     /// Packets whose TTL or hop limit ran out.
     pub invalid_ttl: bool,
 }

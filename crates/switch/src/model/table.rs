@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, Nanos, word};
+use netloom_openflow::msg::{TableMiss, TableReason};
 
 use super::due::Due;
 use super::rule::Rule;
@@ -21,6 +22,23 @@ pub(crate) struct Table {
     pub(crate) limit: TableLimit,
     /// The rules that may be evicted, by importance and end. Made when the first has to go.
     pub(crate) evictable: Option<Due<(u16, Nanos)>>,
+    /// What a packet meets that no flow matches.
+    pub(crate) miss: TableMiss,
+    /// The name a controller gave it.
+    pub(crate) name: Option<String>,
+    /// When somebody is to be told that it fills up.
+    pub(crate) vacancy: Option<Vacancy>,
+}
+
+/// When somebody is told that a table fills up, and that it has room again; in per cent of free space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Vacancy {
+    /// Less is told.
+    pub(crate) down: u8,
+    /// Then, more is told.
+    pub(crate) up: u8,
+    /// Which of them is next.
+    pub(crate) next: TableReason,
 }
 
 /// What happens to a flow for which there is no room.
@@ -158,6 +176,13 @@ fn short(priority: u32) -> u16 {
 }
 
 impl Table {
+    /// Free space in per cent.
+    pub(crate) fn free(&self) -> u8 {
+        let most = u64::from(self.limit.max_flows);
+        let free = most.saturating_sub(self.rules.len() as u64);
+        u8::try_from((100 * free).checked_div(most).unwrap_or(0)).unwrap_or(100)
+    }
+
     /// The rule for a packet, and the conjunction that led to it; the bits that decided it are added to `mask`.
     pub(crate) fn lookup(&self, key: &FlowKey, mask: &mut FlowMask) -> Option<(&Arc<Rule>, Option<u32>)> {
         self.rules.lookup(key, mask)

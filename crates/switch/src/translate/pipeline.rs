@@ -5,6 +5,8 @@ use std::sync::Arc;
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, Dependency, DropReason, Effect, FlowKey, FlowMask, OfPort, TableId, word};
 
+use netloom_openflow::msg::TableMiss;
+
 use super::conntrack::{original, seen_of_original};
 use super::fragment::unseen;
 use super::frame::{Actions, Frame, Place};
@@ -12,6 +14,8 @@ use super::{MAX_DEPTH, Translator, Visiting};
 use crate::model::Rule;
 use crate::recorder::Event;
 
+/// Tables 0 to 253.
+const TABLES: u8 = 254;
 /// Resubmits in all in one bridge. Source: `MAX_RESUBMITS` of OVS.
 const MAX_RESUBMITS: u32 = 4096;
 
@@ -95,8 +99,19 @@ impl<'a> Translator<'a> {
 
     /// Nothing was found on the way through the tables: the packet is at its end.
     pub(super) fn miss(&mut self, visiting: &mut Visiting<'a>, table: TableId) {
-        if self.asks_about_misses(visiting) {
-            self.miss_to_controllers(visiting, table);
+        let miss = visiting.bridge.tables.get(&table).map(|table| table.miss).unwrap_or_default();
+        match miss {
+            TableMiss::Continue if table.0 + 1 < TABLES => {
+                visiting.missed = false;
+                visiting.frames.push(Frame::Enter(TableId(table.0 + 1)));
+            }
+            TableMiss::Continue | TableMiss::Drop => {}
+            TableMiss::Controller | TableMiss::Default => {
+                let is_set = miss == TableMiss::Controller;
+                if self.asks_about_misses(visiting, is_set) {
+                    self.miss_to_controllers(visiting, table, is_set);
+                }
+            }
         }
     }
 

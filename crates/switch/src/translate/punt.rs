@@ -35,10 +35,10 @@ impl<'a> Translator<'a> {
     }
 
     /// No flow was found, and the controllers are to decide.
-    pub(super) fn miss_to_controllers(&mut self, visiting: &mut Visiting<'a>, table: TableId) {
+    pub(super) fn miss_to_controllers(&mut self, visiting: &mut Visiting<'a>, table: TableId, is_set: bool) {
         let place = Place { table, ..Place::packet_out() };
         let punt = self.punt_of(visiting, place, PacketInReason::NoMatch);
-        self.hand_up(visiting, Punt { is_miss: true, ..punt }, None);
+        self.hand_up(visiting, Punt { is_miss: true, is_for_all: is_set, ..punt }, None);
     }
 
     /// TTL or hop limit ran out.
@@ -66,6 +66,7 @@ impl<'a> Translator<'a> {
             cookie: place.cookie,
             reason,
             is_miss: false,
+            is_for_all: false,
             is_miss_flow: place.is_miss_flow,
             max_len: u16::MAX,
             controller: 0,
@@ -89,11 +90,12 @@ impl<'a> Translator<'a> {
         });
     }
 
-    /// Whether a miss at a table is for the controllers.
-    pub(super) fn asks_about_misses(&mut self, visiting: &Visiting<'a>) -> bool {
+    /// Whether a miss at a table is for the controllers. Where that `is_set`, the version they speak does not matter.
+    pub(super) fn asks_about_misses(&mut self, visiting: &Visiting<'a>, is_set: bool) -> bool {
         self.depend_on_bridge(visiting.bridge);
         let in_port: OfPort = visiting.flow.in_port();
         let is_silent = visiting.bridge.port(in_port).is_some_and(|port| port.config.no_packet_in);
-        visiting.bridge.control.miss && !is_silent
+        let control = visiting.bridge.control;
+        (control.miss || is_set && control.any) && !is_silent
     }
 }

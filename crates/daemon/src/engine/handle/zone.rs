@@ -115,11 +115,11 @@ mod tests {
     fn what_is_set_is_shown_and_an_empty_line_takes_it_back() {
         let tracker = Tracker::new(TrackerConfig { seed: 1, limit: 10 });
         let line = |text: &str| set(&tracker, BridgeId(3), &parse_zone(text).expect("a zone"));
-        line("zone=7,limit=2,tcp_established=60,udp_first=30");
+        line("zone=7,limit=2,tcp_established=60,udp_first=60");
         let zones = tracker.zones(BridgeId(3));
         assert_eq!((zones.len(), zones[0].zone, zones[0].limit), (1, 7, Some(2)));
         let shown = zones[0].timeouts.as_ref().map(named).expect("timeouts");
-        assert_eq!(shown, [("tcp_established".to_owned(), 60)].into(), "30 s are the usual ones");
+        assert_eq!(shown, [("tcp_established".to_owned(), 60)].into(), "60 s are the usual ones");
         assert_eq!(tracker.zones(BridgeId(4)), []);
         line("zone=7");
         assert_eq!(tracker.zones(BridgeId(3)), []);

@@ -20,7 +20,7 @@ pub(super) fn read_set_field(version: Version, r: &mut Reader<'_>) -> Result<Act
     if !set.field.field().writable {
         return Err(OfError::BacBadSetArgument);
     }
-    if version < Version::V15 && set.mask != set.field.field().max() {
+    if version < Version::V15 && !set.is_whole {
         return Err(OfError::BacBadSetMask);
     }
     Ok(Action::SetField { field: set.field, value: set.value, mask: set.mask, spelling: Spelling::SetField })

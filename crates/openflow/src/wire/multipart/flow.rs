@@ -16,6 +16,7 @@
 //!         cookie:64 packets:64 bytes:64 match instructions
 //! 1.5     length:16 zero:16 table:8 zero:8 priority:16 idle:16 hard:16 flags:16 importance:16 cookie:64
 //!         match, counters as OXS, instructions
+//! counts  length:16 zero:16 table:8 reason:8 priority:16 match, counters as OXS (1.5's `OFPMP_FLOW_STATS`)
 //! Nicira  length:16 table:8 zero:8 duration:64 priority:16 idle:16 hard:16 match_len:16 idle_age + 1:16
 //!         hard_age + 1:16 cookie packets bytes match actions
 //! ```
@@ -268,5 +269,31 @@ pub(super) fn put_nxt(out: &mut Out, flow: &FlowStats) {
         let len = oxm::put_nxm(out, &flow.matches, 0, 0);
         out.patch16(len_at, len);
         action::put_list(out, Context::of(Version::V10, &flow.matches), &flow.actions);
+    });
+}
+
+/// A flow without what it does. That it was asked for is the reason 0.
+pub(super) fn read_counts(r: &mut Reader<'_>) -> Result<FlowStats> {
+    let mut r = element(r)?;
+    r.skip(2)?;
+    let mut flow = flow(r.u8()?);
+    r.skip(1)?;
+    flow.priority = r.u16()?;
+    flow.matches = v11::matches::read(&mut r)?;
+    let oxs = read_oxs(&mut r)?;
+    (flow.counts, flow.idle_age) = (oxs.counts, oxs.idle_age);
+    Ok(flow)
+}
+
+pub(super) fn put_counts(out: &mut Out, flow: &FlowStats) {
+    with_len(out, 0, |out| {
+        out.u16(0);
+        out.zeros(2);
+        out.u8(flow.table.0);
+        out.u8(0);
+        out.u16(flow.priority);
+        put_match(Version::V15, out, &flow.matches);
+        let oxs = Oxs { counts: flow.counts, idle_age: flow.idle_age, ..Oxs::default() };
+        put_oxs(out, &oxs);
     });
 }

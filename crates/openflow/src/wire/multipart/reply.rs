@@ -2,14 +2,14 @@
 
 use super::super::counts::{Oxs, put_aggregate, read_oxs};
 use super::super::protocol::Protocol;
-use super::super::{group as groups, meter, port_desc, queue, table as tables};
+use super::super::{controller, group as groups, meter, port_desc, queue, table as tables};
 use super::request::monitor_kind;
 use super::{
     EncodeError, Kind, NICIRA, ONF, Out, Parts, Put, Reader, flow, group, ipfix, monitor, port, read_all,
     read_kind, table, table_features, unknown,
 };
 use crate::error::Result;
-use crate::msg::{AggregateStats, Counts, Desc, FlowFormat, MultipartReply};
+use crate::msg::{AggregateStats, BundleFlags, Counts, Desc, FlowFormat, MultipartReply};
 use crate::{Version, Xid};
 
 /// Bytes of the names of a switch; the serial number has fewer.
@@ -46,7 +46,7 @@ pub(in super::super) fn read(version: Version, r: &mut Reader<'_>) -> Result<Mul
 
 fn read_standard(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<MultipartReply> {
     use MultipartReply as M;
-    use Version::{V11, V12, V13, V14};
+    use Version::{V11, V12, V13, V14, V15};
     Ok(match kind {
         0 => M::Desc(Box::new(read_desc(r)?)),
         1 => M::Flow(read_all(r, |r| flow::read(version, r))?),
@@ -67,6 +67,14 @@ fn read_standard(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<Mult
             M::QueueDesc(read_all(r, |r| queue::read_desc(version, netloom_flow::OfPort::NONE, r))?)
         }
         16 if version >= V14 => M::FlowMonitor(read_all(r, |r| monitor::read_update(version, r))?),
+        17 if version >= V15 => M::FlowCounts(read_all(r, flow::read_counts)?),
+        18 if version >= V15 => M::ControllerStatus(read_all(r, controller::read)?),
+        19 if version >= V15 => {
+            let capabilities = BundleFlags(r.u16()?);
+            r.skip(6)?;
+            r.take_rest();
+            M::BundleFeatures(capabilities)
+        }
         _ => return Err(unknown(Kind::Standard(kind))),
     })
 }
@@ -115,7 +123,7 @@ fn put_sum(version: Version, out: &mut Out, stats: &AggregateStats) {
 /// The type a reply has in a version.
 fn kind(protocol: &Protocol, reply: &MultipartReply) -> std::result::Result<Kind, EncodeError> {
     use MultipartReply as M;
-    use Version::{V10, V11, V12, V13, V14};
+    use Version::{V10, V11, V12, V13, V14, V15};
     let version = protocol.version;
     let nxm = version == V10 && protocol.flow_format == FlowFormat::Nxm;
     let from = |first: Version, number| {
@@ -145,6 +153,9 @@ fn kind(protocol: &Protocol, reply: &MultipartReply) -> std::result::Result<Kind
         M::TableDesc(_) => from(V14, 14),
         M::QueueDesc(_) => from(V14, 15),
         M::FlowMonitor(_) => Ok(monitor_kind(version)),
+        M::FlowCounts(_) => from(V15, 17),
+        M::ControllerStatus(_) => from(V15, 18),
+        M::BundleFeatures(_) => from(V15, 19),
         M::IpfixBridge(_) => Ok(Kind::Experimenter(NICIRA, 3)),
         M::IpfixFlow(_) => Ok(Kind::Experimenter(NICIRA, 4)),
         M::Experimenter(id, kind, _) => Ok(Kind::Experimenter(*id, *kind)),
@@ -190,6 +201,12 @@ pub(in super::super) fn put(
         M::TableDesc(all) => each!(all, |out: &mut Out, one| tables::put_desc(version, out, one)),
         M::QueueDesc(all) => each!(all, |out: &mut Out, one| queue::put_desc(version, out, one)),
         M::FlowMonitor(all) => each!(all, |out: &mut Out, one| monitor::put_update(version, out, one)),
+        M::FlowCounts(all) => each!(all, flow::put_counts),
+        M::ControllerStatus(all) => each!(all, controller::put),
+        M::BundleFeatures(flags) => parts.element(|out| {
+            out.u16(flags.0);
+            out.zeros(6);
+        }),
         M::IpfixBridge(stats) => parts.element(|out| ipfix::put(out, stats)),
         M::IpfixFlow(all) => each!(all, ipfix::put),
         M::Experimenter(_, _, body) => parts.element(|out| out.extend_from_slice(body)),

@@ -95,6 +95,14 @@ fn read_standard(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<Mult
         14 if version >= V14 => M::TableDesc,
         15 if version >= V14 => M::QueueDesc(queue(version, r)?),
         16 if version >= V14 => M::FlowMonitor(read_all(r, |r| monitor::read_request(version, r))?),
+        17 if version >= V15 => M::FlowCounts(Box::new(flow::read_request(version, r)?)),
+        18 if version >= V15 => M::ControllerStatus,
+        19 if version >= V15 => {
+            let flags = r.u32()?;
+            // What is asked about times stands in properties; bundles have none here.
+            r.take_rest();
+            M::BundleFeatures(flags)
+        }
         _ => return Err(unknown(Kind::Standard(kind))),
     })
 }
@@ -102,7 +110,7 @@ fn read_standard(version: Version, kind: u16, r: &mut Reader<'_>) -> Result<Mult
 /// The type a request has in a version.
 fn kind(protocol: &Protocol, request: &MultipartRequest) -> std::result::Result<Kind, EncodeError> {
     use MultipartRequest as M;
-    use Version::{V10, V11, V12, V13, V14};
+    use Version::{V10, V11, V12, V13, V14, V15};
     let version = protocol.version;
     let nxm = version == V10 && protocol.flow_format == FlowFormat::Nxm;
     let from = |first: Version, number| {
@@ -132,6 +140,9 @@ fn kind(protocol: &Protocol, request: &MultipartRequest) -> std::result::Result<
         M::TableDesc => from(V14, 14),
         M::QueueDesc(_) => from(V14, 15),
         M::FlowMonitor(_) => Ok(monitor_kind(version)),
+        M::FlowCounts(_) => from(V15, 17),
+        M::ControllerStatus => from(V15, 18),
+        M::BundleFeatures(_) => from(V15, 19),
         M::IpfixBridge => Ok(Kind::Experimenter(NICIRA, 3)),
         M::IpfixFlow => Ok(Kind::Experimenter(NICIRA, 4)),
         M::Experimenter(id, kind, _) => Ok(Kind::Experimenter(*id, *kind)),
@@ -164,7 +175,10 @@ pub(in super::super) fn put(
         M::Flow(request) | M::Aggregate(request) if matches!(kind, Kind::Experimenter(..)) => {
             flow::put_request_nxt(out, request);
         }
-        M::Flow(request) | M::Aggregate(request) => flow::put_request(version, out, request),
+        M::Flow(request) | M::Aggregate(request) | M::FlowCounts(request) => {
+            flow::put_request(version, out, request);
+        }
+        M::BundleFeatures(flags) => padded(out, *flags),
         M::PortStats(port) => {
             put_port(version, out, *port);
             out.zeros(4);
@@ -183,6 +197,7 @@ pub(in super::super) fn put(
         | M::MeterFeatures
         | M::PortDesc(_)
         | M::TableDesc
+        | M::ControllerStatus
         | M::IpfixBridge
         | M::IpfixFlow => {}
     }

@@ -13,10 +13,11 @@
 use netloom_flow::{FieldId, TableId};
 
 use super::super::reader::Reader;
+use super::super::table::{miss_bits, read_miss};
 use super::super::writer::{Out, Put};
 use crate::Version;
 use crate::error::Result;
-use crate::msg::TableStats;
+use crate::msg::{TableMiss, TableStats};
 
 /// Bytes of a name.
 const NAME_LEN: usize = 32;
@@ -33,16 +34,30 @@ const ACTIONS_12: u32 = 0x03ff_0001;
 
 pub(super) fn read(version: Version, r: &mut Reader<'_>) -> Result<TableStats> {
     let table = TableId(r.u8()?);
-    let mut stats =
-        TableStats { table, name: String::new(), max_entries: 0, active: 0, lookups: 0, matched: 0 };
+    let mut stats = TableStats {
+        table,
+        name: String::new(),
+        max_entries: 0,
+        miss: TableMiss::Default,
+        active: 0,
+        lookups: 0,
+        matched: 0,
+    };
     r.skip(if matches!(version, Version::V11 | Version::V12) { 7 } else { 3 })?;
     if version <= Version::V12 {
         stats.name = r.text(NAME_LEN)?;
         r.skip(match version {
             Version::V10 => 4,
-            Version::V11 => 24,
-            _ => 64,
+            Version::V11 => 20,
+            _ => 60,
         })?;
+        if version != Version::V10 {
+            stats.miss = match read_miss(version, r.u32()?)? {
+                // What these versions do unless they are told.
+                TableMiss::Controller => TableMiss::Default,
+                other => other,
+            };
+        }
         stats.max_entries = r.u32()?;
     }
     (stats.active, stats.lookups, stats.matched) = (r.u32()?, r.u64()?, r.u64()?);
@@ -67,11 +82,15 @@ pub(super) fn put(version: Version, out: &mut Out, stats: &TableStats) {
         match version {
             Version::V10 => out.u32(WILDCARDS_10),
             Version::V11 => {
-                for bits in [FIELDS_11, FIELDS_11, INSTRUCTIONS, ACTIONS_11, ACTIONS_11, 0] {
+                for bits in [FIELDS_11, FIELDS_11, INSTRUCTIONS, ACTIONS_11, ACTIONS_11] {
                     out.u32(bits);
                 }
+                out.u32(miss_bits(version, stats.miss));
             }
-            _ => put_12(out),
+            _ => {
+                put_12(out);
+                out.u32(miss_bits(version, stats.miss));
+            }
         }
         out.u32(stats.max_entries);
     }
@@ -91,5 +110,4 @@ fn put_12(out: &mut Out) {
     out.u64(u64::MAX);
     out.u64(u64::MAX);
     out.u32(INSTRUCTIONS);
-    out.u32(0);
 }

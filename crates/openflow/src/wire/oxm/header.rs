@@ -176,6 +176,8 @@ pub(crate) struct Assignment {
     pub(crate) field: FieldId,
     pub(crate) value: u128,
     pub(crate) mask: u128,
+    /// All bits that there are on the wire, which tunnel options have fewer of than their fields.
+    pub(crate) is_whole: bool,
 }
 
 /// Reads a field with the value, and the mask, that an action sets.
@@ -195,7 +197,7 @@ pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
     if value & !mask != 0 || mask & !max != 0 {
         return Err(OfError::BacBadSetMask);
     }
-    Ok(Assignment { field: id, value, mask })
+    Ok(Assignment { field: id, value, mask, is_whole: mask == ones(len) & max })
 }
 
 /// Reads a field and which of its bits are hashed: as a value that stands for the mask.
