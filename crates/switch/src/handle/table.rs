@@ -15,6 +15,7 @@ const TABLES: u8 = 254;
 pub(super) const ACTIONS: u32 = 1 << 0
     | 1 << 11
     | 1 << 12
+    | 1 << 15
     | 1 << 16
     | 1 << 17
     | 1 << 18
@@ -22,6 +23,7 @@ pub(super) const ACTIONS: u32 = 1 << 0
     | 1 << 20
     | 1 << 21
     | 1 << 22
+    | 1 << 23
     | 1 << 24
     | 1 << 25;
 
@@ -31,7 +33,8 @@ impl Switch {
             let known = bridge.tables.get(&table);
             TableStats {
                 table,
-                name: name(table),
+                // It was given none, so `ovs-ofctl` shows its number.
+                name: String::new(),
                 max_entries: known.map(|table| table.limit).unwrap_or_default().max_flows,
                 active: known.map_or(0, |table| u32::try_from(table.rules.len()).unwrap_or(u32::MAX)),
                 lookups: known.map_or(0, |table| table.lookups),
@@ -59,7 +62,8 @@ impl Switch {
         request: &TableConfig,
     ) -> Result<(), OfError> {
         if request.table.is_some_and(|table| table.0 >= TABLES) {
-            return Err(OfError::TmfcBadTable);
+            // 254 is there, but not for controllers; 255 stands for all.
+            return Err(OfError::TmfcEperm);
         }
         // What a miss does is decided for the bridge as a whole, and nobody is warned of a full table.
         if request.miss != TableMiss::Default || request.vacancy_events == Some(true) {
@@ -90,7 +94,8 @@ impl Switch {
             TableFeatures {
                 table,
                 command: 0,
-                name: name(table),
+                // It was given none, so `ovs-ofctl` shows its number.
+                name: String::new(),
                 metadata_match: u64::MAX,
                 metadata_write: u64::MAX,
                 miss: TableMiss::Default,
@@ -106,10 +111,6 @@ impl Switch {
         };
         (0..TABLES).map(TableId).map(of).collect()
     }
-}
-
-fn name(table: TableId) -> String {
-    if table.0 == 0 { "classifier".to_owned() } else { format!("table{table}") }
 }
 
 /// Fields that flows can match and a datapath can see.

@@ -26,6 +26,7 @@ mod group;
 mod hash;
 mod learn;
 mod mpls;
+mod next_header;
 mod normal;
 mod output;
 mod pause;
