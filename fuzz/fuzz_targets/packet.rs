@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use libfuzzer_sys::fuzz_target;
 use netloom_packet::edit::{Edit, pop_vlan, push_vlan};
+use netloom_packet::nsh::Nsh;
 use netloom_packet::segment::cut;
 use netloom_packet::{Csum, Gso, Headers, Mac, Offload, checksum, parse, wire};
 
@@ -22,6 +23,9 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     headers_are_ordered(&headers, frame.len());
+    if let Some(nsh) = Nsh::of(frame, &headers) {
+        assert!(usize::from(headers.l2_len) + usize::from(nsh.len) <= frame.len());
+    }
     let Ok(offload) = Offload::parse(vnet) else { return };
     let mut again = [0xa5; 12];
     offload.emit(&mut again);
@@ -56,7 +60,7 @@ fn edited(frame: &[u8], headers: &Headers, csum: Csum, edits: &[u8]) -> Vec<u8> 
         ip6.copy_from_slice(v);
         let [a, b, c, d, e, f, ..] = ip6;
         let (ip4, mac, word) = ([a, b, c, d], Mac([a, b, c, d, e, f]), u16::from_be_bytes([a, b]));
-        match field % 22 {
+        match field % 23 {
             0 => edit.eth_dst(mac),
             1 => edit.eth_src(mac),
             2 => edit.vlan_tci(a & 1, word),
@@ -78,7 +82,15 @@ fn edited(frame: &[u8], headers: &Headers, csum: Csum, edits: &[u8]) -> Vec<u8> 
             18 => edit.icmp_code(a),
             19 => edit.nd_target(ip6),
             20 => edit.nd_sll(mac),
-            _ => edit.mpls(a & 3, u32::from_be_bytes(ip4)),
+            21 => edit.mpls(a & 3, u32::from_be_bytes(ip4)),
+            _ => edit.nsh(&Nsh {
+                flags: a,
+                ttl: b,
+                path: u32::from_be_bytes(ip4),
+                index: e,
+                contexts: [u32::from_be_bytes(ip4); 4],
+                ..Nsh::default()
+            }),
         };
         deep = true;
     }

@@ -129,6 +129,26 @@ pub enum Command {
         /// Each in the syntax of `ovs-ofctl add-meter`; all of them are carried out, or none. Removing none: all.
         meters: Vec<String>,
     },
+    /// Lists the zones of a switch's connection tracking.
+    ZoneLs {
+        /// The switch.
+        switch: String,
+    },
+    /// Gives zones of a switch other settings.
+    ZoneSet {
+        /// The switch.
+        switch: String,
+        /// Each as in `zone=5,limit=1000,udp_single=10`; all of them are carried out, or none.
+        zones: Vec<String>,
+    },
+    /// Forgets connections of a switch.
+    CtFlush {
+        /// The switch.
+        switch: String,
+        /// Only those of this zone.
+        #[serde(default)]
+        zone: Option<u16>,
+    },
     /// Follows a packet through the lab, without sending one.
     Trace {
         /// Which packet.
@@ -411,6 +431,9 @@ impl Command {
             Self::Meters { change: TableChange::Add, .. } => "meter add",
             Self::Meters { change: TableChange::Mod, .. } => "meter mod",
             Self::Meters { change: TableChange::Rm, .. } => "meter rm",
+            Self::ZoneLs { .. } => "ct ls",
+            Self::ZoneSet { .. } => "ct set",
+            Self::CtFlush { .. } => "ct flush",
             Self::Trace { .. } => "trace",
             Self::Ping { .. } => "ping",
             Self::Measure { .. } => "measure",

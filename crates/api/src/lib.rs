@@ -32,7 +32,7 @@ pub use reply::{
 pub use row::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, GroupRow, InterfaceRow, LabRow,
     LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SwitchPortRow, SwitchRow, TenantRow, TestRow,
-    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
+    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

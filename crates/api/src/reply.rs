@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
-    QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace,
+    QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
 };
 
 /// The answer to a command.
@@ -47,6 +47,12 @@ pub enum Reply {
     Meters(Vec<MeterRow>),
     /// How many meters were added, changed or removed.
     MetersChanged(u64),
+    /// Zones of connection tracking.
+    Zones(Vec<ZoneRow>),
+    /// How many zones were given other settings.
+    ZonesChanged(u64),
+    /// How many connections were forgotten.
+    ConnectionsForgotten(u64),
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.

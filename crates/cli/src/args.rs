@@ -71,6 +71,8 @@ pub(crate) enum Verb {
     Group(cmd::group::Group),
     /// List or change the meters of a switch
     Meter(cmd::meter::Meter),
+    /// List or change zones of connection tracking, or forget connections
+    Ct(cmd::ct::Ct),
     /// Print where `ovs-ofctl` finds the switches of a lab
     Env(cmd::env::Env),
     /// Capture packets as pcapng
@@ -172,6 +174,7 @@ impl Args {
             Verb::Flow(verb) => verb.run(lab),
             Verb::Group(verb) => verb.run(lab),
             Verb::Meter(verb) => verb.run(lab),
+            Verb::Ct(verb) => verb.run(lab),
             Verb::Env(verb) => verb.run(lab),
             Verb::Capture(verb) => verb.run(lab),
             Verb::Top(verb) => verb.run(lab),

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use netloom_flow::{Nanos, TenantId};
+use netloom_flow::{DropReason, Nanos, PortId, TenantId, TunnelKey};
 use netloom_packet::Offload;
 
 /// Free bytes in front of the data that a driver should leave: enough for tags and for an overlay header.
@@ -25,6 +25,19 @@ pub struct Frame<'a> {
     /// What is still to do before the frame is what a wire would carry: checksum, segmentation.
     pub offload: Offload,
     pub(crate) meta: Meta,
+    pub(crate) arrival: Arrival,
+}
+
+/// How a frame came in, if not simply by the port that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Arrival {
+    /// By the port that was read.
+    #[default]
+    Here,
+    /// By a tunnel whose door the port is.
+    By(PortId),
+    /// It is no frame for anybody.
+    Refused(Option<PortId>, DropReason),
 }
 
 /// What travels beside a frame's bytes.
@@ -39,6 +52,8 @@ pub(crate) struct Meta {
     pub(crate) hops: u16,
     /// The tenant of the port it first came in by.
     pub(crate) tenant: TenantId,
+    /// What the tunnel it came by said; or, at a tunnel port it leaves by, what flows want.
+    pub(crate) tunnel: Option<TunnelKey>,
 }
 
 /// All of a frame but its buffer.
@@ -57,7 +72,14 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn new(buffer: &'a mut [u8], data: Range<usize>, offload: Offload) -> Option<Self> {
         let fits = data.start <= data.end && data.end <= buffer.len();
-        fits.then_some(Self { buffer, start: data.start, end: data.end, offload, meta: Meta::default() })
+        fits.then_some(Self {
+            buffer,
+            start: data.start,
+            end: data.end,
+            offload,
+            meta: Meta::default(),
+            arrival: Arrival::Here,
+        })
     }
 
     pub(crate) fn with_meta(mut self, meta: Meta) -> Self {
@@ -143,6 +165,24 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn at(&self) -> Nanos {
         self.meta.at
+    }
+
+    /// What flows want of the tunnel that it leaves by.
+    #[must_use]
+    pub const fn tunnel(&self) -> Option<&TunnelKey> {
+        self.meta.tunnel.as_ref()
+    }
+
+    /// Says, in [`crate::Port::receive`] of a door that tunnels share, by which of their ports the frame came in and
+    /// what its outer headers said.
+    pub fn came_by(&mut self, port: PortId, tunnel: TunnelKey) {
+        self.arrival = Arrival::By(port);
+        self.meta.tunnel = Some(tunnel);
+    }
+
+    /// Says likewise that the packet is to be dropped and counted, at the port of its tunnel if it is known.
+    pub fn refuse(&mut self, port: Option<PortId>, reason: DropReason) {
+        self.arrival = Arrival::Refused(port, reason);
     }
 
     /// The tenant of the port it first came in by.

@@ -27,7 +27,7 @@ mod transmit;
 mod wiring;
 mod worker;
 
-pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig};
+pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig, ZoneState};
 pub use counters::{Counters, Drops, LinkReport, PortCounters, QueueCounters, QueueRead, Traffic};
 pub use frame::{Frame, HEADROOM};
 pub use handoff::Handoff;

@@ -74,7 +74,9 @@ impl Worker {
             if at.recirc == RecircId(0) {
                 match self.wiring.receive(at.port, frame, &mut headers, &mut wire)? {
                     Attach::Wire(port) => return Some(Outbound { port, headers, wire }),
-                    Attach::Switch | Attach::Peer(_) => {}
+                    Attach::Switch => {}
+                    // What a tunnel said ends at the first switch.
+                    Attach::Peer(_) => frame.meta.tunnel = None,
                 }
             }
             // key, cache (or slow path), execute
@@ -128,6 +130,9 @@ impl Worker {
         extract_into(&mut key, carried.frame.data(), &carried.headers, &meta);
         if let Some(ct) = &carried.ct {
             ct.write(&mut key);
+        }
+        if let Some(tunnel) = &carried.frame.meta.tunnel {
+            tunnel.write(&mut key);
         }
         let (wire, now) = (carried.wire, wiring.now);
         #[expect(clippy::cast_possible_truncation, reason = "16 of 64 bits")]

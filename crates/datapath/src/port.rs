@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use netloom_flow::{
-    LinkSettings, Nanos, PacketKey, Policing, PortId, Punt, Qos, TenantId, Translation, Upcall,
+    DropReason, LinkSettings, Nanos, PacketKey, Policing, PortId, Punt, Qos, TenantId, Translation, Upcall,
 };
 use netloom_packet::{Csum, Gso, Offload};
 
@@ -75,6 +75,8 @@ pub enum Refused {
     Full,
     /// It failed with this error number.
     Error(i32),
+    /// Nothing is wrong with the device: this frame cannot go there.
+    Packet(DropReason),
 }
 
 /// Frames taken by [`Port::transmit`] that the device refused after all.

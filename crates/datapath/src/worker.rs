@@ -19,7 +19,7 @@ use netloom_packet::{parse, wire};
 use crate::cache::Cache;
 use crate::conntrack::Tracker;
 use crate::counters::Counters;
-use crate::frame::{Frame, Meta};
+use crate::frame::{Arrival, Frame, Meta};
 use crate::handoff::Handoff;
 use crate::link::Load;
 use crate::pass::{Place, WORK};
@@ -175,12 +175,16 @@ impl Worker {
         station.reading = true;
         let since = station.watch.since(rounds, quiet).unwrap_or(now);
         let unread = u32::try_from(now.since(since).0).unwrap_or(u32::MAX);
-        let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant };
+        let meta = Meta { at: now, unread, hops: 0, tenant: station.tenant, tunnel: None };
         let budget =
             Budget { exhaust: station.watch.must_exhaust(rounds), ..station.share.budget(contended) };
-        let received = driver.receive(budget, &mut |frame| {
-            frame.meta = meta;
-            self.accept_frame(port, frame, slow);
+        let received = driver.receive(budget, &mut |frame| match frame.arrival {
+            Arrival::Here => {
+                frame.meta = meta;
+                self.accept_frame(port, frame, slow);
+            }
+            Arrival::By(tunnel) => self.accept_tunnelled(tunnel, frame, meta, slow),
+            Arrival::Refused(tunnel, reason) => self.wiring.drop(tunnel.unwrap_or(port), reason, 1),
         });
         let missed = self.missed;
         if let Some(station) = self.wiring.station(port) {
@@ -198,6 +202,15 @@ impl Worker {
         self.depart(slow);
         self.wiring.flush();
         Serviced { packets: received.packets, more: received.more, error: received.error }
+    }
+
+    /// One frame that came out of a tunnel.
+    fn accept_tunnelled(&mut self, port: PortId, frame: &mut Frame<'_>, meta: Meta, slow: &mut dyn Slowpath) {
+        let Some(station) = self.wiring.station(port) else {
+            return self.wiring.drop(port, DropReason::PortDown, 1);
+        };
+        frame.meta = Meta { tenant: station.tenant, tunnel: frame.meta.tunnel, ..meta };
+        self.accept_frame(port, frame, slow);
     }
 
     /// One frame from a device: over the link to the switch if that is shaped, else straight on.

@@ -211,6 +211,13 @@ fn a_service_header_stands_behind_ethernet_too_and_none_is_popped_that_is_not_th
         popped.send(1, [frame.clone()]);
         assert_eq!((popped.received(2).len(), popped.drops()), (0, vec![(DropReason::Malformed, 1)]));
     }
+    // The longest header comes off a copy, and the packet itself is as it was.
+    let long = Nsh { md_type: 2, next: next::IPV4, ..nsh }.emit(&[9; 244]).unwrap();
+    let frame = Packet::plain([&udp.bytes[..12], &[0x89, 0x4f], &long, &udp.bytes[14..]].concat());
+    let copy = DpAction::Clone([DpAction::PopNsh { ethertype: 0x0800 }, out(2)].into());
+    let mut copied = self::lab(vec![copy, out(3)]);
+    copied.send(1, [frame.clone()]);
+    assert_eq!((copied.received(2), copied.received(3)), (vec![udp.clone()], vec![frame]));
     // Headers are pushed as long as there is headroom: 64 bytes here.
     let mut lab = lab(vec![push.clone(), push.clone(), push.clone(), out(2), push, out(3)]);
     lab.send(1, [udp]);

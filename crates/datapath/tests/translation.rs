@@ -7,9 +7,10 @@ use std::net::Ipv4Addr;
 use netloom_flow::DropReason;
 use netloom_packet::build::L4;
 use netloom_packet::tcp::flag::{ACK, PSH, SYN};
-use netloom_packet::{checksum, parse};
+use netloom_packet::{Csum, Gso, Offload, checksum, parse};
+use netloom_testkit::Packet;
 
-use self::switched::{Net, echo, ends, frame, frame6, ip, tcp, udp};
+use self::switched::{Net, dp, echo, ends, frame, frame6, ip, tcp, udp};
 
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
@@ -178,6 +179,27 @@ fn active_ftp_names_the_public_address_and_its_data_comes_in() {
     assert_eq!((at, ends(&data)), (2, (PUBLIC, 5_001, ip(2), 20)));
     // Once only.
     assert_eq!(net.pass(2, frame(ip(2), PUBLIC, tcp((21, 5_001), SYN, (7, 0), b""))).0, 4);
+}
+
+#[test]
+fn commands_in_a_super_packet_are_read_one_by_one() {
+    let mut net = Net::new(&FTP);
+    control(&mut net);
+    let commands = b"PORT 10,0,0,1,19,137\r\nLIST\r\n";
+    let bytes = frame(ip(1), ip(2), tcp((5_000, 21), ACK | PSH, (100, 500), commands));
+    let csum = Csum::Partial { start: 34, offset: 16 };
+    let offload = Offload { csum, gso: Gso::Tcp4, gso_size: 22, ..Offload::default() };
+    let out = net.send_packet(dp(1, 1), Packet { bytes, offload });
+    let read: Vec<_> = out.iter().map(|(_, it)| (payload(&it.bytes), numbers(&it.bytes).0)).collect();
+    let expected = [("PORT 192,0,2,1,19,137\r\n".to_owned(), 100), ("LIST\r\n".to_owned(), 123)];
+    assert_eq!(read, expected, "one byte was put in before the second");
+    let (at, data) = net.pass(2, frame(ip(2), PUBLIC, tcp((20, 5_001), SYN, (7, 0), b"")));
+    assert_eq!((at, ends(&data)), (1, (ip(2), 20, ip(1), 5_001)));
+    // What nobody reads stays whole.
+    net.pass(1, frame(ip(1), ip(2), tcp((6_000, 80), SYN, (99, 0), b"")));
+    let bytes = frame(ip(1), ip(2), tcp((6_000, 80), ACK, (100, 500), &[7; 4_000]));
+    let out = net.send_packet(dp(1, 1), Packet { bytes, offload: Offload { gso_size: 1_000, ..offload } });
+    assert_eq!(out.len(), 1);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use harness::{Answer, Device, Naive, in_port, out};
 use netloom_datapath::{
     Attach, Change, Handoff, OffloadCaps, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
-use netloom_flow::{DropReason, Epoch, LinkSettings, Nanos, PortId, TenantId};
+use netloom_flow::{DpAction, DropReason, Epoch, LinkSettings, Nanos, PortId, TenantId, Track};
+use netloom_packet::checksum;
 use netloom_testkit::{Host, Packet, WireEnd};
 
 struct Pair {
@@ -149,6 +150,44 @@ fn what_the_ring_has_no_room_for_is_counted_and_its_memory_comes_back() {
     let taken: Vec<Handoff> = pair.workers[0].handoffs(1).drain(..).collect();
     taken.into_iter().for_each(|handoff| pair.workers[0].count_lost_handoff(handoff));
     assert_eq!(pair.workers[0].counters().drops.read(DropReason::HandoffFull), 2_000);
+    drop(pair.workers);
+    assert_eq!(pair.pool.used(), 0);
+}
+
+/// A datagram in two fragments of 24 and 16 bytes, the second first.
+fn fragments(udp: &Packet) -> [Packet; 2] {
+    let part = |from: usize, to: usize, word: u16| {
+        let mut bytes = [&udp.bytes[..34], &udp.bytes[34 + from..34 + to]].concat();
+        let len = u16::try_from(20 + to - from).expect("short");
+        bytes[16..18].copy_from_slice(&len.to_be_bytes());
+        bytes[20..22].copy_from_slice(&word.to_be_bytes());
+        bytes[24..26].fill(0);
+        let sum = checksum::checksum(&bytes[14..34]);
+        bytes[24..26].copy_from_slice(&sum.to_be_bytes());
+        Packet::plain(bytes)
+    };
+    [part(24, 40, 3), part(0, 24, 0x2000)]
+}
+
+#[test]
+fn fragments_of_a_datagram_that_come_by_ports_of_two_workers_find_each_other() {
+    let mut pair = pair(LinkSettings::default());
+    let track = Track { commit: true, ..Track::default() };
+    let actions = vec![DpAction::Ct(Box::new(track)), out(2)];
+    pair.slow = [0, 1].map(|_| {
+        let actions = actions.clone();
+        Naive::new(move |_| Answer::all(actions.clone()))
+    });
+    let [second, first] = fragments(&Host::new(1).udp(&Host::new(2), (5, 6), &[7; 32]));
+    pair.wires[0].send(second.clone()).expect("room");
+    pair.round();
+    assert_eq!((pair.wires[0].drain(), pair.wires[1].drain()), (vec![], vec![]), "it waits");
+    pair.wires[1].send(first.clone()).expect("room");
+    pair.round();
+    assert_eq!(pair.wires[1].drain(), [second, first]);
+    let drops =
+        |worker: &Worker| DropReason::ALL.iter().map(|why| worker.counters().drops.read(*why)).sum::<u64>();
+    assert_eq!(pair.workers.iter().map(drops).sum::<u64>(), 0);
     drop(pair.workers);
     assert_eq!(pair.pool.used(), 0);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId, Track};
+use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId, Track, TunnelKey};
 
 /// New value for some bits of one word of the [`crate::PacketKey`] layout, written into the packet's headers.
 ///
@@ -38,6 +38,17 @@ pub enum DpAction {
         queue: u32,
         /// So many bytes at most.
         max_len: u32,
+    },
+    /// Send by a tunnel port, which takes from `key` what its configuration leaves to flows.
+    Tunnel {
+        /// The port.
+        port: PortId,
+        /// The queue, 0 for the default one.
+        queue: u32,
+        /// What the flows want.
+        key: Box<TunnelKey>,
+        /// Only so many bytes of each wire packet.
+        max_len: Option<u32>,
     },
     /// Rewrite header fields.
     Set(WordSet),

@@ -97,6 +97,24 @@ reasons! {
     PacketType = "packet type does not allow it",
     /// Too many lookups for one packet: it goes round in circles.
     HopLimit = "hop limit",
+    /// A tunnel packet is cut short, or says what its tunnel does not allow.
+    TunnelMalformed = "malformed tunnel packet",
+    /// The checksum of a tunnel packet is wrong.
+    TunnelChecksum = "wrong checksum of a tunnel packet",
+    /// No tunnel has its key, its sender and its receiver.
+    TunnelUnknown = "no tunnel has its key and peer",
+    /// Congestion was marked in the underlay on a packet whose sender would not understand.
+    TunnelEcn = "congestion marked on a packet that cannot tell",
+    /// Pieces of a tunnel's frame overlap, contradict each other, or there are too many of them.
+    TunnelPieces = "pieces of a tunnel frame do not fit together",
+    /// Not all pieces of a tunnel's frame came in time, or newer ones took their place.
+    TunnelTimeout = "pieces of a tunnel frame missing",
+    /// Nothing says where the packet is to be sent: neither the tunnel's configuration nor a flow.
+    TunnelNoRemote = "no flow says to which peer of the tunnel",
+    /// The key that flows want does not fit into the tunnel's header.
+    TunnelKey = "key does not fit into the tunnel's header",
+    /// Longer than the path of the tunnel takes, and its sender must not cut it.
+    TunnelTooLong = "too long for the tunnel",
 }
 
 impl DropReason {

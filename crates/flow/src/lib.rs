@@ -31,6 +31,7 @@ pub mod text;
 mod time;
 mod track;
 mod translation;
+mod tunnel;
 mod upcall;
 pub mod word;
 
@@ -56,5 +57,6 @@ pub use text::{
 pub use time::Nanos;
 pub use track::{ConnectionFilter, ConnectionRow, Track, TuplePattern, TupleRow, ct_state};
 pub use translation::{Dependency, Effect, Translation};
+pub use tunnel::TunnelKey;
 pub use upcall::Upcall;
 pub use word::{FLOW_WORDS, FlowKey, FlowMask, PACKET_WORDS, PacketKey, PacketMask};

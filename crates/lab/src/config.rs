@@ -1,5 +1,7 @@
 //! The lab's switches as the switch wants them: its configuration value, and who owns which address.
 
+use std::net::{IpAddr, SocketAddrV4};
+
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
     Arp, Bridge, Config, FailMode, Flow, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
@@ -7,6 +9,8 @@ use netloom_switch::config::{
 use netloom_switch::{Owner, Owners, Subnet};
 
 use crate::lab::{self, Lab, Link};
+use crate::target::Target;
+use crate::tunnel::Tunnel;
 
 /// Which datapath port the lab's daemon gave to one end of a link: `(link id, true for the left end)`.
 pub type PortIds<'a> = &'a dyn Fn(&str, bool) -> Option<PortId>;
@@ -44,10 +48,32 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
         groups: switch.groups.iter().map(flow).collect(),
         meters: switch.meters.iter().map(flow).collect(),
         controller: controllers(lab, switch).flat_map(lab::Controller::targets).collect(),
+        in_band: controllers(lab, switch).filter(|it| it.in_band).flat_map(addresses).collect(),
         protocols: switch.openflow.clone(),
         other_config: switch.dpid.iter().map(|id| ("datapath-id".to_owned(), format!("{id:016x}"))).collect(),
         ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
         ..Bridge::default()
+    }
+}
+
+/// Where a controller is in the network, as far as it is called there by IPv4.
+fn addresses(controller: &lab::Controller) -> Vec<SocketAddrV4> {
+    let of = |ip: IpAddr, port| match ip {
+        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, port)),
+        IpAddr::V6(_) => None,
+    };
+    match &controller.place {
+        lab::ControllerPlace::Node { port, addresses, .. } => {
+            addresses.iter().filter_map(|ip| of(*ip, *port)).collect()
+        }
+        lab::ControllerPlace::Targets(targets) => targets
+            .iter()
+            .filter_map(|text| match Target::parse(text) {
+                Ok(Target::Call { ip, port, .. }) => of(ip, port),
+                _ => None,
+            })
+            .collect(),
+        lab::ControllerPlace::Run(_) | lab::ControllerPlace::Learn => Vec::new(),
     }
 }
 
@@ -68,7 +94,12 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
     };
     let interface = Interface {
         name: port.name.clone(),
-        kind: if peer.is_some() { InterfaceType::Patch } else { InterfaceType::Tap },
+        kind: match tunnel_of(lab, port) {
+            _ if peer.is_some() => InterfaceType::Patch,
+            Some(tunnel) if tunnel.is_flow_based() => InterfaceType::FlowTunnel,
+            Some(_) => InterfaceType::Tunnel,
+            None => InterfaceType::Tap,
+        },
         ofport_request: u16::try_from(port.number).ok(),
         dp_port,
         peer,
@@ -84,6 +115,12 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         qos: port.qos.clone(),
         interfaces: vec![interface],
     })
+}
+
+/// The tunnel behind a port.
+fn tunnel_of<'l>(lab: &'l Lab, port: &lab::SwitchPort) -> Option<&'l Tunnel> {
+    let lab::End::Tunnel { .. } = port.peer else { return None };
+    lab.links.iter().find(|link| link.id == port.link)?.tunnel.as_ref()
 }
 
 /// Who owns which address behind a switch port, and the lab's subnets.
@@ -110,7 +147,18 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
         let subnets = domain.subnets.iter();
         subnets.map(move |s| Subnet { tenant, address: s.ip, prefix: s.len }).collect::<Vec<_>>()
     };
-    let mut subnets: Vec<_> = lab.domains.iter().flat_map(subnet).collect();
+    // Who is behind a tunnel has an address of the subnet and is not known here.
+    let tunnels: Vec<_> = lab
+        .switches
+        .iter()
+        .flat_map(|switch| &switch.ports)
+        .filter(|port| matches!(port.peer, lab::End::Tunnel { .. }))
+        .collect();
+    let is_stretched = |domain: &&lab::Domain| {
+        tunnels.iter().any(|port| port.tenant.as_ref().is_none_or(|tenant| *tenant == domain.tenant))
+    };
+    let closed = lab.domains.iter().filter(|domain| !is_stretched(domain));
+    let mut subnets: Vec<_> = closed.flat_map(subnet).collect();
     subnets.sort_unstable();
     subnets.dedup();
     let routers = lab.nodes.iter().filter(|node| may_route(node)).flat_map(|node| &node.interfaces);

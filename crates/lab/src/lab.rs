@@ -13,6 +13,7 @@ use crate::address::{Cidr, Family};
 use crate::expect::Expectation;
 use crate::mac::Mac;
 use crate::settings::{SettingsPatch, written};
+use crate::tunnel::Tunnel;
 
 /// How long untimed expectations may take, unless the file says.
 pub const SETTLE: Nanos = Nanos::from_secs(10);
@@ -185,6 +186,9 @@ pub struct Switch {
     /// Meters of the file.
     #[serde(default)]
     pub meters: Vec<Flow>,
+    /// Zones of connection tracking of the file, as `netloom_flow::text::parse_zone` reads them.
+    #[serde(default)]
+    pub zones: Vec<Flow>,
     /// Its controllers, [`Controller::name`].
     #[serde(default)]
     pub controllers: Vec<String>,
@@ -221,6 +225,12 @@ pub struct Controller {
     /// The longest pause between two calls, in nanoseconds.
     #[serde(with = "nanos")]
     pub backoff: Nanos,
+    /// Connections beside the main one, if it is called.
+    #[serde(default)]
+    pub auxiliary: u8,
+    /// What it says with switches may cross its own switches whatever their flows say.
+    #[serde(default)]
+    pub in_band: bool,
     /// Files of TLS, beside the lab file.
     pub tls: Option<TlsFiles>,
     /// Line of the file, from 1.
@@ -353,6 +363,13 @@ pub enum End {
         /// [`SwitchPort::number`].
         port: u32,
     },
+    /// Elsewhere: the link is a tunnel.
+    Tunnel {
+        /// [`Link::id`].
+        link: String,
+        /// The address, or `flow`.
+        peer: String,
+    },
 }
 
 impl End {
@@ -362,6 +379,7 @@ impl End {
         match self {
             Self::Node { node, .. } => node,
             Self::Switch { switch, .. } => switch,
+            Self::Tunnel { peer, .. } => peer,
         }
     }
 
@@ -391,6 +409,9 @@ pub struct Link {
     pub back: LinkSettings,
     /// Line of the file, from 1; 0: made by a topology or network.
     pub line: u32,
+    /// It leads out of the lab; `b` is elsewhere then.
+    #[serde(default)]
+    pub tunnel: Option<Tunnel>,
 }
 
 /// A broadcast domain of one tenant.

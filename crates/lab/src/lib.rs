@@ -44,6 +44,7 @@ pub mod setting_words;
 pub mod settings;
 pub mod target;
 pub mod topology;
+pub mod tunnel;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
 pub use file::{LabFile, MAX_FILE, Naming, check, load, name_of};

@@ -26,7 +26,7 @@ fn with(controllers: &str, switches: &str) -> String {
 fn every_way_to_a_controller_is_read() {
     let source = with(
         "{ a: tcp:127.0.0.1, b: [unix:/x, 'ptcp:6654'], c: { run: 'app $NETLOOM_OPENFLOW' }, d: learn, \
-         e: { node: h1, port: 99, probe: 0, backoff: 2s }, \
+         e: { node: h1, port: 99, probe: 0, backoff: 2s, auxiliary: 3, in-band: true }, \
          f: { target: ssl:10.0.0.1, key: k.pem, certificate: c.pem, ca: a.pem }, g: tcp:10.9.9.9 }",
         "{ s1: { controller: [a, b, c, d, e, f], openflow: [OpenFlow13, OpenFlow10], dpid: 0x2a }, \
            s2: { controller: tcp:127.0.0.1:7000 }, s3: { controller: none }, s4: { controller: learn } }",
@@ -49,7 +49,7 @@ fn every_way_to_a_controller_is_read() {
         "one that no switch has is left out"
     );
     let e = lab.controller("e").expect("there");
-    assert_eq!((e.probe.0, e.backoff.0), (0, 2_000_000_000));
+    assert_eq!((e.probe.0, e.backoff.0, e.auxiliary, e.in_band), (0, 2_000_000_000, 3, true));
     assert!(matches!(&e.place, ControllerPlace::Node { addresses, .. }
         if addresses.first() == Some(&[10, 0, 0, 9].into())));
     let config = config::config(&lab, &|_, _| None);
@@ -57,6 +57,7 @@ fn every_way_to_a_controller_is_read() {
         config.bridges[0].controller,
         ["tcp:127.0.0.1:6653", "unix:/x", "ptcp:6654", "c", "d", "e", "ssl:10.0.0.1:6653"]
     );
+    assert_eq!(config.bridges[0].in_band, ["10.0.0.9:99".parse().expect("an address")], "others are not");
     assert_eq!(config.bridges[0].protocols, ["OpenFlow10", "OpenFlow13"]);
     assert_eq!(config.bridges[0].other_config["datapath-id"], "000000000000002a");
     assert!(config.bridges[2].controller.is_empty());

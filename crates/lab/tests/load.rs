@@ -105,7 +105,7 @@ loops: treee
 fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
-tunnels: []
+acl: []
 tenants: { red: { quota: { cpu: 6 } } }
 networks: { lan: { internet: true } }
 nodes:

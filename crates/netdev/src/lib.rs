@@ -14,12 +14,14 @@ mod packet;
 mod pcapng;
 mod scratch;
 mod tap;
+mod tunnel;
 mod vhost;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;
+pub use tunnel::{Door, DoorKey, DoorPort, InKey, OutKey, TunnelKind, TunnelPort, TunnelSettings};
 pub use vhost::VhostPort;
 
 use netloom_datapath::Refused;

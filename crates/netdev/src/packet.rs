@@ -49,7 +49,7 @@ impl PacketPort {
                 Err(errno) => {
                     match refused(errno) {
                         Refused::Full => self.late.full += 1,
-                        Refused::Error(_) => self.late.failed += 1,
+                        Refused::Error(_) | Refused::Packet(_) => self.late.failed += 1,
                     }
                     next += 1;
                 }

@@ -85,7 +85,7 @@ impl TapPort {
         match self.write_whole(bytes) {
             Ok(()) => {}
             Err(Refused::Full) => self.lost.full += datagrams,
-            Err(Refused::Error(_)) => self.lost.failed += datagrams,
+            Err(Refused::Error(_) | Refused::Packet(_)) => self.lost.failed += datagrams,
         }
         scratch::give_back(train);
     }

@@ -10,7 +10,7 @@
 //! | what does a super-packet count as? | [`wire::wire`] |
 //! | change a field, keep the checksums right | [`edit`] |
 //! | cut a super-packet | [`segment`] |
-//! | put datagrams together to one | [`train`] |
+//! | put datagrams, or TCP segments, together to one | [`train`], [`coalesce`] |
 //! | complete a checksum | [`checksum::finish`] |
 //! | write a packet | [`build`] |
 //! | into a tunnel and out of it | [`tunnel`] |
@@ -26,6 +26,7 @@ pub mod arp;
 pub mod build;
 pub mod bytes;
 pub mod checksum;
+pub mod coalesce;
 pub mod edit;
 pub mod ethernet;
 pub mod icmp;

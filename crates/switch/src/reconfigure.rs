@@ -121,6 +121,10 @@ impl Switch {
         });
         if let Some(bridge) = self.bridges.get_mut(id) {
             bridge.version = version;
+            if bridge.config.in_band != wanted.config.in_band {
+                // Asked of whatever comes in, so it is a matter of each port.
+                bridge.ports.values_mut().for_each(|port| port.version = version);
+            }
             // Another bridge may have taken the old name already.
             if self.names.get(&bridge.config.name) == Some(&id) {
                 self.names.remove(&bridge.config.name);
@@ -161,7 +165,8 @@ impl Switch {
             let mut new = Port::new(number, port, interface, (version, now));
             let Some(bridge) = self.bridges.get_mut(id) else { return };
             if let Some(old) = bridge.ports.get(&number) {
-                let is_seen_alike = old.tenant == new.tenant && old.peer_dp == new.peer_dp;
+                let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel)
+                    == (new.tenant, new.peer_dp, new.is_flow_tunnel);
                 if is_seen_alike && old.vlans == new.vlans {
                     self.set_queues(id, number, new.qos);
                     continue;

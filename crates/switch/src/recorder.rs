@@ -96,6 +96,8 @@ pub enum Event<'a> {
         /// Where it lives.
         port: OfPort,
     },
+    /// It is between a controller and its switches: no flow is asked, NORMAL forwards it.
+    InBand,
     /// NORMAL decides where it goes.
     Forward(Forward),
     /// It leaves by a port, to a device or into a link.

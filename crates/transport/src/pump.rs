@@ -115,6 +115,7 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
                 },
             }
         }
+        session.reuse_output(output);
         match handled {
             Handled::Closed(reason) => return End::Session(reason),
             Handled::Some => continue,

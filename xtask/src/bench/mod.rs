@@ -10,6 +10,7 @@ mod qos;
 mod report;
 mod scale;
 pub(crate) mod shell;
+mod tunnels;
 
 use peer::Peer;
 
@@ -51,8 +52,8 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, qos, scale, openflow or its parts flow-mods, latest, reactive, misses,
-    /// lookup, established, explosion
+    /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
+    /// misses, lookup, established, explosion
     groups: Vec<String>,
 }
 
@@ -89,6 +90,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only && wanted("qos") {
         qos::run(args.quick)?;
+    }
+    if wanted("tunnels") {
+        tunnels::run(args.peers_only, rounds, seconds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;

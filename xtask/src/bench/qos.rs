@@ -49,7 +49,7 @@ fn text(qos: &str) -> String {
          h2: {{ netns: {two}, ip: 10.0.0.2/24 }}\n  h3: {{ netns: {three}, ip: 10.0.0.3/24 }}\nswitches:\n  s1:\n    \
          qos: {qos}\n    flows:\n      - priority=9,tcp,tp_dst=5101,actions=set_queue:1,normal\n      \
          - priority=9,tcp,tp_dst=5102,actions=set_queue:2,normal\n      \
-         - priority=9,tcp,tp_dst=5103,actions=set_queue:3,normal\n      - actions=normal\n\
+         - priority=9,tcp,tp_dst=5103,actions=set_queue:3,normal\n      - priority=0,actions=normal\n\
          links: [h1 -- s1, h2 -- s1, h3 -- s1]\n"
     )
 }

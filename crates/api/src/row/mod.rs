@@ -14,6 +14,7 @@ mod switch;
 mod tenant;
 mod top;
 mod trace;
+mod zone;
 
 pub use connection::ConnectionRow;
 pub use drop::DropRow;
@@ -29,3 +30,4 @@ pub use switch::{ControllerRow, SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;
 pub use trace::{Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat};
+pub use zone::ZoneRow;

@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow,
     LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
-    TenantRow,
+    TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -32,6 +32,9 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::GroupsChanged(n) => format!("{}\n", many(*n, "group")),
         Reply::Meters(rows) => paint.meters(rows),
         Reply::MetersChanged(n) => format!("{}\n", many(*n, "meter")),
+        Reply::Zones(rows) => paint.zones(rows),
+        Reply::ZonesChanged(n) => format!("{}\n", many(*n, "zone")),
+        Reply::ConnectionsForgotten(n) => format!("{}\n", many(*n, "connection")),
         Reply::Shown(shown) => paint.shown(shown),
         Reply::Pings(report) => paint.pings(report),
         Reply::Measured(row) => measured(row),
@@ -260,6 +263,19 @@ impl Painter {
             vec![row.meter.to_string(), count(row.packets), bands, row.flows.to_string(), row.text.clone()]
         };
         self.table(&["METER", "PACKETS>", "ABOVE", "FLOWS>", "TEXT"], rows.iter().map(row))
+    }
+
+    fn zones(&self, rows: &[ZoneRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No zone has connections, or settings of its own.\n".into();
+        }
+        let row = |row: &ZoneRow| {
+            let limit = row.limit.map_or_else(|| "-".to_owned(), |limit| count(limit.into()));
+            let timeouts = row.timeouts.iter().map(|(name, seconds)| format!("{name}={seconds}"));
+            let timeouts = timeouts.collect::<Vec<_>>().join(",");
+            vec![row.zone.to_string(), count(row.connections.into()), limit, timeouts]
+        };
+        self.table(&["ZONE", "CONNECTIONS>", "LIMIT>", "TIMEOUTS"], rows.iter().map(row))
     }
 
     fn flows(&self, rows: &[FlowRow]) -> String {

@@ -177,6 +177,18 @@ impl<S: Read + Write> Played<S> {
         }
     }
 
+    /// Whether the switch has ended the connection, as it should.
+    fn is_over(&mut self) -> bool {
+        let mut bytes = [0; 256];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
     /// Waits until all before is done.
     fn barrier(&mut self) {
         self.say(20, 99, &[]);
@@ -305,6 +317,57 @@ fn two_controllers_are_told_what_they_ask_for_and_one_is_the_master() {
             let row = standing(place, "s1");
             (row["state"] != "connected" && row["error"].is_string()).then_some(())
         });
+        place.ok("down");
+    });
+}
+
+#[test]
+fn auxiliary_connections_come_after_the_main_one_share_its_role_and_end_with_it() {
+    for_each(|place| {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        let lab = two_hosts("beside", "controller: c0, fail_mode: secure, openflow: OpenFlow13");
+        let lab = lab.replacen(
+            "nodes:",
+            &format!("controllers: {{ c0: {{ target: 'tcp:{at}', auxiliary: 2 }} }}\nnodes:"),
+            1,
+        );
+        place.write("lab.loom.yml", &lab);
+        let up = place.start("up lab.loom.yml");
+        let accept = || Played::new(patient(listener.accept().unwrap().0), 4);
+        let features = |it: &mut Played<TcpStream>| {
+            it.say(5, 1, &[]);
+            let body = it.hear(6);
+            (body[13], body[..8].to_vec())
+        };
+        let mut main = accept();
+        let (number, dpid) = features(&mut main);
+        assert_eq!(number, 0);
+        let mut beside = [accept(), accept()];
+        let mut numbers = beside.each_mut().map(features);
+        numbers.sort();
+        assert_eq!(numbers, [(1, dpid.clone()), (2, dpid)]);
+        assert!(up.wait_with_output().unwrap().status.success());
+        let row = standing(place, "s1");
+        assert_eq!((&row["state"], &row["peers"]), (&"connected".into(), &1.into()), "{row}");
+        // A role that one asks for is the controller's; a secondary one may not write by any.
+        beside[0].say(24, 2, &role(3, 4));
+        assert_eq!(beside[0].hear(25)[3], 3);
+        main.say(14, 3, &flow_mod(0, 5, 0, 0, Some(FLOOD)));
+        assert_eq!(main.hear(1)[..4], [0, 1, 0, 10], "it is a slave");
+        main.say(24, 4, &role(2, 5));
+        assert_eq!(main.hear(25)[3], 2);
+        beside[1].say(14, 5, &flow_mod(0, 5, 0, 0, Some(FLOOD)));
+        beside[1].barrier();
+        assert!(place.ok("flow ls s1").contains("priority=5"));
+        // What is told unasked goes by the main one.
+        place.ok("link h1 s1 down");
+        main.hear(12);
+        assert!(beside[1].quiet().is_empty());
+        // They end with it.
+        drop(main);
+        let [mut one, mut other] = beside;
+        assert!(one.is_over() && other.is_over());
         place.ok("down");
     });
 }

@@ -140,3 +140,35 @@ fn ftp_brings_a_file_by_both_ways_through_the_firewall() {
         interrupt(server);
     });
 }
+
+#[test]
+fn a_zone_has_the_limit_and_the_timeouts_it_is_given_and_its_connections_are_forgotten() {
+    for_each(|place| {
+        place.up(
+            "netloom: 1\nname: zones\nnodes: { h1..3: {} }\nlinks: [ h1..3 -- s1 ]\nswitches:\n  s1:\n    \
+             zones:\n      - zone=5,limit=1,icmp_first=9,icmp_reply=9\n    flows:\n      \
+             - priority=1,icmp,icmp_type=8,actions=ct(commit,zone=5),normal\n      \
+             - priority=0,actions=normal\n",
+        );
+        let zones = || -> serde_json::Value { serde_json::from_str(&place.ok("ct ls s1 -o json")).unwrap() };
+        let row = zones()["zones"][0].clone();
+        assert_eq!(
+            (&row["zone"], &row["limit"], &row["connections"]),
+            (&5.into(), &1.into(), &0.into()),
+            "{row}"
+        );
+        assert_eq!(row["timeouts"], serde_json::json!({ "icmp_first": 9, "icmp_reply": 9 }));
+        assert_eq!(place.run("ping h1 h2 -4 -c 1").code, 0);
+        assert_ne!(place.run("ping h2 h3 -4 -c 1").code, 0, "there is room for one connection");
+        assert!(place.ok("ls drops").contains("connection table full"));
+        assert_eq!(place.ok("ct set s1 zone=5,limit=100"), "1 zone\n");
+        assert_eq!(place.run("ping h2 h3 -4 -c 1").code, 0);
+        let table = place.ok("ct ls s1");
+        assert!(table.contains("ZONE") && table.contains("100"), "{table}");
+        assert!(place.ok("ct flush s1 --zone 5").contains("connection"));
+        assert_eq!(place.ok("ct flush s1 --zone 5"), "0 connections\n");
+        let bad = place.run("ct set s1 zone=5,limit=many");
+        assert!(bad.code == 2 && bad.err.contains("Not a zone"), "{bad:?}");
+        place.ok("down");
+    });
+}

@@ -26,4 +26,5 @@ mod openflow;
 mod programs;
 mod qos;
 mod trace;
+mod tunnels;
 mod updates;

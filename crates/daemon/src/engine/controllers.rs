@@ -71,6 +71,7 @@ impl Running {
             way,
             probe: Some(controller.probe).filter(|probe| *probe != Nanos::ZERO),
             pauses: (first, controller.backoff),
+            auxiliary: controller.auxiliary,
         };
         let ways = match &controller.place {
             ControllerPlace::Targets(targets) => {

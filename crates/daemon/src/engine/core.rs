@@ -147,6 +147,13 @@ impl Core {
         self.set_state(spec);
     }
 
+    /// Has the first worker read a port that is none of a switch's.
+    pub(super) fn add_door(&self, spec: &PortSpec, device: Box<dyn Device>) {
+        if let Some(worker) = self.workers.first() {
+            worker.send(Mail::Attach(spec.clone(), device));
+        }
+    }
+
     /// Tells every worker that a port is gone.
     pub(super) fn remove_port(&self, port: PortId) {
         self.tell(|| Change::RemovePort(port));

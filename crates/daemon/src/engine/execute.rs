@@ -20,12 +20,14 @@ use netloom_flow::{Policing, PortId, Qos};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
+use netloom_lab::tunnel::Tunnel;
 
 use super::core::Core;
-use super::handle::directions;
+use super::handle::{directions, zone};
 use super::hints::refused;
 use super::nodes::NodeError;
 use super::running::{NodeState, Running, State};
+use super::tunnels::TunnelError;
 use crate::host::HostNet;
 use crate::wiring::PortMap;
 use crate::worker::Device;
@@ -129,6 +131,7 @@ impl<'a> Execution<'a> {
         let gone: Vec<String> = removing.into_iter().collect();
         running.programs.forget(&gone);
         for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
+            running.tunnels.close(core, *port);
             core.remove_port(*port);
             state.specs.remove(port);
         }
@@ -276,6 +279,9 @@ impl<'a> Execution<'a> {
             return self.refuse(error, steps.len());
         }
         self.queue(undoing);
+        let (before, after) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let bridge_of = |name: &str| slowpath::read(self.core.switch()).bridge_id(name);
+        zone::apply(self.core.tracker(), &bridge_of, &before.lab, &after.lab);
         for step in steps {
             if let Action::ResetFlows(switch) = &step.action {
                 slowpath::write_between(self.core.switch()).reset_flows(switch, slowpath::now());
@@ -294,7 +300,8 @@ impl<'a> Execution<'a> {
     }
 
     /// Ports of a link become what the wanted lab has them to be.
-    fn attach(&mut self, link: &str) {
+    fn attach(&mut self, link: &str) -> Result<(), String> {
+        self.dig(link, false)?;
         for port in ports(&self.new, link) {
             let Some(wanted) = self.new.specs.get(&port) else { continue };
             // A port of a node that was stopped stays down until the node is started.
@@ -306,10 +313,48 @@ impl<'a> Execution<'a> {
             }
             self.state.specs.insert(port, spec);
         }
+        Ok(())
+    }
+
+    /// Makes the device of a link that is a tunnel, as the wanted lab or the former one has it.
+    fn dig(&mut self, link: &str, former: bool) -> Result<(), String> {
+        let target = if former { &self.old } else { &self.new };
+        let found = target.lab.links.iter().find(|known| known.id == link);
+        let Some((tunnel, [port, _])) =
+            found.and_then(|link| link.tunnel.clone()).zip(target.ports.link(link))
+        else {
+            return Ok(());
+        };
+        let ports = &mut self.new.ports;
+        match self.running.tunnels.open(self.core, port, &tunnel, &mut || ports.fresh()) {
+            Ok(device) => drop(self.devices.insert(port.0, device)),
+            Err(error) => {
+                let text = format!("{error}{}", causes(&error));
+                let said =
+                    ApiError::caused(ErrorKind::Failed, format!("Cannot set up the tunnel {link}."), &error);
+                self.failure.get_or_insert(match hint(&tunnel, &error) {
+                    Some(hint) => said.hint(hint),
+                    None => said,
+                });
+                return Err(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a tunnel listens for may be the next one's.
+    fn fill_in(&mut self, link: &str) {
+        let is_tunnel = self.old.lab.links.iter().any(|known| known.id == link && known.tunnel.is_some());
+        if let Some([port, _]) = self.old.ports.link(link).filter(|_| is_tunnel) {
+            self.running.tunnels.close(self.core, port);
+        }
     }
 
     /// Ports of a link become what they were.
     fn detach_again(&mut self, link: &str) {
+        if let Err(error) = self.dig(link, true) {
+            tracing::error!(link, error, "a tunnel could not be put back");
+        }
         for port in ports(&self.new, link).into_iter().chain(ports(&self.old, link)) {
             match self.before.get(&port) {
                 Some(spec) => {
@@ -317,6 +362,7 @@ impl<'a> Execution<'a> {
                     self.state.specs.insert(port, spec.clone());
                 }
                 None => {
+                    self.running.tunnels.close(self.core, port);
                     self.core.remove_port(port);
                     self.state.specs.remove(&port);
                 }
@@ -388,13 +434,12 @@ impl Execution<'_> {
                 self.detach_again(link);
                 Ok(())
             }
-            Action::AddLink(link) => {
-                self.attach(link);
-                Ok(())
-            }
+            Action::AddLink(link) => self.attach(link),
             Action::RemoveLink(link) => {
                 if undoing {
                     self.detach_again(link);
+                } else {
+                    self.fill_in(link);
                 }
                 Ok(())
             }
@@ -469,6 +514,26 @@ pub(super) fn set_links(core: &Core, before: &PortSpec, spec: &PortSpec) {
         core.set_link(spec.id, Direction::FromSwitch, &spec.from_switch);
     }
     core.set_state(spec);
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    error.source().map(|cause| format!(": {cause}{}", causes(cause))).unwrap_or_default()
+}
+
+/// What to do about a tunnel that the host refused.
+fn hint(tunnel: &Tunnel, error: &TunnelError) -> Option<String> {
+    let TunnelError::Host(error) = error else { return None };
+    match error.errno {
+        netloom_sys::Errno::ADDRINUSE => Some(format!(
+            "UDP port {} is taken on this machine, perhaps by another lab or a device of the kernel; say `local_ip`, \
+             or another `dst_port` at both ends",
+            tunnel.dst_port
+        )),
+        netloom_sys::Errno::PERM | netloom_sys::Errno::ACCESS => {
+            Some("this needs CAP_NET_RAW in the machine's network; vxlan and geneve do without".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn node_failed(error: &NodeError) -> ApiError {

@@ -24,6 +24,7 @@ mod recover;
 mod running;
 mod runs;
 mod trial;
+mod tunnels;
 
 pub use handle::plan_from_nothing;
 pub(crate) use running::Running;

@@ -18,6 +18,7 @@ use super::core::Core;
 use super::doors::Doors;
 use super::journal::Ledger;
 use super::programs::Programs;
+use super::tunnels::Tunnels;
 use crate::Home;
 use crate::host::{Fabric, HostNet, PortKind};
 use crate::wiring::PortMap;
@@ -34,6 +35,7 @@ pub(crate) struct Running {
     pub(super) programs: Programs,
     pub(super) captures: Captures,
     pub(super) doors: Doors,
+    pub(super) tunnels: Tunnels,
     /// The ports that controllers of the lab's own are told.
     pub(super) ports: Ports,
     /// What can outlive the daemon.
@@ -98,6 +100,7 @@ impl Running {
             started: netloom_sys::clock::now(),
             captures: Captures::default(),
             doors: Doors::default(),
+            tunnels: Tunnels::default(),
             ports: Ports::default(),
             programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
             ledger,

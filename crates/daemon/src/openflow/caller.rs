@@ -29,13 +29,15 @@ pub(super) struct Terms {
     pub(super) target: String,
     /// Which controller it is, unless it is nobody's.
     pub(super) key: Option<Key>,
+    /// Its number beside the main connection; 0: it is that.
+    pub(super) auxiliary: u8,
 }
 
 impl Terms {
     /// For somebody who came to the bridge's own socket.
     pub(super) fn of_a_guest(bridge: BridgeId, versions: Versions) -> Self {
         let target = "mgmt".to_owned();
-        Self { bridge, versions, probe: Some(PROBE), kind: Kind::Service, target, key: None }
+        Self { bridge, versions, probe: Some(PROBE), kind: Kind::Service, target, key: None, auxiliary: 0 }
     }
 }
 
@@ -67,7 +69,8 @@ impl Peer for Caller {
     fn handle(&mut self, session: &mut Session, event: Event) {
         match (event, self.id) {
             (Event::Up(version), None) => {
-                let connection = Connection::new(version, self.terms.kind, &self.terms.target);
+                let connection = Connection::new(version, self.terms.kind, &self.terms.target)
+                    .as_auxiliary(self.terms.auxiliary);
                 let key = self.terms.key.clone();
                 self.id = Some(self.hub.join(self.terms.bridge, connection, self.inbox.clone(), key));
             }

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netloom_datapath::{Counters, Tracker};
 use netloom_flow::{BridgeId, PortId};
+use netloom_openflow::msg::Role;
 use netloom_openflow::remote::Turn;
 use netloom_openflow::session::{Event, Request, Session};
-use netloom_openflow::{Message, Versions};
+use netloom_openflow::{Message, Version, Versions};
 use netloom_switch::{
-    Answer, Connection, Control, Injection, Notice, PortCounts, PortTraffic, QueueTraffic, Switch,
+    Answer, Connection, Control, Injection, Kind, Notice, PortCounts, PortTraffic, QueueTraffic, Switch,
 };
 use netloom_transport::Inbox;
 use tokio::sync::Notify;
@@ -61,6 +62,16 @@ struct Member {
 }
 
 impl Member {
+    /// The controller, if it was called, and its role. Those that came by themselves have each their own.
+    fn called_with_role(&self) -> Option<(Key, Role)> {
+        let key = self.key.clone().filter(|_| self.connection.kind() == Kind::Primary)?;
+        Some((key, self.connection.role()))
+    }
+
+    fn is_main(&self) -> bool {
+        self.connection.auxiliary() == 0
+    }
+
     fn tell(&self, message: Message) {
         if !self.inbox.put(message) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +157,7 @@ impl Hub {
         let mut standings = self.controllers().of(bridge);
         for standing in &mut standings {
             let of_it = |member: &&Member| member.key.as_ref().is_some_and(|key| *key == standing.key);
-            let connected: Vec<_> = members.values().filter(of_it).collect();
+            let connected: Vec<_> = members.values().filter(of_it).filter(|it| it.is_main()).collect();
             standing.dropped += connected.iter().map(|it| it.dropped.load(Ordering::Relaxed)).sum::<u64>();
             standing.peers = connected.len();
             if let Some(member) = connected.first() {
@@ -155,6 +166,13 @@ impl Hub {
             }
         }
         standings
+    }
+
+    /// The version of the main connection to a controller, if there is one.
+    pub(super) fn version_of(&self, key: &Key) -> Option<Version> {
+        let members = self.members();
+        let main = members.values().find(|it| it.key.as_ref() == Some(key) && it.is_main());
+        main.map(|it| it.connection.version())
     }
 
     /// Whether a bridge is on its own, since all its controllers are missed.
@@ -202,7 +220,7 @@ impl Hub {
             drop(model.take_events());
             self.punts.set_open(true);
         }
-        if let Some(key) = &key {
+        if let Some(key) = key.as_ref().filter(|_| connection.auxiliary() == 0) {
             self.controllers().handle_up(key, slowpath::now());
         }
         let connection = connection.numbered(id);
@@ -216,7 +234,7 @@ impl Hub {
     pub(super) fn leave(&self, id: u64) {
         let mut members = self.members();
         let Some(gone) = members.remove(&id) else { return };
-        if let Some(key) = &gone.key {
+        if let Some(key) = gone.key.as_ref().filter(|_| gone.is_main()) {
             self.controllers().handle_end(key, gone.dropped.load(Ordering::Relaxed), slowpath::now());
         }
         control(&mut slowpath::write(&self.switch), &members, gone.bridge);
@@ -257,10 +275,12 @@ impl Hub {
             self.watch();
         }
         member.connection.begin(request.xid);
+        let before = member.connection.role();
         let mut model = slowpath::write(&self.switch);
         let (bridge, now) = (member.bridge, slowpath::now());
         let is_row = is_in_row(&message);
         let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
+        let mut packets = std::mem::take(&mut handled.injections);
         let mut left = if is_row { ROW } else { 0 };
         while left > 0
             && handled.is_nothing()
@@ -268,7 +288,9 @@ impl Hub {
             && let Some((next, message)) = next_in_row(session, &model, bridge)
         {
             request = next;
+            member.connection.begin(request.xid);
             handled = model.handle(bridge, &mut member.connection, message, self, now);
+            packets.append(&mut handled.injections);
             left -= 1;
         }
         while let Some(commit) = handled.commit.take() {
@@ -277,12 +299,11 @@ impl Hub {
             model = slowpath::write(&self.switch);
             model.go_on(&mut member.connection, *commit, slowpath::now(), &mut handled);
         }
+        if member.connection.role() != before {
+            share_role(&mut members, id);
+        }
         if handled.demotes_others {
-            let generation = model.role_generation(bridge);
-            for (_, other) in members.iter_mut().filter(|(other, it)| **other != id && it.bridge == bridge) {
-                let told = other.connection.demote(generation);
-                told.into_iter().for_each(|message| other.tell(message));
-            }
+            demote_others(&mut members, id, model.role_generation(bridge));
         }
         control(&mut model, &members, bridge);
         // What it did itself is told before it is answered: a barrier stands behind everything.
@@ -296,7 +317,8 @@ impl Hub {
         for answer in handled.answers {
             put(session, &request, answer);
         }
-        handled.injections
+        packets.append(&mut handled.injections);
+        packets
     }
 
     /// Tells what has happened by itself.
@@ -400,9 +422,9 @@ impl PortCounts for Hub {
     }
 }
 
-/// Whether a message is a change that controllers send many of, and that is answered only if it is refused.
+/// Whether controllers send many messages like this one, which are answered only if they are refused.
 const fn is_in_row(message: &Message) -> bool {
-    matches!(message, Message::FlowMod(_) | Message::BundleAdd(_))
+    matches!(message, Message::FlowMod(_) | Message::PacketOut(_) | Message::BundleAdd(_))
 }
 
 /// The next message of a session, if it can be carried out at once after another such change.
@@ -429,6 +451,26 @@ fn control(model: &mut Switch, members: &Members, bridge: BridgeId) {
     }
     model.set_control(bridge, sum);
     model.set_watched(bridge, is_watched);
+}
+
+/// A controller that is called has one role, whichever of its connections it said so by.
+fn share_role(members: &mut Members, id: u64) {
+    let Some((key, role)) = members.get(&id).and_then(Member::called_with_role) else { return };
+    let of_it = |it: &&mut Member| it.called_with_role().is_some_and(|(other, _)| other == key);
+    members.values_mut().filter(of_it).for_each(|it| it.connection.share_role(role));
+}
+
+/// All other controllers of the bridge are no primary ones any more.
+fn demote_others(members: &mut Members, id: u64, generation: Option<u64>) {
+    let Some(me) = members.get(&id) else { return };
+    let (bridge, key) = (me.bridge, me.called_with_role().map(|(key, _)| key));
+    let is_other = |it: &Member| {
+        it.bridge == bridge && (key.is_none() || it.called_with_role().map(|(key, _)| key) != key)
+    };
+    for (_, other) in members.iter_mut().filter(|(other, it)| **other != id && is_other(it)) {
+        let told = other.connection.demote(generation);
+        told.into_iter().for_each(|message| other.tell(message));
+    }
 }
 
 /// Tells events: to `me` at once, to the others by their inbox.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_flow::{BridgeId, Nanos};
-use netloom_openflow::Versions;
 use netloom_openflow::remote::{Phase, Reconnect};
+use netloom_openflow::{Version, Versions};
 use netloom_switch::Kind;
 use netloom_sys::netns::NetNs;
 use netloom_transport::{End, Tls};
@@ -23,6 +23,8 @@ use crate::slowpath;
 
 /// Most connections of a controller that is waited for.
 const MOST: usize = 64;
+/// How often it is looked whether the main connection is up.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a handshake of TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,8 @@ pub(crate) struct Remote {
     pub(crate) probe: Option<Nanos>,
     /// The first pause between two calls, and the longest.
     pub(crate) pauses: (Nanos, Nanos),
+    /// Connections beside the main one, from OpenFlow 1.3 on.
+    pub(crate) auxiliary: u8,
 }
 
 /// How a controller is reached.
@@ -95,6 +99,7 @@ impl Remote {
             && self.target == other.target
             && self.probe == other.probe
             && self.pauses == other.pauses
+            && self.auxiliary == other.auxiliary
             && self.way.is_as(&other.way)
     }
 }
@@ -104,7 +109,15 @@ pub(super) async fn keep(remote: Remote, bridge: String, id: BridgeId, versions:
     let key = remote.key(&bridge);
     let kind = if remote.way.is_passive() { Kind::Service } else { Kind::Primary };
     let target = remote.target.clone();
-    let terms = Terms { bridge: id, versions, probe: remote.probe, kind, target, key: Some(key.clone()) };
+    let terms = Terms {
+        bridge: id,
+        versions,
+        probe: remote.probe,
+        kind,
+        target,
+        key: Some(key.clone()),
+        auxiliary: 0,
+    };
     match &remote.way {
         Way::Listen(at, tls) => loop {
             match TcpListener::bind(at).await {
@@ -151,11 +164,56 @@ async fn call(remote: &Remote, key: &Key, terms: &Terms, hub: &Arc<Hub>) {
             Ok(Ok(stream)) => {
                 calls.handle_connected(slowpath::now());
                 let stream = Tap::new(stream, key.clone(), Arc::clone(hub));
-                words(&caller::serve(stream, terms.clone(), Arc::clone(hub)).await)
+                let main = caller::serve(stream, terms.clone(), Arc::clone(hub));
+                // Those beside it end with it.
+                tokio::select! {
+                    end = main => words(&end),
+                    () = beside(remote, key, terms, hub) => continue,
+                }
             }
         };
         calls.handle_end(slowpath::now());
         hub.controllers().set(key, State::Waiting, Some(why), slowpath::now());
+    }
+}
+
+/// Keeps the connections beside the main one, once that has agreed on a version that has such. Does not end by itself.
+///
+/// Source: OpenFlow 1.3.5 section 6.3.6: made after the main one, of its version, and with the same datapath id.
+async fn beside(remote: &Remote, key: &Key, terms: &Terms, hub: &Arc<Hub>) {
+    let version = loop {
+        match hub.version_of(key) {
+            Some(version) => break version,
+            None => sleep(LOOK).await,
+        }
+    };
+    let count = if version >= Version::V13 { remote.auxiliary } else { 0 };
+    let mut all = JoinSet::new();
+    for auxiliary in 1..=count {
+        let terms = Terms { versions: Versions::of(&[version]), auxiliary, ..terms.clone() };
+        drop(all.spawn(keep_beside(remote.clone(), terms, Arc::clone(hub))));
+    }
+    while all.join_next().await.is_some() {}
+    std::future::pending::<()>().await;
+}
+
+/// Keeps one of them. Where the controller does not want it, it is tried again after ever longer pauses.
+async fn keep_beside(remote: Remote, terms: Terms, hub: Arc<Hub>) {
+    let (first, longest) = remote.pauses;
+    let mut calls = Reconnect::new(longest, slowpath::now()).with_first(first);
+    loop {
+        let now = slowpath::now();
+        if !calls.poll(now) {
+            sleep(Duration::from_nanos(calls.deadline().since(now).0)).await;
+            continue;
+        }
+        let Phase::Calling(until) = calls.phase() else { continue };
+        let patience = Duration::from_nanos(until.since(now).0);
+        if let Ok(Ok(stream)) = timeout(patience, dial::call(&remote.way)).await {
+            calls.handle_connected(slowpath::now());
+            caller::serve(stream, terms.clone(), Arc::clone(&hub)).await;
+        }
+        calls.handle_end(slowpath::now());
     }
 }
 

@@ -76,7 +76,7 @@ impl Chart {
         let by_name = seats_by_name(lab);
         let seat = |end: &End| match end {
             End::Node { node, interface } => by_name.get(&(node.as_str(), interface.as_str())).copied(),
-            End::Switch { .. } => None,
+            End::Switch { .. } | End::Tunnel { .. } => None,
         };
         for link in &lab.links {
             let Some([a, b]) = map.link(&link.id) else { continue };
@@ -165,6 +165,7 @@ fn seats_by_name(lab: &Lab) -> BTreeMap<(&str, &str), Seat> {
 fn name(lab: &Lab, end: &End) -> String {
     match end {
         End::Node { node, interface } => format!("{node}:{interface}"),
+        End::Tunnel { peer, .. } => format!("tunnel to {peer}"),
         End::Switch { switch, port } => {
             let known = lab.switch(switch).and_then(|found| found.port(*port));
             known.map_or_else(|| format!("{switch}:{port}"), |known| format!("{switch}:{}", known.name))

@@ -37,6 +37,7 @@ pub(crate) fn parse_at(switch: &Switch, text: &str) -> Result<FlowMatch, FlowTex
             let far = match &port.peer {
                 End::Node { node, interface } => node == name || format!("{node}:{interface}") == name,
                 End::Switch { switch, .. } => switch == name,
+                End::Tunnel { .. } => false,
             };
             port.name == name || far
         };

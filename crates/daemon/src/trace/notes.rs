@@ -211,6 +211,9 @@ impl Recorder for Notes<'_> {
                 self.decide(format!("would learn {} at {}{vlan}", words::mac(mac), self.port(port)));
             }
             Event::LearnFlow(flow) => self.decide(format!("would add {flow}")),
+            Event::InBand => {
+                self.decide("in-band control: forwarded as by NORMAL, whatever the flows say".to_owned());
+            }
             Event::Forward(how) => self.forward(how),
             Event::Output { port, dp_port, cut, .. } => self.output(port, dp_port, cut),
             Event::Cross { port } => self.cross(port),

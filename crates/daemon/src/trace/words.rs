@@ -137,6 +137,10 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
     };
     match action {
         DpAction::Output(to) => format!("output:{}", port(to)),
+        DpAction::Tunnel { port: to, key, .. } => match key.dst() {
+            Some(peer) => format!("tunnel:{} key {} to {peer}", port(to), key.id()),
+            None => format!("tunnel:{} key {}", port(to), key.id()),
+        },
         DpAction::Enqueue { port: to, queue } => format!("output:{} queue {queue}", port(to)),
         DpAction::OutputTrunc { port: to, queue: 0, max_len } => {
             format!("output:{} first {max_len} bytes", port(to))
@@ -171,6 +175,7 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         }
         DpAction::PopPbb => "pop_pbb".to_owned(),
         DpAction::PushEth { ethertype } => {
+            (key.0[word::ETH_DST], key.0[word::ETH_SRC]) = (0, 0);
             set_type(key, *ethertype);
             format!("push_eth({ethertype:#06x})")
         }

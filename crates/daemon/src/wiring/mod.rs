@@ -2,9 +2,11 @@
 
 mod hosts;
 mod ports;
+mod tunnels;
 
 pub(crate) use hosts::host_net;
 pub(crate) use ports::{PortMap, port_specs};
+pub(crate) use tunnels::tunnel_settings;
 
 use netloom_flow::TenantId;
 use netloom_lab::Lab;

@@ -53,7 +53,8 @@ impl PortMap {
         self.end(end).unwrap_or_else(|| self.fresh())
     }
 
-    fn fresh(&mut self) -> PortId {
+    /// A number for a port that is no end of a link.
+    pub(crate) fn fresh(&mut self) -> PortId {
         let port = PortId(self.next);
         self.next += 1;
         port
@@ -79,6 +80,7 @@ impl PortMap {
 pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
     let workers = lab.options.workers.max(1);
     let interfaces = tenants_of_interfaces(lab);
+    let tunnels = tenants_of_tunnels(lab);
     let mut specs = Vec::new();
     for link in &lab.links {
         let Some([a, b]) = ports.link(&link.id) else { continue };
@@ -87,10 +89,13 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
                 interfaces.get(&(node.as_str(), interface.as_str())).copied().unwrap_or(TenantId(u16::MAX))
             }
             End::Switch { .. } => TenantId(0),
+            End::Tunnel { .. } => tunnels.get(link.id.as_str()).copied().unwrap_or(TenantId(u16::MAX)),
         };
         let link_seed = seed(lab.seed, &link.id);
         let spec = |port: PortId, end: &End, attach| {
-            let worker = u16::try_from(port.0 % u32::from(workers)).unwrap_or(0);
+            // What comes by a door is looked up where the door is read: with the first.
+            let at = if link.tunnel.is_some() { 0 } else { port.0 % u32::from(workers) };
+            let worker = u16::try_from(at).unwrap_or(0);
             PortSpec { worker, link_seed, ..PortSpec::new(port, tenant_of(end), attach) }
         };
         match (link.a.is_switch(), link.b.is_switch()) {
@@ -127,6 +132,14 @@ fn tenants_of_interfaces(lab: &Lab) -> BTreeMap<(&str, &str), TenantId> {
                 .iter()
                 .map(move |i| ((node.name.as_str(), i.name.as_str()), super::tenant(lab, &i.tenant)))
         })
+        .collect()
+}
+
+fn tenants_of_tunnels(lab: &Lab) -> BTreeMap<&str, TenantId> {
+    let ports = lab.switches.iter().flat_map(|switch| &switch.ports);
+    let tunnels = ports.filter(|port| matches!(port.peer, End::Tunnel { .. }));
+    tunnels
+        .filter_map(|port| Some((port.link.as_str(), super::tenant(lab, port.tenant.as_deref()?))))
         .collect()
 }
 

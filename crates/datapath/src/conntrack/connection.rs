@@ -61,6 +61,16 @@ impl Connection {
         self.seen[1] > 0
     }
 
+    /// Its stream was changed: numbers of both sides are not the same any more.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.shifts.iter().any(|shift| !shift.is_none())
+    }
+
+    /// Its packets have to be seen one by one.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.helper.is_some() || self.is_moved()
+    }
+
     /// What is said of a packet in a direction.
     pub(crate) fn tracked(&self, is_reply: bool, is_error: bool) -> Tracked {
         let mut state = ct_state::TRK;

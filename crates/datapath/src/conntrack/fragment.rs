@@ -8,7 +8,8 @@
 //! last, that reach beyond 65,535 bytes, whose header has a wrong checksum, a first fragment without the whole transport header (RFC 1858), two ends.
 //! Memory is bounded, and what does not come in time is dropped.
 //!
-//! Each worker has its own: the fragments of a datagram come by one port, or by ports of one worker, or are lost.
+//! All workers of a lab have them in common, in the tracker: those of a datagram may come by ports of several. Whoever
+//! has the last one sends all of them on.
 //!
 //! Source: RFC 791, RFC 8200 section 4.5; times and sizes as in `lib/ipf.c` of OVS and in Linux.
 
@@ -84,7 +85,7 @@ pub(crate) enum Held {
     Bad(DropReason, Vec<Packet>),
 }
 
-/// All fragments that wait at a worker.
+/// All fragments that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Fragments {
     datagrams: BTreeMap<Name, Datagram>,

@@ -40,6 +40,15 @@ impl Limits {
         }
     }
 
+    /// Those with connections or a limit.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = Zone> {
+        self.counts.keys().chain(self.given.keys()).copied()
+    }
+
+    pub(crate) fn limit(&self, zone: Zone) -> Option<u32> {
+        self.given.get(&zone).copied()
+    }
+
     pub(crate) fn count(&self, zone: Zone) -> u32 {
         self.counts.get(&zone).copied().unwrap_or(0)
     }

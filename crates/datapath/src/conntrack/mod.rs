@@ -35,11 +35,11 @@ mod tracked;
 mod tracker;
 mod tuple;
 
-pub(crate) use fragment::{Fragments, Held};
+pub(crate) use fragment::Held;
 pub(crate) use helper::Replacement;
 pub(crate) use look::{Look, Transport};
 pub(crate) use rewrite::{replace, rewrite, shift};
 pub use timeout::{Phase, Timeouts};
 pub(crate) use tracked::Tracked;
 pub(crate) use tracker::{Outcome, Watched, scope};
-pub use tracker::{Tracker, TrackerConfig};
+pub use tracker::{Tracker, TrackerConfig, ZoneState};

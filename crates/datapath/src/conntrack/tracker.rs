@@ -1,6 +1,6 @@
 //! The table of all connections of a lab, shared by its workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use netloom_flow::{BridgeId, ConnectionFilter, ConnectionRow, DropReason, Nanos,
 
 use super::connection::Connection;
 use super::expectation::{Expectation, Expectations};
+use super::fragment::Fragments;
 use super::helper::{self, Replacement};
 use super::limits::{Limits, Zone};
 use super::look::{Look, Transport};
@@ -38,6 +39,19 @@ pub struct TrackerConfig {
     pub limit: usize,
 }
 
+/// A zone of a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZoneState {
+    /// Its number.
+    pub zone: u16,
+    /// Connections it has, those of all tenants.
+    pub connections: u32,
+    /// Most it may have; `None`: no limit of its own.
+    pub limit: Option<u32>,
+    /// Its own timeouts, if it has some.
+    pub timeouts: Option<Timeouts>,
+}
+
 /// All connections of a lab.
 ///
 /// Workers share it. A packet without a `ct` action touches none of it; one with it takes the lock of a part of the
@@ -53,6 +67,10 @@ pub struct Tracker {
     /// Somebody is expected.
     expects: AtomicBool,
     timeouts: Mutex<Policies>,
+    /// A helper was asked for, ever: then super-packets may have to be cut.
+    helps: AtomicBool,
+    /// Those of one datagram may come by ports of several workers.
+    fragments: Mutex<Fragments>,
     /// What this one is a shadow of.
     base: Option<Arc<Self>>,
 }
@@ -125,6 +143,8 @@ impl Tracker {
             expectations: Mutex::default(),
             expects: AtomicBool::new(false),
             timeouts: Mutex::default(),
+            helps: AtomicBool::new(false),
+            fragments: Mutex::default(),
             base: None,
         }
     }
@@ -132,7 +152,8 @@ impl Tracker {
     /// A table that knows what another one knows, and changes nothing there: for a packet that is only followed.
     #[must_use]
     pub fn shadow(of: &Arc<Self>) -> Self {
-        Self { base: Some(Arc::clone(of)), ..Self::new(of.config) }
+        let helps = AtomicBool::new(of.helps());
+        Self { base: Some(Arc::clone(of)), helps, ..Self::new(of.config) }
     }
 
     /// How many connections there are.
@@ -150,6 +171,34 @@ impl Tracker {
     /// Limits the connections of a zone; `None`: no more. Those there are stay.
     pub fn set_limit(&self, bridge: BridgeId, zone: u16, limit: Option<u32>) {
         lock(&self.limits).set((bridge, zone), limit);
+    }
+
+    /// Gives a zone other settings: most connections, and timeouts of those that are committed from now on; `None`: the
+    /// usual. Those there are stay.
+    pub fn set_zone(&self, bridge: BridgeId, zone: u16, limit: Option<u32>, timeouts: Option<Timeouts>) {
+        self.set_limit(bridge, zone, limit);
+        match timeouts {
+            Some(timeouts) => self.set_timeouts(Some((bridge, zone)), timeouts),
+            None => _ = lock(&self.timeouts).zones.remove(&(bridge, zone)),
+        }
+    }
+
+    /// The zones of a bridge with connections, or settings of their own, by number.
+    #[must_use]
+    pub fn zones(&self, bridge: BridgeId) -> Vec<ZoneState> {
+        let timeouts: BTreeMap<Zone, Timeouts> =
+            lock(&self.timeouts).zones.iter().map(|(zone, timeouts)| (*zone, **timeouts)).collect();
+        let limits = lock(&self.limits);
+        let all: BTreeSet<Zone> = limits.zones().chain(timeouts.keys().copied()).collect();
+        all.into_iter()
+            .filter(|(of, _)| *of == bridge)
+            .map(|zone| ZoneState {
+                zone: zone.1,
+                connections: limits.count(zone),
+                limit: limits.limit(zone),
+                timeouts: timeouts.get(&zone).copied(),
+            })
+            .collect()
     }
 
     /// Sets the timeouts of connections that are committed in a zone from now on; of all without their own, if no zone
@@ -216,11 +265,11 @@ impl Tracker {
         before: Option<&Tracked>,
         now: Nanos,
     ) -> Result<Outcome, DropReason> {
+        if wanted.alg.is_some() {
+            self.helps.store(true, Ordering::Relaxed);
+        }
         let scope = scope(wanted, tenant);
-        let earlier = before.filter(|before| before.scope == scope).map_or(0, |before| before.state);
-        let earlier = earlier & (ct_state::SNAT | ct_state::DNAT);
-        // What was translated before is found by what its answer is.
-        let tuple = if earlier == 0 { look.tuple } else { look.tuple.reversed() };
+        let (earlier, tuple) = known_as(scope, look, before);
         let is_turned = earlier != 0;
         let mut question = Question { wanted, look, scope, tuple, is_turned, earlier, now };
         for _ in 0..RACES {
@@ -235,6 +284,34 @@ impl Tracker {
             // Somebody else was faster: the connection is known now.
         }
         Ok(Outcome::of(Tracked::invalid(scope)))
+    }
+
+    /// Whether there may be connections that are [watched](Self::watches).
+    pub(crate) fn helps(&self) -> bool {
+        self.helps.load(Ordering::Relaxed)
+    }
+
+    /// Whether the packets of a connection have to be seen one by one: somebody reads along, or has changed the stream.
+    pub(crate) fn watches(
+        &self,
+        wanted: &Track,
+        tenant: TenantId,
+        look: &Look,
+        before: Option<&Tracked>,
+        now: Nanos,
+    ) -> bool {
+        if !self.helps() {
+            return false;
+        }
+        let scope = scope(wanted, tenant);
+        let (_, tuple) = known_as(scope, look, before);
+        let found = self.find(&(scope, tuple), now);
+        found.is_some_and(|(shard, place)| shard.get(place).is_some_and(Connection::is_watched))
+    }
+
+    /// The fragments that wait.
+    pub(crate) fn fragments(&self) -> MutexGuard<'_, Fragments> {
+        lock(&self.fragments)
     }
 
     /// A packet of a connection that is known.
@@ -545,12 +622,19 @@ impl Connection {
         }
         let [forth, back] = self.shifts;
         let shifts = if is_reply { [back, forth] } else { [forth, back] };
-        let is_moved =
-            shifts.iter().any(|shift| !shift.is_none()) && matches!(look.transport, Transport::Tcp(_));
+        let is_moved = self.is_moved() && matches!(look.transport, Transport::Tcp(_));
         let is_watched = !look.is_error && (self.helper.is_some() || is_moved);
         let watched = is_watched.then_some(Watched { place, is_reply, shifts });
         Outcome { tracked, translation, watched }
     }
+}
+
+/// What an earlier `ct` in this zone translated of a packet, and by what its connection is found: what was translated,
+/// by what its answer is.
+fn known_as(scope: Scope, look: &Look, before: Option<&Tracked>) -> (u32, Tuple) {
+    let earlier = before.filter(|before| before.scope == scope).map_or(0, |before| before.state);
+    let earlier = earlier & (ct_state::SNAT | ct_state::DNAT);
+    (earlier, if earlier == 0 { look.tuple } else { look.tuple.reversed() })
 }
 
 impl Outcome {

@@ -9,8 +9,9 @@ use crate::execute::list::steps;
 use crate::frame::HEADROOM;
 use crate::wiring::Wiring;
 
-/// Bytes of the frame that an action may edit: as far as headers go.
-const HEAD: usize = 256;
+/// Bytes of the frame that an action may edit: as far as headers go, and as far as those in front move when the longest
+/// Network Service Header is popped.
+const HEAD: usize = 320;
 /// Lists within lists are carried out down to this depth.
 const DEPTH: u8 = 16;
 
@@ -18,7 +19,11 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
     let edits = actions.iter().any(|action| {
         !matches!(
             action,
-            DpAction::Output(_) | DpAction::Enqueue { .. } | DpAction::Userspace(_) | DpAction::Drop(_)
+            DpAction::Output(_)
+                | DpAction::Enqueue { .. }
+                | DpAction::Tunnel { .. }
+                | DpAction::Userspace(_)
+                | DpAction::Drop(_)
         )
     });
     if depth >= DEPTH {

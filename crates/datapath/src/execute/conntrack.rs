@@ -28,6 +28,16 @@ pub(crate) const fn is_fragment(carried: &Carried<'_, '_>) -> bool {
     carried.headers.frag & FRAG_ANY != 0
 }
 
+/// Whether a super-packet has to be cut before it is tracked.
+pub(crate) fn is_apart(wiring: &Wiring, carried: &Carried<'_, '_>, wanted: &Track) -> bool {
+    let is_long = carried.frame.offload.gso != Gso::None && wiring.tracker.helps();
+    let look = is_long.then(|| Look::at(carried.frame.data(), &carried.headers)).flatten();
+    look.is_some_and(|look| {
+        let tenant = carried.frame.tenant();
+        wiring.tracker.watches(wanted, tenant, &look, carried.ct.as_ref(), wiring.now)
+    })
+}
+
 /// Tracks a datagram when its last fragment has come; then each fragment goes on with `rest`.
 pub(crate) fn fragment(
     wiring: &mut Wiring,
@@ -41,7 +51,8 @@ pub(crate) fn fragment(
         return wiring.drop(port, DropReason::PoolExhausted, 1);
     };
     let scope = conntrack::scope(wanted, carried.frame.tenant());
-    let (whole, packets) = match wiring.fragments.hold(scope, &carried.headers, packet, port, wiring.now) {
+    let held = wiring.tracker.fragments().hold(scope, &carried.headers, packet, port, wiring.now);
+    let (whole, packets) = match held {
         Held::Waiting => return,
         Held::Bad(reason, packets) => return give_up(wiring, carried, reason, packets),
         Held::Whole(whole, packets) => (whole, packets),
@@ -120,7 +131,7 @@ fn apply(wiring: &Wiring, carried: &mut Carried<'_, '_>, outcome: &Outcome, look
     }
 }
 
-/// Reads along, and moves sequence numbers. A super-packet is too long to be a command, so it is not read.
+/// Reads along, and moves sequence numbers. Super-packets were cut, see [`is_apart`].
 fn watch(
     wiring: &Wiring,
     carried: &mut Carried<'_, '_>,

@@ -32,6 +32,7 @@ pub(crate) fn push_eth(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, ether
 
 /// Pops the Ethernet header, if another one is behind it; `false`, and the frame dropped, if there is none.
 pub(crate) fn pop_eth(wiring: &mut Wiring, carried: &mut Carried<'_, '_>) -> bool {
+    wire::finish_one(carried);
     let at = usize::from(carried.headers.l2_len);
     if carried.frame.len() < at + ETHERNET || !carried.frame.pop_front(at) {
         wiring.drop(carried.in_port, DropReason::Malformed, carried.wire.packets);
@@ -63,6 +64,7 @@ pub(crate) fn push_nsh(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, heade
 
 /// Pops a Network Service Header behind Ethernet, if there is one; `false`, and the frame dropped, if there is none.
 pub(crate) fn pop_nsh(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, ethertype: u16) -> bool {
+    wire::finish_one(carried);
     let at = usize::from(carried.headers.l2_len);
     let header = Nsh::of(carried.frame.data(), &carried.headers);
     let Some(len) = header.map(|header| usize::from(header.len)).filter(|_| at >= ETHERNET) else {

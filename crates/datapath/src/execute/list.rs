@@ -6,7 +6,7 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, encap, mpls, next_header, output, pbb, recirculate, set, trunc,
+    branch, clone, conntrack, drop, encap, mpls, next_header, output, pbb, recirculate, set, trunc, tunnel,
     userspace, vlan, wire,
 };
 use crate::wiring::Wiring;
@@ -33,7 +33,8 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
             steps(wiring, carried, actions, 0);
             return Next::Done;
         }
-        if conntrack::is_fragment(carried) && actions.iter().any(tracks) {
+        let may_be_apart = carried.frame.offload.gso != Gso::None && wiring.tracker.helps();
+        if (may_be_apart || conntrack::is_fragment(carried)) && actions.iter().any(tracks) {
             steps(wiring, carried, actions, 0);
             return Next::Done;
         }
@@ -86,7 +87,11 @@ pub(super) fn steps(
     depth: u8,
 ) -> bool {
     for (at, action) in actions.iter().enumerate() {
-        if carried.frame.offload.gso != Gso::None && cuts(action) {
+        let is_cut = match action {
+            DpAction::Ct(wanted) => conntrack::is_apart(wiring, carried, wanted),
+            action => carried.frame.offload.gso != Gso::None && cuts(action),
+        };
+        if is_cut {
             let rest = actions.get(at..).unwrap_or_default();
             wire::each(wiring, carried, &mut |wiring, carried| {
                 steps(wiring, carried, rest, depth);
@@ -114,6 +119,9 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::Enqueue { port, queue } => output::enqueue(wiring, carried, *port, *queue),
         DpAction::OutputTrunc { port, queue, max_len } => {
             trunc::copy(wiring, carried, *port, *queue, *max_len);
+        }
+        DpAction::Tunnel { port, queue, key, max_len } => {
+            tunnel::copy(wiring, carried, *port, *queue, key, *max_len);
         }
         DpAction::Set(set) => set::apply(carried, set),
         DpAction::PushVlan { tpid, tci } => return vlan::push(wiring, carried, *tpid, *tci),

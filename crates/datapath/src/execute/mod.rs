@@ -14,6 +14,7 @@ mod pbb;
 mod recirculate;
 mod set;
 mod trunc;
+mod tunnel;
 mod userspace;
 mod vlan;
 mod wire;

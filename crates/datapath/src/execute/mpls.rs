@@ -33,6 +33,7 @@ pub(crate) fn push(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, ethertype
 
 /// Pops the outermost header, if there is one.
 pub(crate) fn pop(carried: &mut Carried<'_, '_>, ethertype: u16) {
+    wire::finish_one(carried);
     let at = usize::from(carried.headers.l2_len);
     let frame = &mut *carried.frame;
     if carried.headers.mpls == 0 || at < 14 || frame.len() < at + LSE {

@@ -35,6 +35,7 @@ pub(crate) fn push(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, itag: u32
 
 /// Pops the header, if there is one with a whole Ethernet header behind it.
 pub(crate) fn pop(carried: &mut Carried<'_, '_>) {
+    wire::finish_one(carried);
     let all = usize::from(carried.headers.l2_len) + ITAG;
     if carried.headers.eth_type == TYPE
         && carried.frame.len() >= all + ETHERNET

@@ -50,3 +50,10 @@ pub(crate) fn finish(carried: &mut Carried<'_, '_>) {
         carried.frame.offload = offload;
     }
 }
+
+/// The same unless the frame is still to be cut: before headers in front of the checksum go, and its place with them.
+pub(crate) fn finish_one(carried: &mut Carried<'_, '_>) {
+    if carried.frame.offload.gso == Gso::None {
+        finish(carried);
+    }
+}

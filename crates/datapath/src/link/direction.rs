@@ -224,6 +224,10 @@ impl Link {
     ///
     /// # Errors
     /// The unit, if the queue is full.
+    #[expect(
+        clippy::result_large_err,
+        reason = "what is refused is handed back, and boxing it would allocate"
+    )]
     pub(crate) fn admit(&mut self, unit: Unit, now: Nanos) -> Result<(), Unit> {
         let at = unit.packet.at();
         self.transmit_queued(at.min(now));

@@ -64,6 +64,10 @@ pub(crate) trait QueueDiscipline: Send + fmt::Debug {
     ///
     /// # Errors
     /// The unit, if it is refused.
+    #[expect(
+        clippy::result_large_err,
+        reason = "what is refused is handed back, and boxing it would allocate"
+    )]
     fn enqueue(&mut self, unit: Unit, now: Nanos) -> Result<(), Unit>;
 
     /// Takes a unit that waits already, from another discipline: it goes in even if the queue is full.

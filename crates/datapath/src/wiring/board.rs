@@ -8,7 +8,7 @@ use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DropReason, Nanos, PortId, Punt, RecircId};
 use netloom_packet::{Headers, Wire, parse, wire};
 
-use crate::conntrack::{Fragments, Tracked, Tracker};
+use crate::conntrack::{Tracked, Tracker};
 use crate::counters::Counters;
 use crate::frame::Frame;
 use crate::handoff::Handoff;
@@ -53,8 +53,6 @@ pub(crate) struct Wiring {
     /// Packets for controllers, of the frame that is being passed on.
     pub(crate) punts: Vec<Punted>,
     pub(crate) tracker: Arc<Tracker>,
-    /// Fragments that wait for the rest of their datagrams.
-    pub(crate) fragments: Fragments,
     pub(crate) now: Nanos,
     pub(super) worker: u16,
     pub(super) seed: u64,
@@ -93,7 +91,6 @@ impl Wiring {
             handoffs: (0..workers).map(|_| Vec::new()).collect(),
             punts: Vec::new(),
             tracker,
-            fragments: Fragments::default(),
             now: Nanos::ZERO,
             worker,
             seed,
@@ -257,7 +254,8 @@ impl Wiring {
 
     /// Drops fragments whose datagrams were not completed in time.
     pub(crate) fn give_up_fragments(&mut self, now: Nanos) {
-        for (port, packets) in self.fragments.expire(now) {
+        let gone = self.tracker.fragments().expire(now);
+        for (port, packets) in gone {
             for packet in packets {
                 self.drop(port, DropReason::FragmentTimeout, 1);
                 self.pool.recycle(packet);

@@ -83,6 +83,7 @@ impl From<Refused> for DropReason {
         match refused {
             Refused::Full => Self::DeviceFull,
             Refused::Error(_) => Self::DeviceError,
+            Refused::Packet(reason) => reason,
         }
     }
 }

@@ -27,6 +27,7 @@ mod piece;
 mod port;
 mod selection;
 mod value;
+mod zone;
 
 pub use bucket::BucketText;
 pub use change::{FieldChange, field_changes};
@@ -40,3 +41,4 @@ pub use meter::{BandKind, BandText, MeterText, MeterUnit, parse_meter, parse_met
 pub(crate) use port::Shown as ShownPort;
 pub use port::{PortNames, no_names};
 pub use selection::{SelectionMethod, SelectionText};
+pub use zone::{ZoneText, ZoneTimeout, parse_zone};

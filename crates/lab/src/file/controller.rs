@@ -26,6 +26,8 @@ pub(crate) struct ControllerSpec {
     pub(crate) place: Place,
     pub(crate) probe: Nanos,
     pub(crate) backoff: Nanos,
+    pub(crate) auxiliary: u8,
+    pub(crate) in_band: bool,
     pub(crate) tls: Option<TlsSpec>,
 }
 
@@ -49,7 +51,7 @@ pub(crate) enum Place {
 impl ControllerSpec {
     /// With the times of OVS.
     pub(crate) const fn at(place: Place) -> Self {
-        Self { place, probe: PROBE, backoff: BACKOFF, tls: None }
+        Self { place, probe: PROBE, backoff: BACKOFF, auxiliary: 0, in_band: false, tls: None }
     }
 }
 
@@ -102,6 +104,9 @@ fn of_map(reader: &mut Reader, node: &Node) -> Option<ControllerSpec> {
     let run = fields.take("run").and_then(|node| reader.string(node));
     let at = fields.take("node").and_then(|node| reader.string(node));
     let port = fields.integer(reader, "port").and_then(|port| u16::try_from(port.value).ok());
+    let auxiliary =
+        fields.integer(reader, "auxiliary").and_then(|it| u8::try_from(it.value).ok()).unwrap_or(0);
+    let in_band = fields.take("in-band").and_then(|node| reader.flag(node)).unwrap_or(false);
     let mut duration = |name: &str| {
         fields.take(name).and_then(|node| reader.parse(node, crate::quantity::duration)).map(|it| it.value)
     };
@@ -141,7 +146,7 @@ fn of_map(reader: &mut Reader, node: &Node) -> Option<ControllerSpec> {
         (.., Some(node)) => Place::Node { node, port: port.unwrap_or(crate::target::DEFAULT_PORT) },
         _ => return None,
     };
-    Some(ControllerSpec { place, probe, backoff, tls })
+    Some(ControllerSpec { place, probe, backoff, auxiliary, in_band, tls })
 }
 
 /// `ssl:` needs certificates, and nothing else does.

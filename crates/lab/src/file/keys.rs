@@ -98,7 +98,7 @@ pub(crate) static TOP: Table = &[&[
     key("nodes", Each(NODE), "Whatever sends packets."),
     key("switches", Each(SWITCH), "Switches."),
     key("links", List(&Any(&[Text, Shape::Table(LINK)])), "Links, `A -- B` or a map with `link:`."),
-    later("tunnels", "overlay tunnels between switches"),
+    key("tunnels", List(&Shape::Table(TUNNEL)), "Overlay tunnels, from a switch to another machine."),
     key(
         "topology",
         Shape::Table(TOPOLOGY),
@@ -130,6 +130,16 @@ pub(crate) static CONTROLLER: Table = &[&[
         "After so long without a word it is asked whether it is there, 5s by default; 0: never.",
     ),
     key("backoff", Duration, "The longest pause between two calls, 8s by default."),
+    key(
+        "auxiliary",
+        Integer(0, 16),
+        "Connections beside the main one to a controller that is called, from OpenFlow 1.3 on; 0 by default.",
+    ),
+    key(
+        "in-band",
+        Flag,
+        "What it says with switches may cross its own switches, whatever their flows say; off by default.",
+    ),
     key("key", Text, "File of the private key, PEM."),
     key("certificate", Text, "File of the certificate, PEM."),
     key("ca", Text, "File of the authority that signed the controller's certificate, PEM."),
@@ -218,6 +228,7 @@ pub(crate) static SWITCH: Table = &[&[
         "Groups in the syntax of ovs-ofctl, one a line; a group may use those before it.",
     ),
     key("meters", List(&Text), "Meters in the syntax of ovs-ofctl, one a line."),
+    key("zones", List(&Text), "Zones of connection tracking, one a line: zone=5,limit=1000,udp_single=10."),
     key("controller", TEXTS, "Names of `controllers:`, or targets; none: it has no controller."),
     key(
         "openflow",
@@ -300,6 +311,44 @@ pub(crate) static LINK: Table = &[
         key("native", Integer(1, 4094), "VLAN of untagged frames on a trunk."),
         key("tenant", Text, "Tenant of a node that serves several."),
         key("subnet", TEXTS, "Addresses of a link between two nodes."),
+    ],
+    SETTINGS_KEYS,
+    DIRECTIONS,
+];
+
+pub(crate) const EXTENSIONS: &[&str] = &["gbp", "gpe"];
+const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "erspan"];
+const KEY: Shape = Any(&[Integer(0, u64::MAX), Choice(&["flow"])]);
+const INHERITED: Shape = Any(&[Integer(0, 255), Choice(&["inherit"])]);
+
+/// A tunnel.
+pub(crate) static TUNNEL: Table = &[
+    &[
+        key("link", Text, "`SWITCH -- ADDRESS`, `SWITCH -- flow`, or two switches of the lab."),
+        key("type", Choice(TUNNELS), "vxlan, geneve, gre or erspan."),
+        key("name", Text, "The tunnel's name among the links; else it goes by `SWITCH--ADDRESS`."),
+        key("tenant", Text, "Whose packets it carries; without it, every tenant's."),
+        key(
+            "key",
+            Any(&[Integer(0, u64::MAX), Choice(&["flow"]), MapTo(&Integer(0, u64::MAX))]),
+            "The key of both directions, what flows say (flow), or a key for each tenant: a tunnel each.",
+        ),
+        key("in_key", KEY, "The key of packets that come in."),
+        key("out_key", KEY, "The key of packets that go out."),
+        key("local_ip", Text, "The address of this machine, or flow; any by default."),
+        key("dst_port", Integer(1, 65_535), "UDP port of both ends; 4789 for VXLAN, 6081 for Geneve."),
+        key("tos", INHERITED, "DSCP of the outer header: a TOS byte (0 by default), or inherit."),
+        key("ttl", INHERITED, "TTL of the outer header: 64 by default, or inherit."),
+        key("df_default", Flag, "Whether the underlay may not fragment, which is the default."),
+        key("csum", Flag, "With a checksum of UDP or GRE."),
+        key("seq", Flag, "GRE with sequence numbers."),
+        key("exts", Choice(EXTENSIONS), "Extension of VXLAN: gbp or gpe."),
+        key("erspan_ver", Integer(0, 2), "ERSPAN: 1 (type II, default), 2 (type III), 0 (type I)."),
+        key("erspan_idx", Integer(0, 0xf_ffff), "Index of ERSPAN type II."),
+        key("erspan_dir", Integer(0, 1), "Direction of ERSPAN type III."),
+        key("erspan_hwid", Integer(0, 63), "Hardware id of ERSPAN type III."),
+        key("underlay_mtu", Integer(576, 65_535), "MTU of the underlay, 1500 by default."),
+        key("mss_clamp", Flag, "Lower the segment size that TCP announces to what fits."),
     ],
     SETTINGS_KEYS,
     DIRECTIONS,

@@ -140,7 +140,7 @@ fn ends(text: &str) -> Result<(EndPattern, EndPattern), TextError> {
 }
 
 /// `blue/h1..4` or `gw:eth1`
-fn end(text: &str) -> Result<EndPattern, TextError> {
+pub(super) fn end(text: &str) -> Result<EndPattern, TextError> {
     let (names, interface) = text.split_once(':').map_or((text, None), |(n, i)| (n, Some(i)));
     if let Some(interface) = interface {
         check_interface(interface)?;
@@ -148,7 +148,7 @@ fn end(text: &str) -> Result<EndPattern, TextError> {
     Ok(EndPattern { names: Pattern::parse(names)?, interface: interface.map(str::to_owned) })
 }
 
-fn link_name(text: &str) -> Result<String, TextError> {
+pub(super) fn link_name(text: &str) -> Result<String, TextError> {
     crate::names::check_label(text)?;
     if text.contains("--") {
         return Err(TextError::new(format!(

@@ -14,6 +14,7 @@ mod qos;
 mod read;
 mod switch;
 mod topology;
+mod tunnel;
 mod vars;
 mod yaml;
 
@@ -29,6 +30,7 @@ pub(crate) use node::{ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute}
 pub(crate) use qos::{PortQos, QosEntry, QosSpec};
 pub(crate) use read::Reader;
 pub(crate) use switch::{SwitchEntry, SwitchSpec};
+pub(crate) use tunnel::{Far, TunnelEntry};
 
 use crate::address::Cidr;
 use crate::error::{Errors, FileError, Span, Spanned};
@@ -56,7 +58,9 @@ pub struct LabFile {
     pub(crate) networks: Vec<NetworkEntry>,
     pub(crate) nodes: Vec<NodeEntry>,
     pub(crate) switches: Vec<SwitchEntry>,
+    /// Tunnels between two switches of the lab among them, last.
     pub(crate) links: Vec<LinkEntry>,
+    pub(crate) tunnels: Vec<TunnelEntry>,
     pub(crate) topology: Option<Spanned<Topology>>,
     pub(crate) events: Vec<WrittenEvent>,
     pub(crate) expect: Vec<Spanned<Sentence>>,
@@ -190,6 +194,12 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
     let (node_defaults, switch_defaults, link_defaults) =
         fields.take("defaults").map(|node| defaults(reader, node)).unwrap_or_default();
     let workers = fields.integer(reader, "workers").and_then(|n| u16::try_from(n.value).ok());
+    let mut links = fields.take("links").map(|node| link::read_all(reader, node)).unwrap_or_default();
+    let tunnels = fields.take("tunnels").map(|node| tunnel::read_all(reader, node)).unwrap_or_default();
+    links.extend(tunnels.iter().filter_map(|entry| match &entry.far {
+        Far::Here(far) => Some(tunnel::as_link(entry, far)),
+        Far::Elsewhere => None,
+    }));
     LabFile {
         path: path.to_owned(),
         name: name.map_or_else(|| name_of(path), |n| n.value),
@@ -206,7 +216,8 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
         networks: fields.take("networks").map(|node| network::read_all(reader, node)).unwrap_or_default(),
         nodes: fields.take("nodes").map(|node| node::read_all(reader, node)).unwrap_or_default(),
         switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),
-        links: fields.take("links").map(|node| link::read_all(reader, node)).unwrap_or_default(),
+        links,
+        tunnels,
         topology: fields.take("topology").and_then(|node| topology::read(reader, node)),
         events: fields
             .take("events")

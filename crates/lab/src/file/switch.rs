@@ -16,6 +16,7 @@ pub(crate) struct SwitchSpec {
     pub(crate) flows: Option<Vec<Spanned<String>>>,
     pub(crate) groups: Option<Vec<Spanned<String>>>,
     pub(crate) meters: Option<Vec<Spanned<String>>>,
+    pub(crate) zones: Option<Vec<Spanned<String>>>,
     /// Names of controllers, or targets; empty: `none`.
     pub(crate) controllers: Option<Vec<Spanned<String>>>,
     /// Versions of OpenFlow, by name.
@@ -32,6 +33,7 @@ impl SwitchSpec {
             flows: self.flows.clone().or_else(|| base.flows.clone()),
             groups: self.groups.clone().or_else(|| base.groups.clone()),
             meters: self.meters.clone().or_else(|| base.meters.clone()),
+            zones: self.zones.clone().or_else(|| base.zones.clone()),
             controllers: self.controllers.clone().or_else(|| base.controllers.clone()),
             openflow: self.openflow.clone().or_else(|| base.openflow.clone()),
             dpid: self.dpid.clone().or_else(|| base.dpid.clone()),
@@ -87,6 +89,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> SwitchSpec {
         groups: list(reader, "groups", "bucket"),
         meters: list(reader, "meters", "bands"),
         qos: fields.take("qos").map(|node| qos::of_switch(reader, node)),
+        zones: list(reader, "zones", "zone="),
     }
 }
 

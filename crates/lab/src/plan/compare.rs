@@ -124,5 +124,6 @@ pub(super) fn end(end: &End) -> String {
     match end {
         End::Node { node, interface } => format!("{node}:{interface}"),
         End::Switch { switch, port } => format!("{switch}:{port}"),
+        End::Tunnel { peer, .. } => peer.clone(),
     }
 }

@@ -386,7 +386,7 @@ impl<'l> Planner<'l> {
             let ends_stay = [&new.a, &new.b].into_iter().all(|end| !remade.contains(end.name()));
             ends_stay
                 && from.seed == to.seed
-                && (&old.a, &old.b) == (&new.a, &new.b)
+                && (&old.a, &old.b, &old.tunnel) == (&new.a, &new.b, &new.tunnel)
                 && tenants.0.get(&*old.id) == tenants.1.get(&*new.id)
         };
         for link in &from.links {

@@ -160,7 +160,7 @@ pub(super) fn switch(switch: &Switch) -> String {
     if !switch.flows.is_empty() {
         words.push(plural(switch.flows.len(), "flow"));
     }
-    for (list, what) in [(&switch.groups, "group"), (&switch.meters, "meter")] {
+    for (list, what) in [(&switch.groups, "group"), (&switch.meters, "meter"), (&switch.zones, "zone")] {
         if !list.is_empty() {
             words.push(plural(list.len(), what));
         }
@@ -201,6 +201,7 @@ pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
         ("flow", &old.flows, &new.flows),
         ("group", &old.groups, &new.groups),
         ("meter", &old.meters, &new.meters),
+        ("zone", &old.zones, &new.zones),
     ];
     for (what, old, new) in lists {
         let texts =
@@ -248,6 +249,12 @@ pub(super) fn controller_change(old: &Controller, new: &Controller) -> String {
             words.push(format!("{what} {} -> {}", seconds(a), seconds(b)));
         }
     }
+    if old.in_band != new.in_band {
+        words.push(format!("in-band {} -> {}", old.in_band, new.in_band));
+    }
+    if old.auxiliary != new.auxiliary {
+        words.push(format!("auxiliary {} -> {}", old.auxiliary, new.auxiliary));
+    }
     if old.tls != new.tls {
         words.push("certificates".to_owned());
     }
@@ -289,9 +296,13 @@ pub(super) fn ends(link: &Link) -> String {
 }
 
 pub(super) fn link(link: &Link) -> String {
+    let mut words = ends(link);
+    if let Some(tunnel) = &link.tunnel {
+        words = format!("{}  {}", end(&link.a), tunnel.words());
+    }
     match both(&link.forth, &link.back) {
-        plain if plain == "plain" => ends(link),
-        settings => format!("{}  {settings}", ends(link)),
+        plain if plain == "plain" => words,
+        settings => format!("{words}  {settings}"),
     }
 }
 

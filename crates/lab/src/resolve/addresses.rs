@@ -114,6 +114,7 @@ fn written_addresses(draft: &mut Draft<'_>) -> Vec<Written> {
 }
 
 fn mtus(draft: &mut Draft<'_>) {
+    super::tunnels::mtus(draft);
     for node in 0..draft.nodes.len() {
         let Some(spec) = draft.nodes.get(node).map(|n| n.spec.clone()) else { continue };
         for (name, mtu) in spec.mtu.iter().flatten() {

@@ -39,7 +39,8 @@ fn controller(name: String, place: ControllerPlace, spec: &ControllerSpec, line:
         certificate: tls.certificate.value.clone(),
         ca: tls.ca.value.clone(),
     });
-    Controller { name, place, probe: spec.probe, backoff: spec.backoff, tls, line }
+    let ControllerSpec { probe, backoff, auxiliary, in_band, .. } = *spec;
+    Controller { name, place, probe, backoff, auxiliary, in_band, tls, line }
 }
 
 fn place(reader: &mut Reader, lab: &Lab, spec: &ControllerSpec) -> Option<ControllerPlace> {

@@ -66,7 +66,7 @@ pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
 }
 
 /// For each switch the first switch it is joined with.
-fn components(draft: &Draft<'_>) -> Vec<usize> {
+pub(super) fn components(draft: &Draft<'_>) -> Vec<usize> {
     let mut parent: Vec<usize> = (0..draft.switches.len()).collect();
     for link in &draft.links {
         if let [Thing::Switch(a), Thing::Switch(b)] = [&link.ends[0], &link.ends[1]].map(|e| e.thing) {

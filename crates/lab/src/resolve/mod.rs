@@ -13,6 +13,7 @@ mod qos;
 mod routes;
 mod script;
 mod things;
+mod tunnels;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,8 @@ struct Draft<'f> {
 enum Thing {
     Node(usize),
     Switch(usize),
+    /// What is elsewhere: the link is a tunnel.
+    Tunnel(usize),
 }
 
 struct DraftNode {
@@ -131,6 +134,9 @@ struct DraftLink {
     span: Span,
     tenant: Option<usize>,
     line: u32,
+    tunnel: Option<crate::tunnel::Tunnel>,
+    /// The tunnel is one of several, one for each tenant.
+    of_tenant: Option<usize>,
 }
 
 struct DraftEnd {
@@ -153,7 +159,7 @@ impl<'f> Running<'f> {
         let ports = lab.links.iter().flat_map(|link| {
             [(&link.a, true), (&link.b, false)].into_iter().filter_map(|(end, left)| match end {
                 lab::End::Switch { switch, port } => Some(((switch.as_str(), link.id.as_str(), left), *port)),
-                lab::End::Node { .. } => None,
+                lab::End::Node { .. } | lab::End::Tunnel { .. } => None,
             })
         });
         let interfaces = lab
@@ -192,6 +198,7 @@ impl<'f> Draft<'f> {
         match thing {
             Thing::Node(i) => self.nodes.get(i).map_or("", |n| &n.name),
             Thing::Switch(i) => self.switches.get(i).map_or("", |s| &s.name),
+            Thing::Tunnel(_) => "",
         }
     }
 
@@ -202,6 +209,14 @@ impl<'f> Draft<'f> {
     /// What one end of a link has become.
     fn end(&self, end: &DraftEnd) -> lab::End {
         match end.thing {
+            Thing::Tunnel(i) => {
+                let link = self.links.get(i);
+                let peer = link.and_then(|link| link.tunnel.as_ref()).map(crate::tunnel::Tunnel::peer);
+                lab::End::Tunnel {
+                    link: link.map(|link| link.id.clone()).unwrap_or_default(),
+                    peer: peer.unwrap_or_default(),
+                }
+            }
             Thing::Node(i) => {
                 let node = self.nodes.get(i);
                 let interface = node.and_then(|n| n.interfaces.get(end.index)).map(|i| i.name.clone());
@@ -271,6 +286,7 @@ impl<'f> Draft<'f> {
             forth: link.forth.clone(),
             back: link.back.clone(),
             line: link.line,
+            tunnel: link.tunnel.clone(),
         }
     }
 
@@ -303,6 +319,7 @@ impl<'f> Draft<'f> {
             flows: switch.spec.flows.iter().flatten().map(flow).collect(),
             groups: switch.spec.groups.iter().flatten().map(flow).collect(),
             meters: switch.spec.meters.iter().flatten().map(flow).collect(),
+            zones: switch.spec.zones.iter().flatten().map(flow).collect(),
             controllers: switch.spec.controllers.iter().flatten().map(|it| it.value.clone()).collect(),
             openflow: switch.spec.openflow.clone().unwrap_or_default(),
             dpid: switch.spec.dpid.as_ref().map(|id| id.value),

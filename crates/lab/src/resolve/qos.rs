@@ -78,6 +78,7 @@ fn leads_to(end: &End) -> &str {
     match end {
         End::Node { node, .. } => node,
         End::Switch { switch, .. } => switch,
+        End::Tunnel { peer, .. } => peer,
     }
 }
 

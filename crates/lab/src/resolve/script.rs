@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use netloom_flow::text::{parse_group, parse_meter};
+use netloom_flow::text::{parse_group, parse_meter, parse_zone};
 use netloom_flow::{FlowTextError, OfPort, parse_flow_with};
 
 use crate::error::{Span, Spanned, TextError, did_you_mean};
@@ -42,7 +42,7 @@ pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
 fn flows(reader: &mut Reader, file: &LabFile, lab: &Lab) {
     let written = file.switches.iter().map(|s| &s.spec).chain([&file.switch_defaults]);
     let by_line: BTreeMap<(u32, &str), &Spanned<String>> = written
-        .flat_map(|s| [&s.flows, &s.groups, &s.meters].into_iter().flatten().flatten())
+        .flat_map(|s| [&s.flows, &s.groups, &s.meters, &s.zones].into_iter().flatten().flatten())
         .map(|flow| ((file.line(flow.span), flow.value.as_str()), flow))
         .collect();
     let mut tell = |flow: &Flow, error: FlowTextError| {
@@ -58,7 +58,8 @@ fn flows(reader: &mut Reader, file: &LabFile, lab: &Lab) {
         let bad_groups =
             switch.groups.iter().filter_map(|it| Some((it, parse_group(&it.text, &named).err()?)));
         let bad_meters = switch.meters.iter().filter_map(|it| Some((it, parse_meter(&it.text).err()?)));
-        for (flow, error) in bad_flows.chain(bad_groups).chain(bad_meters) {
+        let bad_zones = switch.zones.iter().filter_map(|it| Some((it, parse_zone(&it.text).err()?)));
+        for (flow, error) in bad_flows.chain(bad_groups).chain(bad_meters).chain(bad_zones) {
             tell(flow, error);
         }
     }

@@ -33,6 +33,7 @@ pub(super) fn connect(draft: &mut Draft<'_>) {
         }
     }
     written(draft, &mut refinable);
+    super::tunnels::add(draft);
     names_of_links(draft);
     interfaces(draft);
     ports(draft);
@@ -99,11 +100,13 @@ fn add_made(draft: &mut Draft<'_>, a: Thing, b: Thing, span: Span, refinable: &m
         span,
         tenant: None,
         line: 0,
+        tunnel: None,
+        of_tenant: None,
     });
 }
 
 /// Settings of each direction: the link's own win over the defaults.
-fn settings(own: &BothWays, defaults: &BothWays) -> (LinkSettings, LinkSettings) {
+pub(super) fn settings(own: &BothWays, defaults: &BothWays) -> (LinkSettings, LinkSettings) {
     let (forth, back) = own.split();
     let (forth_default, back_default) = defaults.split();
     let make = |patch: crate::settings::SettingsPatch| {
@@ -211,7 +214,19 @@ fn add_written(
     let id = named.clone().unwrap_or_default();
     let named = named.is_some();
     let span = entry.ends.span;
-    let link = DraftLink { id, named, ends, forth, back, entry: Some(index), span, tenant, line };
+    let link = DraftLink {
+        id,
+        named,
+        ends,
+        forth,
+        back,
+        entry: Some(index),
+        span,
+        tenant,
+        line,
+        tunnel: None,
+        of_tenant: None,
+    };
     match made {
         Some(slot) => *slot = link,
         None => draft.links.push(link),
@@ -221,6 +236,7 @@ fn add_written(
 /// Gives every link its id: its name, else `A--B`, from the second one on `A--B#2`.
 fn names_of_links(draft: &mut Draft<'_>) {
     let mut counts: BTreeMap<(Thing, Thing), u32> = BTreeMap::new();
+    let mut peers: BTreeMap<String, u32> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut clashes = Vec::new();
     for i in 0..draft.links.len() {
@@ -233,9 +249,18 @@ fn names_of_links(draft: &mut Draft<'_>) {
             continue;
         }
         let [a, b] = &link.ends;
-        let count = counts.entry(unordered(a.thing, b.thing)).or_default();
-        *count += 1;
         let mut id = format!("{}--{}", draft.thing_name(a.thing), draft.thing_name(b.thing));
+        let count = match &link.tunnel {
+            Some(tunnel) => {
+                id.push_str(&tunnel.peer());
+                if let Some(tenant) = link.of_tenant.and_then(|tenant| draft.tenants.get(tenant)) {
+                    id.push_str(&format!("-{tenant}"));
+                }
+                peers.entry(id.clone()).or_default()
+            }
+            None => counts.entry(unordered(a.thing, b.thing)).or_default(),
+        };
+        *count += 1;
         if *count > 1 {
             id.push_str(&format!("#{count}"));
         }
@@ -332,7 +357,7 @@ fn tenant_at(draft: &mut Draft<'_>, link: usize, node: usize) -> usize {
     let Some(found) = draft.links.get(link) else { return own };
     let network = found.ends.iter().find_map(|end| match end.thing {
         Thing::Switch(i) => draft.networks.get(draft.switches.get(i)?.network?).map(|n| n.tenant),
-        Thing::Node(_) => None,
+        Thing::Node(_) | Thing::Tunnel(_) => None,
     });
     let (span, named) = (found.span, found.tenant);
     match (network, named) {
@@ -429,7 +454,7 @@ fn add_port(draft: &mut Draft<'_>, switch: usize, link: usize, side: usize, numb
     let tenant = draft.links.get(link).and_then(|l| l.ends.get(1 - side)).and_then(|far| match far.thing {
         Thing::Node(i) => draft.nodes.get(i)?.interfaces.get(far.index).map(|i| i.tenant),
         // Between switches each frame keeps its own tenant, unless the link is given to one.
-        Thing::Switch(_) => draft.links.get(link)?.tenant,
+        Thing::Switch(_) | Thing::Tunnel(_) => draft.links.get(link)?.tenant,
     });
     let vlan = vlan_of(draft, link);
     let Some(slot) = draft.switches.get_mut(switch) else { return };

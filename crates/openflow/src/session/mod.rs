@@ -49,6 +49,9 @@ use crate::msg::{ErrorMessage, FlowFormat, Message, PacketInFormat};
 use crate::wire::{self, EncodeError, Protocol, Shape};
 use crate::{OfError, Version, Versions, Xid};
 
+/// Memory of output that is kept for the next; what was longer is given up.
+const REUSED: usize = 64 << 10;
+
 /// How long the first hello may take.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 const ECHO_REQUEST: u8 = 2;
@@ -239,6 +242,14 @@ impl Session {
     #[must_use]
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
+    }
+
+    /// Takes memory back that [`Session::take_output`] gave, for what is said next.
+    pub fn reuse_output(&mut self, mut written: Vec<u8>) {
+        if self.output.capacity() == 0 && written.capacity() <= REUSED {
+            written.clear();
+            self.output = written;
+        }
     }
 
     /// How many bytes [`Session::take_output`] would give.

@@ -13,6 +13,7 @@ mod origin;
 mod uuid;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 
 use netloom_flow::{PortId, Qos, TenantId};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ pub struct Bridge {
     /// Versions of OpenFlow it may speak, such as `OpenFlow13`; none stands for all.
     #[serde(default)]
     pub protocols: Vec<String>,
+    /// Controllers whose traffic with switches is forwarded by NORMAL whatever the flows say (in-band control).
+    #[serde(default)]
+    pub in_band: Vec<SocketAddrV4>,
     /// How NORMAL treats ARP requests and neighbour solicitations.
     #[serde(default)]
     pub arp: Arp,
@@ -199,4 +203,8 @@ pub enum InterfaceType {
     Patch,
     /// The bridge's own device; with the bridge's name it is the LOCAL port.
     Internal,
+    /// A tunnel whose configuration says all.
+    Tunnel,
+    /// A tunnel of which flows say some: key, peer, group policy.
+    FlowTunnel,
 }

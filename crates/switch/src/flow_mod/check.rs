@@ -10,14 +10,24 @@ use crate::translate::has_room;
 
 /// Refuses what the translation would have to ignore, and references to what is not there.
 pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
+    check_matches(flow)?;
     check_actions(bridge, &flow.actions)?;
     check_goto(flow)
 }
 
 /// The same for a flow of a configuration, with the groups and meters that are written there.
 pub(crate) fn check_configured(known: &Known, flow: &FlowText) -> Result<(), FlowError> {
+    check_matches(flow)?;
     check_listed(known, &flow.actions)?;
     check_goto(flow)
+}
+
+/// The numbers of recirculation are the switch's own.
+fn check_matches(flow: &FlowText) -> Result<(), FlowError> {
+    match flow.matches.field(FieldId::RecircId) {
+        (_, 0) => Ok(()),
+        _ => Err(FlowError::Hidden("recirc_id")),
+    }
 }
 
 fn check_goto(flow: &FlowText) -> Result<(), FlowError> {

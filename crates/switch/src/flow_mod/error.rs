@@ -15,6 +15,9 @@ pub enum FlowError {
     /// An action that is understood but cannot be carried out.
     #[error("The action '{0}' is not supported yet")]
     Unsupported(&'static str),
+    /// The match names a field that is not for flows.
+    #[error("'{0}' is the switch's own; flows cannot match it")]
+    Hidden(&'static str),
     /// `check_overlap` was asked for, and another flow of this priority matches some of the same packets.
     #[error("It overlaps with a flow of the same priority: {0}")]
     Overlap(String),

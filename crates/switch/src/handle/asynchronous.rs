@@ -35,7 +35,7 @@ pub(super) fn merge(into: &mut AsyncConfig, new: &AsyncConfig) {
 impl Connection {
     /// Whether it is told anything at all.
     pub(super) fn is_told(&self) -> bool {
-        self.kind == Kind::Primary || self.miss_send_len != 0
+        self.auxiliary == 0 && (self.kind == Kind::Primary || self.miss_send_len != 0)
     }
 
     fn masks(&self) -> &AsyncMasks {

@@ -48,7 +48,7 @@ impl Switch {
             datapath_id: bridge.datapath_id(),
             buffers: 0,
             tables: 254,
-            auxiliary: 0,
+            auxiliary: connection.auxiliary,
             capabilities,
             actions: ACTIONS_10,
             ports,

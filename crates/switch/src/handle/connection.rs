@@ -52,6 +52,8 @@ pub struct Connection {
     pub(super) asks: AsyncConfig,
     pub(super) bundles: BTreeMap<u32, Bundle>,
     pub(super) monitors: Monitors,
+    /// 0: it is the main one to its controller.
+    pub(super) auxiliary: u8,
 }
 
 impl Connection {
@@ -72,6 +74,7 @@ impl Connection {
             asks: asynchronous::defaults(),
             bundles: BTreeMap::new(),
             monitors: Monitors::default(),
+            auxiliary: 0,
         }
     }
 
@@ -91,10 +94,37 @@ impl Connection {
         Author { connection: self.number, xid: self.xid }
     }
 
+    /// The same as one of those beside the main connection to a controller: it says its number in its features, is
+    /// asked and answers as any other, and is told nothing unasked.
+    ///
+    /// Source: OpenFlow 1.3.5 section 6.3.6.
+    #[must_use]
+    pub const fn as_auxiliary(mut self, number: u8) -> Self {
+        self.auxiliary = number;
+        self
+    }
+
+    /// Its number among the connections to its controller; 0: it is the main one.
+    #[must_use]
+    pub const fn auxiliary(&self) -> u8 {
+        self.auxiliary
+    }
+
+    /// Takes over a role that the controller was given by another of its connections: it has one for all of them.
+    pub const fn share_role(&mut self, role: Role) {
+        self.role = role;
+    }
+
     /// The version it speaks.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Its role.

@@ -13,6 +13,7 @@ pub(super) fn of_flow(error: &FlowError, version: Version) -> OfError {
         FlowError::NoBridge(_) => OfError::BrcEperm,
         FlowError::Text(_) => OfError::FmfcUnknown,
         FlowError::Unsupported(_) => OfError::BacBadType,
+        FlowError::Hidden(_) => OfError::BrcEperm,
         FlowError::Overlap(_) => OfError::FmfcOverlap,
         FlowError::BadGoto(_) => OfError::BicBadTableId,
         FlowError::UnknownGroup(_) => OfError::BacBadOutGroup,

@@ -78,6 +78,8 @@ pub(crate) struct Port {
     pub(crate) dp_port: PortId,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) vlans: Vlans,
+    /// Flows say where its packets go, or under which key.
+    pub(crate) is_flow_tunnel: bool,
     /// The queues it sends by.
     pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
@@ -107,6 +109,7 @@ impl Port {
             dp_port: interface.dp_port,
             tenant: port.tenant,
             vlans: Vlans::new(port),
+            is_flow_tunnel: interface.kind == config::InterfaceType::FlowTunnel,
             qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,

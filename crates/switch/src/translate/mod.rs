@@ -24,6 +24,7 @@ mod frame;
 mod fusion;
 mod group;
 mod hash;
+mod in_band;
 mod learn;
 mod mpls;
 mod next_header;
@@ -261,7 +262,12 @@ impl<'a> Translator<'a> {
         if self.drops_fragment(&visiting) {
             return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
-        self.start_pipeline(&mut visiting);
+        if self.is_in_band(&visiting) {
+            self.recorder.record(Event::InBand);
+            self.normal(&mut visiting);
+        } else {
+            self.start_pipeline(&mut visiting);
+        }
         self.finish_visit(visiting);
     }
 

@@ -1,7 +1,7 @@
 //! Sending a packet by one port, or by many.
 
 use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
-use netloom_flow::{DpAction, DropReason, OfPort, TableId, word};
+use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
 
 use super::flow::Flow;
 use super::frame::Place;
@@ -114,7 +114,15 @@ impl<'a> Translator<'a> {
         }
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
-        self.actions.push(match self.max_len {
+        if port.is_flow_tunnel {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
+        }
+        let max_len = self.max_len;
+        self.actions.push(match max_len {
+            _ if port.is_flow_tunnel => {
+                let key = Box::new(TunnelKey::of(&visiting.flow.key));
+                DpAction::Tunnel { port: dp_port, queue, key, max_len }
+            }
             Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
             None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
             None => DpAction::Output(dp_port),

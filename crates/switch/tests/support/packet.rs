@@ -182,6 +182,7 @@ impl Packet {
         for action in actions {
             match action {
                 DpAction::Output(port) => sent.push((*port, self.clone())),
+                DpAction::Tunnel { port, .. } => sent.push((*port, self.clone())),
                 DpAction::Set(WordSet { word, value, mask }) => {
                     self.set_word(usize::from(*word), *value, *mask)
                 }

@@ -36,12 +36,23 @@ impl Lab {
     /// # Errors
     /// [`Failed::Check`] with what netloom printed.
     pub(crate) fn up(short: &str, text: &str) -> Result<Self, Failed> {
+        Self::up_by(Command::new(program()), short, text)
+    }
+
+    /// The same on a machine that a namespace stands for.
+    ///
+    /// # Errors
+    /// As [`Self::up`].
+    pub(crate) fn up_in(machine: &Netns, short: &str, text: &str) -> Result<Self, Failed> {
+        Self::up_by(machine.command(&program().to_string_lossy()), short, text)
+    }
+
+    fn up_by(mut up: Command, short: &str, text: &str) -> Result<Self, Failed> {
         let name = format!("nlb{}-{short}", std::process::id());
         let file = std::env::temp_dir().join(format!("{name}.loom.yml"));
         std::fs::write(&file, text)
             .map_err(|source| Failed::File { path: file.display().to_string(), source })?;
         let lab = Self { name, file };
-        let mut up = Command::new(program());
         shell::finish("netloom up", up.arg("up").arg(&lab.file).args(["--name", &lab.name]))?;
         Ok(lab)
     }

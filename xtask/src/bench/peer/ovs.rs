@@ -39,7 +39,7 @@ impl Daemons {
     /// # Errors
     /// [`Failed::Check`] with what they printed.
     pub(crate) fn start(switch: &Netns, tso: bool) -> Result<Self, Failed> {
-        let folder = std::env::temp_dir().join(format!("nlb{}-ovs", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{}-ovs", switch.name));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Failed::File { path: folder.display().to_string(), source })?;

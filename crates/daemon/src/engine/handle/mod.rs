@@ -17,6 +17,7 @@ mod rows;
 mod test;
 mod top;
 mod trace;
+pub(super) mod zone;
 
 pub(super) use rows::directions;
 
@@ -68,6 +69,11 @@ impl Engine for Running {
             Command::MeterLs { switch } => self.meter_ls(&switch).map(Reply::Meters),
             Command::Meters { switch, change, meters } => {
                 self.change_meters(&switch, change, &meters).map(Reply::MetersChanged)
+            }
+            Command::ZoneLs { switch } => self.zone_ls(&switch).map(Reply::Zones),
+            Command::ZoneSet { switch, zones } => self.zone_set(&switch, &zones).map(Reply::ZonesChanged),
+            Command::CtFlush { switch, zone } => {
+                self.ct_flush(&switch, zone).map(Reply::ConnectionsForgotten)
             }
             Command::Trace { path, live_ms } => {
                 self.trace(&path, live_ms, sink).map(|trace| Reply::Trace(Box::new(trace)))

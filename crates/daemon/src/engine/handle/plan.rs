@@ -35,5 +35,6 @@ fn shown(plan: &Plan, wanted: &Lab) -> PlanReply {
             notes.push(format!("{name} is privileged: its programs may do whatever the user of the lab may"));
         }
     }
+    notes.extend(netloom_lab::tunnel::warnings(wanted));
     PlanReply { steps: plan.rows().map(step).collect(), drift: drift(plan), notes }
 }

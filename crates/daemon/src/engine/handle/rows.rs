@@ -248,7 +248,8 @@ impl Running {
         for entry in core.fresh().drops() {
             rows.push(drop_row(format!("{}:{}", entry.bridge, entry.port), entry.reason, entry.packets));
         }
-        let places = places(state);
+        let mut places = places(state);
+        places.extend(self.tunnels.doors());
         for counters in core.counters() {
             for (port, counters) in counters.ports() {
                 let place = places.get(&port).cloned().unwrap_or_else(|| format!("port {port}"));
@@ -304,6 +305,11 @@ pub(super) fn end_name(state: &State, end: &End) -> String {
 fn end_names(lab: &Lab, end: &End) -> (String, String) {
     match end {
         End::Node { node, interface } => (node.clone(), interface.clone()),
+        End::Tunnel { link, peer } => {
+            let tunnel =
+                lab.links.iter().find(|known| known.id == *link).and_then(|link| link.tunnel.as_ref());
+            (tunnel.map_or_else(String::new, |tunnel| tunnel.kind.to_string()), peer.clone())
+        }
         End::Switch { switch, port } => {
             let name = lab.switch(switch).and_then(|s| s.port(*port));
             (switch.clone(), name.map_or_else(|| port.to_string(), |p| p.name.clone()))

@@ -98,6 +98,7 @@ impl Running {
                 Some(format!("{switch} port {port} ({name})"))
             }
             End::Node { node, .. } => Some(node.clone()),
+            End::Tunnel { peer, .. } => Some(format!("a tunnel to {peer}")),
         }
     }
 

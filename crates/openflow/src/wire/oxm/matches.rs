@@ -110,8 +110,12 @@ fn implied_only(matches: &FlowMatch, id: FieldId) -> bool {
 /// Writes the fields of a match, each bit once, prerequisites first. What has no header is left out.
 pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
     let mut left = matches.clone();
+    // Most matches say something of a few words only, and a field has two at most.
+    let words = matches.present();
+    let is_there = |id: &&FieldId| words >> id.field().word & 0b11 != 0;
+    let fields: Vec<FieldId> = FieldId::ALL.iter().filter(is_there).copied().collect();
     for depth in 0..=DEPTH_MAX {
-        for id in FieldId::ALL.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
+        for id in fields.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
             if sayable(&left, matches, *id, style) {
                 let (value, mask) = said(&left, *id);
                 put_value(out, *id, style, value, mask);

@@ -1,0 +1,101 @@
+//! The tunnels of a lab: which doors are open, and what stands behind each port.
+//!
+//! A door is opened with the first tunnel that needs it, in the network namespace the daemon was started in, and closed
+//! with the last. It is a port of the datapath without a place in any switch.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use netloom_datapath::{Attach, PortSpec};
+use netloom_flow::{PortId, TenantId};
+use netloom_lab::tunnel::Tunnel;
+use netloom_netdev::{Door, DoorKey, DoorPort, TunnelPort};
+use netloom_sys::HostError;
+
+use super::core::Core;
+use crate::wiring::tunnel_settings;
+use crate::worker::Device;
+
+/// Doors that are open, by what they listen to.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels {
+    open: Mutex<BTreeMap<DoorKey, Opened>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    door: Arc<Door>,
+    port: PortId,
+}
+
+/// A tunnel could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TunnelError {
+    /// The host refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// Another tunnel has its packets.
+    #[error("Another tunnel of the lab has the same key and ends")]
+    Taken,
+}
+
+impl Tunnels {
+    /// The device of a tunnel's port; `fresh` gives a number to the port of its door.
+    ///
+    /// # Errors
+    /// As [`Door::open`]; the same packets are another tunnel's.
+    pub(super) fn open(
+        &self,
+        core: &Core,
+        port: PortId,
+        tunnel: &Tunnel,
+        fresh: &mut dyn FnMut() -> PortId,
+    ) -> Result<Box<dyn Device>, TunnelError> {
+        let settings = tunnel_settings(tunnel);
+        // It may have been another tunnel before.
+        self.close(core, port);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let door = match open.get(&settings.door()) {
+            Some(opened) => Arc::clone(&opened.door),
+            None => {
+                let door = Door::open(&settings)?;
+                let opened = Opened { door: Arc::clone(&door), port: fresh() };
+                let spec = PortSpec::new(opened.port, TenantId(u16::MAX), Attach::Switch);
+                core.add_door(&spec, Box::new(DoorPort::new(Arc::clone(&door))));
+                open.insert(settings.door(), opened);
+                door
+            }
+        };
+        drop(open);
+        let device = TunnelPort::new(settings.clone(), &door);
+        let admitted = door.admit(port, &settings);
+        match device {
+            Ok(device) if admitted => Ok(Box::new(device)),
+            failed => {
+                self.close(core, port);
+                failed?;
+                Err(TunnelError::Taken)
+            }
+        }
+    }
+
+    /// A port is a tunnel no more, or never was.
+    pub(super) fn close(&self, core: &Core, port: PortId) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, opened| {
+            let is_last = opened.door.dismiss(port);
+            if is_last {
+                core.remove_port(opened.port);
+                // The next one at this port needs the socket closed.
+                core.settle();
+            }
+            !is_last
+        });
+    }
+
+    /// The ports of doors, and what they are called.
+    pub(super) fn doors(&self) -> Vec<(PortId, String)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().map(|(key, opened)| (opened.port, format!("tunnels, {}", key.protocol))).collect()
+    }
+}

@@ -1,0 +1,213 @@
+//! Two machines, a host and a switch on each, and a tunnel between the switches. The machines are namespaces, the
+//! underlay a veth pair with an MTU of 1500.
+
+use std::collections::BTreeMap;
+
+use super::peer::Lab;
+use super::peer::ovs::Daemons;
+use super::report;
+use super::shell::{self, Netns};
+use crate::run::Failed;
+
+/// What carries the frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// netloom, with a tunnel of this type.
+    Netloom(&'static str),
+    /// Linux's VXLAN device in a bridge.
+    Linux,
+    /// Open vSwitch in userspace, with a tunnel of this type.
+    Ovs(&'static str),
+}
+
+impl Way {
+    const ALL: [Self; 7] = [
+        Self::Netloom("vxlan"),
+        Self::Linux,
+        Self::Ovs("vxlan"),
+        Self::Netloom("geneve"),
+        Self::Ovs("geneve"),
+        Self::Netloom("gre"),
+        Self::Ovs("gre"),
+    ];
+
+    fn name(self) -> String {
+        match self {
+            Self::Netloom(kind) => format!("netloom, {kind}"),
+            Self::Linux => "Linux bridge, vxlan".to_owned(),
+            Self::Ovs(kind) => format!("OVS netdev, {kind}"),
+        }
+    }
+}
+
+/// What a round is compared with: whose value is divided by whose, and what is asked of the ratio.
+const ASKED: [(&str, Way, Way, f64, f64); 4] = [
+    ("VXLAN beside Linux", Way::Netloom("vxlan"), Way::Linux, 0.4, 0.8),
+    ("VXLAN beside OVS", Way::Netloom("vxlan"), Way::Ovs("vxlan"), 3.0, 3.0),
+    ("Geneve beside OVS", Way::Netloom("geneve"), Way::Ovs("geneve"), 3.0, 3.0),
+    ("GRE beside OVS", Way::Netloom("gre"), Way::Ovs("gre"), 3.0, 3.0),
+];
+const ASKED_SMALL: [(&str, Way, Way, f64, f64); 3] = [
+    ("VXLAN beside OVS", Way::Netloom("vxlan"), Way::Ovs("vxlan"), 2.0, 2.0),
+    ("Geneve beside OVS", Way::Netloom("geneve"), Way::Ovs("geneve"), 2.0, 2.0),
+    ("GRE beside OVS", Way::Netloom("gre"), Way::Ovs("gre"), 2.0, 2.0),
+];
+
+type Values = BTreeMap<Way, Vec<f64>>;
+
+/// Runs all rounds: in each, every way once.
+///
+/// # Errors
+/// [`Failed`] if a way cannot be set up or an agent fails.
+pub(super) fn run(peers_only: bool, rounds: usize, seconds: f64) -> Result<(), Failed> {
+    let (mut bulk, mut small) = (Values::new(), Values::new());
+    for round in 1..=rounds {
+        for way in Way::ALL.into_iter().filter(|way| !peers_only || !matches!(way, Way::Netloom(_))) {
+            eprintln!("tunnels: round {round} of {rounds}, {}", way.name());
+            let bed = Bed::up(way)?;
+            bulk.entry(way).or_default().push(bed.bulk(seconds)?);
+            small.entry(way).or_default().push(bed.small(seconds)?);
+        }
+    }
+    print("TCP bulk through a tunnel", "Gbit/s", &bulk, &ASKED);
+    print("UDP through a tunnel, 18-byte payload, received", "packets/s", &small, &ASKED_SMALL);
+    Ok(())
+}
+
+fn print(title: &str, unit: &str, values: &Values, asked: &[(&str, Way, Way, f64, f64)]) {
+    report::table(title, &["", unit, "least", "most"]);
+    for (way, list) in values {
+        let (least, most) = bounds(list);
+        report::row(&[&way.name(), &number(median(list)), &number(least), &number(most)]);
+    }
+    report::table(&format!("{title}: ratios"), &["", "times", "asked"]);
+    for (what, ours, theirs, must, aim) in asked {
+        let (Some(ours), Some(theirs)) = (values.get(ours), values.get(theirs)) else { continue };
+        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b.max(f64::MIN_POSITIVE)).collect();
+        let ratio = median(&ratios);
+        let verdict = report::Asked::AtLeast(*must, *aim).verdict(ratio);
+        report::row(&[what, &format!("{ratio:.2}"), &verdict]);
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn bounds(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::MAX, 0.0), |(least, most), value| (value.min(least), value.max(most)))
+}
+
+fn number(value: f64) -> String {
+    if value < 1_000.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
+/// Two machines and a host on each.
+struct Bed {
+    hosts: [Netns; 2],
+    /// Held so that it goes with the bed.
+    _labs: Vec<Lab>,
+    _daemons: Vec<Daemons>,
+    _machines: [Netns; 2],
+}
+
+impl Bed {
+    fn up(way: Way) -> Result<Self, Failed> {
+        let machines = [Netns::make("m1")?, Netns::make("m2")?];
+        let [one, two] = &machines;
+        one.ip(&format!("link add under type veth peer name under netns {}", two.name))?;
+        machines.iter().try_for_each(|machine| machine.ip("link set under up").map(drop))?;
+        if let Way::Netloom(kind) = way {
+            return Self::netloom(machines, kind);
+        }
+        let hosts = [Netns::make("h1")?, Netns::make("h2")?];
+        let mut daemons = Vec::new();
+        for (n, (machine, host)) in (1..).zip(machines.iter().zip(&hosts)) {
+            machine.ip(&format!("link add port type veth peer name eth0 netns {}", host.name))?;
+            machine.ip("link set port up")?;
+            host.ip(&format!("link set eth0 mtu 1450 address 02:00:00:00:00:0{n} up"))?;
+            host.ip(&format!("addr add 10.0.0.{n}/24 dev eth0"))?;
+            match way {
+                Way::Ovs(kind) => daemons.push(ovs(machine, host, n, kind)?),
+                _ => linux(machine, n)?,
+            }
+        }
+        Ok(Self { hosts, _labs: Vec::new(), _daemons: daemons, _machines: machines })
+    }
+
+    fn netloom(machines: [Netns; 2], kind: &str) -> Result<Self, Failed> {
+        let id = std::process::id();
+        let names = [1, 2].map(|n| format!("nlb{id}-h{n}"));
+        let mut labs = Vec::new();
+        for (n, (machine, name)) in (1..).zip(machines.iter().zip(&names)) {
+            machine.ip(&format!("addr add 192.0.2.{n}/24 dev under"))?;
+            let text = format!(
+                "netloom: 1\nname: tunnels\nnodes:\n  h{n}: {{ netns: {name}, ip: 10.0.0.{n}/24 }}\n\
+                 switches: {{ s1: {{}} }}\nlinks: [h{n} -- s1]\n\
+                 tunnels: [{{ link: s1 -- 192.0.2.{}, type: {kind}, key: 77 }}]\n",
+                3 - n
+            );
+            labs.push(Lab::up_in(machine, &format!("t{n}"), &text)?);
+        }
+        let hosts = names.map(|name| Netns::borrowed(&name));
+        Ok(Self { hosts, _labs: labs, _daemons: Vec::new(), _machines: machines })
+    }
+
+    /// Gbit/s of one TCP connection.
+    fn bulk(&self, seconds: f64) -> Result<f64, Failed> {
+        let [one, two] = &self.hosts;
+        shell::finish("ping", one.command("ping").args(["-c", "3", "-i", "0.2", "-W", "2", "10.0.0.2"]))?;
+        let receiver = two.agent("tcp-receive 10.0.0.2:5001")?;
+        one.agent(&format!("tcp-send 10.0.0.2:5001 {seconds}"))?.result()?;
+        let got = receiver.result()?;
+        let of = |key: &str| got[key].as_f64().unwrap_or(0.0);
+        Ok(of("bytes") * 8.0 / of("seconds").max(f64::MIN_POSITIVE) / 1e9)
+    }
+
+    /// Small datagrams a second.
+    fn small(&self, seconds: f64) -> Result<f64, Failed> {
+        let [one, two] = &self.hosts;
+        let receiver = two.agent(&format!("udp-receive 10.0.0.2:5002 {seconds}"))?;
+        let sender = one.agent(&format!("udp-send 10.0.0.2:5002 {}", seconds + 0.5))?;
+        let got = receiver.result()?;
+        sender.result()?;
+        let of = |key: &str| got[key].as_f64().unwrap_or(0.0);
+        Ok(of("packets") / of("seconds").max(f64::MIN_POSITIVE))
+    }
+}
+
+/// A bridge with the host's port and the kernel's own VXLAN device.
+fn linux(machine: &Netns, n: usize) -> Result<(), Failed> {
+    machine.ip(&format!("addr add 192.0.2.{n}/24 dev under"))?;
+    machine.ip("link add br0 type bridge")?;
+    machine.ip(&format!("link add vx0 type vxlan id 77 remote 192.0.2.{} dstport 4789 dev under", 3 - n))?;
+    for port in ["port", "vx0"] {
+        machine.ip(&format!("link set {port} master br0 up"))?;
+    }
+    machine.ip("link set br0 up").map(drop)
+}
+
+/// A bridge with the host's port and the tunnel, and one with the underlay: OVS finds the way there by the address of the
+/// second bridge's own port.
+fn ovs(machine: &Netns, host: &Netns, n: usize, kind: &str) -> Result<Daemons, Failed> {
+    let daemons = Daemons::start(machine, false)?;
+    for line in [
+        "add-br br-under -- set bridge br-under datapath_type=netdev".to_owned(),
+        "add-port br-under under".to_owned(),
+        "add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=standalone".to_owned(),
+        "add-port br0 port".to_owned(),
+        format!(
+            "add-port br0 tun -- set interface tun type={kind} options:remote_ip=192.0.2.{} options:key=77",
+            3 - n
+        ),
+    ] {
+        daemons.vsctl(machine, &line)?;
+    }
+    machine.ip(&format!("addr add 192.0.2.{n}/24 dev br-under"))?;
+    machine.ip("link set br-under up")?;
+    // This datapath loses the unfinished checksums of its hosts: they must finish them.
+    shell::finish("ethtool", host.command("ethtool").args(["-K", "eth0", "tx", "off"]))?;
+    Ok(daemons)
+}
