@@ -10,6 +10,9 @@ use crate::events::Removed;
 use crate::model::{Bridge, Rule, each_action};
 use crate::switch::Switch;
 
+/// Flows that are kept until the bundle is done.
+const MOST_LATE: usize = 65_536;
+
 /// A flow that was learned in the middle of a bundle.
 #[derive(Debug)]
 struct LateFlow {
@@ -24,9 +27,12 @@ struct LateFlow {
 pub(crate) struct LateFlows(Vec<LateFlow>);
 
 impl LateFlows {
-    /// There are as many as flows are translated or credited meanwhile.
+    /// There are as many as flows are translated or credited meanwhile. Beyond the bound they are not learned: the next
+    /// packet will say it again.
     fn push(&mut self, new: LateFlow) {
-        self.0.push(new);
+        if self.0.len() < MOST_LATE {
+            self.0.push(new);
+        }
     }
 
     fn take(&mut self) -> Vec<LateFlow> {
