@@ -90,6 +90,9 @@ macro_rules! frame {
     };
 }
 
+/// `ovs-ofctl` itself, before it asks the switch, has no tables in a file to replace the flows of OpenFlow 1.0.
+const NO_TABLES: Outcome = Refused(&["switch does not support any of the usable flow formats"]);
+
 const DUMP: &str = "$O dump-flows --no-stats s1";
 
 /// In this order, from an empty switch to an empty switch.
@@ -127,8 +130,8 @@ pub(super) const SCRIPT: &[Line] = &[
     refused("$O set-frags s1 reassemble", &["setting fragment handling mode failed"]),
     all("$O set-frags s1 normal && $O get-frags s1", &["normal"]),
     all("$O probe s1", &[]),
-    all("timeout -s INT 1 $O ping s1 64 || true", &["bytes from s1: xid="]),
-    all("$O benchmark s1 100 10", &["finished in"]),
+    all("timeout -s INT 0.3 $O ping s1 64 || true", &["bytes from s1: xid="]),
+    all("$O benchmark s1 100 10", &["Finished in"]),
     // Ports.
     each(
         "$O dump-ports s1",
@@ -277,11 +280,18 @@ pub(super) const SCRIPT: &[Line] = &[
             "+table=1 priority=7,tcp",
         ],
     ),
-    all(
+    each(
         "$O replace-flows s1 other && $O dump-flows --no-stats s1",
-        &["nw_dst=10.0.0.1 actions=output:2", "priority=7,tcp", "!arp"],
+        [
+            NO_TABLES,
+            Prints(&["nw_dst=10.0.0.1 actions=output:2", "priority=7,tcp", "!arp"]),
+            Prints(&["nw_dst=10.0.0.1 actions=output:2", "priority=7,tcp", "!arp"]),
+        ],
     ),
-    all("$O --readd replace-flows s1 flows && $O diff-flows s1 flows", &["!actions"]),
+    each(
+        "$O --readd replace-flows s1 flows && $O diff-flows s1 flows",
+        [NO_TABLES, Prints(&["!actions"]), Prints(&["!actions"])],
+    ),
     all("$O --bundle replace-flows s1 other && $O dump-flows --no-stats s1", &["priority=7,tcp", "!arp"]),
     all(
         "$O --bundle add-flows s1 changes && $O dump-flows --no-stats s1",
@@ -347,11 +357,14 @@ pub(super) const SCRIPT: &[Line] = &[
         [Refused(&["OFPGMFC_UNKNOWN_BUCKET"]), Skipped, Refused(&["OFPGMFC_UNKNOWN_BUCKET"])],
     ),
     all(
-        "$O dump-group-stats s1 1",
+        "$O dump-group-stats s1 group_id=1",
         &["group_id=1,", "ref_count=0,packet_count=0,byte_count=0,bucket0:packet_count=0"],
     ),
-    all("$O dump-group-features s1", &["types:  0xf", "max_groups=0xffffff00", "actions: output"]),
-    all("$O add-flow s1 priority=9,udp,actions=group:1 && $O dump-group-stats s1 1", &["ref_count=1"]),
+    all("$O dump-group-features s1", &["Types:  0xf", "max_groups=0xffffff00", "actions: output"]),
+    all(
+        "$O add-flow s1 priority=9,udp,actions=group:1 && $O dump-group-stats s1 group_id=1",
+        &["ref_count=1"],
+    ),
     all("$O del-groups s1 group_id=1 && $O dump-flows --no-stats s1", &["!group:1"]),
     all("$O del-groups s1 && $O dump-groups s1", &["!group_id"]),
     // Meters.
@@ -431,9 +444,16 @@ pub(super) const SCRIPT: &[Line] = &[
     all("$O dump-ipfix-bridge s1; $O dump-ipfix-flow s1", &["NXST_NOT_CONFIGURED"]),
     // Queues: the lab file has none (cli/tests/system/qos.rs has some).
     all("$O queue-stats s1 1", &["OFPST_QUEUE reply"]),
-    all("$O queue-get-config s1 1", &["QUEUE_GET_CONFIG_REPLY"]),
+    each(
+        "$O queue-get-config s1 1",
+        [
+            Prints(&["QUEUE_GET_CONFIG_REPLY"]),
+            Prints(&["QUEUE_GET_CONFIG_REPLY"]),
+            Prints(&["OFPST_QUEUE_DESC reply"]),
+        ],
+    ),
     // TLV maps.
-    all("$O dump-tlv-map s1", &["max option space=256 max fields=64", "allocated option space=0"]),
+    all("$O dump-tlv-map s1", &["max option space=64 max fields=8", "allocated option space=0"]),
     all(
         "$O add-tlv-map s1 '{class=0xffff,type=0,len=4}->tun_metadata0' && $O dump-tlv-map s1",
         &["allocated option space=4", "0xffff     0       4  tun_metadata0"],

@@ -12,8 +12,8 @@ const LAB: &str = "\
 netloom: 1
 name: ofctl
 nodes: { h1..2: {} }
-controller: learn
-switches: { s1: { fail_mode: secure }, s2: { fail_mode: secure } }
+defaults: { switch: { controller: learn, fail_mode: secure } }
+switches: { s1: {}, s2: {} }
 links: [ h1 -- s1, h2 -- s1, s1 -- s2 ]
 ";
 
