@@ -12,6 +12,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "ovs-testcontroller", package: "openvswitch-testcontroller" },
     Needed { program: "openssl", package: "openssl" },
     Needed { program: "tshark", package: "tshark" },
+    Needed { program: "docker-registry", package: "docker-registry" },
 ];
 
 /// Options of `cargo xtask test`.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionRow, DropRow, FlowRow, GroupRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow,
-    QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
+    ConnectionRow, DropRow, FlowRow, FreedRow, GroupRow, ImageInfo, ImageRow, LabRow, LinkRow, MeasureRow,
+    MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
 };
 
 /// The answer to a command.
@@ -53,6 +53,12 @@ pub enum Reply {
     ZonesChanged(u64),
     /// How many connections were forgotten.
     ConnectionsForgotten(u64),
+    /// Images.
+    Images(Vec<ImageRow>),
+    /// An image in full.
+    Image(Box<ImageInfo>),
+    /// What a removal of images gave back.
+    ImagesFreed(FreedRow),
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.

@@ -81,6 +81,8 @@ pub(crate) enum Verb {
     Top(cmd::top::Top),
     /// Draw the lab
     Graph(cmd::graph::GraphCmd),
+    /// Pull, load, list and remove container images
+    Image(cmd::image::Image),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
     /// Print the JSON Schema of lab files, for an editor
@@ -104,7 +106,7 @@ pub(crate) enum Verb {
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
 const WITHOUT_LAB: &[&str] =
-    &["up", "plan", "run", "lint", "check", "schema", "completion", "mn", "man", "reference"];
+    &["up", "plan", "run", "lint", "image", "check", "schema", "completion", "mn", "man", "reference"];
 
 impl Args {
     /// The command line as it is shown: where `-l` means nothing, nobody is told about it.
@@ -179,6 +181,7 @@ impl Args {
             Verb::Capture(verb) => verb.run(lab),
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
+            Verb::Image(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
             Verb::Completion(verb) => verb.run(),

@@ -30,5 +30,5 @@ mod wiring;
 mod worker;
 
 pub use service::{Boot, Engine, Prepared, Sink};
-pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, is_label};
+pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, data_dir, docker_config, is_label};
 pub use stream::{Conn, ConnError, End, Program, Stdio, pump};

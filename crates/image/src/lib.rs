@@ -7,7 +7,7 @@
 //! - [`reference`]: what a user writes; [`platform`]: which variant.
 //! - [`document`]: index, manifest, configuration.
 //! - [`store`]: blobs, names, pins, unpacked layers, and the removal of what nobody needs.
-//! - [`source`]: images in files and directories.
+//! - [`registry`]: pulling; [`source`]: images in files and directories.
 //! - [`layer`]: tar files of strangers made into directories.
 
 pub mod digest;
@@ -15,6 +15,7 @@ pub mod document;
 pub mod layer;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod source;
 pub mod store;
 

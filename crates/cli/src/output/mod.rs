@@ -1,5 +1,6 @@
 //! What is printed: data on standard output, the rest on standard error.
 
+mod image;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod screen;

@@ -2,13 +2,13 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, InterfaceRow, LabRow,
-    LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
+    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
+    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
     TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, screen, trace};
+use super::{Format, Style, Tint, image, screen, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -35,6 +35,9 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Zones(rows) => paint.zones(rows),
         Reply::ZonesChanged(n) => format!("{}\n", many(*n, "zone")),
         Reply::ConnectionsForgotten(n) => format!("{}\n", many(*n, "connection")),
+        Reply::Images(rows) => paint.images(rows),
+        Reply::Image(info) => image::inspect(info),
+        Reply::ImagesFreed(row) => image::freed(row),
         Reply::Shown(shown) => paint.shown(shown),
         Reply::Pings(report) => paint.pings(report),
         Reply::Measured(row) => measured(row),
@@ -276,6 +279,13 @@ impl Painter {
             vec![row.zone.to_string(), count(row.connections.into()), limit, timeouts]
         };
         self.table(&["ZONE", "CONNECTIONS>", "LIMIT>", "TIMEOUTS"], rows.iter().map(row))
+    }
+
+    fn images(&self, rows: &[ImageRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return "No images. `netloom image pull nginx:alpine` brings one.\n".into();
+        }
+        self.table(&image::HEADERS, rows.iter().map(image::row))
     }
 
     fn flows(&self, rows: &[FlowRow]) -> String {

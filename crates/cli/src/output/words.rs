@@ -22,6 +22,13 @@ pub(crate) fn rate(bps: f64) -> String {
     format!("{number} {unit}")
 }
 
+/// `95.6 MB`: files, counted in thousands as disks are.
+pub(crate) fn bytes(n: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let (number, unit) = scaled(n as f64, 1e3, &["B", "kB", "MB", "GB", "TB"]);
+    format!("{number} {unit}")
+}
+
 /// `12.3k`, `4.5M`; whole numbers below 10,000 stay as they are.
 pub(crate) fn count(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -83,6 +90,7 @@ mod tests {
             [950.0, 95_600_000.0, 9.9995e8, 1e9].map(rate),
             ["950 bit/s", "95.6 Mbit/s", "1.0 Gbit/s", "1.0 Gbit/s"]
         );
+        assert_eq!([0, 999, 3_401_613].map(bytes), ["0 B", "999 B", "3.4 MB"]);
         assert_eq!([7, 9_999, 12_345, 4_500_000].map(count), ["7", "9999", "12.3k", "4.5M"]);
         assert_eq!(
             [(1, "host"), (6, "host"), (2, "switch"), (1, "switch")].map(|(n, w)| many(n, w)),

@@ -251,7 +251,7 @@ impl Home {
     clippy::disallowed_methods,
     reason = "where a user's runtime directory is stands in the environment"
 )]
-fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

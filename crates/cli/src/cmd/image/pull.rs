@@ -1,0 +1,130 @@
+//! `netloom image pull`.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use netloom_api::ErrorKind;
+use netloom_daemon::docker_config;
+use netloom_image::registry::{self, Credentials, Event, PullError};
+use netloom_image::{Digest, Platform, Reference, Store};
+
+use super::{failed, load, named, print, store_failed, unpack};
+use crate::exit::{Failure, Outcome};
+use crate::output::{Format, Kind};
+
+/// Arguments of `image pull`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Pull {
+    /// The image: nginx:alpine, quay.io/team/app:1, localhost:5000/app@sha256:..
+    #[arg(value_name = "REF")]
+    image: String,
+    /// Which variant, such as linux/arm64 [default: this machine's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+    /// Speak plain HTTP, which anybody on the way can read
+    #[arg(long)]
+    insecure: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Pull {
+    pub(super) fn run(self, store: &Store) -> Outcome {
+        let remote = match load::reference(&self.image)? {
+            Reference::Remote(remote) => remote,
+            other => {
+                let said = format!("{other} is on this machine: there is nothing to pull.");
+                return Err(Failure::usage(said).hint(format!("netloom image load {}", self.image)));
+            }
+        };
+        let logins = docker_config().map_or(Ok(Credentials::default()), |file| Credentials::load(&file));
+        let logins = logins.map_err(|error| pull_failed(error.into()))?;
+        let mut options = registry::Pull::new(&logins);
+        options.plain_http = self.insecure;
+        options.platform = self.platform.clone().unwrap_or_else(Platform::host);
+        let using = store.using().map_err(store_failed)?;
+        let quiet = self.format.quiet || self.format.output == Kind::Json;
+        let bars = Bars::new(std::io::stderr().is_terminal() && !quiet);
+        let manifest = registry::pull(store, &remote, &options, &|event| bars.show(event));
+        drop(bars);
+        let came = named(store, &remote.to_string(), manifest.map_err(pull_failed)?)?;
+        // From here on its name keeps it.
+        drop(using);
+        unpack(store, &came)?;
+        print(store, &[came], self.format)
+    }
+}
+
+/// A bar a layer, on a terminal.
+struct Bars {
+    all: MultiProgress,
+    one: Mutex<BTreeMap<Digest, ProgressBar>>,
+}
+
+impl Bars {
+    fn new(live: bool) -> Self {
+        let target = if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { all: MultiProgress::with_draw_target(target), one: Mutex::default() }
+    }
+
+    fn show(&self, event: Event) {
+        let mut one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Wanted(digest, size) => {
+                let bar = self.all.add(ProgressBar::new(size));
+                let template = "{prefix:<12} {bar:24} {bytes}/{total_bytes}  {bytes_per_sec}  {msg}";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    bar.set_style(style.progress_chars("━╸─"));
+                }
+                bar.set_prefix(digest.short());
+                one.insert(digest, bar);
+            }
+            Event::Bytes(digest, have) => {
+                if let Some(bar) = one.get(&digest) {
+                    bar.set_position(have);
+                }
+            }
+            Event::Done(digest) => {
+                if let Some(bar) = one.get(&digest) {
+                    bar.finish_with_message("verified");
+                }
+            }
+            Event::Present(_) => {}
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        // What came is in the table; what did not is in the error.
+        let _ = self.all.clear();
+    }
+}
+
+fn pull_failed(error: PullError) -> Failure {
+    let (kind, hint) = match error {
+        PullError::Store(error) => return store_failed(error),
+        PullError::Missing { .. } => {
+            (ErrorKind::NotFound, Some("is the name right, and the tag?".to_owned()))
+        }
+        PullError::Denied { ref registry, .. } => (
+            ErrorKind::Denied,
+            Some(format!(
+                "the name may be wrong, too; `docker login {registry}` or `podman login` makes a login"
+            )),
+        ),
+        PullError::Platform { ref has, .. } => {
+            (ErrorKind::NotFound, Some(format!("it is made for {}; --platform chooses", has.join(", "))))
+        }
+        PullError::BrokeOff { .. } => {
+            (ErrorKind::Failed, Some("what has come is kept: the same command goes on from there".to_owned()))
+        }
+        PullError::NoAuthorities => {
+            (ErrorKind::Machine, Some("install the package ca-certificates".to_owned()))
+        }
+        _ => (ErrorKind::Failed, None),
+    };
+    failed(kind, &error, hint)
+}
