@@ -37,10 +37,13 @@ const WAITING: usize = 1_024;
 /// How long somebody may take nothing of what he is shown.
 const STALL: Duration = Duration::from_secs(60);
 
+/// Everybody who looks on, by controller.
+type Onlookers = BTreeMap<Key, Vec<Sender<Arc<[u8]>>>>;
+
 /// Who looks on at which controller.
 #[derive(Debug, Default)]
 pub(super) struct Snoops {
-    by_controller: Mutex<BTreeMap<Key, Vec<Sender<Arc<[u8]>>>>>,
+    by_controller: Mutex<Onlookers>,
     /// How many look on in all.
     count: AtomicUsize,
 }
@@ -74,7 +77,7 @@ impl Snoops {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<Sender<Arc<[u8]>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Onlookers> {
         self.by_controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
