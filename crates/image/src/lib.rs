@@ -4,7 +4,7 @@
 //! Reference --registry, source/--> blobs of the Store (by sha256) --layer/--> unpacked layers --(container)--> overlayfs
 //! ```
 //!
-//! - [`reference`]: what a user writes; [`platform`]: which variant.
+//! - [`mod@reference`]: what a user writes; [`platform`]: which variant.
 //! - [`document`]: index, manifest, configuration.
 //! - [`store`]: blobs, names, pins, unpacked layers, and the removal of what nobody needs.
 //! - [`registry`]: pulling; [`source`]: images in files and directories.
