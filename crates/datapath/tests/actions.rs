@@ -10,7 +10,7 @@ use netloom_datapath::{OffloadCaps, Slowpath};
 use netloom_flow::action::PacketInReason;
 use netloom_flow::{
     Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
-    Nanos, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
+    Nanos, NextHeader, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
 use netloom_packet::nsh::{self, Nsh, next};
 use netloom_packet::{checksum, parse};
@@ -249,6 +249,42 @@ fn a_ttl_is_copied_between_a_label_and_ip_behind_it() {
     let inward = &lab.received(3)[0].bytes;
     assert_eq!(inward[22], 33);
     assert_eq!(checksum::verify_ipv4(inward, &parse(inward).unwrap()), Some(true));
+}
+
+#[test]
+fn a_field_that_says_what_follows_is_written_and_the_rest_stays() {
+    let (a, b) = hosts();
+    let udp = a.udp(&b, (1, 2), &[7; 40]);
+    let next = |next| DpAction::SetNext(next);
+    let label = DpAction::PushMpls { ethertype: 0x8847, lse: 100 << 12 | 0x109 };
+    let mut lab = lab(vec![
+        next(NextHeader::IpProto(6)),
+        out(2),
+        next(NextHeader::EthType(0x88b5)),
+        // There is no IP any more.
+        next(NextHeader::IpProto(17)),
+        out(3),
+        label,
+        next(NextHeader::BottomOfStack(false)),
+        out(2),
+    ]);
+    lab.send(1, [udp.clone()]);
+    let [tcp, labelled] = &lab.received(2)[..] else { panic!("two packets") };
+    assert_eq!(tcp.bytes[23], 6);
+    assert_eq!((&tcp.bytes[..23], &tcp.bytes[26..]), (&udp.bytes[..23], &udp.bytes[26..]));
+    assert_eq!(checksum::verify_ipv4(&tcp.bytes, &parse(&tcp.bytes).unwrap()), Some(true));
+    let other = &lab.received(3)[0].bytes;
+    assert_eq!((&other[12..14], &other[14..]), (&[0x88, 0xb5][..], &tcp.bytes[14..]));
+    assert_eq!(labelled.bytes[14..18], [0, 6, 0x40, 9]);
+}
+
+/// Its super-packet's pieces say it too.
+#[test]
+fn every_wire_packet_of_a_super_packet_says_what_follows() {
+    let mut lab = lab(vec![DpAction::SetNext(NextHeader::EthType(0x88b5)), out(2)]);
+    lab.send(1, [big()]);
+    let pieces = lab.received(2);
+    assert!(pieces.len() > 1 && pieces.iter().all(|piece| piece.bytes[12..14] == [0x88, 0xb5]));
 }
 
 fn punt() -> Arc<Punt> {

@@ -94,6 +94,8 @@ pub enum DpAction {
         /// What the Ethernet type becomes.
         ethertype: u16,
     },
+    /// Rewrite a field that says what follows it, and find the headers behind anew.
+    SetNext(NextHeader),
     /// Copy the TTL between the only MPLS header and the IP header behind it.
     CopyTtl(CopyTtl),
     /// Carry out the inner list on a copy; the packet itself goes on unchanged.
@@ -125,6 +127,17 @@ pub enum DpAction {
     Recirculate(RecircId),
     /// Drop here and count it. Only as the last action of a list.
     Drop(DropReason),
+}
+
+/// A field that says what follows it, with its new value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHeader {
+    /// The Ethernet type, behind VLAN headers.
+    EthType(u16),
+    /// The protocol of IPv4, or what the last header of IPv6 says of the next.
+    IpProto(u8),
+    /// Whether the outermost MPLS header is the bottom of the stack.
+    BottomOfStack(bool),
 }
 
 /// Which way a TTL is copied.

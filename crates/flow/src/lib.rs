@@ -37,7 +37,7 @@ pub mod word;
 
 pub use action::{Action, ActionList, Controller, Operand, Spelling, Subfield};
 pub use classifier::Classifier;
-pub use dp_action::{Branch, CopyTtl, DpAction, MeterRef, WordSet};
+pub use dp_action::{Branch, CopyTtl, DpAction, MeterRef, NextHeader, WordSet};
 pub use drop::DropReason;
 pub use epoch::Epoch;
 pub use field::{Field, FieldId};

@@ -71,7 +71,7 @@ fn fields_exist_and_can_be_written() {
     let any = FlowMatch::any();
     let set = |field| Action::set(field, 1);
     refused(&any, set(FieldId::Ipv4Src), ActionError::NoField(FieldId::Ipv4Src, Prerequisite::Ipv4));
-    refused(&any, set(FieldId::NwProto), ActionError::ReadOnly(FieldId::NwProto));
+    refused(&any, set(FieldId::NwFrag), ActionError::ReadOnly(FieldId::NwFrag));
     refused(&any, set(FieldId::VlanVid), ActionError::NoField(FieldId::VlanVid, Prerequisite::Vlan));
     refused(&any, set(FieldId::CtMark), ActionError::OutsideCt(FieldId::CtMark));
     assert_eq!(check(&tcp(), &[set(FieldId::Ipv4Src), set(FieldId::TcpDst), set(FieldId::Reg0)]), Ok(()));

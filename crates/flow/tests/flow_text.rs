@@ -82,7 +82,7 @@ actions=output:1,priority=5
 actions=set_field:1->nw_src
 actions=set_field:10.0.0.1->nw_src
 actions=set_field:10.0.0.1
-actions=set_field:6->nw_proto
+actions=set_field:6->ip_frag
 actions=set_field:5->vlan_vid
 dl_vlan=5,actions=set_field:6->vlan_vid
 dl_vlan=5,actions=pop_vlan,set_field:3->vlan_pcp

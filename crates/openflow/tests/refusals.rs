@@ -139,7 +139,7 @@ fn actions_that_cannot_be() {
         // set_field: an unknown field, a wrong length, one that cannot be written, a mask before 1.5.
         (&[0, 25, 0, 16, 0x80, 0x00, 99 << 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], OfError::BacBadSetType),
         (&[0, 25, 0, 16, 0x80, 0x00, 5 << 1, 4, 0, 0, 0, 0, 0, 0, 0, 0], OfError::BacBadSetLen),
-        (&[0, 25, 0, 16, 0x80, 0x00, 5 << 1, 2, 8, 0, 0, 0, 0, 0, 0, 0], OfError::BacBadSetArgument),
+        (&[0, 25, 0, 16, 0x80, 0x00, 42 << 1, 2, 8, 0, 0, 0, 0, 0, 0, 0], OfError::BacBadSetArgument),
         (&[0, 25, 0, 16, 0x00, 0x01, 1, 8, 0, 0, 0, 1, 0, 0, 0, 1], OfError::BacBadSetMask),
         // conjunction(1, 3/2); nat outside of ct.
         (&[0xff, 0xff, 0, 16, 0, 0, 0x23, 0x20, 0, 34, 2, 2, 0, 0, 0, 1], OfError::NxbacBadConjunction),

@@ -177,7 +177,7 @@ fn errors_bear_the_request() {
     assert_eq!(answer.xid, xid);
     let Message::Error(ErrorMessage { error, data }) = message else { panic!("{message:?}") };
     assert_eq!(error, Coded::Known(OfError::FmfcTableFull));
-    assert_eq!((data.len(), data[1]), (64, 14), "the first 64 bytes of the flow mod");
+    assert_eq!((data.len(), data[1]), (112, 14), "the flow mod");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn what_cannot_be_read_is_answered_and_told() {
     ] {
         s.handle_bytes(START, bytes);
         assert!(
-            matches!(events(&mut s)[..], [Event::Refused(request, e)] if (request.xid, e) == (Xid(7), error))
+            matches!(events(&mut s)[..], [Event::Refused(ref request, e)] if (request.xid, e) == (Xid(7), error))
         );
         let answer = s.take_output();
         assert_eq!((answer[1], &answer[4..8], &answer[8..12]), (1, &[0, 0, 0, 7][..], &code[..]));

@@ -1,7 +1,7 @@
 //! A switch whose controllers are all missed learns by itself (`fail_mode: standalone`).
 //!
-//! One flow of the lowest priority does it, which controllers neither see nor change. OVS has it above all others; here
-//! the flows of the configuration, which alone are left, still come first.
+//! One flow does it, above all others, which controllers neither see nor change. So the flows of the configuration, which
+//! alone are left beside it, say nothing until a controller is there again.
 //!
 //! Source: `fail-open.c` of OVS.
 
@@ -11,7 +11,7 @@ use crate::config::Origin;
 use crate::events::Removed;
 use crate::flow_changes::{by_id, id_of, present_flows};
 use crate::flow_mod::FlowEntry;
-use crate::model::Bridge;
+use crate::model::{Bridge, FAIL_OPEN_PRIORITY};
 use crate::switch::Switch;
 
 impl Switch {
@@ -23,9 +23,8 @@ impl Switch {
         }
         if is_open {
             self.flush(bridge, now);
-            let flow = normal();
-            if self.rule_of(bridge, &flow).is_none() {
-                self.put_flow(bridge, flow, Origin::FailOpen.into(), now);
+            if self.fail_open_rule(bridge).is_none() {
+                self.put_flow(bridge, normal(), Origin::FailOpen.into(), now);
             }
         } else if let Some(rule) = self.fail_open_rule(bridge) {
             self.remove_rule(rule, Removed::Delete, now);
@@ -40,8 +39,9 @@ impl Switch {
     }
 
     fn fail_open_rule(&self, bridge: BridgeId) -> Option<netloom_flow::RuleId> {
-        let rule = self.rule_of(bridge, &normal())?;
-        self.rules.get(rule).filter(|state| *state.rule.origin == Origin::FailOpen).map(|_| rule)
+        let flow = normal();
+        let table = self.bridges.get(bridge)?.tables.get(&flow.table)?;
+        table.rules.get(&flow.matches, FAIL_OPEN_PRIORITY).map(|rule| rule.id)
     }
 
     /// Removes every flow that the configuration does not ask for.
@@ -60,5 +60,10 @@ impl Switch {
 }
 
 fn normal() -> FlowText {
-    FlowText { priority: 0, actions: vec![Action::Output(OfPort::NORMAL)].into(), ..FlowText::default() }
+    // Told with the highest priority that can be written.
+    FlowText {
+        priority: u16::MAX,
+        actions: vec![Action::Output(OfPort::NORMAL)].into(),
+        ..FlowText::default()
+    }
 }

@@ -3,7 +3,7 @@
 use netloom_flow::{Action, BridgeId, Nanos, OfPort};
 
 use crate::events::Removed;
-use crate::flow_mod::{FlowError, FlowQuery, check_actions};
+use crate::flow_mod::{FlowError, FlowQuery, check_bucket};
 use crate::model::{Bucket, Carried, Group, GroupType, Selection, each_action};
 use crate::switch::Switch;
 use crate::undo::Undo;
@@ -211,7 +211,7 @@ impl Switch {
             if bucket.actions.iter().any(|action| action.uses_group(id)) {
                 return Err(GroupError::Loop(id));
             }
-            check_actions(Some(bridge), &bucket.actions)?;
+            check_bucket(bridge, &bucket.actions)?;
             let mut next = groups_in(&bucket.actions);
             let mut seen = Vec::new();
             while let Some(at) = next.pop() {

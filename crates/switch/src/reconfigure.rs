@@ -51,7 +51,7 @@ impl Switch {
             ids.push(id);
         }
         for (wanted, id) in wanted.iter().zip(ids) {
-            self.put_ports(id, wanted, &mut ports);
+            self.put_ports(id, wanted, &mut ports, now);
             self.configure(id, wanted, now);
             status.bridges.push(self.status_of(id, wanted.config));
         }
@@ -156,13 +156,13 @@ impl Switch {
         }
     }
 
-    fn put_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges) {
+    fn put_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges, now: Nanos) {
         for (port, interface) in
             wanted.config.ports.iter().flat_map(|port| port.interfaces.iter().map(move |it| (port, it)))
         {
             let Some(number) = wanted.numbers.of(&interface.name) else { continue };
             let version = self.next_version();
-            let mut new = Port::new(number, port, interface, version);
+            let mut new = Port::new(number, port, interface, (version, now));
             let Some(bridge) = self.bridges.get_mut(id) else { return };
             if let Some(old) = bridge.ports.get(&number) {
                 let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel)
@@ -172,6 +172,7 @@ impl Switch {
                     continue;
                 }
                 (new.link, new.crossed, new.config) = (old.link, old.crossed, old.config);
+                new.created = old.created;
                 if !is_seen_alike {
                     ports.changed.push(wanted_port(wanted.config, port, interface));
                 }

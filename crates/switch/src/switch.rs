@@ -9,6 +9,7 @@ use netloom_flow::{
 
 use crate::config::{Loops, Uuid};
 use crate::events::{Author, Notice, Outbox, PortStatusReason};
+use crate::flow_mod::LateFlows;
 use crate::loops::Routes;
 use crate::model::{
     ActionLists, Bridge, Bridges, ChangeLog, Directory, Due, FrozenStates, LinkState, Owners, Peer, Port,
@@ -62,6 +63,8 @@ pub struct Switch {
     pub(crate) routes: Routes,
     /// The bridge that a bundle is being carried out on.
     pub(crate) committing: Option<BridgeId>,
+    /// What was learned on it meanwhile.
+    pub(crate) late: LateFlows,
     /// Whether changes are kept from the caches until the bundle is done.
     pub(crate) is_quiet: bool,
     /// The last version given to a port or bridge.
@@ -92,6 +95,7 @@ impl Switch {
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),
             committing: None,
+            late: LateFlows::default(),
             is_quiet: false,
             version: 0,
         }

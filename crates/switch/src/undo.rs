@@ -87,17 +87,22 @@ impl Switch {
                 let table =
                     self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
                 if let Some(table) = table {
-                    table.rules.remove(&flow.matches, flow.priority.into());
+                    table.rules.remove(&flow.matches, state.rule.priority());
                 }
                 self.log.push(bridge, flow.table, flow.matches.clone());
             }
-            Undo::Removed(state) | Undo::Changed(state) => {
+            Undo::Removed(mut state) | Undo::Changed(mut state) => {
+                // What it has carried between two steps is not undone.
+                if let Some(present) = self.rules.get(state.rule.id).filter(|it| it.packets > state.packets) {
+                    (state.packets, state.bytes) = (present.packets, present.bytes);
+                    state.used = state.used.max(present.used);
+                }
                 let rule = Arc::clone(&state.rule);
                 self.rules.restore(state);
                 let (bridge, flow) = (rule.bridge, &rule.flow);
                 if let Some(bridge) = self.bridges.get_mut(bridge) {
                     let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
-                    rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
+                    rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
                 }
                 self.log.push(bridge, flow.table, flow.matches.clone());
                 self.schedule(rule.id);

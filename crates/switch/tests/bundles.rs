@@ -143,3 +143,22 @@ fn flows_of_the_bridge_expire_after_the_bundle_and_those_of_others_meanwhile() {
     net.switch.tick(Nanos::from_secs(4));
     assert_eq!(timed(&net, "s1"), 0);
 }
+
+#[test]
+fn what_packets_teach_in_the_middle_is_learned_right_after_it() {
+    let plan = Plan::new(1).host(0, 1, 0).host(0, 2, 0).host(0, 3, 0);
+    let plan = plan.flow(0, "priority=1,actions=learn(table=9,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),output:2");
+    let mut net = Net::new(&plan.config, true);
+    let mut connection = Connection::new(Version::V15, Kind::Service, "mgmt");
+    let translation = net.translate(&key(0));
+    let learned = |net: &Net| rules(net, "s1").iter().filter(|line| line.contains(" table=9,")).count();
+    let ports = (1..=MANY).map(|port| flow(port, 3)).collect();
+    let mut handled = begin(&mut net, &mut connection, ports);
+    assert!(handled.commit.is_some(), "not done in one step");
+    // Once by its first packet, and again when its hits are pulled.
+    net.switch.meet(&translation, Nanos::ZERO);
+    net.switch.meet(&translation, Nanos::from_secs(1));
+    assert_eq!(learned(&net), 0, "nobody else changes the bridge now");
+    finish(&mut net, &mut connection, &mut handled);
+    assert_eq!(learned(&net), 1);
+}

@@ -70,7 +70,9 @@ fn a_bridge_on_its_own_learns_and_forgets_that_again() {
     assert!(matches!(origins(&net)[..], [Origin::Command, Origin::FailOpen]), "{:?}", origins(&net));
     assert_eq!(seen(&mut net), 1, "not to be seen by controllers");
     assert_eq!(net.send(dp(0, 1), &Packet::tcp(1, 2, 80)).len(), 1, "flooded");
-    assert!(net.send(dp(0, 1), &Packet::tcp(1, 2, 81)).is_empty(), "the file's flow comes first");
+    assert_eq!(net.send(dp(0, 1), &Packet::tcp(1, 2, 81)).len(), 1, "before the file's flow, and any other");
+    add(&mut net, TARGET, u16::MAX);
+    assert_eq!(net.send(dp(0, 2), &Packet::tcp(2, 1, 80)).len(), 1, "which would have sent it to port 2");
     // Nor to be removed by them.
     let all = FlowMod {
         command: netloom_openflow::msg::FlowCommand::Delete,

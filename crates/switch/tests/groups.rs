@@ -170,9 +170,13 @@ fn wrong_changes_are_refused_by_name_and_a_group_that_goes_takes_its_flows_along
     assert_eq!(group(&mut net, Add, 2, GroupType::Indirect, vec![]), Err(GroupError::BadBuckets));
     let weighed = vec![bucket(2, None, out(2))];
     assert_eq!(group(&mut net, Add, 2, GroupType::All, weighed), Err(GroupError::BadBuckets));
-    let unknown = vec![bucket(0, None, vec![Action::Group(77)])];
-    let refused = Err(GroupError::Actions(FlowError::UnknownGroup(77)));
-    assert_eq!(group(&mut net, Add, 2, GroupType::All, unknown), refused);
+    let to = |id| vec![bucket(0, None, vec![Action::Group(id)])];
+    let refused = Err(GroupError::Actions(FlowError::UnknownGroup(Group::ALL)));
+    assert_eq!(group(&mut net, Add, 2, GroupType::All, to(Group::ALL)), refused);
+    // A group that comes later may be named, but not lead back.
+    assert_eq!(group(&mut net, Add, 3, GroupType::All, to(77)), Ok(1));
+    assert_eq!(group(&mut net, Add, 77, GroupType::All, to(3)), Err(GroupError::Loop(77)));
+    assert_eq!(group(&mut net, Delete, 3, GroupType::All, vec![]), Ok(1));
     assert_eq!(net.add("", vec![Action::Group(2)]), Err(FlowError::UnknownGroup(2)));
     net.add("send_flow_rem,tcp,", vec![Action::WriteActions(Box::new([Action::Group(1)]))]).unwrap();
     net.add("send_flow_rem,udp,", out(2)).unwrap();

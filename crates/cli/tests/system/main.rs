@@ -21,6 +21,7 @@ mod leftovers;
 mod links;
 mod monitors;
 mod nodes;
+mod ofctl;
 mod openflow;
 mod programs;
 mod qos;

@@ -1,4 +1,4 @@
-//! `<bridge>.mgmt` in the lab's directory, one for each switch.
+//! `<bridge>.mgmt` in the lab's directory, one for each switch; and `<bridge>.snoop` for those with controllers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,36 +14,43 @@ use super::core::Core;
 use super::journal::Ledger;
 use crate::Home;
 
-/// The sockets that are there, by bridge.
+/// The sockets that are there, by bridge. A socket that looks at controllers stays when they go.
 #[derive(Debug, Default)]
-pub(crate) struct Doors(Mutex<BTreeMap<String, PathBuf>>);
+pub(crate) struct Doors(Mutex<BTreeMap<String, Vec<PathBuf>>>);
 
 impl Doors {
     /// Opens those of new switches, and closes those of switches that are gone. What could not be opened, for the user.
     pub(super) fn update(&self, core: &Core, home: &Home, ledger: &Ledger, lab: &Lab) -> Vec<String> {
         let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.retain(|bridge, path| {
+        doors.retain(|bridge, paths| {
             let stays = lab.switch(bridge).is_some();
             if !stays {
                 core.openflow().close(bridge);
-                remove(ledger, path);
+                paths.iter().for_each(|path| remove(ledger, path));
             }
             stays
         });
         let mut notes = Vec::new();
         for switch in &lab.switches {
-            if doors.contains_key(&switch.name) {
-                continue;
-            }
-            let path = home.dir().join(format!("{}.mgmt", switch.name.replace('/', ".")));
-            match listen(ledger, &path) {
-                Ok(listener) => {
-                    core.openflow().open(&switch.name, listener);
-                    doors.insert(switch.name.clone(), path);
+            let there = doors.entry(switch.name.clone()).or_default();
+            let path = |end| home.dir().join(format!("{}.{end}", switch.name.replace('/', ".")));
+            let mut open = |path: PathBuf, serve: &dyn Fn(UnixListener)| {
+                if there.contains(&path) {
+                    return;
                 }
-                Err(error) => {
-                    notes.push(format!("{}: no OpenFlow at {}: {error}", switch.name, path.display()))
+                match listen(ledger, &path) {
+                    Ok(listener) => {
+                        serve(listener);
+                        there.push(path);
+                    }
+                    Err(error) => {
+                        notes.push(format!("{}: no OpenFlow at {}: {error}", switch.name, path.display()))
+                    }
                 }
+            };
+            open(path("mgmt"), &|listener| core.openflow().open(&switch.name, listener));
+            if !switch.controllers.is_empty() {
+                open(path("snoop"), &|listener| core.openflow().show(&switch.name, listener));
             }
         }
         notes
@@ -52,9 +59,9 @@ impl Doors {
     /// Closes all.
     pub(super) fn close_all(&self, core: &Core, ledger: &Ledger) {
         let doors = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (bridge, path) in doors {
+        for (bridge, paths) in doors {
             core.openflow().close(&bridge);
-            remove(ledger, &path);
+            paths.iter().for_each(|path| remove(ledger, path));
         }
     }
 }

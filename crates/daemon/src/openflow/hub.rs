@@ -16,6 +16,7 @@ use netloom_switch::{
 use netloom_transport::Inbox;
 use tokio::sync::Notify;
 
+use super::snoop::{self, Snoops};
 use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
 use crate::slowpath::{self, SharedSwitch, Tracked};
@@ -35,6 +36,7 @@ pub(crate) struct Hub {
     next: AtomicU64,
     joined: Notify,
     controllers: Mutex<Controllers>,
+    snoops: Snoops,
     /// Packets of packet-outs that were not waited for.
     injected: AtomicUsize,
 }
@@ -111,6 +113,7 @@ impl Hub {
             next: AtomicU64::new(0),
             joined: Notify::new(),
             controllers: Mutex::default(),
+            snoops: Snoops::default(),
             injected: AtomicUsize::new(0),
         }
     }
@@ -129,6 +132,18 @@ impl Hub {
     /// The controllers of all bridges.
     pub(super) fn controllers(&self) -> MutexGuard<'_, Controllers> {
         self.controllers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who looks on at which controller.
+    pub(super) const fn snoops(&self) -> &Snoops {
+        &self.snoops
+    }
+
+    /// The most important of the controllers that a bridge calls.
+    pub(super) fn most_important(&self, bridge: &str) -> Option<Key> {
+        let called = self.standings(bridge).into_iter().filter(|standing| !standing.is_passive());
+        let first = called.min_by_key(|standing| std::cmp::Reverse(snoop::importance(standing.role)));
+        first.map(|standing| standing.key)
     }
 
     /// The versions a bridge may speak.

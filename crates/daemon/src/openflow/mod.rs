@@ -15,6 +15,7 @@ mod hub;
 mod learn;
 mod remote;
 mod service;
+mod snoop;
 mod standing;
 
 pub(crate) use hub::Hub;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::caller::{self, Terms};
+use super::snoop::Tap;
 use super::standing::Key;
 use super::{Hub, State, dial};
 use crate::slowpath;
@@ -162,6 +163,7 @@ async fn call(remote: &Remote, key: &Key, terms: &Terms, hub: &Arc<Hub>) {
             Ok(Err(error)) => error.to_string(),
             Ok(Ok(stream)) => {
                 calls.handle_connected(slowpath::now());
+                let stream = Tap::new(stream, key.clone(), Arc::clone(hub));
                 let main = caller::serve(stream, terms.clone(), Arc::clone(hub));
                 // Those beside it end with it.
                 tokio::select! {

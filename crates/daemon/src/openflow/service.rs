@@ -13,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use netloom_openflow::Versions;
 
-use super::{Hub, Remote, door, remote};
+use super::door::{self, Room};
+use super::{Hub, Remote, remote};
 use crate::slowpath;
 
 /// How often it is told what happened by itself, while somebody is connected.
@@ -44,6 +45,8 @@ enum Order {
     Control(String, Control),
     /// Serve a bridge at a socket.
     Open(String, UnixListener),
+    /// Show at a socket what passes between a bridge and its controllers.
+    Show(String, UnixListener),
     /// Serve it no more; its connections end.
     Close(String),
     /// Say when everything before this has been done.
@@ -69,6 +72,11 @@ impl Service {
     /// Serves a bridge at a socket.
     pub(crate) fn open(&self, bridge: &str, listener: UnixListener) {
         self.send(Order::Open(bridge.to_owned(), listener));
+    }
+
+    /// Shows at a socket what passes between a bridge and its controllers.
+    pub(crate) fn show(&self, bridge: &str, listener: UnixListener) {
+        self.send(Order::Show(bridge.to_owned(), listener));
     }
 
     /// Controls a bridge as said. What is as before is left alone.
@@ -129,7 +137,7 @@ async fn work(hub: Arc<Hub>, mut orders: UnboundedReceiver<Order>) {
 /// What serves the bridges. Aborting it ends its connections.
 #[derive(Default)]
 struct Doors {
-    own: BTreeMap<String, AbortHandle>,
+    own: BTreeMap<String, Vec<AbortHandle>>,
     remotes: BTreeMap<String, Vec<(Remote, Versions, JoinHandle<()>)>>,
 }
 
@@ -169,9 +177,7 @@ impl Doors {
     }
 
     async fn close(&mut self, hub: &Hub, name: &str) {
-        if let Some(door) = self.own.remove(name) {
-            door.abort();
-        }
+        self.own.remove(name).into_iter().flatten().for_each(|door| door.abort());
         for (remote, _, task) in self.remotes.remove(name).unwrap_or_default() {
             end(task).await;
             hub.controllers().forget(&remote.key(name));
@@ -190,16 +196,23 @@ async fn obey(hub: &Arc<Hub>, doors: &mut Doors, order: Order) {
     match order {
         Order::Control(name, control) => doors.control(hub, name, control).await,
         Order::Open(name, listener) => {
-            let listener = listener
-                .set_nonblocking(true)
-                .and_then(|()| tokio::net::UnixListener::from_std(listener))
-                .inspect_err(|error| tracing::error!(%error, name, "an OpenFlow socket"));
-            if let (Ok(listener), Some(bridge)) = (listener, hub.bridge(&name)) {
-                let door = tokio::spawn(door::keep(listener, bridge, Arc::clone(hub)));
-                doors.own.insert(name, door.abort_handle());
+            if let (Some(listener), Some(bridge)) = (ready(listener, &name), hub.bridge(&name)) {
+                let door = tokio::spawn(door::keep(listener, Room::Control(bridge), Arc::clone(hub)));
+                doors.own.entry(name).or_default().push(door.abort_handle());
+            }
+        }
+        Order::Show(name, listener) => {
+            if let Some(listener) = ready(listener, &name) {
+                let door = tokio::spawn(door::keep(listener, Room::Snoop(name.clone()), Arc::clone(hub)));
+                doors.own.entry(name).or_default().push(door.abort_handle());
             }
         }
         Order::Close(name) => doors.close(hub, &name).await,
         Order::Barrier(done) => _ = done.send(()),
     }
+}
+
+fn ready(listener: UnixListener, name: &str) -> Option<tokio::net::UnixListener> {
+    let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::UnixListener::from_std(listener));
+    listener.inspect_err(|error| tracing::error!(%error, name, "an OpenFlow socket")).ok()
 }

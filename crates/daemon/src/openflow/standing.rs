@@ -49,6 +49,13 @@ pub(crate) struct Standing {
     admission: Admission,
 }
 
+impl Standing {
+    /// Whether it is waited for.
+    pub(super) const fn is_passive(&self) -> bool {
+        self.passive
+    }
+}
+
 /// How a bridge is controlled.
 #[derive(Debug)]
 struct Mode {

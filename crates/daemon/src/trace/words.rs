@@ -4,8 +4,8 @@ use netloom_api::{TraceChange, TraceRule};
 use netloom_flow::action::CtAlg;
 use netloom_flow::text::field_changes;
 use netloom_flow::{
-    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, PacketKey,
-    PacketMask, PortId, Track, word,
+    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch, NextHeader, PACKET_WORDS,
+    PacketKey, PacketMask, PortId, Track, word,
 };
 use netloom_packet::Mac;
 use netloom_packet::nsh::{self, Nsh};
@@ -187,6 +187,17 @@ fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
         DpAction::PopNsh { ethertype } => {
             set_type(key, *ethertype);
             "pop_nsh".to_owned()
+        }
+        DpAction::SetNext(NextHeader::EthType(ethertype)) => {
+            set_type(key, *ethertype);
+            format!("set(eth_type={ethertype:#06x})")
+        }
+        DpAction::SetNext(NextHeader::IpProto(proto)) => {
+            key.0[word::IP] = key.0[word::IP] << 8 >> 8 | u64::from(*proto) << 56;
+            format!("set(ip_proto={proto})")
+        }
+        DpAction::SetNext(NextHeader::BottomOfStack(bottom)) => {
+            format!("set(mpls_bos={})", u8::from(*bottom))
         }
         DpAction::CopyTtl(CopyTtl::Out) => "copy_ttl_out".to_owned(),
         DpAction::CopyTtl(CopyTtl::In) => "copy_ttl_in".to_owned(),

@@ -6,8 +6,8 @@ use netloom_packet::Gso;
 use crate::execute::branch::Taken;
 use crate::execute::carried::Carried;
 use crate::execute::{
-    branch, clone, conntrack, drop, encap, mpls, output, pbb, recirculate, set, trunc, tunnel, userspace,
-    vlan, wire,
+    branch, clone, conntrack, drop, encap, mpls, next_header, output, pbb, recirculate, set, trunc, tunnel,
+    userspace, vlan, wire,
 };
 use crate::wiring::Wiring;
 
@@ -60,8 +60,8 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
     }
 }
 
-/// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS or
-/// another Ethernet header.
+/// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS,
+/// another Ethernet header, or a header that says something else of it.
 const fn cuts(action: &DpAction) -> bool {
     matches!(
         action,
@@ -69,6 +69,7 @@ const fn cuts(action: &DpAction) -> bool {
             | DpAction::PushPbb { .. }
             | DpAction::PushEth { .. }
             | DpAction::PushNsh(_)
+            | DpAction::SetNext(_)
     )
 }
 
@@ -134,6 +135,7 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::PushNsh(header) => return encap::push_nsh(wiring, carried, header),
         DpAction::PopNsh { ethertype } => return encap::pop_nsh(wiring, carried, *ethertype),
         DpAction::CopyTtl(direction) => mpls::copy_ttl(carried, *direction),
+        DpAction::SetNext(next) => next_header::set(carried, *next),
         DpAction::Clone(actions) => clone::run(wiring, carried, actions, depth),
         DpAction::Userspace(punt) => userspace::copy(wiring, carried, punt),
         DpAction::Meter { meter, passed } => {

@@ -8,6 +8,7 @@ mod drop;
 mod encap;
 mod list;
 mod mpls;
+mod next_header;
 mod output;
 mod pbb;
 mod recirculate;

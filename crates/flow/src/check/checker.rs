@@ -188,9 +188,26 @@ impl Checker {
             Action::PushVlan { .. } => self.set_vlans(self.vlans + 1),
             Action::SetVlanVid(_) | Action::SetVlanPcp(_) => self.set_vlans(self.vlans.max(1)),
             Action::PopVlan => self.set_vlans(self.vlans.saturating_sub(1)),
+            Action::SetField { field: FieldId::EthType, value, .. } => {
+                self.become_type(u16::try_from(*value).unwrap_or(0));
+            }
+            Action::SetField { field: FieldId::NwProto, value, .. } => {
+                self.become_protocol();
+                self.seen.set(FieldId::NwProto, *value);
+            }
             Action::SetField { field: FieldId::VlanTci, value, mask, .. } => self.write_tci(*value, *mask),
             Action::Load { value, target } if target.field == FieldId::VlanTci => {
                 self.write_tci(value << target.offset.min(127), target.mask());
+            }
+            Action::Load { target, .. } | Action::Move { target, .. } | Action::StackPop(target)
+                if target.field == FieldId::EthType =>
+            {
+                self.become_unknown();
+            }
+            Action::Load { target, .. } | Action::Move { target, .. } | Action::StackPop(target)
+                if target.field == FieldId::NwProto =>
+            {
+                self.become_protocol();
             }
             Action::PushMpls { ethertype } | Action::PopMpls { ethertype } => self.become_type(*ethertype),
             Action::PushPbb => self.become_type(0x88e7),
@@ -229,6 +246,13 @@ impl Checker {
     fn become_type(&mut self, ethertype: u16) {
         self.become_unknown();
         self.seen.set(FieldId::EthType, u128::from(ethertype));
+    }
+
+    /// The IP protocol is another.
+    fn become_protocol(&mut self) {
+        [FieldId::NwProto, FieldId::TpSrc, FieldId::TpDst]
+            .into_iter()
+            .for_each(|field| self.seen.clear(field));
     }
 
     fn become_unknown(&mut self) {

@@ -389,7 +389,7 @@ fields! {
         implied []; nxm [0x0000 1 NXM_OF_ETH_DST]; oxm [0x8000 3 OXM_OF_ETH_DST]
     /// Ethernet type, after VLAN headers.
     EthType "eth_type" ["dl_type"] at word::ETH_DST, 0, 16;
-        bits 16; Hexadecimal; if None; false, false;
+        bits 16; Hexadecimal; if None; false, true;
         implied []; nxm [0x0000 3 NXM_OF_ETH_TYPE]; oxm [0x8000 5 OXM_OF_ETH_TYPE]
     /// The outermost VLAN tag; 0x1000: it is there.
     VlanTci "vlan_tci" [] at word::ETH_SRC, 0, 16;
@@ -429,7 +429,7 @@ fields! {
         implied []; nxm []; oxm [0x8000 35 OXM_OF_MPLS_TC]
     /// Whether it is the bottom of the stack.
     MplsBos "mpls_bos" [] at word::MPLS, 40, 1;
-        bits 1; Decimal; if Mpls; false, false;
+        bits 1; Decimal; if Mpls; false, true;
         implied []; nxm []; oxm [0x8000 36 OXM_OF_MPLS_BOS]
     /// Its time to live.
     MplsTtl "mpls_ttl" [] at word::MPLS, 32, 8;
@@ -461,7 +461,7 @@ fields! {
         implied []; nxm []; oxm [0x8000 39 OXM_OF_IPV6_EXTHDR]
     /// IP protocol, after extension headers.
     NwProto "nw_proto" ["ip_proto"] at word::IP, 56, 8;
-        bits 8; Decimal; if Ip; false, false;
+        bits 8; Decimal; if Ip; false, true;
         implied []; nxm [0x0000 6 NXM_OF_IP_PROTO]; oxm [0x8000 10 OXM_OF_IP_PROTO]
     /// DSCP in the upper 6 bits of the TOS byte: a multiple of 4.
     NwTos "nw_tos" [] at word::IP, 48, 8;

@@ -55,6 +55,8 @@ const REUSED: usize = 64 << 10;
 /// How long the first hello may take.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 const ECHO_REQUEST: u8 = 2;
+/// `OFPT_BUNDLE_ADD_MESSAGE`, from 1.4.
+const BUNDLE_ADD: u8 = 34;
 const ECHO_REPLY: u8 = 3;
 
 /// What a connection is allowed.
@@ -84,12 +86,26 @@ impl Settings {
 }
 
 /// Which message an event is of: what a reply or an error refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its transaction id.
     pub xid: Xid,
     /// Its first bytes.
     pub head: Head,
+    /// The bytes that follow them, for errors; not of very long messages, nor of additions to bundles.
+    rest: Box<[u8]>,
+}
+
+/// Bytes of a request that an error quotes at most. OVS quotes all of it.
+const QUOTED: usize = 4_096;
+
+impl Request {
+    fn of(header: Header, frame: &[u8]) -> Self {
+        // Of a bundle's messages, their own heads are quoted.
+        let quoted = if header.kind == BUNDLE_ADD { 0 } else { frame.len().min(QUOTED) };
+        let rest = frame.get(Head::MAX..quoted).unwrap_or_default();
+        Self { xid: header.xid, head: Head::of(frame), rest: rest.into() }
+    }
 }
 
 /// What happened.
@@ -325,9 +341,9 @@ impl Session {
             0 => {}
             ECHO_REQUEST => self.echo(header, frame),
             ECHO_REPLY => self.events.push_back(Event::EchoReply(header.xid)),
-            1 => self.handle_message(frame, Request { xid: header.xid, head: Head::of(frame) }),
+            1 => self.handle_message(frame, Request::of(header, frame)),
             _ if header.version != self.protocol.version.wire() => {
-                self.refuse(&Request { xid: header.xid, head: Head::of(frame) }, OfError::BrcBadVersion);
+                self.refuse(&Request::of(header, frame), OfError::BrcBadVersion);
                 self.end(CloseReason::WrongVersion(header.version));
             }
             _ => self.handle_part(now, header, frame),
@@ -341,14 +357,14 @@ impl Session {
     }
 
     fn handle_part(&mut self, now: Nanos, header: Header, frame: &[u8]) {
-        let request = Request { xid: header.xid, head: Head::of(frame) };
+        let request = Request::of(header, frame);
         let body = frame.get(HEADER_LEN..).unwrap_or(&[]);
         let shape = wire::shape(self.protocol.version, header.kind, body);
         if shape == Shape::Single {
             self.handle_message(frame, request);
             return;
         }
-        match self.parts.add(now, self.protocol.version, shape, request, frame) {
+        match self.parts.add(now, self.protocol.version, shape, request.clone(), frame) {
             Assembled::Whole => self.handle_message(frame, request),
             Assembled::Joined(bytes, request) => self.handle_message(&bytes, request),
             Assembled::Waiting => {}
@@ -422,13 +438,16 @@ impl Session {
 
     /// Tells that a message was wrong.
     pub fn refuse(&mut self, request: &Request, error: OfError) {
-        self.refuse_part(&request.head, error);
+        self.quote(request.head.xid(), [request.head.bytes(), &request.rest].concat(), error);
     }
 
     /// Tells that a message of a bundle was wrong: `head` is that of [`crate::msg::BundleAdd`].
     pub fn refuse_part(&mut self, head: &Head, error: OfError) {
-        let message = ErrorMessage { error: error.into(), data: head.bytes().to_vec() };
-        let sent = self.put(self.protocol, head.xid(), &Message::Error(message));
+        self.quote(head.xid(), head.bytes().to_vec(), error);
+    }
+
+    fn quote(&mut self, xid: Xid, data: Vec<u8>, error: OfError) {
+        let sent = self.put(self.protocol, xid, &Message::Error(ErrorMessage { error: error.into(), data }));
         debug_assert!(sent.is_ok(), "an error can be said in every version");
     }
 

@@ -112,7 +112,7 @@ impl Reassembly {
     /// Gives up the requests that took too long.
     pub(super) fn expire(&mut self, now: Nanos) -> Vec<Request> {
         let late = |p: &Pending| p.shape == Kind::Request && now >= p.since + REQUEST_TIMEOUT;
-        let expired = self.pending.iter().filter(|p| late(p)).map(|p| p.request).collect();
+        let expired = self.pending.iter().filter(|p| late(p)).map(|p| p.request.clone()).collect();
         self.pending.retain(|p| !late(p));
         expired
     }

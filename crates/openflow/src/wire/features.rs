@@ -53,12 +53,12 @@ pub(super) fn put(version: Version, out: &mut Out, features: &Features) {
     }
 }
 
-/// The flag for packets whose TTL ran out.
+/// The flag for packets whose TTL ran out: up to 1.2; in 1.0 it is of OVS.
 const INVALID_TTL: u16 = 1 << 2;
 
 pub(super) fn read_config(version: Version, r: &mut Reader<'_>) -> Result<Config> {
     let (flags, miss_send_len) = (r.u16()?, r.u16()?);
-    let has_ttl_flag = matches!(version, Version::V11 | Version::V12);
+    let has_ttl_flag = version <= Version::V12;
     let known = if has_ttl_flag { 3 | INVALID_TTL } else { 3 };
     if flags & !known != 0 {
         return Err(OfError::ScfcBadFlags);
@@ -73,7 +73,7 @@ pub(super) fn read_config(version: Version, r: &mut Reader<'_>) -> Result<Config
 }
 
 pub(super) fn put_config(version: Version, out: &mut Out, config: &Config) {
-    let ttl = config.invalid_ttl_to_controller && matches!(version, Version::V11 | Version::V12);
+    let ttl = config.invalid_ttl_to_controller && version <= Version::V12;
     out.u16(config.frag as u16 | if ttl { INVALID_TTL } else { 0 });
     out.u16(config.miss_send_len);
 }

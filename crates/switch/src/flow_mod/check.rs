@@ -45,6 +45,11 @@ pub(crate) fn check_actions(bridge: Option<&Bridge>, actions: &[Action]) -> Resu
     check_all(&has_group, &has_meter, actions)
 }
 
+/// The same for a bucket: as in OVS, a group that it names may come later.
+pub(crate) fn check_bucket(bridge: &Bridge, actions: &[Action]) -> Result<(), FlowError> {
+    check_all(&|_| true, &|id| bridge.meters.contains_key(&id), actions)
+}
+
 /// The same with groups and meters that are not there yet.
 pub(crate) fn check_listed(known: &Known, actions: &[Action]) -> Result<(), FlowError> {
     check_all(&|id| known.groups.contains(&id), &|id| known.meters.contains(&id), actions)

@@ -10,6 +10,36 @@ use crate::events::Removed;
 use crate::model::{Bridge, Rule, each_action};
 use crate::switch::Switch;
 
+/// Flows that are kept until the bundle is done.
+const MOST_LATE: usize = 65_536;
+
+/// A flow that was learned in the middle of a bundle.
+#[derive(Debug)]
+struct LateFlow {
+    by: RuleId,
+    flow: Arc<FlowText>,
+    limit: u32,
+    used: Nanos,
+}
+
+/// Flows that were learned in the middle of a bundle.
+#[derive(Debug, Default)]
+pub(crate) struct LateFlows(Vec<LateFlow>);
+
+impl LateFlows {
+    /// There are as many as flows are translated or credited meanwhile. Beyond the bound they are not learned: the next
+    /// packet will say it again.
+    fn push(&mut self, new: LateFlow) {
+        if self.0.len() < MOST_LATE {
+            self.0.push(new);
+        }
+    }
+
+    fn take(&mut self) -> Vec<LateFlow> {
+        std::mem::take(&mut self.0)
+    }
+}
+
 impl Switch {
     /// Adds the flow that a rule learns from packets, or keeps it fresh. Says whether a lookup could tell.
     ///
@@ -22,9 +52,13 @@ impl Switch {
         limit: u32,
         used: Nanos,
     ) -> bool {
-        // What is credited later brings it again.
+        // Nobody else may change the flows of a bridge in the middle of a bundle: its turn comes right after.
+        if self.committing == Some(bridge) {
+            self.late.push(LateFlow { by, flow: Arc::clone(flow), limit, used });
+            return false;
+        }
         let may = |bridge: &Bridge| bridge.may_learn(flow, limit);
-        if self.committing == Some(bridge) || !self.bridges.get(bridge).is_some_and(may) {
+        if !self.bridges.get(bridge).is_some_and(may) {
             return false;
         }
         if !self.rules.get(by).is_some_and(|state| learns(&state.rule.flow.actions)) {
@@ -40,6 +74,18 @@ impl Switch {
         }
         self.put_flow(bridge, FlowText::clone(flow), Arc::new(Origin::Learned), used);
         true
+    }
+
+    /// Learns what packets said to a bridge while a bundle was carried out on it, in the order in which they did.
+    pub(crate) fn learn_late(&mut self, bridge: BridgeId) {
+        let late = self.late.take();
+        let mut is_changed = false;
+        for LateFlow { by, flow, limit, used } in late {
+            is_changed |= self.learn_flow(bridge, by, &flow, limit, used);
+        }
+        if is_changed {
+            self.advance();
+        }
     }
 
     /// Lowers the timeouts of a rule, if they are higher or there are none.

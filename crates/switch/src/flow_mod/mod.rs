@@ -21,8 +21,9 @@ mod text;
 
 #[cfg(test)]
 pub(crate) use check::unwritable;
-pub(crate) use check::{check_actions, check_configured, check_listed};
+pub(crate) use check::{check_actions, check_bucket, check_configured, check_listed};
 pub use entry::FlowEntry;
 pub use error::FlowError;
+pub(crate) use learned::LateFlows;
 pub use query::FlowQuery;
 pub use request::{FlowCommand, FlowMod, Matching};

@@ -59,6 +59,9 @@ pub struct FlowMod {
     pub importance: u16,
     /// Flags. `check_overlap` is for `Add`, `reset_counts` for `Add` and `Modify`; the others are the flow's own.
     pub flags: FlowFlags,
+    /// Whether the flow is told with `check_overlap` and `reset_counts` if it was added so, as OVS tells those of
+    /// controllers.
+    pub tells_flags: bool,
     /// `Delete` means only flows that output to this port.
     pub out_port: Option<OfPort>,
     /// `Delete` means only flows that use this group.
@@ -79,6 +82,7 @@ impl Default for FlowMod {
             hard_timeout: 0,
             importance: 0,
             flags: FlowFlags::default(),
+            tells_flags: false,
             out_port: None,
             out_group: None,
         }
@@ -125,8 +129,11 @@ impl FlowMod {
         self
     }
 
-    /// The flow that is added. Flags that are about the change only are not its own.
+    /// The flow that is added. Flags that are about the change only are not its own, but it may be told with them.
     pub(crate) fn into_flow(self) -> FlowText {
+        let told = self.tells_flags && self.command == FlowCommand::Add;
+        let (check_overlap, reset_counts) =
+            (told && self.flags.check_overlap, told && self.flags.reset_counts);
         FlowText {
             table: self.table.unwrap_or_default(),
             priority: self.priority,
@@ -134,7 +141,7 @@ impl FlowMod {
             idle_timeout: self.idle_timeout,
             hard_timeout: self.hard_timeout,
             importance: self.importance,
-            flags: FlowFlags { check_overlap: false, reset_counts: false, ..self.flags },
+            flags: FlowFlags { check_overlap, reset_counts, ..self.flags },
             matches: self.matches,
             actions: self.actions,
         }

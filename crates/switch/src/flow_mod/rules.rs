@@ -25,7 +25,7 @@ impl Switch {
         let (rules, tells) = (&mut table.rules, table.vacancy.is_some());
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
         let flow = &rule.flow;
-        let old = rules.insert(&flow.matches, flow.priority.into(), Arc::clone(&rule));
+        let old = rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
         self.log.push(id, flow.table, flow.matches.clone());
         self.schedule(rule.id);
         let old = old.and_then(|old| self.rules.remove(old.id));
@@ -60,7 +60,7 @@ impl Switch {
         else {
             return;
         };
-        table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
+        table.rules.insert(&new.flow.matches, new.priority(), Arc::clone(&new));
         self.log.push(bridge, new.flow.table, new.flow.matches.clone());
         let Some(state) = self.rules.get_mut(id) else { return };
         let old = std::mem::replace(&mut state.rule, Arc::clone(&new));
@@ -90,7 +90,7 @@ impl Switch {
         state.rule = Arc::clone(&new);
         let bridge = self.bridges.get_mut(new.bridge);
         if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&new.flow.table)) {
-            table.rules.insert(&new.flow.matches, u32::from(new.flow.priority), Arc::clone(&new));
+            table.rules.insert(&new.flow.matches, new.priority(), Arc::clone(&new));
         }
     }
 
@@ -101,7 +101,7 @@ impl Switch {
         let table = self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
         let tells = table.as_ref().is_some_and(|table| table.vacancy.is_some());
         if let Some(table) = table {
-            table.rules.remove(&flow.matches, u32::from(flow.priority));
+            table.rules.remove(&flow.matches, state.rule.priority());
         }
         if tells {
             self.note_vacancy(bridge, flow.table);

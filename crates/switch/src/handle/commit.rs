@@ -77,6 +77,7 @@ impl Switch {
         }
         self.committing = None;
         self.advance();
+        self.learn_late(commit.bridge);
         self.answer(&mut commit, handled);
         // Letting go of it takes long, too: not while the model is held.
         handled.spent = Some(Box::new(commit));

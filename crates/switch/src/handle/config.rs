@@ -3,14 +3,14 @@
 use netloom_flow::BridgeId;
 use netloom_openflow::msg::features::Capabilities;
 use netloom_openflow::msg::{Config, Desc, Features, FragMode};
-use netloom_openflow::{Message, OfError, Version};
+use netloom_openflow::{Message, Version};
 
-use super::{Connection, Handled};
+use super::Connection;
 use crate::model::{Bridge, Fragments};
 use crate::switch::Switch;
 
 /// The twelve actions of OpenFlow 1.0 (`OFPAT_OUTPUT` to `OFPAT_ENQUEUE`).
-const ACTIONS_10: u32 = 0xfff;
+pub(super) const ACTIONS_10: u32 = 0xfff;
 
 impl Bridge {
     /// `other_config:datapath-id` if there is one; else from the bridge's identity.
@@ -69,20 +69,15 @@ impl Switch {
 
 impl Switch {
     /// Carries out `OFPT_SET_CONFIG`. What is done with fragments is the bridge's affair and outlives the connection.
-    pub(super) fn handle_set_config(
-        &mut self,
-        id: BridgeId,
-        connection: &mut Connection,
-        config: &Config,
-        handled: &mut Handled,
-    ) {
+    pub(super) fn handle_set_config(&mut self, id: BridgeId, connection: &mut Connection, config: &Config) {
+        connection.set_config(config);
         let wanted = match config.frag {
             FragMode::Normal => Fragments::Normal,
             FragMode::Drop => Fragments::Drop,
             FragMode::NxMatch => Fragments::NxMatch,
-            FragMode::Reassemble => return handled.refuse(OfError::ScfcBadFlags),
+            // As in OVS: who looks again, as `ovs-ofctl` does, sees that it was not taken.
+            FragMode::Reassemble => return,
         };
-        connection.set_config(config);
         let version = self.next_version();
         if let Some(bridge) = self.bridges.get_mut(id).filter(|bridge| bridge.fragments != wanted) {
             (bridge.fragments, bridge.version) = (wanted, version);

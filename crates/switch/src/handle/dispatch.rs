@@ -85,7 +85,7 @@ impl Switch {
                 let reply = self.bridges.get(id).map(|bridge| connection.config(bridge));
                 reply.into_iter().for_each(|reply| handled.reply(reply));
             }
-            Message::SetConfig(config) => self.handle_set_config(id, connection, &config, handled),
+            Message::SetConfig(config) => self.handle_set_config(id, connection, &config),
             Message::Resume(request) => {
                 let injection = handled.check(self.handle_resume(id, connection, request));
                 handled.injections.extend(injection);
@@ -143,7 +143,8 @@ impl Connection {
             }
             Message::SetPacketInFormat(format) => self.packet_in_format = format,
             Message::SetControllerId(id) => self.controller_id = id,
-            Message::FlowAge => self.tells_ages = true,
+            // Ages are told in any case.
+            Message::FlowAge => {}
             Message::FlowMonitorCancel(monitor) => _ = handled.check(self.monitors.remove(monitor)),
             Message::Experimenter(_) => handled.refuse(OfError::BrcBadVendor),
             // The session sees to formats; and who sends a hello late, or an error, gets no answer.

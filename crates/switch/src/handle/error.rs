@@ -1,5 +1,6 @@
 //! Errors of the model as errors of OpenFlow.
 
+use netloom_flow::check::{ActionError, Scope};
 use netloom_openflow::{OfError, Version};
 
 use crate::flow_mod::FlowError;
@@ -20,8 +21,33 @@ pub(super) fn of_flow(error: &FlowError, version: Version) -> OfError {
         FlowError::UnknownMeter(_) => OfError::MmfcInvalidMeter,
         FlowError::BadPort(_) => OfError::BacBadOutPort,
         FlowError::TableFull(_) => OfError::FmfcTableFull,
+        // It is there, but not for controllers.
+        FlowError::BadTable(254) => OfError::BrcEperm,
         FlowError::BadTable(_) if version >= Version::V11 => OfError::FmfcBadTableId,
         FlowError::BadTable(_) => OfError::BrcBadTableId,
+    }
+}
+
+/// The error for an action that cannot stand where it does. What a version has no number for, the wire replaces.
+///
+/// Source: `ofpacts_check`, `ofpacts_verify` of OVS.
+pub(super) const fn of_action(error: &ActionError) -> OfError {
+    match error {
+        ActionError::BadOutPort(_) => OfError::BacBadOutPort,
+        ActionError::BadOutGroup(_) => OfError::BacBadOutGroup,
+        ActionError::BadMeter(_) => OfError::MmfcInvalidMeter,
+        ActionError::NoField(..) | ActionError::Inconsistent(..) => OfError::BacMatchInconsistent,
+        ActionError::BadSubfield(_) | ActionError::WidthsDiffer { .. } => OfError::BacBadSetLen,
+        ActionError::ReadOnly(_) | ActionError::BadValue(_) | ActionError::OutsideCt(_) => {
+            OfError::BacBadSetArgument
+        }
+        ActionError::TooManyVlans => OfError::BacBadTag,
+        ActionError::BadGoto(_) => OfError::BicBadTableId,
+        ActionError::NotAllowed(_, Scope::ActionSet) => OfError::BacBadType,
+        ActionError::Duplicate(_) => OfError::BicDupInst,
+        ActionError::Order { .. } => OfError::BacUnsupportedOrder,
+        ActionError::BadConjunction(_) => OfError::NxbacBadConjunction,
+        _ => OfError::BacBadArgument,
     }
 }
 

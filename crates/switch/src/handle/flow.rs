@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use netloom_flow::check::{Checker, Consistency, Scope};
 use netloom_flow::text::FlowFlags;
-use netloom_flow::{ActionList, BridgeId, Nanos, OfPort};
+use netloom_flow::{Action, ActionList, BridgeId, FlowMatch, Nanos, OfPort, TableId};
 use netloom_openflow::msg::group::GROUP_ANY;
 use netloom_openflow::msg::stats::Counts;
 use netloom_openflow::msg::{self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest};
 use netloom_openflow::{Message, OfError, Version};
 
 use super::Connection;
-use super::error::of_flow;
+use super::error::{of_action, of_flow};
 use crate::events::{FlowRemoved, Removed};
 use crate::flow_mod::{FlowCommand, FlowEntry, FlowMod, FlowQuery};
 use crate::switch::Switch;
@@ -25,6 +26,11 @@ impl Switch {
     ) -> Result<(), OfError> {
         self.check_tlv(bridge, &request)?;
         let buffer = request.buffer;
+        let has_actions =
+            !matches!(request.command, msg::FlowCommand::Delete | msg::FlowCommand::DeleteStrict);
+        if has_actions {
+            check_list(&request.actions, &request.matches, request.table, Scope::Flow, connection.version)?;
+        }
         let actions = self.action_lists.share(&request.actions);
         let change = of_message(request, actions, connection.version);
         self.flow_mod(bridge, change, Arc::clone(&connection.origin), now)
@@ -36,12 +42,11 @@ impl Switch {
     pub(super) fn flow_stats(
         &self,
         bridge: BridgeId,
-        connection: &Connection,
         request: &FlowStatsRequest,
         now: Nanos,
     ) -> Vec<FlowStats> {
         let entries = self.flow_entries(bridge, &of_request(request));
-        entries.iter().map(|entry| stats_of(entry, connection, now)).collect()
+        entries.iter().map(|entry| stats_of(entry, now)).collect()
     }
 
     pub(super) fn aggregate(&self, bridge: BridgeId, request: &FlowStatsRequest) -> AggregateStats {
@@ -52,6 +57,26 @@ impl Switch {
             flows: u32::try_from(entries.len()).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// Refuses actions that the packets of a flow cannot have, or that cannot stand so.
+pub(super) fn check_list(
+    actions: &[Action],
+    matches: &FlowMatch,
+    table: Option<TableId>,
+    scope: Scope,
+    version: Version,
+) -> Result<(), OfError> {
+    // Nothing but numbered ports, as most flows: there is nothing to be wrong but what is checked anyway.
+    if actions.iter().all(|action| matches!(action, Action::Output(port) if *port < OfPort::MAX)) {
+        return Ok(());
+    }
+    let consistency = if version == Version::V10 { Consistency::Loose } else { Consistency::Strict };
+    let mut checker = Checker::new(matches, table, scope, consistency);
+    // From 1.5 on a meter is an action as others, and may stand anywhere.
+    let is_free = |action: &&Action| version >= Version::V15 && matches!(action, Action::Meter(_));
+    let ordered = actions.iter().filter(|action| !is_free(action));
+    ordered.into_iter().try_for_each(|action| checker.check(action)).map_err(|error| of_action(&error))
 }
 
 fn of_message(request: msg::FlowMod, actions: ActionList, version: Version) -> FlowMod {
@@ -77,6 +102,7 @@ fn of_message(request: msg::FlowMod, actions: ActionList, version: Version) -> F
         hard_timeout: request.hard_timeout,
         importance: request.importance,
         flags: FlowFlags { reset_counts: flags.reset_counts || resets, ..flags },
+        tells_flags: true,
         out_port: port_filter(request.out_port),
         out_group: group_filter(request.out_group),
     }
@@ -127,15 +153,17 @@ fn flags(flags: msg::FlowFlags) -> FlowFlags {
 fn told(flags: FlowFlags) -> msg::FlowFlags {
     let of = |is_set: bool, flag: msg::FlowFlags| if is_set { flag } else { msg::FlowFlags::default() };
     of(flags.send_flow_rem, msg::FlowFlags::SEND_FLOW_REM)
+        | of(flags.check_overlap, msg::FlowFlags::CHECK_OVERLAP)
+        | of(flags.reset_counts, msg::FlowFlags::RESET_COUNTS)
         | of(flags.no_packet_counts, msg::FlowFlags::NO_PKT_COUNTS)
         | of(flags.no_byte_counts, msg::FlowFlags::NO_BYT_COUNTS)
 }
 
-fn stats_of(entry: &FlowEntry, connection: &Connection, now: Nanos) -> FlowStats {
+fn stats_of(entry: &FlowEntry, now: Nanos) -> FlowStats {
     let flow = &entry.rule.flow;
     let age = |from: Nanos| {
         let seconds = now.since(from).0 / 1_000_000_000;
-        connection.tells_ages.then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
+        Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     };
     FlowStats {
         table: flow.table,

@@ -2,8 +2,9 @@
 
 use netloom_flow::{BridgeId, Nanos, OfPort};
 use netloom_openflow::msg::{BundleFlags, ControllerReason, MultipartReply, MultipartRequest, Role};
-use netloom_openflow::{Message, OfError};
+use netloom_openflow::{Message, OfError, Version};
 
+use super::config::ACTIONS_10;
 use super::table::ACTIONS;
 use super::{Connection, Handled, PortCounts, group, meter, queue};
 use crate::model::Bridge;
@@ -50,15 +51,19 @@ impl Switch {
         let id = bridge.id;
         Ok(match request {
             Request::Desc => Reply::Desc(Box::new(Self::desc(bridge))),
-            Request::Flow(flows) => Reply::Flow(self.flow_stats(id, connection, &flows, now)),
+            Request::Flow(flows) => Reply::Flow(self.flow_stats(id, &flows, now)),
             Request::Aggregate(flows) => Reply::Aggregate(self.aggregate(id, &flows)),
             Request::Table => Reply::Table(Self::table_stats(bridge)),
-            Request::PortStats(port) => Reply::PortStats(self.port_stats(bridge, port, counts)?),
+            Request::PortStats(port) => Reply::PortStats(self.port_stats(bridge, port, counts, now)),
             Request::Queue(asked) => Reply::Queue(queue::stats(bridge, asked, counts, now)?),
             Request::QueueDesc(asked) => Reply::QueueDesc(queue::descs(bridge, asked)?),
             Request::Group(group) => Reply::Group(self.group_stats(id, group, now)),
             Request::GroupDesc(group) => Reply::GroupDesc(self.group_descs(id, group)),
-            Request::GroupFeatures => Reply::GroupFeatures(group::features(ACTIONS)),
+            Request::GroupFeatures => {
+                // In 1.0, Nicira's, whose bits are those of 1.0's actions.
+                let is_10 = connection.version == Version::V10;
+                Reply::GroupFeatures(group::features(if is_10 { ACTIONS_10 } else { ACTIONS }))
+            }
             Request::Meter(meter) => Reply::Meter(self.meter_stats(id, meter, now)?),
             Request::MeterConfig(meter) => Reply::MeterConfig(self.meter_configs(id, meter)?),
             Request::MeterFeatures => Reply::MeterFeatures(meter::features()),
@@ -70,7 +75,7 @@ impl Switch {
                 Reply::PortDesc(ports)
             }
             Request::TableDesc => Reply::TableDesc(Self::table_descs(bridge)),
-            Request::FlowCounts(flows) => Reply::FlowCounts(self.flow_stats(id, connection, &flows, now)),
+            Request::FlowCounts(flows) => Reply::FlowCounts(self.flow_stats(id, &flows, now)),
             // The others are added by who knows them.
             Request::ControllerStatus => {
                 Reply::ControllerStatus(vec![connection.status(ControllerReason::Request)])

@@ -1,11 +1,13 @@
 //! Packets from controllers.
 
+use netloom_flow::check::Scope;
 use netloom_flow::{BridgeId, FieldId, OfPort};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::PacketOut;
 
 use super::bare::{framed, packet_type};
 use super::error::of_flow;
+use super::flow::check_list;
 use super::{Connection, Injection};
 use crate::flow_mod::check_actions;
 use crate::switch::Switch;
@@ -29,6 +31,7 @@ impl Switch {
         if in_port.0 == 0 || in_port >= OfPort::MAX && !is_reserved {
             return Err(OfError::BrcBadPort);
         }
+        check_list(&request.actions, &request.metadata, None, Scope::PacketOut, connection.version)?;
         let known = self.bridges.get(bridge).ok_or(OfError::BrcEperm)?;
         check_actions(Some(known), &request.actions).map_err(|error| of_flow(&error, connection.version))?;
         let kind = packet_type(&request.metadata);

@@ -26,17 +26,16 @@ impl Switch {
         bridge.ports.values().map(|port| desc(bridge, port)).collect()
     }
 
+    /// Of one port, or with `NONE` of all. Of one that is not there, OVS tells nothing; neither do we.
     pub(super) fn port_stats(
         &self,
         bridge: &Bridge,
         number: OfPort,
         counts: &dyn PortCounts,
-    ) -> Result<Vec<PortStats>, OfError> {
-        if number != OfPort::NONE && bridge.port(number).is_none() {
-            return Err(OfError::BrcBadPort);
-        }
+        now: Nanos,
+    ) -> Vec<PortStats> {
         let asked = |port: &&Port| number == OfPort::NONE || port.number == number;
-        Ok(bridge.ports.values().filter(asked).map(|port| stats(port, counts)).collect())
+        bridge.ports.values().filter(asked).map(|port| stats(port, counts, now)).collect()
     }
 
     pub(super) fn handle_port_mod(
@@ -98,13 +97,13 @@ fn blank(bridge: &Bridge, number: OfPort) -> PortDesc {
 
 fn desc(bridge: &Bridge, port: &Port) -> PortDesc {
     let of = |is_set: bool, state: PortState| if is_set { state } else { PortState::default() };
-    let state = of(!port.link.up, PortState::LINK_DOWN)
+    let state = of(!port.is_up(), PortState::LINK_DOWN)
         | of(port.role == Role::Blocked, PortState::BLOCKED)
         | of(port.is_up(), PortState::LIVE);
     PortDesc { name: port.name.clone(), config: told(port.config), state, ..blank(bridge, port.number) }
 }
 
-fn stats(port: &Port, counts: &dyn PortCounts) -> PortStats {
+fn stats(port: &Port, counts: &dyn PortCounts, now: Nanos) -> PortStats {
     let (inside, outside) = (port.crossed, counts.traffic(port.dp_port));
     PortStats {
         port: port.number,
@@ -120,7 +119,7 @@ fn stats(port: &Port, counts: &dyn PortCounts) -> PortStats {
         rx_over_errors: UNKNOWN,
         rx_crc_errors: UNKNOWN,
         collisions: UNKNOWN,
-        duration: None,
+        duration: Some(now.since(port.created)),
     }
 }
 
@@ -131,6 +130,7 @@ fn told(config: PortConfig) -> msg::PortConfig {
         | of(config.no_fwd, msg::PortConfig::NO_FWD)
         | of(config.no_flood, msg::PortConfig::NO_FLOOD)
         | of(config.no_packet_in, msg::PortConfig::NO_PACKET_IN)
+        | of(config.no_stp, msg::PortConfig::NO_STP)
 }
 
 fn read(config: msg::PortConfig) -> PortConfig {
@@ -140,5 +140,6 @@ fn read(config: msg::PortConfig) -> PortConfig {
         no_fwd: config.has(msg::PortConfig::NO_FWD),
         no_flood: config.has(msg::PortConfig::NO_FLOOD),
         no_packet_in: config.has(msg::PortConfig::NO_PACKET_IN),
+        no_stp: config.has(msg::PortConfig::NO_STP),
     }
 }

@@ -16,6 +16,7 @@ const TABLES: u8 = 254;
 pub(super) const ACTIONS: u32 = 1 << 0
     | 1 << 11
     | 1 << 12
+    | 1 << 15
     | 1 << 16
     | 1 << 17
     | 1 << 18
@@ -23,6 +24,7 @@ pub(super) const ACTIONS: u32 = 1 << 0
     | 1 << 20
     | 1 << 21
     | 1 << 22
+    | 1 << 23
     | 1 << 24
     | 1 << 25;
 
@@ -66,7 +68,8 @@ impl Switch {
         request: &TableConfig,
     ) -> Result<(), OfError> {
         if request.table.is_some_and(|table| table.0 >= TABLES) {
-            return Err(OfError::TmfcBadTable);
+            // 254 is there, but not for controllers; 255 stands for all.
+            return Err(OfError::TmfcEperm);
         }
         let tables = request.table.map_or(0..TABLES, |table| table.0..table.0 + 1);
         tables.map(TableId).for_each(|table| self.set_table(bridge, table, request));
@@ -110,7 +113,7 @@ impl Switch {
             self.set_table_limit(id, change.table, limit);
             let bridge = self.bridges.get_mut(id);
             if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&change.table)) {
-                table.name = (change.name != name(change.table)).then(|| change.name.clone());
+                table.name = (!change.name.is_empty()).then(|| change.name.clone());
             }
         }
         Ok(())
@@ -197,14 +200,9 @@ fn check_features(version: Version, known: &TableFeatures, change: &TableFeature
     if all(change) == all(known) { Ok(()) } else { Err(later(OfError::TffcBadFeatures)) }
 }
 
-/// The name of a table: the one it was given, else its own.
+/// The name that a table was given; without one, `ovs-ofctl` shows its number.
 fn name_of(bridge: &Bridge, table: TableId) -> String {
-    let given = bridge.tables.get(&table).and_then(|table| table.name.clone());
-    given.unwrap_or_else(|| name(table))
-}
-
-fn name(table: TableId) -> String {
-    if table.0 == 0 { "classifier".to_owned() } else { format!("table{table}") }
+    bridge.tables.get(&table).and_then(|table| table.name.clone()).unwrap_or_default()
 }
 
 /// Fields that flows can match, a datapath can see, and a message can name.

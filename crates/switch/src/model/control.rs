@@ -37,6 +37,8 @@ pub struct PortConfig {
     pub no_flood: bool,
     /// Its packets do not go to controllers for want of a flow (`NO_PACKET_IN`).
     pub no_packet_in: bool,
+    /// It takes no part in a spanning tree (`NO_STP`, of 1.0 only). It is kept and told; the tree is the lab's.
+    pub no_stp: bool,
 }
 
 impl PortConfig {

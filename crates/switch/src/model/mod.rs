@@ -37,7 +37,7 @@ pub use owners::{Owner, Owners, Subnet};
 pub use port::{Crossed, LinkState, Role};
 pub(crate) use port::{Peer, Port};
 pub use rule::Rule;
-pub(crate) use rule::{RuleState, Rules};
+pub(crate) use rule::{FAIL_OPEN_PRIORITY, RuleState, Rules};
 pub use table::TableLimit;
 pub(crate) use table::{Table, Vacancy};
 pub(crate) use uses::{each_action, uses_meter};

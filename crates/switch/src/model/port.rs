@@ -1,6 +1,6 @@
 //! A port of a bridge: number, VLANs, tenant, link and counters.
 
-use netloom_flow::{BridgeId, OfPort, PortId, Qos, TenantId};
+use netloom_flow::{BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
 use super::vlan::Vlans;
@@ -92,6 +92,8 @@ pub(crate) struct Port {
     /// Changes with everything above.
     pub(crate) version: u64,
     pub(crate) crossed: Crossed,
+    /// Since when it is there.
+    pub(crate) created: Nanos,
 }
 
 impl Port {
@@ -99,7 +101,7 @@ impl Port {
         number: OfPort,
         port: &config::Port,
         interface: &config::Interface,
-        version: u64,
+        (version, now): (u64, Nanos),
     ) -> Self {
         Self {
             number,
@@ -116,6 +118,7 @@ impl Port {
             config: PortConfig::default(),
             version,
             crossed: Crossed::default(),
+            created: now,
         }
     }
 

@@ -20,6 +20,19 @@ pub struct Rule {
     pub origin: Arc<Origin>,
 }
 
+/// The priority of the flow by which a bridge is on its own. Source: `FAIL_OPEN_PRIORITY` of OVS.
+pub(crate) const FAIL_OPEN_PRIORITY: u32 = 0xf0_f0f0;
+
+impl Rule {
+    /// Its priority in the table: above all that a flow can ask for, if it is not of a flow that somebody asked for.
+    pub(crate) fn priority(&self) -> u32 {
+        match *self.origin {
+            Origin::FailOpen => FAIL_OPEN_PRIORITY,
+            _ => self.flow.priority.into(),
+        }
+    }
+}
+
 /// A rule with its counters.
 #[derive(Debug, Clone)]
 pub(crate) struct RuleState {

@@ -136,9 +136,9 @@ impl Rulebook {
     /// The rule for a packet, and the conjunction that led to it.
     fn lookup(&self, key: &FlowKey, mask: &mut FlowMask) -> Option<(&Arc<Rule>, Option<u32>)> {
         let plain = self.whole.lookup(key, Some(mask));
-        let floor = plain.map(|rule| rule.flow.priority);
+        let floor = plain.map(|rule| rule.priority());
         for (priority, clauses) in self.clauses.iter().rev() {
-            if floor.is_some_and(|floor| floor > *priority) {
+            if floor.is_some_and(|floor| floor > u32::from(*priority)) {
                 break;
             }
             for id in complete(clauses, key, mask) {

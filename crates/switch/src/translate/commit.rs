@@ -102,7 +102,13 @@ mod tests {
             let first = usize::from(id.field().word);
             let is_header = (word::ETH_DST..PACKET_WORDS).contains(&first);
             let is_refused = crate::flow_mod::unwritable(*id).is_some();
-            if !is_header || is_refused || id.field().bits <= 16 && id.field().name.contains("vlan") {
+            // Those are brought to the packet when they are written.
+            let is_at_once = matches!(id, FieldId::EthType | FieldId::NwProto | FieldId::MplsBos);
+            if !is_header
+                || is_refused
+                || is_at_once
+                || id.field().bits <= 16 && id.field().name.contains("vlan")
+            {
                 continue; // VLAN headers are brought up to date by themselves
             }
             let mut bits = FlowMask::default();

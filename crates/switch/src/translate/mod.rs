@@ -27,6 +27,7 @@ mod hash;
 mod in_band;
 mod learn;
 mod mpls;
+mod next_header;
 mod normal;
 mod output;
 mod pause;

@@ -77,6 +77,9 @@ impl<'a> Translator<'a> {
         if bits.0[word::ETH_SRC] & TCI != 0 {
             return self.write_tci(visiting, target, value);
         }
+        if matches!(target.field, FieldId::EthType | FieldId::NwProto | FieldId::MplsBos) {
+            return self.set_next(visiting, target, value);
+        }
         target.write(&mut visiting.flow.key, value);
         visiting.flow.mark_written(&bits);
     }

@@ -196,7 +196,7 @@ impl Packet {
                 }
                 DpAction::PushMpls { ethertype, lse } => self.push_mpls(*ethertype, *lse),
                 DpAction::PopMpls { ethertype } => self.pop_mpls(*ethertype),
-                DpAction::PushPbb { .. } | DpAction::PopPbb | DpAction::CopyTtl(_) => {
+                DpAction::PushPbb { .. } | DpAction::PopPbb | DpAction::CopyTtl(_) | DpAction::SetNext(_) => {
                     notes.unknown.push(action.clone());
                 }
                 DpAction::PushEth { ethertype } => self.push_eth(*ethertype),
