@@ -126,7 +126,7 @@ fn a_miss_goes_on_ends_or_goes_up_as_the_table_is_set() {
     done(&mut net, &mut old, flow(FlowCommand::Delete, "table=3,actions=drop"));
     done(&mut net, &mut old, flow(FlowCommand::Delete, "table=99,actions=drop"));
     assert!(net.ports(dp(0, 1), &packet).is_empty() && net.punts.is_empty());
-    assert_eq!(refused(&mut net, &mut old, miss(Some(254), TableMiss::Drop)), OfError::TmfcBadTable);
+    assert_eq!(refused(&mut net, &mut old, miss(Some(254), TableMiss::Drop)), OfError::TmfcEperm);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn tables_get_names_and_sizes_and_keep_what_they_can_do() {
     none[0].has_properties = false;
     assert_eq!(refuse(&mut net, &mut connection, none), OfError::TffcEperm);
     let name = features(&mut net, &mut connection, Vec::new()).swap_remove(0).name;
-    assert_eq!(name, "classifier", "all or nothing");
+    assert_eq!(name, "", "all or nothing");
     let role = RoleMessage { role: Role::Secondary, generation: Some(1), nicira: false };
     ask(&mut net, &mut connection, Message::RoleRequest(role));
     assert_eq!(refuse(&mut net, &mut connection, wanted), OfError::BrcIsSecondary);
