@@ -121,9 +121,23 @@ pub(super) const SCRIPT: &[Line] = &[
         "$O mod-table s1 0 noevict && $O dump-table-desc s1 | head -3",
         [Skipped, Skipped, Prints(&["eviction=off"])],
     ),
-    each("$O mod-table s1 0 vacancy:20,80", [Skipped, Skipped, Refused(&["OFPTMFC_BAD_CONFIG"])]),
+    each(
+        "$O mod-table s1 0 vacancy:20,80 && $O dump-table-desc s1 | head -5",
+        [Skipped, Skipped, Prints(&["vacancy=on", "20%", "80%"])],
+    ),
+    each(
+        "$O mod-table s1 0 novacancy && $O dump-table-desc s1 | head -5",
+        [Skipped, Skipped, Prints(&["vacancy=off"])],
+    ),
     each("$O mod-table s1 254 evict", [Skipped, Skipped, Refused(&["OFPTMFC_EPERM"])]),
-    all("ovs-ofctl -O OpenFlow12 mod-table s1 0 controller || echo no", &["OFPTMFC_BAD_CONFIG", "no"]),
+    all(
+        "ovs-ofctl -O OpenFlow12 mod-table s1 0 controller && ovs-ofctl -O OpenFlow12 dump-tables s1 | head -5",
+        &["controller"],
+    ),
+    all(
+        "ovs-ofctl -O OpenFlow12 mod-table s1 0 drop && ovs-ofctl -O OpenFlow12 dump-tables s1 | head -5",
+        &["drop"],
+    ),
     all("$O get-frags s1", &["normal"]),
     all("$O set-frags s1 drop && $O get-frags s1", &["drop"]),
     all("$O set-frags s1 nx-match && $O get-frags s1", &["nx-match"]),
