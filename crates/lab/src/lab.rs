@@ -10,6 +10,7 @@ use netloom_flow::{LinkSettings, Nanos, Policing, Qos};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Cidr, Family};
+use crate::container::{After, Container, HealthRule};
 use crate::expect::Expectation;
 use crate::mac::Mac;
 use crate::settings::{SettingsPatch, written};
@@ -75,7 +76,7 @@ pub struct Tenant {
     pub id: u16,
 }
 
-/// A node: a host, in this version.
+/// A node: a host, or a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// `red/web`, or `h1` in the default tenant.
@@ -104,6 +105,15 @@ pub struct Node {
     pub netns: Option<String>,
     /// How it is joined.
     pub port: PortKind,
+    /// What makes it a container; `None`: a host.
+    #[serde(default)]
+    pub container: Option<Box<Container>>,
+    /// How its health is known.
+    #[serde(default)]
+    pub health: HealthRule,
+    /// What its programs wait for.
+    #[serde(default)]
+    pub after: Vec<After>,
     /// Line of the file, from 1; 0: made by a topology.
     pub line: u32,
 }
@@ -113,6 +123,12 @@ impl Node {
     #[must_use]
     pub fn hostname(&self) -> &str {
         crate::names::split_full(&self.name).1
+    }
+
+    /// Whether programs start with it, as far as the file tells: an image may turn out to have none.
+    #[must_use]
+    pub fn has_programs(&self) -> bool {
+        !self.run.is_empty() || self.container.is_some()
     }
 
     /// An interface by its name.
@@ -608,8 +624,10 @@ impl Lab {
         let owning: std::collections::BTreeSet<&str> = self.nodes.iter().map(|n| n.tenant.as_str()).collect();
         let tenants =
             if owning.len() == 1 && owning.contains(crate::names::DEFAULT_TENANT) { 0 } else { owning.len() };
+        let containers = self.nodes.iter().filter(|n| n.container.is_some()).count();
         let counts = [
-            (self.nodes.len(), "host", "hosts"),
+            (self.nodes.len() - containers, "host", "hosts"),
+            (containers, "container", "containers"),
             (drawn, "switch", "switches"),
             (networks, "network", "networks"),
             (self.links.len(), "link", "links"),

@@ -28,6 +28,7 @@
 pub mod address;
 pub mod apply;
 pub mod config;
+pub mod container;
 mod error;
 pub mod expect;
 mod file;

@@ -144,8 +144,8 @@ fn the_schema_knows_every_key_and_refuses_others() {
         "topology": { "linear": 4 },
     })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "nodez": {} })));
-    assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "image": "alpine" } } })));
+    assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": "x" } } })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "acl": {} })));
     let text = serde_json::to_string(&schema).expect("json");
-    assert!(text.contains("Not yet supported: containers from images."));
+    assert!(text.contains("Not yet supported: virtual machines."));
 }

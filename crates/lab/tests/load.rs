@@ -109,9 +109,9 @@ acl: []
 tenants: { red: { quota: { cpu: 6 } } }
 networks: { lan: { internet: true } }
 nodes:
-  a: { image: alpine, memory: 64MiB }
+  a: { cpu: 1, memory: 64MiB }
   b: { vm: { disk: x } }
-  c: { interface: eth0, health: x }
+  c: { interface: eth0, ports: [1] }
 ";
     let text = errors(source);
     assert_eq!(text.matches("not yet supported: ").count(), 8, "{text}");

@@ -3,6 +3,7 @@
 //! [`load`] reports every error of a file in one run: a reader notes what is wrong and goes on. The keys are in
 //! tables ([`keys`]), from which the published schema is made too.
 
+mod container;
 mod controller;
 mod event;
 mod expectation;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use netloom_flow::Nanos;
 
+pub(crate) use container::{ContainerSpec, only_containers};
 pub(crate) use controller::{ControllerEntry, ControllerSpec, Place};
 pub(crate) use event::{EventEntry, WrittenEvent};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::container::{self, ContainerSpec, WrittenAfter};
 use super::keys;
 use super::read::Reader;
 use super::yaml::{Node, Value};
 use crate::address::{Family, parse_address};
+use crate::container::HealthRule;
 use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::lab::{PortKind, Restart};
 use crate::mac::Mac;
@@ -55,6 +57,9 @@ pub(crate) struct NodeSpec {
     pub(crate) privileged: Option<bool>,
     pub(crate) netns: Option<Spanned<String>>,
     pub(crate) port: Option<PortKind>,
+    pub(crate) container: ContainerSpec,
+    pub(crate) health: Option<HealthRule>,
+    pub(crate) after: Option<Vec<WrittenAfter>>,
 }
 
 impl NodeSpec {
@@ -76,6 +81,9 @@ impl NodeSpec {
             privileged: self.privileged.or(base.privileged),
             netns: self.netns.clone().or_else(|| base.netns.clone()),
             port: self.port.or(base.port),
+            container: self.container.over(&base.container),
+            health: self.health.clone().or_else(|| base.health.clone()),
+            after: self.after.clone().or_else(|| base.after.clone()),
         }
     }
 }
@@ -120,6 +128,9 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
             1 => Some(PortKind::Tap),
             _ => Some(PortKind::Packet),
         }),
+        container: container::read(reader, &fields),
+        health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
+        after: fields.take("after").map(|node| container::after(reader, node)),
         run,
     }
 }

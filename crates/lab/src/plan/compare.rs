@@ -28,6 +28,8 @@ pub struct NodeDelta {
     pub files: bool,
     /// Environment, privileges: for what is started from now on.
     pub process: bool,
+    /// What makes it a container changes: it is made anew, and what it wrote is gone.
+    pub container: bool,
     /// The name under /run/netns changes.
     pub netns: bool,
     /// Those it has to know for ever change (`arp: static`).
@@ -61,6 +63,7 @@ impl NodeDelta {
             sysctl: (old.forward, &old.sysctl) != (new.forward, &new.sysctl),
             files: old.files != new.files,
             process: (old.privileged, &old.env) != (new.privileged, &new.env),
+            container: old.container != new.container,
             netns: old.netns != new.netns,
             neighbours: false,
         }

@@ -304,7 +304,7 @@ impl<'l> Planner<'l> {
     }
 
     fn remove_node(&mut self, node: &Node) {
-        if !node.run.is_empty() {
+        if node.has_programs() {
             self.step(Action::StopRun(node.name.clone()), render::run(node));
         }
         self.step(Action::RemoveNode(node.name.clone()), String::new());
@@ -313,7 +313,7 @@ impl<'l> Planner<'l> {
     fn add_node(&mut self, node: &'l Node) {
         self.touched.insert((0, &node.name));
         self.step(Action::AddNode(node.name.clone()), render::node(node));
-        if !node.run.is_empty() {
+        if node.has_programs() {
             self.step(Action::StartRun(node.name.clone()), render::run(node));
         }
     }
@@ -322,18 +322,20 @@ impl<'l> Planner<'l> {
         let mut delta = NodeDelta::between(old, new);
         // A node that gets or loses an interface has others around it anyway.
         delta.neighbours = neighbours && delta.added.is_empty() && delta.removed.is_empty();
-        let commands = old.run != new.run || old.restart != new.restart || old.env != new.env;
+        let commands = (&old.run, old.restart, &old.env) != (&new.run, new.restart, &new.env)
+            || (&old.health, &old.after) != (&new.health, &new.after)
+            || old.container != new.container;
         if !delta.is_empty() || commands {
             self.touched.insert((0, &new.name));
         }
-        if commands && !old.run.is_empty() {
+        if commands && old.has_programs() {
             self.step(Action::StopRun(old.name.clone()), render::run(old));
         }
         if !delta.is_empty() {
             let detail = render::node_delta(old, new, &delta);
             self.step(Action::ChangeNode { node: new.name.clone(), delta: Box::new(delta) }, detail);
         }
-        if commands && !new.run.is_empty() {
+        if commands && new.has_programs() {
             self.step(Action::StartRun(new.name.clone()), render::run(new));
         }
     }

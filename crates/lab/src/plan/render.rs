@@ -95,11 +95,23 @@ pub(super) fn node(node: &Node) -> String {
     if node.privileged {
         words.push("privileged".to_owned());
     }
+    words.extend(node.container.as_ref().map(|container| format!("image {}", container.image)));
     words.join(", ")
 }
 
 pub(super) fn run(node: &Node) -> String {
-    node.run.join("; ")
+    let main = node.container.as_ref().map(|container| match (&container.entrypoint, &container.cmd) {
+        (None, None) => "as its image says".to_owned(),
+        (entrypoint, cmd) => {
+            let words = entrypoint.iter().flatten().chain(cmd.iter().flatten());
+            words.map(String::as_str).collect::<Vec<_>>().join(" ")
+        }
+    });
+    let after = node.after.iter().map(|after| format!("{} {}", after.node, after.when.word()));
+    let after: Vec<String> = after.collect();
+    let all: Vec<String> = main.into_iter().chain(node.run.iter().cloned()).collect();
+    let after = if after.is_empty() { String::new() } else { format!("  after {}", after.join(", ")) };
+    format!("{}{after}", all.join("; "))
 }
 
 pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
@@ -144,6 +156,15 @@ pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
     }
     if old.env != new.env {
         words.push("environment".to_owned());
+    }
+    if delta.container {
+        let image = |node: &Node| node.container.as_ref().map_or("none", |it| it.image.as_str()).to_owned();
+        let (a, b) = (image(old), image(new));
+        words.push(if a == b {
+            "made anew: container settings".to_owned()
+        } else {
+            format!("made anew: image {a} -> {b}")
+        });
     }
     if delta.netns {
         words.push(format!("netns {}", new.netns.as_deref().unwrap_or("without a name")));

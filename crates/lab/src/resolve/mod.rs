@@ -1,7 +1,7 @@
 //! From what a file says to a lab with nothing left to guess.
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name), [`wires`]
-//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`script`]
+//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`order`], [`script`]
 //! (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -9,6 +9,7 @@
 mod addresses;
 mod controllers;
 mod domains;
+mod order;
 mod qos;
 mod routes;
 mod script;
@@ -22,8 +23,9 @@ use std::rc::Rc;
 use netloom_flow::LinkSettings;
 
 use crate::address::Cidr;
+use crate::container::{Container, STOP_TIMEOUT};
 use crate::error::{Errors, Span};
-use crate::file::{LabFile, NodeSpec, Reader, SwitchSpec};
+use crate::file::{ContainerSpec, LabFile, NodeSpec, Reader, SwitchSpec};
 use crate::lab::{self, Lab, Options};
 use crate::mac::Mac;
 
@@ -49,6 +51,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let routes = routes::compute(&mut draft, &domains);
     let mut lab = draft.finish(domains, routes);
     qos::resolve(&mut draft, &mut lab);
+    order::resolve(&mut draft, &mut lab);
     controllers::resolve(&mut draft.reader, file, &mut lab);
     script::resolve(&mut draft.reader, file, &mut lab);
     Errors::unless_empty(&file.path, draft.reader.errors, lab)
@@ -356,7 +359,28 @@ impl<'f> Draft<'f> {
             privileged: spec.privileged.unwrap_or(false),
             netns: spec.netns.as_ref().map(|n| n.value.clone()),
             port: spec.port.unwrap_or_default(),
+            container: container(&spec.container),
+            health: spec.health.clone().unwrap_or_default(),
+            after: Vec::new(),
             line: node.line,
         }
     }
+}
+
+/// What makes a node a container, if it has an image.
+fn container(spec: &ContainerSpec) -> Option<Box<Container>> {
+    let image = spec.image.as_ref()?.value.clone();
+    let container = Container {
+        image,
+        entrypoint: spec.entrypoint.clone(),
+        cmd: spec.cmd.clone(),
+        user: spec.user.clone(),
+        workdir: spec.workdir.clone(),
+        volumes: spec.volumes.clone().unwrap_or_default(),
+        tmpfs: spec.tmpfs.clone().unwrap_or_default(),
+        read_only: spec.read_only.unwrap_or(false),
+        stop_signal: spec.stop_signal,
+        stop_timeout: spec.stop_timeout.unwrap_or(STOP_TIMEOUT),
+    };
+    Some(Box::new(container))
 }
