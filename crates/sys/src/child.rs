@@ -26,6 +26,8 @@ pub struct NewNamespaces {
     pub uts: bool,
     /// System V IPC and message queues of its own.
     pub ipc: bool,
+    /// A view of control groups whose root is its own group.
+    pub cgroup: bool,
 }
 
 impl NewNamespaces {
@@ -36,6 +38,7 @@ impl NewNamespaces {
             (self.pid, libc::CLONE_NEWPID),
             (self.uts, libc::CLONE_NEWUTS),
             (self.ipc, libc::CLONE_NEWIPC),
+            (self.cgroup, libc::CLONE_NEWCGROUP),
         ] {
             if wanted {
                 flags |= u64::from(flag.cast_unsigned());
@@ -143,6 +146,19 @@ pub fn set_stdio(fds: [BorrowedFd<'_>; 3]) -> Result<(), HostError> {
         }
     }
     Ok(())
+}
+
+/// Gives stdin, stdout and stderr to the user `uid`, where they are pipes or terminals and that is allowed: else programs that
+/// open them anew by name could not.
+pub fn give_stdio(uid: u32) {
+    let uid = Some(rustix::process::Uid::from_raw(uid));
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let kind = rustix::fs::fstat(fd).map(|found| rustix::fs::FileType::from_raw_mode(found.st_mode));
+        if rustix::termios::isatty(fd) || kind == Ok(rustix::fs::FileType::Fifo) {
+            // A program that never opens them does not care.
+            let _ = rustix::fs::fchown(fd, uid, None);
+        }
+    }
 }
 
 /// How a process ended.

@@ -5,11 +5,11 @@
 #![expect(unsafe_code, reason = "mount_setattr has no safe form")]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use crate::error::{Because, HostError};
 
@@ -64,6 +64,49 @@ impl Tree {
         let fd = rustix::mount::open_tree(CWD, path, flags)
             .because("take for a mount", || path.display().to_string())?;
         Ok(Self { fd, what: path.display().to_string() })
+    }
+
+    /// Clones what is at `path` below the directory `base`: no link of it leads out of `base`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EXDEV` for a way out, `ELOOP` for a link of /proc.
+    pub fn beneath(base: &Path, path: &Path) -> Result<Self, HostError> {
+        let what = || base.join(path).display().to_string();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let base_fd = rustix::fs::open(base, flags, Mode::empty()).because("open the directory", what)?;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let at = rustix::fs::openat2(&base_fd, path, flags, Mode::empty(), resolve).because("open", what)?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        let fd = rustix::mount::open_tree(&at, "", flags).because("take for a mount", what)?;
+        Ok(Self { fd, what: what() })
+    }
+
+    /// Stacks the directories `lower`, the lowest first, and over them `upper`, which takes what is written; `work` is an
+    /// empty directory beside it. Marks of removal are read as `user.overlay.*`, which user namespaces can write.
+    ///
+    /// The directories are named by descriptors: an option of the mount API holds 255 bytes. One a layer where the kernel
+    /// takes them so (`lowerdir+`, Linux 6.5), else all in one option, short by being numbers below /proc/self/fd, which is
+    /// the working directory meanwhile.
+    ///
+    /// # Errors
+    /// `ENOENT`, `EINVAL` for more layers than an older kernel takes, or a file system that cannot hold the upper layer.
+    pub fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, limits: Limits) -> Result<Self, HostError> {
+        let open = |path: &PathBuf| {
+            rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .because("open the layer", || path.display().to_string())
+        };
+        let lower = lower.iter().rev().map(open).collect::<Result<Vec<_>, _>>()?;
+        let (upper, work) = (open(&upper.to_owned())?, open(&work.to_owned())?);
+        let here = std::env::current_dir().because("find", || "the working directory")?;
+        std::env::set_current_dir("/proc/self/fd").because("enter", || "/proc/self/fd")?;
+        let made = overlay(&lower, &upper, &work, limits);
+        std::env::set_current_dir(&here).because("return to", || here.display().to_string())?;
+        made
     }
 
     /// Makes a new file system of the type `kind` (tmpfs, proc, sysfs, devpts, overlay) with its options.
@@ -125,12 +168,69 @@ impl AsFd for Tree {
     }
 }
 
+fn overlay(lower: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd, limits: Limits) -> Result<Tree, HostError> {
+    let what = || "an overlay of layers";
+    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).because("make", what)?;
+    let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
+    let set = |key: &str, value: &str| rustix::mount::fsconfig_set_string(&context, key, value);
+    rustix::mount::fsconfig_set_flag(&context, "userxattr").because("set an option of", what)?;
+    for (index, layer) in lower.iter().enumerate() {
+        match set("lowerdir+", &number(layer)) {
+            Err(Errno::INVAL) if index == 0 => {
+                let all: Vec<String> = lower.iter().map(number).collect();
+                set("lowerdir", &all.join(":")).because("set the layers of", what)?;
+                break;
+            }
+            result => result.because("set the layers of", what)?,
+        }
+    }
+    set("upperdir", &number(upper)).because("set the upper layer of", what)?;
+    set("workdir", &number(work)).because("set the upper layer of", what)?;
+    rustix::mount::fsconfig_create(&context).because("make", what)?;
+    let attributes = MountAttrFlags::from_bits_retain(u32::try_from(limits.bits()).unwrap_or(0));
+    let fd =
+        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes).because("make", what)?;
+    Ok(Tree { fd, what: what().to_owned() })
+}
+
+/// Attaches `tree` at the directory `at` and makes it the root of this process and its mount namespace; what was the root
+/// is out of reach for good. One thread only.
+///
+/// # Errors
+/// `EINVAL` when mounts are shared with other namespaces: [`isolate`] first.
+pub fn make_root(tree: Tree, at: &Path) -> Result<(), HostError> {
+    tree.attach(at)?;
+    let what = || "a root file system";
+    std::env::set_current_dir(at).because("enter", what)?;
+    // The new root over the old one, at one place: then the old one is what is unmounted there.
+    rustix::process::pivot_root(".", ".").because("change to", what)?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).because("let go of", || "the machine's root")?;
+    std::env::set_current_dir("/").because("enter", what)
+}
+
+/// Whether the root of a tree is a directory, which decides what it can be attached to.
+///
+/// # Errors
+/// Not met in practice.
+pub fn is_dir(root: BorrowedFd<'_>) -> Result<bool, HostError> {
+    let found = rustix::fs::fstat(root).because("look at", || "a mount")?;
+    Ok(rustix::fs::FileType::from_raw_mode(found.st_mode) == rustix::fs::FileType::Directory)
+}
+
 /// Limits every mount this process sees.
 ///
 /// # Errors
 /// Not met in practice.
 pub fn limit_everything(limits: Limits) -> Result<(), HostError> {
     change(CWD, c"/", libc::AT_RECURSIVE, limits.bits(), 0).because("limit", || "all mounts")
+}
+
+/// Limits the mount at `path` alone, without those below it.
+///
+/// # Errors
+/// `EINVAL` if nothing is mounted there.
+pub fn limit_one(path: &std::ffi::CStr, limits: Limits) -> Result<(), HostError> {
+    change(CWD, path, 0, limits.bits(), 0).because("limit the mount", || path.to_string_lossy().into_owned())
 }
 
 /// No mount made here appears elsewhere. With `follow`, those made and removed elsewhere go on to appear here.

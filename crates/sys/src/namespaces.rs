@@ -8,7 +8,7 @@ use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
 
 use crate::error::{Because, HostError};
 
-/// The mount, UTS, IPC and PID namespace of a process, held open.
+/// The mount, UTS, IPC and PID namespace of a process, and the one of control groups where it has its own, held open.
 ///
 /// Why not its pidfd, which setns(2) takes as well: that needs the right to look into the process, which nobody outside has
 /// over one that hid itself ([`hide_from_peers`](crate::privileges::hide_from_peers)) after its user namespace was made
@@ -19,36 +19,41 @@ pub struct Namespaces {
     uts: OwnedFd,
     ipc: OwnedFd,
     pid: OwnedFd,
+    cgroup: Option<OwnedFd>,
 }
 
 impl Namespaces {
-    /// Those of this process.
+    /// Those of this process; that of control groups only `with_cgroup`.
     ///
     /// # Errors
     /// When /proc is not mounted or no descriptor is left.
-    pub fn of_this_process() -> Result<Self, HostError> {
+    pub fn of_this_process(with_cgroup: bool) -> Result<Self, HostError> {
         let open = |name: &str| {
             let path = format!("/proc/self/ns/{name}");
             rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .because("open the namespace", || path.clone())
         };
-        Ok(Self { mount: open("mnt")?, uts: open("uts")?, ipc: open("ipc")?, pid: open("pid")? })
+        let cgroup = if with_cgroup { Some(open("cgroup")?) } else { None };
+        Ok(Self { mount: open("mnt")?, uts: open("uts")?, ipc: open("ipc")?, pid: open("pid")?, cgroup })
     }
 
     /// The descriptors, in the order that [`Namespaces::from_fds`] takes.
     #[must_use]
-    pub fn fds(&self) -> [BorrowedFd<'_>; 4] {
-        [self.mount.as_fd(), self.uts.as_fd(), self.ipc.as_fd(), self.pid.as_fd()]
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let four = [self.mount.as_fd(), self.uts.as_fd(), self.ipc.as_fd(), self.pid.as_fd()];
+        four.into_iter().chain(self.cgroup.as_ref().map(AsFd::as_fd)).collect()
     }
 
-    /// Namespaces that came over a socket; `None` unless there are exactly four.
+    /// Namespaces that came over a socket; `None` unless there are four or five.
     #[must_use]
     pub fn from_fds(fds: Vec<OwnedFd>) -> Option<Self> {
-        let [mount, uts, ipc, pid] = <[OwnedFd; 4]>::try_from(fds).ok()?;
-        Some(Self { mount, uts, ipc, pid })
+        let mut fds = fds.into_iter();
+        let (mount, uts, ipc, pid) = (fds.next()?, fds.next()?, fds.next()?, fds.next()?);
+        let cgroup = fds.next();
+        fds.next().is_none().then_some(Self { mount, uts, ipc, pid, cgroup })
     }
 
-    /// Moves this process into the mount, UTS and IPC namespace. Root and working directory become the root of the mount
+    /// Moves this process into all of them but the PID namespace. Root and working directory become the root of the mount
     /// namespace. One thread only.
     ///
     /// # Errors
@@ -59,7 +64,8 @@ impl Namespaces {
             (&self.ipc, LinkNameSpaceType::InterProcessCommunication),
             (&self.mount, LinkNameSpaceType::Mount),
         ];
-        for (fd, kind) in kinds {
+        let cgroup = self.cgroup.as_ref().map(|fd| (fd, LinkNameSpaceType::ControlGroup));
+        for (fd, kind) in cgroup.into_iter().chain(kinds) {
             rustix::thread::move_into_link_name_space(fd.as_fd(), Some(kind))
                 .because("enter", || "the namespaces of a node")?;
         }
