@@ -21,6 +21,13 @@ impl Capabilities {
         HOST.iter().filter_map(|name| Self::named(name)).fold(Self::default(), Self::with)
     }
 
+    /// What a container may do unless it is privileged: what Docker allows, but for the making of device files, which there
+    /// is nothing to hold in check here.
+    #[must_use]
+    pub fn of_a_container() -> Self {
+        CONTAINER.iter().filter_map(|name| Self::named(name)).fold(Self::default(), Self::with)
+    }
+
     /// The set of the one capability called `name`, in lower case and without `cap_`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -74,6 +81,22 @@ const HOST: [&str; 11] = [
     "kill",
     "sys_chroot",
     "audit_write",
+];
+
+const CONTAINER: [&str; 13] = [
+    "audit_write",
+    "chown",
+    "dac_override",
+    "fowner",
+    "fsetid",
+    "kill",
+    "net_bind_service",
+    "net_raw",
+    "setfcap",
+    "setgid",
+    "setpcap",
+    "setuid",
+    "sys_chroot",
 ];
 
 /// In the order of their numbers.
@@ -144,6 +167,15 @@ mod tests {
         }
         for name in ["sys_admin", "sys_module", "sys_ptrace", "mknod", "sys_rawio", "bpf", "sys_boot"] {
             assert!(Capabilities::named(name).is_some_and(|one| !host.contains(one)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_container_has_no_power_over_its_network() {
+        let container = Capabilities::of_a_container();
+        assert_eq!(container.bits().count_ones(), 13);
+        for name in ["net_admin", "sys_admin", "mknod", "sys_ptrace", "sys_module"] {
+            assert!(Capabilities::named(name).is_some_and(|one| !container.contains(one)), "{name}");
         }
     }
 

@@ -58,7 +58,7 @@ fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<Namespaces, Failure> 
     namespaces::set_process_name(c"netloom-init");
     namespaces::enter_net(netns).map_err(&failed)?;
     namespaces::set_hostname(&host.hostname).map_err(&failed)?;
-    let own = Namespaces::of_this_process().map_err(&failed)?;
+    let own = Namespaces::of_this_process(host.image.is_some()).map_err(&failed)?;
     rootfs::build(host).map_err(Failure::at(Step::RootFileSystem))?;
     Ok(own)
 }

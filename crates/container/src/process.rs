@@ -10,8 +10,11 @@ use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::{Errno, child, namespaces, privileges, signals, terminal};
 use serde::{Deserialize, Serialize};
 
+use crate::identity;
 use crate::protocol::{Failure, Step, tell};
-use crate::spec::{DEFAULT_PATH, HostSpec, ProcessSpec};
+use crate::seccomp;
+use crate::spawner::Agent;
+use crate::spec::{DEFAULT_PATH, HostSpec, ProcessSpec, User};
 
 /// Child to spawner. That the program has started shows by the end of the socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +39,22 @@ pub(crate) struct Way<'a> {
     pub(crate) streams: &'a [OwnedFd],
     /// The limit the spawner itself was started with.
     pub(crate) open_files: OpenFiles,
+    /// Does the work where no program is wanted.
+    pub(crate) agent: Option<Agent>,
 }
 
 /// Becomes the program, or tells why not and returns an exit code.
 pub(crate) fn run(way: &Way<'_>) -> i32 {
     let failure = match prepare(way) {
+        Ok(_) if way.process.agent => match way.agent {
+            Some(agent) => {
+                signals::reset();
+                // The end of the socket says that it has started, as it does of a program.
+                way.status.shut_down();
+                return agent(&way.process.argv);
+            }
+            None => Failure::new(Step::Request, "There is no agent"),
+        },
         Ok(program) => program.exec(),
         Err(failure) => failure,
     };
@@ -52,14 +66,15 @@ pub(crate) fn run(way: &Way<'_>) -> i32 {
 
 fn prepare(way: &Way<'_>) -> Result<Program, Failure> {
     // What can be wrong with the request shows before anything is entered.
-    let program = Program::new(way.process)?;
+    let mut program = Program::new(way.process)?;
     privileges::die_with_parent().map_err(Failure::at(Step::Namespaces))?;
     namespaces::enter_net(way.netns).map_err(Failure::at(Step::Namespaces))?;
     way.node.enter().map_err(Failure::at(Step::Namespaces))?;
     take_streams(way.status, way.process, way.streams)?;
+    let user = whoever(way.process, &mut program)?;
     enter_working_dir(way.host, way.process)?;
     way.open_files.restore().map_err(Failure::at(Step::Privileges))?;
-    drop_privileges(way.host, way.process)?;
+    drop_privileges(way.host, user.as_ref())?;
     Ok(program)
 }
 
@@ -83,8 +98,32 @@ fn take_streams(status: &SeqPacket, process: &ProcessSpec, streams: &[OwnedFd]) 
     })
 }
 
+/// Whom the process is to be, by the node's own names if need be; the program learns where that user is at home.
+fn whoever(process: &ProcessSpec, program: &mut Program) -> Result<Option<User>, Failure> {
+    let Some(text) = &process.identity else { return Ok(process.user.clone()) };
+    let found = identity::look_up(text).map_err(|message| Failure::new(Step::Privileges, message))?;
+    if !identity::is_known(found.user.uid) {
+        let message = format!(
+            "{text} is user {} of the image, whom the lab of an ordinary user does not have; user 0 is there",
+            found.user.uid
+        );
+        return Err(Failure::new(Step::Privileges, message));
+    }
+    if !process.env.iter().any(|(name, _)| name == "HOME") {
+        program.env.push(c_string(format!("HOME={}", found.home))?);
+    }
+    // So that /dev/stdout can be opened by name.
+    child::give_stdio(found.user.uid);
+    let is_root = found.user.uid == 0 && found.user.gid == 0 && found.user.groups.is_empty();
+    Ok((!is_root).then_some(found.user))
+}
+
 fn enter_working_dir(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failure> {
     let dir = process.cwd.as_deref().unwrap_or_else(|| host.working_dir());
+    if host.image.is_some() && !dir.exists() {
+        // An image may name a directory that it does not have; why it cannot be made shows when it is entered.
+        let _ = std::fs::create_dir_all(dir);
+    }
     std::env::set_current_dir(dir).map_err(|error| Failure {
         step: Step::WorkingDir,
         errno: error.raw_os_error().unwrap_or(0),
@@ -92,18 +131,21 @@ fn enter_working_dir(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failu
     })
 }
 
-fn drop_privileges(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failure> {
+fn drop_privileges(host: &HostSpec, user: Option<&User>) -> Result<(), Failure> {
     let failed = Failure::at(Step::Privileges);
     let bits = host.capabilities.bits();
     // The bounding set first: taking another identity loses the right to change it.
     privileges::bound_capabilities(bits).map_err(&failed)?;
-    match &process.user {
+    match user {
         Some(user) => privileges::become_user(user.uid, user.gid, &user.groups).map_err(&failed)?,
         None => privileges::leave_groups(),
     }
     privileges::limit_capabilities(bits).map_err(&failed)?;
     if host.no_new_privileges {
         privileges::no_new_privileges().map_err(&failed)?;
+    }
+    if host.seccomp {
+        seccomp::confine().map_err(|message| Failure::new(Step::Privileges, message))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Capabilities;
 
-/// A host: a network namespace with the machine's own files.
+/// A host: a network namespace with the machine's own files; or a container, with those of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSpec {
     /// The node's full name in the lab (`red/web`): processes of one name share their namespaces.
@@ -31,6 +31,10 @@ pub struct HostSpec {
     pub files: Vec<BoundFile>,
     /// Device files of the machine beside the usual ones, such as /dev/net/tun.
     pub devices: Vec<PathBuf>,
+    /// Files of an image instead of the machine's: `filesystem` and `lab_dir` mean nothing then.
+    pub image: Option<Box<ImageRoot>>,
+    /// Its programs have only the system calls of [`crate::seccomp`].
+    pub seccomp: bool,
 }
 
 impl HostSpec {
@@ -50,7 +54,17 @@ impl HostSpec {
             hosts_file: None,
             files: Vec::new(),
             devices: Vec::new(),
+            image: None,
+            seccomp: false,
         }
+    }
+
+    /// A container: the files of an image, no power over its own network, a bounded set of system calls.
+    #[must_use]
+    pub fn container(name: impl Into<String>, private_dir: impl Into<PathBuf>, image: ImageRoot) -> Self {
+        let capabilities = Capabilities::of_a_container();
+        let image = Some(Box::new(image));
+        Self { capabilities, image, seccomp: true, ..Self::new(name, private_dir) }
     }
 
     /// The same host with the machine's files read-write, as Mininet shows them.
@@ -67,6 +81,7 @@ impl HostSpec {
         self.privileged = true;
         self.capabilities = Capabilities::ALL;
         self.no_new_privileges = false;
+        self.seccomp = false;
         self
     }
 
@@ -75,6 +90,56 @@ impl HostSpec {
     pub fn working_dir(&self) -> &Path {
         self.lab_dir.as_deref().unwrap_or(Path::new("/"))
     }
+}
+
+/// The files of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRoot {
+    /// Unpacked layers, the lowest first; they are never written.
+    pub layers: Vec<PathBuf>,
+    /// A directory for what is written, on a file system that can hold the upper layer of an overlay.
+    pub written: PathBuf,
+    /// The root is read-only once everything is in place.
+    pub read_only: bool,
+    /// What else is mounted.
+    pub mounts: Vec<Mount>,
+    /// The file shown as /etc/resolv.conf.
+    pub resolver: Option<PathBuf>,
+}
+
+/// Something mounted in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The absolute path inside; made when missing.
+    pub target: PathBuf,
+    /// What.
+    pub source: MountSource,
+    /// It cannot be written.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountSource {
+    /// `path` below the directory `base`, which no link leads out of: for places that nodes can write.
+    Beneath {
+        /// The directory.
+        base: PathBuf,
+        /// A relative path.
+        path: PathBuf,
+    },
+    /// A file or directory of the machine.
+    Machine(PathBuf),
+    /// A directory of the lab's own; while it is empty it gets what the image has at the target.
+    Volume(PathBuf),
+    /// A file system in memory.
+    Memory {
+        /// The most it holds.
+        bytes: u64,
+        /// Permissions of its root.
+        mode: u32,
+    },
 }
 
 /// How much of the machine's files a host can write.
@@ -107,8 +172,12 @@ pub struct ProcessSpec {
     pub cwd: Option<PathBuf>,
     /// Whom it runs as, else root of the node.
     pub user: Option<User>,
+    /// Whom it runs as in the node's own names, `NAME[:GROUP]`, looked up when it starts; counts before `user`.
+    pub identity: Option<String>,
     /// A terminal of this size instead of three streams.
     pub terminal: Option<TerminalSize>,
+    /// No program: what the spawner was given as its agent does the work, with `argv`.
+    pub agent: bool,
 }
 
 impl ProcessSpec {
@@ -120,7 +189,19 @@ impl ProcessSpec {
             env: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
             cwd: None,
             user: None,
+            identity: None,
             terminal: None,
+            agent: false,
+        }
+    }
+
+    /// Adds variables to its environment; a later one of a name takes the place of an earlier one.
+    pub fn set_env(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            match self.env.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = value,
+                None => self.env.push((name, value)),
+            }
         }
     }
 }
@@ -159,6 +240,14 @@ mod tests {
         assert!(host.no_new_privileges && !host.privileged);
         assert_eq!(host.capabilities, Capabilities::of_a_host());
         assert_eq!(host.working_dir(), Path::new("/"));
+    }
+
+    #[test]
+    fn a_variable_is_there_once() {
+        let mut process = ProcessSpec::new(["true"]);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        process.set_env([pair("A", "1"), pair("PATH", "/x"), pair("A", "2")]);
+        assert_eq!(process.env, [pair("PATH", "/x"), pair("A", "2")]);
     }
 
     #[test]

@@ -26,11 +26,14 @@ impl Files {
     pub(super) fn take(host: &HostSpec) -> Result<Self, HostError> {
         let mut files = Vec::new();
         let hostname = Path::new("/etc/hostname");
-        if hostname.exists() {
+        if host.image.is_some() || hostname.exists() {
             files.push(take_one(hostname, &private::hostname_file(host))?);
         }
         if let Some(hosts) = &host.hosts_file {
             files.push(take_one(Path::new("/etc/hosts"), hosts)?);
+        }
+        if let Some(resolver) = host.image.as_ref().and_then(|image| image.resolver.as_ref()) {
+            files.push(take_one(Path::new("/etc/resolv.conf"), resolver)?);
         }
         for file in &host.files {
             files.push(take_one(&file.target, &file.source)?);
@@ -39,6 +42,13 @@ impl Files {
     }
 
     pub(super) fn attach(self, host: &HostSpec) -> Result<(), HostError> {
+        if host.image.is_some() {
+            // A root of its own is there to be added to.
+            return self
+                .files
+                .into_iter()
+                .try_for_each(|(target, is_dir, tree)| tree.attach(&place(&target, is_dir)?));
+        }
         let mut missing: BTreeMap<PathBuf, Vec<(PathBuf, bool)>> = BTreeMap::new();
         for (target, is_dir, _) in &self.files {
             if target.exists() {
@@ -67,6 +77,21 @@ fn take_one(target: &Path, source: &Path) -> Result<(PathBuf, bool, Tree), HostE
     let tree = Tree::of(source)?;
     tree.limit(Limits { read_only: true, ..OWN })?;
     Ok((target.to_owned(), source.is_dir(), tree))
+}
+
+/// Makes sure that there is something at `target` to mount on; returns its place. For a container, from inside its root.
+///
+/// A link that leads to nothing is taken away: what is to be seen under the name is seen under it.
+pub(super) fn place(target: &Path, is_dir: bool) -> Result<PathBuf, HostError> {
+    if !target.exists() {
+        if target.is_symlink() {
+            std::fs::remove_file(target).map_err(|error| {
+                HostError::from_io("remove the link", target.display().to_string(), &error)
+            })?;
+        }
+        place_holder(target, is_dir)?;
+    }
+    Ok(target.to_owned())
 }
 
 fn is_private(host: &HostSpec, target: &Path) -> bool {

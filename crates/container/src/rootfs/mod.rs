@@ -15,13 +15,17 @@
 //!
 //! `filesystem: shared` leaves the machine's files as they are and does the last three lines only.
 //!
-//! Why not pivot_root(2) into a tree of our own: the copy is already private, changing it takes half the calls, and a process
+//! A container has a root of its own: see [`image`].
+//!
+//! For hosts, why not pivot_root(2) into a tree of our own: the copy is already private, changing it takes half the calls, and a process
 //! without `CAP_SYS_ADMIN` can undo neither. In a user namespace of its own it gets a copy whose mounts and limits are locked.
 
 mod bound;
 mod dev;
+mod image;
 mod kernel;
 mod private;
+mod volume;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +38,9 @@ use crate::spec::{Filesystem, HostSpec};
 pub(crate) fn build(host: &HostSpec) -> Result<(), HostError> {
     mount_tree::isolate(false)?;
     private::prepare(host)?;
+    if let Some(root) = &host.image {
+        return image::build(host, root);
+    }
     // Everything is taken before the machine is limited and parts of it are hidden.
     let files = bound::Files::take(host)?;
     if host.filesystem == Filesystem::Machine {
@@ -47,7 +54,7 @@ pub(crate) fn build(host: &HostSpec) -> Result<(), HostError> {
         dev.attach()?;
     }
     files.attach(host)?;
-    kernel::attach(host)
+    kernel::Kernel::take(host)?.attach(host)
 }
 
 /// A tree and where it goes.

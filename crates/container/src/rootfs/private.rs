@@ -34,7 +34,9 @@ pub(super) fn prepare(host: &HostSpec) -> Result<(), HostError> {
         super::make_dirs(parent)?;
     }
     make(base, 0o755)?;
-    if host.filesystem == Filesystem::Machine {
+    if host.image.is_some() {
+        make(&shm(host), 0o1777)?;
+    } else if host.filesystem == Filesystem::Machine {
         for (_, name, mode) in PLACES {
             make(&base.join(name), mode)?;
         }

@@ -21,7 +21,7 @@ use crate::protocol::{
 use crate::spec::{HostSpec, ProcessSpec, TerminalSize};
 
 /// How the spawner is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct SpawnerConfig {
     /// An existing directory where the spawner mounts a tmpfs that only the lab's nodes see and that is gone with it: the
     /// place for every [`HostSpec::private_dir`]. `None` leaves private directories on the machine's own file systems.
@@ -30,11 +30,17 @@ pub struct SpawnerConfig {
     pub scratch_bytes: u64,
     /// How long a node's init stays after the node's last process.
     pub idle: Duration,
+    /// Work of this binary's own that can be done inside nodes ([`ProcessSpec::agent`]): from arguments to an exit code. It has
+    /// the three streams and nothing else.
+    pub agent: Option<Agent>,
 }
+
+/// Work done inside a node, by a child that started no program.
+pub type Agent = fn(&[String]) -> i32;
 
 impl Default for SpawnerConfig {
     fn default() -> Self {
-        Self { scratch: None, scratch_bytes: 1 << 30, idle: Duration::from_secs(5) }
+        Self { scratch: None, scratch_bytes: 1 << 30, idle: Duration::from_secs(5), agent: None }
     }
 }
 
@@ -160,7 +166,8 @@ impl Spawner {
             idle_nanos: u64::try_from(config.idle.as_nanos()).unwrap_or(u64::MAX),
         };
         let own_pids = NewNamespaces { pid: true, ..NewNamespaces::default() };
-        let child = child::fork(own_pids, &[theirs.as_fd()], || server::run(&theirs))?;
+        let agent = config.agent;
+        let child = child::fork(own_pids, &[theirs.as_fd()], || server::run(&theirs, agent))?;
         drop(theirs);
         let seed = SpawnerSeed { socket, child };
         match seed.greet(&settings) {

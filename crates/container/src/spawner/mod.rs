@@ -30,4 +30,4 @@ mod node;
 mod outbox;
 mod server;
 
-pub use handle::{Event, SpawnError, Spawned, Spawner, SpawnerConfig, SpawnerSeed, Started, Streams};
+pub use handle::{Agent, Event, SpawnError, Spawned, Spawner, SpawnerConfig, SpawnerSeed, Started, Streams};

@@ -12,6 +12,7 @@ use super::{Live, Process, Server, Starting, Waiting, Who, stopped};
 use crate::init;
 use crate::process::{self, Way};
 use crate::protocol::{Ending, Failure, ProcessId, Received, Reply, Step, receive};
+use crate::seccomp;
 use crate::spawner::node::Node;
 
 impl Server<'_> {
@@ -39,7 +40,8 @@ impl Server<'_> {
         let token = self.next_init;
         self.next_init += 2;
         self.epoll.add(&ours, token, Interest::Read)?;
-        let all = NewNamespaces { mount: true, pid: true, uts: true, ipc: true };
+        let cgroup = first.host.image.is_some();
+        let all = NewNamespaces { mount: true, pid: true, uts: true, ipc: true, cgroup };
         let keep = [theirs.as_fd(), first.netns.as_fd()];
         let init = child::fork(all, &keep, || init::run(&theirs, first.netns.as_fd(), &first.host))?;
         Ok((init, ours, token))
@@ -64,11 +66,15 @@ impl Server<'_> {
         let node = node.ok_or_else(|| HostError::new("start a process in", name, Errno::SRCH))?;
         let (ours, theirs) = SeqPacket::pair()?;
         let Waiting { host, process, netns, streams, .. } = wanted;
-        let (netns, open_files) = (netns.as_fd(), self.open_files);
+        if host.seccomp {
+            // Once for all: children have it as their parent has.
+            seccomp::prepare();
+        }
+        let (netns, open_files, agent) = (netns.as_fd(), self.open_files, self.agent);
         let mut keep = vec![theirs.as_fd(), netns];
         keep.extend(node.fds());
         keep.extend(streams.iter().map(AsFd::as_fd));
-        let way = Way { status: &theirs, node, netns, host, process, streams, open_files };
+        let way = Way { status: &theirs, node, netns, host, process, streams, open_files, agent };
         let start = || child::fork(NewNamespaces::default(), &keep, || process::run(&way));
         let child = self.own.with_children_in(node, start)??;
         self.epoll.add(&ours, wanted.id * 2, Interest::Read)?;

@@ -14,6 +14,7 @@ use netloom_sys::{HostError, clock};
 mod children;
 mod surroundings;
 
+use super::handle::Agent;
 use super::node::{Admission, Due, Node};
 use super::outbox::Outbox;
 use crate::init::Order;
@@ -23,10 +24,10 @@ use crate::protocol::{
 use crate::spec::{HostSpec, ProcessSpec};
 
 /// Runs as the spawner until the daemon's socket closes; returns the exit code.
-pub(super) fn run(socket: &SeqPacket) -> i32 {
+pub(super) fn run(socket: &SeqPacket, agent: Option<Agent>) -> i32 {
     let mut buffer = vec![0; MAX_MESSAGE];
     let Received::Message(settings, _) = receive::<Settings>(socket, &mut buffer, false) else { return 1 };
-    match Server::new(socket, buffer, &settings) {
+    match Server::new(socket, buffer, &settings, agent) {
         Ok(mut server) => server.run(),
         Err(error) => {
             let failure = Failure::at(Step::Fork)(error);
@@ -47,6 +48,7 @@ struct Server<'a> {
     own: OwnPidNamespace,
     /// What every program gets back: the spawner's own limit is raised.
     open_files: OpenFiles,
+    agent: Option<Agent>,
     idle_nanos: u64,
     nodes: BTreeMap<String, Live>,
     processes: BTreeMap<ProcessId, Process>,
@@ -111,7 +113,12 @@ const SOCKET: u64 = 0;
 const CHILDREN: u64 = 1;
 
 impl<'a> Server<'a> {
-    fn new(socket: &'a SeqPacket, buffer: Vec<u8>, settings: &Settings) -> Result<Self, HostError> {
+    fn new(
+        socket: &'a SeqPacket,
+        buffer: Vec<u8>,
+        settings: &Settings,
+        agent: Option<Agent>,
+    ) -> Result<Self, HostError> {
         surroundings::become_spawner()?;
         surroundings::prepare_mounts(settings)?;
         let open_files = OpenFiles::now();
@@ -127,6 +134,7 @@ impl<'a> Server<'a> {
             children: SignalFd::block(&[SIGCHLD])?,
             own: OwnPidNamespace::new()?,
             open_files,
+            agent,
             idle_nanos: settings.idle_nanos,
             nodes: BTreeMap::new(),
             processes: BTreeMap::new(),
