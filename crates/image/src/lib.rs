@@ -8,8 +8,9 @@
 //! - [`document`]: index, manifest, configuration.
 //! - [`store`]: blobs, names, pins, unpacked layers, and the removal of what nobody needs.
 //! - [`registry`]: pulling; [`source`]: images in files and directories.
-//! - [`layer`]: tar files of strangers made into directories.
+//! - [`layer`]: tar files of strangers made into directories; [`copy`]: files in and out of containers.
 
+pub mod copy;
 pub mod digest;
 pub mod document;
 pub mod layer;

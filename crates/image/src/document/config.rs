@@ -53,6 +53,44 @@ pub struct Run {
     /// `80/tcp`: what it listens on.
     #[serde(deserialize_with = "or_default")]
     pub exposed_ports: BTreeMap<String, serde_json::Value>,
+    /// How it says that it is well: Docker's addition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// A command whose exit code 0 says that all is well. Times in nanoseconds; 0: as usual.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Healthcheck {
+    /// `NONE`, or `CMD` and a program, or `CMD-SHELL` and a text for a shell.
+    #[serde(deserialize_with = "or_default")]
+    pub test: Vec<String>,
+    /// From one answer to the next question.
+    #[serde(deserialize_with = "or_default")]
+    pub interval: u64,
+    /// How long an answer may take.
+    #[serde(deserialize_with = "or_default")]
+    pub timeout: u64,
+    /// How long after the start bad answers do not count.
+    #[serde(deserialize_with = "or_default")]
+    pub start_period: u64,
+    /// So many bad answers in a row make it unhealthy.
+    #[serde(deserialize_with = "or_default")]
+    pub retries: u32,
+}
+
+impl Healthcheck {
+    /// The program and its arguments, if there is one.
+    #[must_use]
+    pub fn command(&self) -> Option<Vec<String>> {
+        match self.test.split_first() {
+            Some((word, rest)) if word == "CMD" && !rest.is_empty() => Some(rest.to_vec()),
+            Some((word, [text])) if word == "CMD-SHELL" => {
+                Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.clone()])
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The layers by what is in them.
@@ -103,6 +141,22 @@ mod tests {
         assert_eq!((config.config.user.as_str(), config.config.working_dir.as_str()), ("www", "/srv"));
         let bare = r#"{"rootfs":{"type":"layers","diff_ids":null}}"#;
         assert!(ImageConfig::parse(bare.as_bytes(), &manifest).unwrap().command().is_empty());
+    }
+
+    #[test]
+    fn a_health_check_is_a_program_or_for_a_shell() {
+        let check =
+            |test: &str| serde_json::from_str::<Healthcheck>(&format!(r#"{{"Test":{test},"Retries":null}}"#));
+        let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+        for (test, command) in [
+            (r#"["CMD","a","b"]"#, words(&["a", "b"])),
+            (r#"["CMD-SHELL","a b"]"#, words(&["/bin/sh", "-c", "a b"])),
+            (r#"["NONE"]"#, None),
+            (r#"["CMD"]"#, None),
+            ("null", None),
+        ] {
+            assert_eq!(check(test).unwrap().command(), command, "{test}");
+        }
     }
 
     #[test]

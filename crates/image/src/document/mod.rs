@@ -11,7 +11,7 @@
 mod config;
 mod manifest;
 
-pub use config::{ImageConfig, RootFs, Run};
+pub use config::{Healthcheck, ImageConfig, RootFs, Run};
 pub use manifest::{Descriptor, Document, Index, Manifest, MediaType};
 
 /// Documents are read whole into memory: longer ones are refused. Registries hold to 4 MiB.

@@ -33,7 +33,7 @@ pub use gc::Freed;
 pub use lock::Using;
 pub use name::{Image, Named};
 pub use pin::Pin;
-pub use unpacked::Layer;
+pub use unpacked::{Layer, remove_tree};
 
 use crate::digest::Digest;
 use crate::document::DocumentError;

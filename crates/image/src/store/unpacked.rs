@@ -120,7 +120,10 @@ fn make_dir(path: &Path, mode: u32) -> Result<(), StoreError> {
 }
 
 /// Removes a tree of which some directories may be closed even to their owner; returns the bytes it took.
-pub(super) fn remove_tree(path: &Path) -> Result<u64, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn remove_tree(path: &Path) -> Result<u64, StoreError> {
     let bytes = open_up(path);
     fs::remove_dir_all(path).map_err(because("remove", path))?;
     Ok(bytes)
