@@ -218,6 +218,16 @@ pub enum Command {
         #[serde(default)]
         tty: Option<TermSize>,
     },
+    /// Stream: copies files out of a node (a tar file on `stdout`) or into it (one on `stdin`).
+    Copy {
+        /// The node.
+        node: String,
+        /// The path in the node.
+        path: String,
+        /// Into the node; `None`: out of it. What the first part of the paths of the tar file is.
+        #[serde(default)]
+        name: Option<String>,
+    },
     /// Stream: what nodes, controllers and the daemon wrote.
     Logs {
         /// A node, a controller, or `None` for the daemon.
@@ -392,7 +402,14 @@ impl Command {
     /// Whether the answer is a framed stream, asked for at `/v1/stream`.
     #[must_use]
     pub const fn is_stream(&self) -> bool {
-        matches!(self, Self::Exec { .. } | Self::Logs { .. } | Self::Capture { .. } | Self::Top { .. })
+        matches!(
+            self,
+            Self::Exec { .. }
+                | Self::Copy { .. }
+                | Self::Logs { .. }
+                | Self::Capture { .. }
+                | Self::Top { .. }
+        )
     }
 
     /// Whether it changes the shape of the lab, so that only one such command may run at a time.
@@ -448,6 +465,7 @@ impl Command {
                 NodeAction::Resume => "resume",
             },
             Self::Exec { .. } => "exec",
+            Self::Copy { .. } => "cp",
             Self::Logs { .. } => "logs",
             Self::Capture { .. } => "capture",
             Self::Top { .. } => "top",

@@ -29,6 +29,7 @@ mod trace;
 mod wiring;
 mod worker;
 
+pub use engine::remove_volumes;
 pub use service::{Boot, Engine, Prepared, Sink};
 pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, data_dir, docker_config, is_label};
 pub use stream::{Conn, ConnError, End, Program, Stdio, pump};

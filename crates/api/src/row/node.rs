@@ -11,7 +11,7 @@ pub struct NodeRow {
     pub tenant: String,
     /// `host`, `container`, `vm`, `interface` or `controller`.
     pub kind: String,
-    /// `up`, `stopped`, `paused`, `failed`.
+    /// `up`, `stopped`, `paused`, `failed`, or `exited`: the program of a container has ended well.
     pub state: String,
     /// Interfaces, in order.
     #[serde(default)]
@@ -22,6 +22,15 @@ pub struct NodeRow {
     /// The `run:` program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The image of a container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// `starting`, `healthy` or `unhealthy`, while a program runs that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// The exit code of a container's program that does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
     /// How often that program was started again.
     #[serde(default)]
     pub restarts: u32,

@@ -30,6 +30,9 @@ impl Running {
         let core = self
             .core_for(&lab)
             .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
+        let before = Arc::clone(&self.state().lab);
+        // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
+        let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
@@ -43,8 +46,11 @@ impl Running {
         }
         execution.commit();
         state.wanted = wanted;
-        let mut notes = self.programs.run_controllers(&from, &state, &self.ports);
-        notes.extend(self.programs.update(&from, &state));
+        let mut notes = std::mem::take(&mut fresh.notes);
+        let former = self.programs.containers().adopt(fresh, &state.lab);
+        notes.extend(self.programs.run_controllers(&from, &state, &self.ports));
+        notes.extend(self.programs.update(&from, &state, &former));
+        drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
         self.control(core, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;

@@ -44,7 +44,11 @@ fn prepare(home: &Home) -> Result<Forked, ApiError> {
     let rootless = enter_user_namespace()?;
     let scratch = home.dir().join("nodes");
     ledger.folder(&scratch).map_err(noted)?;
-    let config = SpawnerConfig { scratch: Some(scratch), ..SpawnerConfig::default() };
+    let config = SpawnerConfig {
+        scratch: Some(scratch),
+        agent: Some(super::handle::copy_agent),
+        ..SpawnerConfig::default()
+    };
     let spawner = Path::new("spawner");
     ledger.intend(Kind::Process, spawner).map_err(noted)?;
     let seed = Spawner::fork(&config)

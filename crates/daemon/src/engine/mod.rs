@@ -9,6 +9,7 @@
 mod apply;
 mod boot;
 mod captures;
+mod containers;
 mod controllers;
 mod core;
 mod doors;
@@ -26,6 +27,7 @@ mod runs;
 mod trial;
 mod tunnels;
 
+pub use containers::remove_volumes;
 pub use handle::plan_from_nothing;
 pub(crate) use running::Running;
 

@@ -1,16 +1,19 @@
-//! The programs of nodes: what they see of the machine's files, and the spawner that starts them.
+//! The programs of nodes: what they see of the machine's files or of an image's, and the spawner that starts them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use netloom_container::health::{Rule, Verdict};
 use netloom_container::service::Restart;
 use netloom_container::{BoundFile, HostSpec, SpawnError, Spawner};
 use netloom_lab::Lab;
+use netloom_lab::container::HealthRule;
 use netloom_lab::lab::{Controller, ControllerPlace, Filesystem, Node};
 use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
+use super::containers::{Containers, Former};
 use super::controllers::Ports;
 use super::journal::Ledger;
 use super::running::State;
@@ -21,6 +24,7 @@ pub(crate) struct Programs {
     spawner: Spawner,
     folder: PathBuf,
     runs: Runs,
+    containers: Containers,
     ledger: Arc<Ledger>,
     /// The daemon's own network.
     own: OnceLock<Result<Arc<NetNs>, HostError>>,
@@ -34,9 +38,10 @@ impl std::fmt::Debug for Programs {
 
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
-    pub(super) fn new(spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new(lab: &str, spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
         let runs = Runs::new(spawner.clone(), folder.join(LOGS), Arc::clone(&ledger));
-        Self { spawner, folder: folder.to_owned(), runs, ledger, own: OnceLock::new() }
+        let containers = Containers::new(lab, folder, Arc::clone(&ledger));
+        Self { spawner, folder: folder.to_owned(), runs, containers, ledger, own: OnceLock::new() }
     }
 
     /// The spawner.
@@ -44,14 +49,46 @@ impl Programs {
         &self.spawner
     }
 
-    /// What a node sees of the machine.
-    pub(super) fn host(&self, state: &State, node: &Node) -> HostSpec {
-        self.host_in(&state.lab, node)
+    /// The containers.
+    pub(super) fn containers(&self) -> &Containers {
+        &self.containers
     }
 
-    fn host_in(&self, lab: &Lab, node: &Node) -> HostSpec {
-        let place = node.name.replace('/', ".");
-        let mut spec = HostSpec::new(&node.name, self.folder.join("nodes").join(place));
+    /// What a program of a node is started with; `None` for a container that was not made, which has no files to be started
+    /// from.
+    pub(super) fn look(&self, state: &State, node: &Node) -> Option<Look> {
+        let host = self.host_in(&state.lab, node)?;
+        let env = self.env(&host, node);
+        let Some((container, one)) = node.container.as_ref().zip(self.containers.of(&node.name)) else {
+            return Some(Look { host, env, cwd: None, identity: None, shell: vec![SHELL.to_owned()] });
+        };
+        let shell = ["/bin/sh", "-c", "[ -x /bin/bash ] && exec /bin/bash; exec /bin/sh"];
+        Some(Look {
+            host,
+            env,
+            cwd: one.image.workdir(container),
+            identity: Some(one.image.user(container)),
+            shell: shell.map(str::to_owned).to_vec(),
+        })
+    }
+
+    fn host_in(&self, lab: &Lab, node: &Node) -> Option<HostSpec> {
+        let place = self.folder.join("nodes").join(node.name.replace('/', "."));
+        if let Some(container) = &node.container {
+            let one = self.containers.of(&node.name)?;
+            let mut spec = self.containers.host(lab, node, container, &one);
+            // Of this container, not of another under the same name; no host's place has such a name.
+            let number = one.written.file_name().unwrap_or_default().to_string_lossy();
+            spec.private_dir = place.with_file_name(format!("{number}@"));
+            spec.hosts_file = Some(self.hosts_file(&node.tenant));
+            return Some(spec);
+        }
+        Some(self.machine_host(lab, node, place))
+    }
+
+    /// A host with the machine's files.
+    fn machine_host(&self, lab: &Lab, node: &Node, place: PathBuf) -> HostSpec {
+        let mut spec = HostSpec::new(&node.name, place);
         spec.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
         spec.hosts_file = Some(self.hosts_file(&node.tenant));
         spec.files = node
@@ -87,39 +124,50 @@ impl Programs {
         Ok(())
     }
 
-    /// The environment that every program of a node starts with, beside `PATH`.
-    pub(super) fn env(host: &HostSpec, node: &Node) -> Vec<(String, String)> {
-        let base = [("HOME", "/root"), ("HOSTNAME", host.hostname.as_str()), ("SHELL", SHELL)];
-        let base = base.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        base.chain(node.env.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+    /// The environment that every program of a node starts with, beside `PATH`. A later one of a name counts.
+    fn env(&self, host: &HostSpec, node: &Node) -> Vec<(String, String)> {
+        let base = match self.containers.of(&node.name) {
+            Some(one) => {
+                let mut base = vec![("HOSTNAME".to_owned(), host.hostname.clone())];
+                base.extend(one.image.env());
+                base
+            }
+            None => [("HOME", "/root"), ("HOSTNAME", host.hostname.as_str()), ("SHELL", SHELL)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+        };
+        base.into_iter().chain(node.env.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
     }
 
     /// Brings files and `run:` programs to what the lab says now; returns what could not be written or started. The
     /// lab is as wanted by then, so that this is for its user to know, and no reason to undo anything.
-    pub(super) fn update(&self, before: &Lab, state: &State) -> Vec<String> {
+    ///
+    /// `former` are containers whose place others have taken.
+    pub(super) fn update(&self, before: &Lab, state: &State, former: &Former) -> Vec<String> {
         let mut notes = Vec::new();
         if let Err(error) = self.write_hosts(&state.lab) {
             notes.push(format!("The nodes' /etc/hosts could not be written: {error}"));
         }
+        if state.lab.nodes.iter().any(|node| node.container.is_some())
+            && let Err(error) = self.containers.write_resolver()
+        {
+            notes.push(format!("The containers' /etc/resolv.conf could not be written: {error}"));
+        }
         for node in &state.lab.nodes {
             let Some(made) = state.nodes.get(&node.name) else { continue };
-            let host = self.host(state, node);
+            let Some(look) = self.look(state, node) else { continue };
             let old = before.node(&node.name);
-            if old.is_some_and(|old| self.host_in(before, old) != host) {
+            let other = former.replaced.contains(&node.name)
+                || old.is_some_and(|old| self.host_in(before, old).as_ref() != Some(&look.host));
+            if other && old.is_some() {
                 // What a node's programs see of the machine is settled when the first of them starts.
                 self.end(&node.name);
             }
-            if node.run.is_empty() {
+            let wanted = self.wanted(node, look, &made.netns);
+            if wanted.programs.is_empty() {
                 self.runs.remove(&node.name);
                 continue;
             }
-            let wanted = runs::Wanted {
-                env: Self::env(&host, node),
-                host,
-                commands: node.run.clone(),
-                restart: restart(node.restart),
-                netns: Arc::clone(&made.netns),
-            };
             if let Err(error) = self.runs.set(&node.name, wanted, !made.stopped) {
                 notes.push(format!("The programs of {} could not be started: {error}", node.name));
             }
@@ -129,6 +177,37 @@ impl Programs {
         }
         notes.extend(self.runs.first_starts());
         notes
+    }
+
+    /// What a node is to run.
+    fn wanted(&self, node: &Node, look: Look, netns: &Arc<NetNs>) -> runs::Wanted {
+        let Look { host, env, cwd, identity, .. } = look;
+        let program = |argv| runs::Program { argv, cwd: cwd.clone(), identity: identity.clone() };
+        let container = node.container.as_ref().zip(self.containers.of(&node.name));
+        let main = container.as_ref().map(|(container, one)| one.image.command(container));
+        let main = main.filter(|command| !command.is_empty());
+        let stop = container.as_ref().filter(|_| main.is_some()).map(|(container, one)| runs::Stop {
+            signal: one.image.stop_signal(container),
+            patience: Duration::from_nanos(container.stop_timeout.0),
+        });
+        let health = match (&container, &node.health) {
+            (Some((_, one)), rule) => one.image.health(rule),
+            (None, HealthRule::Check(health)) => Some(health.clone()),
+            (None, _) => None,
+        };
+        let commands = node.run.iter().map(|command| program(runs::Program::shell(command).argv));
+        let programs: Vec<runs::Program> = main.into_iter().map(program).chain(commands).collect();
+        let check = health.map(|health| runs::Check {
+            rule: Rule {
+                interval: health.interval.0,
+                timeout: health.timeout.0,
+                retries: health.retries,
+                start_period: health.start_period.0,
+            },
+            program: program(health.command),
+        });
+        let (after, restart) = (node.after.clone(), restart(node.restart));
+        runs::Wanted { host, env, programs, stop, check, after, restart, netns: Arc::clone(netns) }
     }
 
     /// Brings the controllers that the lab starts itself to what it says now; returns what could not be started.
@@ -165,7 +244,9 @@ impl Programs {
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let netns = self.own.get_or_init(|| NetNs::current().map(Arc::new)).as_ref();
         let netns = Arc::clone(netns.map_err(|error| std::io::Error::other(error.to_string()))?);
-        let wanted = runs::Wanted { host, env, commands: vec![command], restart: Restart::No, netns };
+        let programs = vec![runs::Program::shell(&command)];
+        let (stop, check, after, restart) = (None, None, Vec::new(), Restart::No);
+        let wanted = runs::Wanted { host, env, programs, stop, check, after, restart, netns };
         self.runs.set(name, wanted, true)
     }
 
@@ -177,7 +258,8 @@ impl Programs {
     /// Ends every program of a node, those of `run:` and all others.
     pub(super) fn end(&self, node: &str) {
         self.runs.hold(node);
-        if let Err(error) = self.spawner.stop_node(node, runs::GRACE) {
+        let grace = if self.runs.ask_to_end(node) { Duration::ZERO } else { runs::GRACE };
+        if let Err(error) = self.spawner.stop_node(node, grace) {
             tracing::warn!(node, %error, "programs were not ended by the spawner");
         }
         self.runs.settle(node);
@@ -202,9 +284,10 @@ impl Programs {
         Ok(())
     }
 
-    /// Ends every program of the lab.
+    /// Ends every program of the lab; those of containers are asked before.
     pub(super) fn end_all(&self) {
         self.runs.hold_all();
+        self.runs.ask_all_to_end();
         if let Err(error) = self.spawner.stop_all(Duration::ZERO) {
             tracing::warn!(%error, "programs were not ended by the spawner");
         }
@@ -214,6 +297,7 @@ impl Programs {
     pub(super) fn forget(&self, nodes: &[String]) {
         for node in nodes {
             self.runs.hold(node);
+            self.runs.ask_to_end(node);
             if let Err(error) = self.spawner.stop_node(node, Duration::ZERO) {
                 tracing::warn!(node, %error, "programs of a node that is gone");
             }
@@ -237,24 +321,60 @@ impl Programs {
         self.runs.has_failed(node)
     }
 
-    /// Where the output of a node's `run:` programs is kept.
+    /// The exit code of a container's program, if it does not run.
+    pub(super) fn exit_code(&self, node: &str) -> Option<i32> {
+        self.runs.exit_code(node)
+    }
+
+    /// Whether the program of a container is over for good.
+    pub(super) fn has_exited(&self, node: &str) -> bool {
+        self.runs.has_exited(node)
+    }
+
+    /// How a node is, in a word, if it is asked.
+    pub(super) fn health(&self, node: &str) -> Option<&'static str> {
+        match self.runs.health(node)? {
+            Verdict::Off => None,
+            Verdict::Starting => Some("starting"),
+            Verdict::Healthy => Some("healthy"),
+            Verdict::Unhealthy => Some("unhealthy"),
+        }
+    }
+
+    /// Where the output of a node's programs is kept.
     pub(super) fn log(&self, node: &str) -> PathBuf {
         self.runs.log(node)
     }
 
-    /// Removes the files that nodes were shown.
-    pub(super) fn remove_files(&self, lab: &Lab) {
+    /// Removes the files that nodes were shown, and those of containers; what could not be removed.
+    pub(super) fn remove_files(&self, lab: &Lab) -> Vec<String> {
         for tenant in &lab.tenants {
             // Missing is as good as removed.
             let _ = std::fs::remove_file(self.hosts_file(&tenant.name));
         }
         let _ = std::fs::remove_dir(self.folder.join("nodes"));
         let _ = std::fs::remove_dir_all(self.runs.logs());
+        self.containers.remove_all()
     }
 }
 
-/// The shell of nodes.
-pub(super) const SHELL: &str = "/bin/bash";
+/// What a program of a node is started with.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// What it sees.
+    pub(super) host: HostSpec,
+    /// Its environment, beside `PATH`.
+    pub(super) env: Vec<(String, String)>,
+    /// Where it starts, if not where the host says.
+    pub(super) cwd: Option<PathBuf>,
+    /// Whom it runs as, in the node's own names.
+    pub(super) identity: Option<String>,
+    /// The shell for a person.
+    pub(super) shell: Vec<String>,
+}
+
+/// The shell of hosts.
+const SHELL: &str = "/bin/bash";
 /// The directory of the nodes' logs, in the lab's own.
 const LOGS: &str = "logs";
 const SIGCONT: i32 = 18;

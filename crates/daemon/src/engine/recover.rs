@@ -57,7 +57,7 @@ fn found(home: &Home, leftover: &Leftover) -> Option<Found> {
             let there = std::fs::symlink_metadata(path).ok()?;
             let fits = there.is_dir() == (leftover.kind == Kind::Folder) && !there.is_symlink();
             // Nobody else writes in the lab's own directory.
-            let own = path.starts_with(home.dir()) && path != home.dir();
+            let own = (path.starts_with(home.dir()) && path != home.dir()) || is_of_containers(home, path);
             let marked = fits && (own || netns_name::is_placed(path, &mark(home.lab())));
             let identity = Identity::Inode { dev: there.dev(), inode: there.ino() };
             Some(Found { identity, marked })
@@ -77,6 +77,14 @@ fn remove(leftover: &Leftover) -> io::Result<()> {
     }
 }
 
+/// Whether a folder is one for what containers of the lab wrote: nobody else makes any there.
+fn is_of_containers(home: &Home, path: &Path) -> bool {
+    let Some(all) = crate::data_dir().map(|data| super::containers::folder(&data)) else { return false };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let pid = name.and_then(|name| name.strip_prefix(home.lab())?.strip_prefix('.'));
+    path.parent() == Some(&all) && pid.is_some_and(|pid| pid.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Removes a folder and what is in it, unless something is mounted there: that would be emptied, too.
 fn remove_folder(path: &Path) -> io::Result<()> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
@@ -86,7 +94,8 @@ fn remove_folder(path: &Path) -> io::Result<()> {
     if mounts.lines().any(below) {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "something is mounted there"));
     }
-    std::fs::remove_dir_all(path)
+    // Closed even to their owner are the working directories of overlays.
+    netloom_image::store::remove_tree(path).map(drop).map_err(io::Error::other)
 }
 
 /// A path as /proc writes it: blanks, tabs, line ends and backslashes are octal.

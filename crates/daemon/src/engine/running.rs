@@ -102,7 +102,7 @@ impl Running {
             doors: Doors::default(),
             tunnels: Tunnels::default(),
             ports: Ports::default(),
-            programs: Programs::new(spawner, home.dir(), Arc::clone(&ledger)),
+            programs: Programs::new(home.lab(), spawner, home.dir(), Arc::clone(&ledger)),
             ledger,
             home,
             core: OnceLock::new(),

@@ -1,4 +1,5 @@
-//! The `run:` programs of nodes: started, started again, ended, and their output kept.
+//! The programs of nodes, `run:` and those of images: started, started again, ended, asked whether they are well, and their
+//! output kept.
 //!
 //! ```text
 //!  set, start, stop ──► services (pure state machines, one a command) ◄── on_start, on_end (spawner's reader)
@@ -6,7 +7,9 @@
 //!                       thread "programs" ── spawn ──► spawner            output pipe, one a node ──► collector ──► log
 //! ```
 //!
-//! One thread for all nodes, asleep until something is due. A lab without `run:` has neither the thread nor a collector.
+//! One thread for all nodes, asleep until something is due. A lab without programs has neither the thread nor a collector.
+//!
+//! The first program of a container is the container: with its end everything else in it ends.
 
 use std::collections::BTreeMap;
 use std::io::{PipeReader, PipeWriter, Write};
@@ -19,9 +22,11 @@ use std::time::Duration;
 
 use super::journal::Ledger;
 use netloom_container::collector::Collector;
+use netloom_container::health::{self, Health, Rule, Verdict};
 use netloom_container::log::Log;
 use netloom_container::service::{Outcome, Restart, Service, State};
-use netloom_container::{HostSpec, ProcessId, ProcessSpec, SpawnError, Spawner, Started};
+use netloom_container::{Ending, HostSpec, ProcessId, ProcessSpec, SpawnError, Spawner, Started};
+use netloom_lab::container::{After, Condition};
 use netloom_sys::netns::NetNs;
 use netloom_sys::{HostError, clock};
 
@@ -31,6 +36,8 @@ const LOG_BYTES: u64 = 4 << 20;
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 /// How long `up` waits for the first start of every program.
 const FIRST_STARTS: Duration = Duration::from_secs(10);
+/// The same where some wait for others.
+const FIRST_STARTS_IN_ORDER: Duration = Duration::from_secs(60);
 /// How long the end of a program that was killed may take to be told.
 const TOLD: Duration = Duration::from_secs(2);
 
@@ -41,19 +48,70 @@ pub(super) struct Wanted {
     pub(super) host: HostSpec,
     /// Their environment.
     pub(super) env: Vec<(String, String)>,
-    /// What a shell is given, one a program.
-    pub(super) commands: Vec<String>,
+    /// The programs.
+    pub(super) programs: Vec<Program>,
+    /// Set for a container: how its first program is asked to end.
+    pub(super) stop: Option<Stop>,
+    /// How its health is known.
+    pub(super) check: Option<Check>,
+    /// What is waited for before the first start.
+    pub(super) after: Vec<After>,
     /// What happens when they end.
     pub(super) restart: Restart,
     /// Where they run.
     pub(super) netns: Arc<NetNs>,
 }
 
+/// One program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Program {
+    /// The program and its arguments.
+    pub(super) argv: Vec<String>,
+    /// Where it starts, else where the node's programs do.
+    pub(super) cwd: Option<PathBuf>,
+    /// Whom it runs as in the node's own names, else root.
+    pub(super) identity: Option<String>,
+}
+
+impl Program {
+    /// A command for a shell.
+    pub(super) fn shell(command: &str) -> Self {
+        let argv = ["/bin/sh", "-c", command].map(str::to_owned).to_vec();
+        Self { argv, cwd: None, identity: None }
+    }
+
+    fn words(&self) -> String {
+        match self.argv.as_slice() {
+            [shell, flag, command] if shell == "/bin/sh" && flag == "-c" => command.clone(),
+            words => words.join(" "),
+        }
+    }
+}
+
+/// How a program is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// The signal.
+    pub(super) signal: i32,
+    /// How long it may take.
+    pub(super) patience: Duration,
+}
+
+/// How health is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Check {
+    /// The command.
+    pub(super) program: Program,
+    /// When it is asked.
+    pub(super) rule: Rule,
+}
+
 impl Wanted {
     fn is_as(&self, other: &Self) -> bool {
         self.host == other.host
             && self.env == other.env
-            && self.commands == other.commands
+            && self.programs == other.programs
+            && (&self.stop, &self.check, &self.after) == (&other.stop, &other.check, &other.after)
             && self.restart == other.restart
             && Arc::ptr_eq(&self.netns, &other.netns)
     }
@@ -88,6 +146,17 @@ struct NodeRuns {
     input: Arc<PipeReader>,
     paused: bool,
     runs: Vec<Run>,
+    health: Option<NodeHealth>,
+    /// Its first program, which it all is about, has ended: what else is there must end.
+    sweep: bool,
+}
+
+struct NodeHealth {
+    health: Health,
+    /// The command that is being asked.
+    asked: Option<ProcessId>,
+    /// The question it was; an answer to an earlier one is none.
+    question: u64,
 }
 
 struct Run {
@@ -142,15 +211,21 @@ impl Runs {
         let (input, _) = std::io::pipe()?;
         crew.collector.collect(reader.into(), Log::open(self.log(node), LOG_BYTES)?, |_| ());
         let now = clock::now();
-        let run = |_: &String| {
+        let run = |_: &Program| {
             let mut service = Service::new(wanted.restart, now);
             if !start {
                 service.stop();
             }
             Run { service, process: None, signalled: false, refused: None }
         };
-        let runs = wanted.commands.iter().map(run).collect();
-        let runs = NodeRuns { wanted, output: Arc::new(output), input: Arc::new(input), paused: false, runs };
+        let runs = wanted.programs.iter().map(run).collect();
+        let health = wanted.check.as_ref().map(|check| NodeHealth {
+            health: Health::new(check.rule),
+            asked: None,
+            question: 0,
+        });
+        let (output, input) = (Arc::new(output), Arc::new(input));
+        let runs = NodeRuns { wanted, output, input, paused: false, runs, health, sweep: false };
         crew.shared.lock().insert(node.to_owned(), runs);
         crew.shared.news.notify_all();
         Ok(())
@@ -160,7 +235,12 @@ impl Runs {
     pub(super) fn remove(&self, node: &str) {
         let Some(crew) = self.crew.get() else { return };
         self.hold(node);
-        for signal in [SIGTERM, SIGKILL] {
+        let stop = crew.shared.lock().get(node).and_then(|node| node.wanted.stop);
+        if stop.is_some() {
+            crew.shared.ask_to_end(&[node.to_owned()]);
+        }
+        let signals: &[i32] = if stop.is_some() { &[SIGKILL] } else { &[SIGTERM, SIGKILL] };
+        for &signal in signals {
             if crew.shared.end(node, signal) {
                 break;
             }
@@ -179,6 +259,24 @@ impl Runs {
         for run in crew.shared.lock().values_mut().flat_map(|node| &mut node.runs) {
             run.service.stop();
         }
+    }
+
+    /// Asks the program of a container to end, as its image or the file says, and gives it the time it may take. Whether the
+    /// node is one.
+    pub(super) fn ask_to_end(&self, node: &str) -> bool {
+        let Some(crew) = self.crew.get() else { return false };
+        let is_container = crew.shared.lock().get(node).is_some_and(|node| node.wanted.stop.is_some());
+        if is_container {
+            crew.shared.ask_to_end(&[node.to_owned()]);
+        }
+        is_container
+    }
+
+    /// The same for all containers at once.
+    pub(super) fn ask_all_to_end(&self) {
+        let Some(crew) = self.crew.get() else { return };
+        let all: Vec<String> = crew.shared.lock().keys().cloned().collect();
+        crew.shared.ask_to_end(&all);
     }
 
     /// Waits until nothing of a node runs that was killed.
@@ -207,19 +305,24 @@ impl Runs {
     /// Waits until every program was started once, and says which could not be.
     pub(super) fn first_starts(&self) -> Vec<String> {
         let Some(crew) = self.crew.get() else { return Vec::new() };
-        crew.shared.wait(FIRST_STARTS, |nodes| {
-            nodes
-                .values()
-                .filter(|node| !node.paused)
-                .flat_map(|node| &node.runs)
-                .all(|run| !run.is_starting())
+        let in_order = crew.shared.lock().values().any(|node| !node.wanted.after.is_empty());
+        let patience = if in_order { FIRST_STARTS_IN_ORDER } else { FIRST_STARTS };
+        crew.shared.wait(patience, |nodes| {
+            let started = |node: &NodeRuns| node.paused || node.runs.iter().all(|run| !run.is_starting());
+            nodes.values().all(|node| started(node) || in_vain(nodes, node))
         });
         let nodes = crew.shared.lock();
+        let waits = |(name, node): (&String, &NodeRuns)| {
+            let after =
+                node.wanted.after.iter().find(|after| is_blocked(&nodes, node) && !holds(&nodes, after))?;
+            Some(format!("{name} has not been started: it waits for {} ({})", after.node, after.when.word()))
+        };
+        let waiting: Vec<String> = nodes.iter().filter_map(waits).collect();
         let refused = nodes.iter().flat_map(|(name, node)| {
             let failed = node.runs.iter().filter_map(|run| run.refused.as_ref());
             failed.map(move |why| format!("{name}: {why}"))
         });
-        refused.collect()
+        refused.chain(waiting).collect()
     }
 
     /// Process id of the first program of a node that runs, as the machine sees it.
@@ -251,6 +354,33 @@ impl Runs {
             run.refused.clone().or_else(|| last.map(words))
         };
         self.look(node, |node| node.runs.iter().find_map(ended)).flatten()
+    }
+
+    /// The exit code of a container's program, if it does not run.
+    pub(super) fn exit_code(&self, node: &str) -> Option<i32> {
+        let main = |node: &NodeRuns| {
+            let run = node.runs.first().filter(|_| node.wanted.stop.is_some())?;
+            let over = run.process.is_none();
+            match run.service.last().filter(|_| over)? {
+                Outcome::Ended(ending) => Some(ending.shell_code()),
+                Outcome::NotStarted(code) => Some(code),
+            }
+        };
+        self.look(node, main).flatten()
+    }
+
+    /// Whether the program of a container has done its work and is not started again.
+    pub(super) fn has_exited(&self, node: &str) -> bool {
+        let over = |node: &NodeRuns| {
+            let main = node.runs.first().filter(|_| node.wanted.stop.is_some());
+            main.is_some_and(|run| run.service.state() == State::Finished && run.service.starts() > 0)
+        };
+        self.look(node, over).unwrap_or(false)
+    }
+
+    /// How a node is, if it is asked.
+    pub(super) fn health(&self, node: &str) -> Option<Verdict> {
+        self.look(node, |node| node.health.as_ref().map(|it| it.health.verdict())).flatten()
     }
 
     fn look<T>(&self, node: &str, look: impl FnOnce(&NodeRuns) -> T) -> Option<T> {
@@ -303,6 +433,14 @@ fn words(outcome: Outcome) -> String {
     }
 }
 
+impl NodeRuns {
+    /// Whether a program of it is on its way, not merely waiting for its time.
+    fn is_being_started(&self) -> bool {
+        let starting = |run: &Run| matches!(run.service.state(), State::Running(_)) && run.process.is_none();
+        self.runs.iter().any(starting)
+    }
+}
+
 impl Run {
     fn is_starting(&self) -> bool {
         match self.service.state() {
@@ -334,15 +472,21 @@ impl Shared {
         let mut nodes = self.lock();
         while !self.over.load(Ordering::SeqCst) {
             let now = clock::now();
-            let due = due(&mut nodes, now);
-            if !due.is_empty() {
+            let sweeps = sweeps(&mut nodes);
+            let due = if sweeps.is_empty() { due(&mut nodes, now) } else { Vec::new() };
+            let questions = if sweeps.is_empty() { questions(&mut nodes, now) } else { Vec::new() };
+            if !(due.is_empty() && questions.is_empty() && sweeps.is_empty()) {
                 drop(nodes);
+                for node in sweeps {
+                    // The spawner that is gone has killed everything.
+                    let _ = self.spawner.signal_node(&node, SIGKILL);
+                }
                 due.into_iter().for_each(|one| self.start(one));
+                questions.into_iter().for_each(|one| self.ask(one));
                 nodes = self.lock();
                 continue;
             }
-            let waiting = nodes.values().filter(|node| !node.paused).flat_map(|node| &node.runs);
-            let next = waiting.filter_map(|run| run.service.deadline()).min();
+            let next = nodes.values().filter_map(|node| next(&nodes, node)).min();
             nodes = match next {
                 Some(next) => {
                     let pause = Duration::from_nanos(next.saturating_sub(now));
@@ -355,9 +499,9 @@ impl Shared {
 
     fn start(self: &Arc<Self>, due: Due) {
         let Due { node, index, wanted, output, input } = due;
-        let command = wanted.commands.get(index).cloned().unwrap_or_default();
-        let mut process = ProcessSpec::new(["/bin/sh", "-c", &command]);
-        process.env.extend(wanted.env);
+        let Some(program) = wanted.programs.get(index) else { return };
+        let command = program.words();
+        let process = process(program, &wanted.env);
         let streams = [input.as_fd(), output.as_fd(), output.as_fd()];
         let (me, end_me) = (Arc::downgrade(self), Arc::downgrade(self));
         let (to_start, to_end) =
@@ -367,10 +511,22 @@ impl Shared {
             &process,
             wanted.netns.as_fd(),
             Some(streams),
-            move |started| tell(&me, &to_start, |run, output| begun(run, output, &command, started)),
+            move |started| {
+                tell(&me, &to_start, |node, run, output| {
+                    begun(run, output, &command, started);
+                    if let Some(health) = node.health.as_mut().filter(|_| index == 0 && run.process.is_some())
+                    {
+                        health.health.handle_start(clock::now());
+                    }
+                });
+            },
             move |ending| {
-                tell(&end_me, &to_end, |run, output| {
+                tell(&end_me, &to_end, |node, run, output| {
                     run.process = None;
+                    if let Some(health) = node.health.as_mut().filter(|_| index == 0) {
+                        health.health.handle_end();
+                    }
+                    node.sweep |= index == 0 && node.is_container;
                     run.service.handle_end(Outcome::Ended(ending), clock::now());
                     if let Some(due) = run.service.deadline() {
                         let pause = Duration::from_nanos(due.saturating_sub(clock::now()));
@@ -381,10 +537,69 @@ impl Shared {
         );
     }
 
+    /// Asks a node whether it is well, or ends the command that does not answer.
+    fn ask(self: &Arc<Self>, question: Question) {
+        let (node, question, wanted, input) = match question {
+            Question::Ask { node, question, wanted, input } => (node, question, wanted, input),
+            Question::GiveUp(process) => {
+                // Its end, which is told as any other's, is the answer.
+                let _ = self.spawner.signal(process, SIGKILL, true);
+                return;
+            }
+        };
+        let Some(check) = &wanted.check else { return };
+        let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null") else { return };
+        let process = process(&check.program, &wanted.env);
+        let streams = [input.as_fd(), nowhere.as_fd(), nowhere.as_fd()];
+        let (me, end_me, end_node) = (Arc::downgrade(self), Arc::downgrade(self), node.clone());
+        self.spawner.spawn_with(
+            &wanted.host,
+            &process,
+            wanted.netns.as_fd(),
+            Some(streams),
+            move |started| {
+                answered(&me, &node, question, |it| match started {
+                    Ok(started) => it.asked = Some(started.id),
+                    Err(_) => it.health.handle_answer(false, clock::now()),
+                });
+            },
+            move |ending| {
+                answered(&end_me, &end_node, question, |it| {
+                    it.asked = None;
+                    it.health.handle_answer(ending == Ending::Code(0), clock::now());
+                });
+            },
+        );
+    }
+
+    /// Sends the first programs of containers among `nodes` the signals that ask them to end, and waits for their ends as
+    /// long as the most patient of them says.
+    fn ask_to_end(&self, names: &[String]) {
+        self.wait(GRACE, |nodes| {
+            names.iter().all(|name| nodes.get(name).is_none_or(|node| !node.is_being_started()))
+        });
+        let mut patience = Duration::ZERO;
+        let mut signals: Vec<(ProcessId, i32)> = Vec::new();
+        for node in self.lock().iter_mut().filter(|(name, _)| names.contains(*name)).map(|(_, node)| node) {
+            let Some(stop) = node.wanted.stop else { continue };
+            if let Some((process, _)) = node.runs.first_mut().and_then(Run::signal) {
+                patience = patience.max(stop.patience);
+                signals.push((process, stop.signal));
+            }
+        }
+        // Without the lock: the answer comes by the thread that tells of starts and ends.
+        for (process, signal) in signals {
+            let _ = self.spawner.signal(process, signal, false);
+        }
+        let is_over =
+            |node: &NodeRuns| node.wanted.stop.is_none() || node.runs.first().is_none_or(Run::is_over);
+        self.wait(patience, |nodes| names.iter().all(|name| nodes.get(name).is_none_or(is_over)));
+    }
+
     /// Sends a signal to every program of a node, once those that are being started have come so far, and waits for
     /// their ends. Whether all have ended.
     fn end(&self, node: &str, signal: i32) -> bool {
-        self.wait(GRACE, |nodes| nodes.get(node).is_none_or(|node| !node.runs.iter().any(Run::is_starting)));
+        self.wait(GRACE, |nodes| nodes.get(node).is_none_or(|node| !node.is_being_started()));
         let processes: Vec<ProcessId> = self.lock().get_mut(node).map_or_else(Vec::new, |node| {
             node.runs.iter_mut().filter_map(|run| run.signal().map(|(process, _)| process)).collect()
         });
@@ -419,10 +634,115 @@ impl Shared {
     }
 }
 
+fn process(program: &Program, env: &[(String, String)]) -> ProcessSpec {
+    let mut process = ProcessSpec::new(program.argv.iter().map(String::as_str));
+    process.set_env(env.iter().cloned());
+    process.cwd.clone_from(&program.cwd);
+    process.identity.clone_from(&program.identity);
+    process
+}
+
+/// Whether a condition on another node holds. A node without programs has started as soon as it is there.
+fn holds(nodes: &BTreeMap<String, NodeRuns>, after: &After) -> bool {
+    let Some(node) = nodes.get(&after.node) else { return after.when == Condition::Started };
+    match after.when {
+        Condition::Started => node.runs.iter().all(|run| !run.is_starting()),
+        Condition::Healthy => node.health.as_ref().is_some_and(|it| it.health.verdict() == Verdict::Healthy),
+        Condition::Done => node.runs.first().is_some_and(|run| {
+            run.service.state() == State::Finished && run.service.last().is_some_and(Outcome::is_success)
+        }),
+    }
+}
+
+/// Whether a node waits for another before its first start.
+fn is_blocked(nodes: &BTreeMap<String, NodeRuns>, node: &NodeRuns) -> bool {
+    let first = node
+        .runs
+        .iter()
+        .any(|run| matches!(run.service.state(), State::Waiting(_)) && run.service.starts() == 0);
+    first && node.wanted.after.iter().any(|after| !holds(nodes, after))
+}
+
+/// Whether what a node waits for cannot come true by itself any more.
+fn in_vain(nodes: &BTreeMap<String, NodeRuns>, node: &NodeRuns) -> bool {
+    let dead = |after: &After| {
+        !holds(nodes, after)
+            && nodes.get(&after.node).is_none_or(|other| {
+                let over = other.runs.first().is_none_or(|run| run.service.state() == State::Finished);
+                let unasked = after.when == Condition::Healthy && other.health.is_none();
+                over || unasked || in_vain(nodes, other)
+            })
+    };
+    is_blocked(nodes, node) && node.wanted.after.iter().any(dead)
+}
+
+/// When something of a node is due next.
+fn next(nodes: &BTreeMap<String, NodeRuns>, node: &NodeRuns) -> Option<u64> {
+    if node.paused {
+        return None;
+    }
+    // What is blocked becomes due by news of others.
+    let starts =
+        node.runs.iter().filter(|_| !is_blocked(nodes, node)).filter_map(|run| run.service.deadline());
+    starts.chain(node.health.as_ref().and_then(|it| it.health.deadline())).min()
+}
+
+/// Containers in which something is left after the end of their program.
+fn sweeps(nodes: &mut BTreeMap<String, NodeRuns>) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, node) in nodes.iter_mut().filter(|(_, node)| node.sweep) {
+        node.sweep = false;
+        let is_over = node.runs.first().is_some_and(|run| run.service.state() == State::Finished);
+        for run in node.runs.iter_mut().skip(1) {
+            run.signalled = true;
+            if is_over {
+                run.service.stop();
+            }
+        }
+        all.push(name.clone());
+    }
+    all
+}
+
+/// A question that is due, or the process of one that has taken too long.
+enum Question {
+    Ask { node: String, question: u64, wanted: Box<Wanted>, input: Arc<PipeReader> },
+    GiveUp(ProcessId),
+}
+
+fn questions(nodes: &mut BTreeMap<String, NodeRuns>, now: u64) -> Vec<Question> {
+    let mut all = Vec::new();
+    for (name, node) in nodes.iter_mut().filter(|(_, node)| !node.paused) {
+        let Some(it) = &mut node.health else { continue };
+        match it.health.poll(now) {
+            health::Due::Nothing => {}
+            health::Due::Ask => {
+                it.question += 1;
+                it.asked = None;
+                let (question, wanted) = (it.question, Box::new(node.wanted.clone()));
+                all.push(Question::Ask {
+                    node: name.clone(),
+                    question,
+                    wanted,
+                    input: Arc::clone(&node.input),
+                });
+            }
+            health::Due::GiveUp => match it.asked {
+                Some(process) => all.push(Question::GiveUp(process)),
+                // It has not even been started: that is an answer, too.
+                None => it.health.handle_answer(false, now),
+            },
+        }
+    }
+    all
+}
+
 /// What is to be started now; it counts as running.
 fn due(nodes: &mut BTreeMap<String, NodeRuns>, now: u64) -> Vec<Due> {
     let mut all = Vec::new();
-    for (name, node) in nodes.iter_mut().filter(|(_, node)| !node.paused) {
+    let blocked: Vec<String> =
+        nodes.iter().filter(|(_, node)| is_blocked(nodes, node)).map(|(name, _)| name.clone()).collect();
+    for (name, node) in nodes.iter_mut().filter(|(name, node)| !node.paused && !blocked.contains(*name)) {
         for (index, run) in node.runs.iter_mut().enumerate() {
             if run.service.poll(now) {
                 run.signalled = false;
@@ -439,19 +759,40 @@ fn due(nodes: &mut BTreeMap<String, NodeRuns>, now: u64) -> Vec<Due> {
     all
 }
 
+/// Changes the health of a node if the question is still the one that was asked.
+fn answered(shared: &Weak<Shared>, node: &str, question: u64, change: impl FnOnce(&mut NodeHealth)) {
+    let Some(shared) = shared.upgrade() else { return };
+    if let Some(it) = shared.lock().get_mut(node).and_then(|node| node.health.as_mut())
+        && it.question == question
+    {
+        change(it);
+    }
+    shared.news.notify_all();
+}
+
 /// Changes a run if it still is the one that was started: known by its output.
 fn tell(
     shared: &Weak<Shared>,
     (node, index, output): &(String, usize, Weak<PipeWriter>),
-    change: impl FnOnce(&mut Run, &PipeWriter),
+    change: impl FnOnce(&mut Whole<'_>, &mut Run, &PipeWriter),
 ) {
     let (Some(shared), Some(output)) = (shared.upgrade(), output.upgrade()) else { return };
     if let Some(node) = shared.lock().get_mut(node).filter(|node| Arc::ptr_eq(&node.output, &output))
         && let Some(run) = node.runs.get_mut(*index)
     {
-        change(run, &output);
+        let is_container = node.wanted.stop.is_some();
+        let mut whole = Whole { health: &mut node.health, sweep: node.sweep, is_container };
+        change(&mut whole, run, &output);
+        node.sweep = whole.sweep;
     }
     shared.news.notify_all();
+}
+
+/// What of a node changes with one of its programs.
+struct Whole<'a> {
+    health: &'a mut Option<NodeHealth>,
+    sweep: bool,
+    is_container: bool,
 }
 
 fn begun(run: &mut Run, output: &PipeWriter, command: &str, started: Result<Started, SpawnError>) {

@@ -7,39 +7,27 @@ use std::sync::Arc;
 use netloom_api::stream::Frame;
 use netloom_api::{ApiError, Command, ErrorKind, TermSize};
 use netloom_container::{Ending, ProcessSpec, SpawnError, Spawned, Spawner, TerminalSize, User};
+use netloom_sys::netns::NetNs;
 
 use crate::engine::Running;
-use crate::engine::programs::{Programs, SHELL};
+use crate::engine::programs::Look;
 use crate::stream::{Conn, End, Program, Stdio, pump};
 
 impl Running {
     /// Runs a program in a node; its streams are the connection's.
     pub(super) fn exec(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         let Command::Exec { node, argv, env, cwd, user, tty } = command else { return Ok(()) };
-        let (host, netns, base) = {
-            let state = self.state();
-            let known = state.lab.node(&node);
-            let (Some(known), Some(made)) = (known, state.nodes.get(&node)) else {
-                let all: Vec<&str> = state.nodes.keys().map(String::as_str).collect();
-                return Err(super::not_found("node", &node, &all));
-            };
-            if made.stopped {
-                return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is stopped."))
-                    .hint(format!("netloom start {node}")));
-            }
-            if made.paused {
-                return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is paused."))
-                    .hint(format!("netloom resume {node}")));
-            }
-            let host = self.programs.host(&state, known);
-            let env = Programs::env(&host, known);
-            (host, Arc::clone(&made.netns), env)
-        };
-        let shell = argv.is_empty();
-        let mut process = ProcessSpec::new(if shell { vec![SHELL.to_owned()] } else { argv });
-        process.env.extend(base.into_iter().chain(env));
-        process.cwd = cwd.map(PathBuf::from);
-        process.user = user.as_deref().map(find_user).transpose()?;
+        let (look, netns) = self.look_into(&node)?;
+        let host = look.host;
+        let mut process = ProcessSpec::new(if argv.is_empty() { look.shell } else { argv });
+        process.set_env(look.env.into_iter().chain(env));
+        process.cwd = cwd.map(PathBuf::from).or(look.cwd);
+        if host.image.is_some() {
+            // Names are those of the image.
+            process.identity = user.or(look.identity);
+        } else {
+            process.user = user.as_deref().map(find_user).transpose()?;
+        }
         process.terminal = tty.map(|size| TerminalSize { rows: size.rows, columns: size.columns });
         if tty.is_some() {
             match self.programs.spawner().spawn(&host, &process, netns.as_fd(), None) {
@@ -51,6 +39,29 @@ impl Running {
         }
     }
 
+    /// What a program of a node is started with, and where; for a node that can start one.
+    pub(super) fn look_into(&self, node: &str) -> Result<(Look, Arc<NetNs>), ApiError> {
+        let state = self.state();
+        let known = state.lab.node(node);
+        let (Some(known), Some(made)) = (known, state.nodes.get(node)) else {
+            let all: Vec<&str> = state.nodes.keys().map(String::as_str).collect();
+            return Err(super::not_found("node", node, &all));
+        };
+        if made.stopped {
+            return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is stopped."))
+                .hint(format!("netloom start {node}")));
+        }
+        if made.paused {
+            return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is paused."))
+                .hint(format!("netloom resume {node}")));
+        }
+        let look = self
+            .programs
+            .look(&state, known)
+            .ok_or_else(|| ApiError::new(ErrorKind::Failed, format!("The container {node} was not made.")))?;
+        Ok((look, Arc::clone(&made.netns)))
+    }
+
     fn with_terminal(&self, mut spawned: Spawned, conn: &mut Conn) -> Result<(), ApiError> {
         let master = spawned.started.terminal.take();
         let copy = master.as_ref().map(OwnedFd::try_clone).transpose().map_err(|e| no_pipe(&e))?;
@@ -59,7 +70,7 @@ impl Running {
         self.pump(spawned, own, stdio, conn)
     }
 
-    fn with_pipes(
+    pub(super) fn with_pipes(
         &self,
         host: &netloom_container::HostSpec,
         process: &ProcessSpec,

@@ -40,7 +40,9 @@ impl Running {
     }
 
     /// Ends everything: programs first, then ports, then namespaces.
-    pub(super) fn down(&self) -> DownReport {
+    ///
+    /// `volumes`: what outlives other labs goes, too.
+    pub(super) fn down(&self, volumes: bool) -> DownReport {
         let begin = netloom_sys::clock::now();
         let mut state = self.state();
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
@@ -59,7 +61,10 @@ impl Running {
             }
         }
         report.removed = (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
-        self.programs.remove_files(&state.lab);
+        report.left.extend(self.programs.remove_files(&state.lab));
+        if volumes && let Err(error) = crate::engine::containers::remove_volumes(self.home.lab()) {
+            report.left.push(format!("volumes: {error}"));
+        }
         state.specs.clear();
         report.ms = netloom_flow::Nanos(netloom_sys::clock::now() - begin).as_secs_f64() * 1e3;
         report
@@ -118,7 +123,7 @@ impl Running {
             owner: owner(),
             file: state.wanted.path.clone(),
             nodes: lab.nodes.len() as u64,
-            hosts: lab.nodes.len() as u64,
+            hosts: lab.nodes.iter().filter(|node| node.container.is_none()).count() as u64,
             switches: lab.switches.len() as u64,
             links: lab.links.len() as u64,
             tenants: tenants(lab),

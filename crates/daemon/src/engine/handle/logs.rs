@@ -74,7 +74,7 @@ impl Running {
             return Err(super::not_found("node or controller", name, &all));
         };
         let path = self.programs.log(&node.name);
-        if node.run.is_empty() && !path.exists() {
+        if !node.has_programs() && !path.exists() {
             return Err(ApiError::new(
                 ErrorKind::NotFound,
                 format!("Node {name} runs no program of its own."),

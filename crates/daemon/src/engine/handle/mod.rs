@@ -2,6 +2,7 @@
 
 mod capture;
 mod connections;
+mod copy;
 mod exec;
 mod flow;
 mod group;
@@ -19,6 +20,7 @@ mod top;
 mod trace;
 pub(super) mod zone;
 
+pub(super) use copy::agent as copy_agent;
 pub(super) use rows::directions;
 
 use std::time::Duration;
@@ -37,7 +39,7 @@ impl Engine for Running {
             Command::Status => Ok(Reply::Labs(vec![self.lab_row(&self.state())])),
             Command::Apply { wanted, reset } => self.up(wanted, reset, sink).map(Reply::Applied),
             Command::Plan { wanted, reset } => self.plan(&wanted, reset).map(Reply::Plan),
-            Command::Down { volumes: _ } => Ok(Reply::Down(self.down())),
+            Command::Down { volumes } => Ok(Reply::Down(self.down(volumes))),
             Command::Ls { what } => Ok(match what {
                 Listing::Nodes => Reply::Nodes(self.node_rows(&self.state())),
                 Listing::Switches => Reply::Switches(self.switch_rows(&self.state())),
@@ -92,6 +94,7 @@ impl Engine for Running {
     fn stream(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         match command {
             Command::Exec { .. } => self.exec(command, conn),
+            Command::Copy { node, path, name } => self.copy(&node, path, name, conn),
             Command::Logs { name, follow } => self.logs(name.as_deref(), follow, conn),
             Command::Capture { target, snap, packets } => self.capture(&target, snap, packets, conn),
             Command::Top { interval_ms } => self.top(interval_ms, conn),

@@ -26,6 +26,7 @@ impl Running {
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
             Some(_) if self.programs.has_failed(&node.name) => "failed",
+            Some(_) if self.programs.has_exited(&node.name) => "exited",
             Some(_) => "up",
         };
         let interface = |interface: &netloom_lab::lab::Interface| {
@@ -52,11 +53,14 @@ impl Running {
         NodeRow {
             name: node.name.clone(),
             tenant: node.tenant.clone(),
-            kind: "host".to_owned(),
+            kind: if node.container.is_some() { "container" } else { "host" }.to_owned(),
             state: what.to_owned(),
             interfaces: node.interfaces.iter().map(interface).collect(),
             pid: self.programs.pid(&node.name),
             run: node.run.first().cloned(),
+            image: node.container.as_ref().map(|container| container.image.clone()),
+            health: self.programs.health(&node.name).map(str::to_owned),
+            exit_code: self.programs.exit_code(&node.name),
             restarts: self.programs.restarts(&node.name),
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),

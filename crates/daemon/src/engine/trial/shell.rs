@@ -83,13 +83,11 @@ impl Running {
         if made.stopped {
             return Err(format!("{node} is stopped"));
         }
-        let host = self.programs.host(&state, known);
+        let look = self.programs.look(&state, known).ok_or_else(|| format!("{node} was not made"))?;
         let mut process = ProcessSpec::new([SHELL, "-c", command]);
-        for (name, value) in [("HOME", "/root"), ("HOSTNAME", host.hostname.as_str())] {
-            process.env.push((name.to_owned(), value.to_owned()));
-        }
-        process.env.extend(known.env.clone());
-        Ok((host, process, Arc::clone(&made.netns)))
+        process.set_env(look.env);
+        (process.cwd, process.identity) = (look.cwd, look.identity);
+        Ok((look.host, process, Arc::clone(&made.netns)))
     }
 }
 
