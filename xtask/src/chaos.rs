@@ -77,6 +77,7 @@ nodes:
   h1: { netns: chaos-h1, run: sleep 98765 }
   h2: { netns: chaos-h2, files: { /etc/motd: motd }, run: [sleep 98764, sleep 98763] }
   h3: { port: packet }
+  c1: { image: 'dir:/', cmd: [sleep, '98762'] }
   red/h4..9: {}
 tenants: { red: {} }
 switches: { s1: {}, s2: {} }
@@ -282,7 +283,11 @@ impl World {
 
     fn netloom(&self, words: &str) -> Result<Job, Failed> {
         let mut command = Command::new(&self.binary);
-        command.args(words.split(' ')).current_dir(&self.place).env("NETLOOM_RUN_DIR", "/run/labs");
+        command
+            .args(words.split(' '))
+            .current_dir(&self.place)
+            .env("NETLOOM_RUN_DIR", "/run/labs")
+            .env("NETLOOM_DATA_DIR", "/run/data");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn();
         child.map(Job).map_err(|source| Failed::Start { program: self.binary.display().to_string(), source })

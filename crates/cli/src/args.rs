@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Exec(cmd::exec::Exec),
     /// Open a shell in a node
     Shell(cmd::exec::Shell),
+    /// Copy files into a node, or out of it
+    Cp(cmd::cp::Cp),
     /// Show what nodes or the daemon wrote
     Logs(cmd::logs::Logs),
     /// Start nodes that were stopped
@@ -164,6 +166,7 @@ impl Args {
             Verb::Show(verb) => verb.run(lab),
             Verb::Exec(verb) => verb.run(lab),
             Verb::Shell(verb) => verb.run(lab),
+            Verb::Cp(verb) => verb.run(lab),
             Verb::Logs(verb) => verb.run(lab),
             Verb::Start(verb) => verb.run(lab, Action::Start),
             Verb::Stop(verb) => verb.run(lab, Action::Stop),

@@ -80,14 +80,25 @@ fn swept(client: &Client, mut error: ApiError) -> ApiError {
 
 /// Ends a lab, alive or dead, and waits until its daemon is gone. A command that is being undone is waited for.
 pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
+    end_with(client, false)
+}
+
+/// The same; `volumes`: those of the lab go, too.
+pub(crate) fn end_with(client: &Client, volumes: bool) -> Result<DownReport, Failure> {
     let until = now() + UNDO;
     loop {
         let state = launch::state(client.home());
         let was_alive = matches!(state, State::Alive(_));
         let outcome = match state {
-            State::Alive(who) => ask_down(client, &who),
+            State::Alive(who) => ask_down(client, &who, volumes),
             State::Dead => {
-                launch::recover(client.home(), &*netloom_daemon::engine::boot()).map_err(Into::into)
+                let recovered = launch::recover(client.home(), &*netloom_daemon::engine::boot());
+                recovered.map_err(Into::into).map(|mut report: DownReport| {
+                    if volumes && let Err(error) = netloom_daemon::remove_volumes(client.home().lab()) {
+                        report.left.push(format!("volumes: {error}"));
+                    }
+                    report
+                })
             }
             State::Absent => {
                 // A daemon that was killed at once may have left the directory of all labs, empty.
@@ -109,7 +120,7 @@ pub(crate) fn end(client: &Client) -> Result<DownReport, Failure> {
     }
 }
 
-fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
+fn ask_down(client: &Client, who: &Identity, volumes: bool) -> Result<DownReport, Failure> {
     let daemon = i32::try_from(who.pid)
         .ok()
         .and_then(Pid::from_raw)
@@ -121,7 +132,7 @@ fn ask_down(client: &Client, who: &Identity) -> Result<DownReport, Failure> {
             let _ = poll(&mut [PollFd::new(daemon, PollFlags::IN)], Some(&limit));
         }
     };
-    match client.ask(&Command::Down { volumes: false }) {
+    match client.ask(&Command::Down { volumes }) {
         Ok(Reply::Down(report)) => {
             gone(5);
             Ok(report)

@@ -67,3 +67,64 @@ fn what_cannot_be_done_is_said_with_a_hint() {
         assert!(output.status.code() == Some(code) && said.contains(wanted), "{words:?}: {output:?}");
     }
 }
+
+/// Answers one registry's requests until the test ends: without a login nothing, with one that there is no such image.
+/// What was given as a login comes by the channel.
+fn registry() -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (given, logins) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let login = lines.iter().find_map(|line| {
+                line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            });
+            let head = match login {
+                Some((_, login)) => {
+                    let _ = given.send(login.to_owned());
+                    "404 X"
+                }
+                None => "401 X\r\nWWW-Authenticate: Basic realm=\"test\"",
+            };
+            let _ = write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (port, logins)
+}
+
+#[test]
+fn a_helper_of_docker_gives_the_login() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = tempfile::tempdir().unwrap();
+    let (port, logins) = registry();
+    let helper = place.path().join("docker-credential-test");
+    let script = format!(
+        "#!/bin/sh\nread server\n[ \"$1 $server\" = 'get 127.0.0.1:{port}' ] || {{ echo 'wrong question'; exit 1; }}\n\
+         echo '{{\"ServerURL\":\"x\",\"Username\":\"me\",\"Secret\":\"secret\"}}'\n"
+    );
+    std::fs::write(&helper, script).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = format!(r#"{{"credHelpers":{{"127.0.0.1:{port}":"test"}}}}"#);
+    std::fs::write(place.path().join("config.json"), config).unwrap();
+    let pull = |docker_config: &Path| {
+        let mut path = place.path().as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netloom"));
+        command.args(["image", "pull", &format!("127.0.0.1:{port}/a/b:1")]).env("PATH", path);
+        command.env("NETLOOM_DATA_DIR", place.path().join("data")).env("DOCKER_CONFIG", docker_config);
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = pull(place.path());
+    // "me:secret" in base64.
+    assert_eq!(logins.try_iter().last().as_deref(), Some("Basic bWU6c2VjcmV0"), "{said}");
+    assert!(said.contains("has no"), "{said}");
+    let said = pull(&place.path().join("none"));
+    assert!(said.contains("without a login") && logins.try_iter().next().is_none(), "{said}");
+}

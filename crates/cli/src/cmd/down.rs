@@ -20,6 +20,9 @@ pub(crate) struct Down {
     /// End all labs of this user
     #[arg(long)]
     all: bool,
+    /// Also remove the volumes that containers of the lab keep their data in
+    #[arg(long)]
+    volumes: bool,
     /// Print a summary, or JSON
     #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
     output: Kind,
@@ -39,7 +42,8 @@ impl Down {
         let (mut code, mut last) = (DONE, None);
         // One that cannot be ended does not keep the others up.
         for lab in labs {
-            let outcome = which::of(&homes, &lab).and_then(|client| lifecycle::end(&client));
+            let outcome =
+                which::of(&homes, &lab).and_then(|client| lifecycle::end_with(&client, self.volumes));
             match outcome {
                 Ok(report) => {
                     if !report.left.is_empty() {

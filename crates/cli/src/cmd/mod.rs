@@ -4,6 +4,7 @@ pub(crate) mod capture;
 pub(crate) mod check;
 pub(crate) mod cli;
 pub(crate) mod completion;
+pub(crate) mod cp;
 pub(crate) mod ct;
 pub(crate) mod daemon;
 pub(crate) mod down;

@@ -128,7 +128,11 @@ impl Painter {
     fn nodes(&self, rows: &[NodeRow]) -> String {
         let mut lines = Vec::new();
         for node in rows {
-            let first = vec![node.name.clone(), node.kind.clone(), node.state.clone()];
+            let state = match &node.health {
+                Some(health) => format!("{}, {health}", node.state),
+                None => node.state.clone(),
+            };
+            let first = vec![node.name.clone(), node.kind.clone(), state];
             if node.interfaces.is_empty() {
                 lines.push([first.clone(), vec![String::new(); 3]].concat());
             }
@@ -461,6 +465,9 @@ fn node_text(node: &NodeRow) -> String {
     let mut out = pairs(&[
         (node.kind.as_str(), node.name.clone()),
         ("state", node.state.clone()),
+        ("exit code", node.exit_code.map(|code| code.to_string()).unwrap_or_default()),
+        ("health", node.health.clone().unwrap_or_default()),
+        ("image", node.image.clone().unwrap_or_default()),
         ("tenant", node.tenant.clone()),
         ("forwards", if node.forward { "yes".into() } else { String::new() }),
         ("run", node.run.clone().unwrap_or_default()),

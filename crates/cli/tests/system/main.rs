@@ -13,6 +13,7 @@ mod place;
 mod bad_days;
 mod captures;
 mod chaos;
+mod containers;
 mod controllers;
 mod firewall;
 mod hosts;

@@ -89,6 +89,7 @@ impl Place {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("NETLOOM_RUN_DIR", self.run_dir())
+            .env("NETLOOM_DATA_DIR", self.path("data"))
             .env("NETLOOM_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -109,6 +110,15 @@ impl Place {
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
+        if self.who == Who::User {
+            std::os::unix::fs::chown(&path, Some(USER), Some(USER)).unwrap();
+        }
+    }
+
+    /// Makes a directory of whoever runs the labs.
+    pub(crate) fn make_dir(&self, name: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).unwrap();
         if self.who == Who::User {
             std::os::unix::fs::chown(&path, Some(USER), Some(USER)).unwrap();
         }
