@@ -238,6 +238,9 @@ fn store_failed(error: &StoreError) -> ApiError {
 }
 
 fn source_failed(name: &str, error: &source::SourceError) -> ApiError {
+    if let source::SourceError::Store(error) = error {
+        return store_failed(error);
+    }
     ApiError::caused(ErrorKind::Failed, format!("Cannot use the image {name}: {error}."), error)
 }
 
