@@ -1,10 +1,11 @@
 //! The facade: all bridges of a lab and everything that can be asked of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_flow::{
-    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, Translation, Upcall,
-    extract, word,
+    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, OptionSets, PacketKey, PacketMeta, PortId,
+    Translation, Upcall, extract, word,
 };
 
 use crate::config::{Loops, Uuid};
@@ -63,6 +64,8 @@ pub struct Switch {
     pub(crate) routes: Routes,
     /// The bridge that a bundle is being carried out on.
     pub(crate) committing: Option<BridgeId>,
+    /// Tunnel options of packets, shared with those who take tunnels apart.
+    pub(crate) options: Arc<OptionSets>,
     /// What was learned on it meanwhile.
     pub(crate) late: LateFlows,
     /// Whether changes are kept from the caches until the bundle is done.
@@ -97,6 +100,7 @@ impl Switch {
             committing: None,
             late: LateFlows::default(),
             is_quiet: false,
+            options: Arc::default(),
             version: 0,
         }
     }
@@ -104,6 +108,12 @@ impl Switch {
     /// What to do with a packet. Changes nothing: [`Self::credit`] does, for this packet and those like it.
     #[must_use]
     pub fn translate(&self, upcall: &Upcall<'_>) -> Translation {
+    /// The tunnel options that some bridge wants to know of, and where those of packets are kept.
+    #[must_use]
+    pub fn tunnel_options(&self) -> Arc<OptionSets> {
+        Arc::clone(&self.options)
+    }
+
         Translator::translate(self, upcall, &mut Silent)
     }
 

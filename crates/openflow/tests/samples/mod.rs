@@ -454,6 +454,7 @@ fn asynchronous(version: Version) -> AsyncConfig {
         requestforward: new.then_some(3),
     };
     AsyncConfig { primary: masks(3), secondary: masks(1) }
+        flow_stats: (version >= Version::V15).then_some(2),
 }
 
 fn tlv_maps() -> Vec<TlvMap> {
@@ -651,6 +652,9 @@ fn has_note(flow: &FlowMod) -> bool {
 pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
     matches!(
         message,
+    if let Message::SetAsync(config) | Message::GetAsyncReply(config) = message {
+        return config.primary.flow_stats.is_some();
+    }
         Message::Experimenter(_)
             | Message::ControllerStatus(_)
             | Message::MultipartRequest(

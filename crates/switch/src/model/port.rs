@@ -1,6 +1,6 @@
 //! A port of a bridge: number, VLANs, tenant, link and counters.
 
-use netloom_flow::{BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
+use netloom_flow::{Action, BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
 use super::vlan::Vlans;

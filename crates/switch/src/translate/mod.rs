@@ -30,6 +30,7 @@ mod mpls;
 mod next_header;
 mod normal;
 mod output;
+mod options;
 mod pause;
 mod pbb;
 mod pipeline;
@@ -263,6 +264,9 @@ impl<'a> Translator<'a> {
             return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
         if self.is_in_band(&visiting) {
+        if !self.read_options(&mut visiting) {
+            return self.drop(&mut visiting, DropReason::TunnelOptions, number);
+        }
             self.recorder.record(Event::InBand);
             self.normal(&mut visiting);
         } else {

@@ -104,7 +104,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn emit(&mut self, visiting: &Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
+    fn emit(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
         let Port { number, dp_port, .. } = *port;
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         let queue = queue_of(&visiting.flow);
@@ -114,14 +114,22 @@ impl<'a> Translator<'a> {
         }
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
-        if port.is_flow_tunnel {
+        let is_told = port.is_flow_tunnel || has_options;
+        if is_told {
             (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
         }
         let max_len = self.max_len;
         self.actions.push(match max_len {
-            _ if port.is_flow_tunnel => {
-                let key = Box::new(TunnelKey::of(&visiting.flow.key));
-                DpAction::Tunnel { port: dp_port, queue, key, max_len }
+            _ if is_told => {
+                let number = options.as_ref().map_or(0, |set| set.number());
+                let key = Box::new(TunnelKey::of(&visiting.flow.key).with_options(number));
+                DpAction::Tunnel { port: dp_port, queue, key, max_len, options }
+        let has_options = port.is_tunnel && !visiting.bridge.tlv_map.is_empty();
+        let options = match has_options.then(|| self.options_to_send(visiting)) {
+            Some(Err(reason)) => return self.drop(visiting, reason, number),
+            Some(Ok(options)) => options,
+            None => None,
+        };
             }
             Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
             None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },

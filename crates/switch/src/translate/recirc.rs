@@ -36,6 +36,10 @@ impl<'a> Translator<'a> {
     ) -> RecircId {
         self.commit(&visiting.flow);
         self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
+        if !visiting.bridge.tlv_map.is_empty() {
+            // They are among the pipeline's own words.
+            self.look(&visiting.flow, word::TUN_OPTIONS, u64::MAX);
+        }
         let mut own = [0; FLOW_WORDS - PACKET_WORDS];
         own.copy_from_slice(&visiting.flow.key.0[PACKET_WORDS..]);
         let frozen = Frozen {
