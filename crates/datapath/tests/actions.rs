@@ -12,8 +12,8 @@ use netloom_flow::{
     Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
     Nanos, NextHeader, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
-use netloom_packet::nsh::{self, Nsh, next};
 use netloom_packet::bytes::be16;
+use netloom_packet::nsh::{self, Nsh, next};
 use netloom_packet::{checksum, parse};
 use netloom_testkit::{Host, Packet};
 

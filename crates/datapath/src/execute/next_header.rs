@@ -61,11 +61,13 @@ pub(crate) fn set(carried: &mut Carried<'_, '_>, next: NextHeader) {
 
 /// Brings the checksum of an upper layer up to date, which is at `at`, if its pseudo header has the protocol in it.
 fn resum(data: &mut [u8], at: Option<usize>, old: u8, new: u8) {
-    let Some(at) = at.filter(|_| matches!(old, ip_proto::TCP | ip_proto::UDP | ip_proto::ICMPV6)) else { return };
+    let Some(at) = at.filter(|_| matches!(old, ip_proto::TCP | ip_proto::UDP | ip_proto::ICMPV6)) else {
+        return;
+    };
     match be16(data, at) {
         // A datagram without one.
         Some(0) if old == ip_proto::UDP => {}
-        Some(sum) => put16(data, at, checksum::update(sum, old.into(), new.into())),
+        Some(sum) => _ = put16(data, at, checksum::update(sum, old.into(), new.into())),
         None => {}
     }
 }
