@@ -109,9 +109,9 @@ impl Switch {
                 self.rules.remove(rule.id);
             }
         }
-    }
         self.tell_known_options();
 
+    }
     fn bridge_for(&mut self, wanted: &Wanted<'_>) -> BridgeId {
         let version = self.next_version();
         let seed = self.settings.seed;

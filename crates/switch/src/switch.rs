@@ -62,12 +62,12 @@ pub struct Switch {
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
-    /// The bridge that a bundle is being carried out on.
-    pub(crate) committing: Option<BridgeId>,
     /// Tunnel options of packets, shared with those who take tunnels apart.
     pub(crate) options: Arc<OptionSets>,
     /// What was learned on it meanwhile.
     pub(crate) late: LateFlows,
+    /// The bridge that a bundle is being carried out on.
+    pub(crate) committing: Option<BridgeId>,
     /// Whether changes are kept from the caches until the bundle is done.
     pub(crate) is_quiet: bool,
     /// The last version given to a port or bridge.
@@ -105,9 +105,6 @@ impl Switch {
         }
     }
 
-    /// What to do with a packet. Changes nothing: [`Self::credit`] does, for this packet and those like it.
-    #[must_use]
-    pub fn translate(&self, upcall: &Upcall<'_>) -> Translation {
     /// The tunnel options that some bridge wants to know of, and where those of packets are kept.
     #[must_use]
     pub fn tunnel_options(&self) -> Arc<OptionSets> {
@@ -117,6 +114,9 @@ impl Switch {
         Translator::translate(self, upcall, &mut Silent)
     }
 
+    /// What to do with a packet. Changes nothing: [`Self::credit`] does, for this packet and those like it.
+    #[must_use]
+    pub fn translate(&self, upcall: &Upcall<'_>) -> Translation {
     /// The same, with someone taking notes.
     #[must_use]
     pub fn trace(&self, upcall: &Upcall<'_>, recorder: &mut dyn Recorder) -> Translation {

@@ -143,6 +143,7 @@ fn abilities() -> FlowAbilities {
 fn table_features(version: Version) -> TableFeatures {
     TableFeatures {
         table: TableId(5),
+        flags: if version >= Version::V15 { 0x13 } else { 0 },
         command: 0,
         name: "classifier".to_owned(),
         metadata_match: u64::MAX,
@@ -453,8 +454,8 @@ fn asynchronous(version: Version) -> AsyncConfig {
         table_status: new.then_some(0x18),
         requestforward: new.then_some(3),
     };
-    AsyncConfig { primary: masks(3), secondary: masks(1) }
         flow_stats: (version >= Version::V15).then_some(2),
+    AsyncConfig { primary: masks(3), secondary: masks(1) }
 }
 
 fn tlv_maps() -> Vec<TlvMap> {
@@ -650,12 +651,12 @@ fn has_note(flow: &FlowMod) -> bool {
 
 /// What OVS 3.1 does not read: experimenters it does not know, and what it has no decoder for.
 pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
-    matches!(
-        message,
     if let Message::SetAsync(config) | Message::GetAsyncReply(config) = message {
         return config.primary.flow_stats.is_some();
     }
         Message::Experimenter(_)
+    matches!(
+        message,
             | Message::ControllerStatus(_)
             | Message::MultipartRequest(
                 MultipartRequest::Experimenter(..)

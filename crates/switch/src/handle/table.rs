@@ -9,6 +9,7 @@ use super::Connection;
 use crate::model::{Bridge, TableLimit};
 use crate::switch::Switch;
 
+use crate::flow_mod::check_stage;
 /// Tables 0 to 253.
 const TABLES: u8 = 254;
 /// The actions of 1.3 that flows can have, by number: output, copy TTL, MPLS TTL, push and pop, queue, group, IP TTL,
@@ -111,6 +112,9 @@ impl Switch {
         for change in changes {
             let limit = TableLimit { max_flows: change.max_entries, ..self.table_limit(id, change.table) };
             self.set_table_limit(id, change.table, limit);
+        if version >= Version::V15 {
+            self.set_first_egress(id, changes)?;
+        }
             let bridge = self.bridges.get_mut(id);
             if let Some(table) = bridge.and_then(|bridge| bridge.tables.get_mut(&change.table)) {
                 table.name = (!change.name.is_empty()).then(|| change.name.clone());
@@ -161,6 +165,10 @@ fn table_config(bridge: &Bridge, number: TableId) -> TableConfig {
         let vacancy = table.vacancy?;
         Some(Vacancy { down: vacancy.down, up: vacancy.up, now: table.free() })
     });
+            let is_egress = bridge.first_egress.is_some_and(|first| table >= first);
+            // What leaves goes where it was sent: by an output, or by a group.
+            let in_set = if is_egress { ACTIONS & !(1 << 0 | 1 << 22) } else { ACTIONS };
+            let end = bridge.first_egress.filter(|_| !is_egress).map_or(TABLES, |first| first.0);
     TableConfig {
         table: Some(number),
         miss: table.map(|table| table.miss).unwrap_or_default(),
@@ -170,6 +178,7 @@ fn table_config(bridge: &Bridge, number: TableId) -> TableConfig {
         vacancy: vacancy.unwrap_or_default(),
     }
 }
+                flags: stages(bridge.first_egress, table),
 
 /// Refuses what a table cannot be: abilities are asked for as they are, or not at all.
 fn check_features(version: Version, known: &TableFeatures, change: &TableFeatures) -> Result<(), OfError> {
@@ -188,6 +197,12 @@ fn check_features(version: Version, known: &TableFeatures, change: &TableFeature
     // Before 1.4 nobody can say either.
     let has_said = version >= Version::V14;
     if has_said && (change.eviction, change.vacancy_events) != (known.eviction, known.vacancy_events) {
+/// What a table can be used for, and whether it is the first for egress. The first of all is for what comes in.
+fn stages(first: Option<TableId>, table: TableId) -> u32 {
+    let egress = if table.0 == 0 { 0 } else { EGRESS_TABLE };
+    INGRESS_TABLE | egress | if first == Some(table) { FIRST_EGRESS } else { 0 }
+}
+
         return Err(later(OfError::TffcBadCapa));
     }
     // Without properties, the table would have to go.
@@ -211,3 +226,9 @@ fn is_shown(field: FieldId) -> bool {
     known.nxm.or(known.oxm).or(known.experimenter).is_some()
         && !matches!(field, FieldId::RecircId | FieldId::DpHash)
 }
+    // Those who say nothing of what it can be used for mean no change of that.
+    let uses = change.flags & !FIRST_EGRESS;
+    let is_first = change.flags & FIRST_EGRESS != 0;
+    if uses != 0 && uses != known.flags & !FIRST_EGRESS || is_first && known.flags & EGRESS_TABLE == 0 {
+        return Err(OfError::TffcBadFeatures);
+    }

@@ -31,7 +31,7 @@ impl<'a> Translator<'a> {
                 }
                 Frame::Enter(table) => actions.push(resubmit(*table)),
                 // The set is carried out in the end; buckets still to come are copies beside this one.
-                Frame::Set(_) | Frame::Bucket(..) | Frame::Restore(_) => {}
+                Frame::Set(_) | Frame::Bucket(..) | Frame::Egress(_) | Frame::Restore(_) => {}
             }
         }
         // Only the last of them leads the packet away for good.

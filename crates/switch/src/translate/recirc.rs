@@ -53,6 +53,7 @@ impl<'a> Translator<'a> {
             frames,
             resubmits: visiting.resubmits,
             is_tracked,
+            stage: visiting.stage,
         };
         let id = self.switch.frozen.freeze(frozen);
         self.depend(Dependency::Recirc(id));
@@ -76,6 +77,7 @@ impl<'a> Translator<'a> {
             visiting.flow.write(word::TENANT, frozen.packet_type, PACKET_TYPE);
         }
         visiting.is_tracked = frozen.is_tracked;
+        visiting.stage = frozen.stage;
         if !frozen.is_tracked {
             visiting.flow.untrack();
         }
@@ -127,7 +129,8 @@ fn frozen(frame: &Frame<'_>) -> Option<FrozenFrame> {
         Frame::Set(place) => Some(FrozenFrame::Set(*place)),
         Frame::Enter(table) => Some(FrozenFrame::Enter(*table)),
         // Buckets that are still to come are copies beside this one, behind its end.
-        Frame::Bucket(..) | Frame::Restore(_) => None,
+        // So is what leaves by a port with egress tables.
+        Frame::Bucket(..) | Frame::Egress(_) | Frame::Restore(_) => None,
     }
 }
 
