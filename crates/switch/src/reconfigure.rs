@@ -107,11 +107,12 @@ impl Switch {
             let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
             for (_, _, rule) in rules {
                 self.rules.remove(rule.id);
+                self.triggers.forget(rule.id);
             }
         }
         self.tell_known_options();
-
     }
+
     fn bridge_for(&mut self, wanted: &Wanted<'_>) -> BridgeId {
         let version = self.next_version();
         let seed = self.settings.seed;

@@ -70,6 +70,7 @@ pub(crate) fn flow_stats() -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: actions(),
+        is_triggered: false,
     }
 }
 
@@ -142,8 +143,8 @@ fn abilities() -> FlowAbilities {
 
 fn table_features(version: Version) -> TableFeatures {
     TableFeatures {
-        table: TableId(5),
         flags: if version >= Version::V15 { 0x13 } else { 0 },
+        table: TableId(5),
         command: 0,
         name: "classifier".to_owned(),
         metadata_match: u64::MAX,
@@ -416,7 +417,7 @@ fn replies(version: Version) -> Vec<MultipartReply> {
         M::TableDesc(vec![table_config(version)]),
         M::QueueDesc(vec![QueueDesc { port: OfPort(3), queue: 4, min_rate: Some(100), max_rate: None }]),
         M::FlowMonitor(updates(version)),
-        M::FlowCounts(vec![light.clone(), light]),
+        M::FlowCounts(vec![light.clone(), FlowStats { is_triggered: true, ..light }]),
         M::ControllerStatus(vec![controller()]),
         M::BundleFeatures(BundleFlags::ATOMIC | BundleFlags::ORDERED),
         M::IpfixBridge(ipfix),
@@ -453,8 +454,8 @@ fn asynchronous(version: Version) -> AsyncConfig {
         role_status: new.then_some(1),
         table_status: new.then_some(0x18),
         requestforward: new.then_some(3),
-    };
         flow_stats: (version >= Version::V15).then_some(2),
+    };
     AsyncConfig { primary: masks(3), secondary: masks(1) }
 }
 
@@ -654,9 +655,9 @@ pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
     if let Message::SetAsync(config) | Message::GetAsyncReply(config) = message {
         return config.primary.flow_stats.is_some();
     }
-        Message::Experimenter(_)
     matches!(
         message,
+        Message::Experimenter(_)
             | Message::ControllerStatus(_)
             | Message::MultipartRequest(
                 MultipartRequest::Experimenter(..)
