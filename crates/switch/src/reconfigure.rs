@@ -123,7 +123,12 @@ impl Switch {
         });
         if let Some(bridge) = self.bridges.get_mut(id) {
             bridge.version = version;
-            if bridge.config.in_band != wanted.config.in_band {
+            // Flows of controllers go with the first that comes and the last that goes, and so do egress tables.
+            let is_handed_over = bridge.is_alone() != wanted.config.controller.is_empty();
+            if is_handed_over {
+                bridge.first_egress = None;
+            }
+            if is_handed_over || bridge.config.in_band != wanted.config.in_band {
                 // Asked of whatever comes in, so it is a matter of each port.
                 bridge.ports.values_mut().for_each(|port| port.version = version);
             }

@@ -157,3 +157,27 @@ fn a_packet_that_is_looked_up_again_knows_its_port_still() {
     assert_eq!(net.translate(&key).actions[..], [netloom_flow::DpAction::Output(dp(0, 2))]);
     assert_eq!(net.ports(dp(0, 1), &Packet::arp(1, 2)), Vec::<PortId>::new(), "no flow for ARP");
 }
+
+#[test]
+fn a_bridge_that_is_on_its_own_has_no_egress_tables() {
+    let mut net = net(&["actions=drop"]);
+    let (bridge, now) = (net.bridge(), net.now);
+    net.switch.set_fail_open(bridge, true, now);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 9, 80)), ports(&[2, 3, 4]));
+    net.switch.set_fail_open(bridge, false, now);
+    let all = features(&mut net, Vec::new()).unwrap();
+    assert!(all.iter().all(|table| table.flags & FIRST_EGRESS == 0));
+}
+
+#[test]
+fn egress_tables_go_with_the_last_controller() {
+    let mut config =
+        (1..=2).fold(Plan::new(1), |plan, port| plan.host(0, port, 0)).flow(0, "actions=output:2").config;
+    config.bridges[0].controller = vec!["tcp:127.0.0.1:6653".to_owned()];
+    let mut net = Net::new(&config, true).with_cache();
+    set_first(&mut net, Some(100)).unwrap();
+    assert!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)).is_empty());
+    config.bridges[0].controller.clear();
+    net.reconfigure(&config);
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), ports(&[2]));
+}

@@ -146,13 +146,18 @@ impl Switch {
                 return Err(OfError::TffcEperm);
             }
         }
+        self.begin_egress(id, first);
+        self.advance();
+        Ok(())
+    }
+
+    /// Egress begins at another table from now on, or nowhere.
+    pub(crate) fn begin_egress(&mut self, id: BridgeId, first: Option<TableId>) {
         let version = self.next_version();
-        if let Some(bridge) = self.bridges.get_mut(id) {
+        if let Some(bridge) = self.bridges.get_mut(id).filter(|bridge| bridge.first_egress != first) {
             (bridge.first_egress, bridge.version) = (first, version);
             bridge.ports.values_mut().for_each(|port| port.version = version);
         }
-        self.advance();
-        Ok(())
     }
 
     pub(super) fn table_features(&self, id: BridgeId, version: Version) -> Vec<TableFeatures> {
