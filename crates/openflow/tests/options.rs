@@ -1,5 +1,7 @@
 //! Tunnel options on the wire: as short as their values, and all of the option if there is no mask.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use netloom_flow::{Action, FieldId, FlowMatch, Spelling, TableId};
 use netloom_openflow::msg::FlowMod;
 use netloom_openflow::wire::{Protocol, decode, encode};
@@ -9,7 +11,13 @@ use netloom_openflow::{Message, Version, Xid};
 fn written(matches: FlowMatch, actions: Vec<Action>) -> Vec<u8> {
     let protocol = Protocol::new(Version::V15);
     let table = Some(TableId(0));
-    let message = Message::FlowMod(Box::new(FlowMod { table, matches, actions, ..FlowMod::default() }));
+    let message = Message::FlowMod(Box::new(FlowMod {
+        table,
+        matches,
+        actions,
+        new_cookie: Some(0),
+        ..FlowMod::default()
+    }));
     let mut bytes = Vec::new();
     encode(&protocol, Xid(1), &message, &mut bytes).unwrap();
     assert_eq!(decode(&protocol, &bytes), Ok(message));

@@ -1,5 +1,7 @@
 //! Egress tables: what a packet meets on its way out of a port.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use netloom_flow::{DropReason, PortId, TableId, word};

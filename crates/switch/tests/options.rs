@@ -1,5 +1,7 @@
 //! Tunnel options: fields of packets that came with some, and what goes along with those that leave by a tunnel.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Flows that tell how much they have counted.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 mod support;
 
 use netloom_flow::Nanos;
@@ -132,6 +134,4 @@ fn another_trigger_or_none_takes_the_place_of_the_first() {
     change(&mut net, "cookie=7,actions=output:2");
     send(&mut net, 10);
     assert!(told(&mut net, &connection).is_empty());
-    let flows = net.switch.flows("s1", "").unwrap();
-    assert_eq!(flows.len(), 1);
 }
