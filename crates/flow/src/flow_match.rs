@@ -300,6 +300,10 @@ impl FlowMatch {
             if i == word::DP_HASH {
                 return (0, !IN_PHY_PORT);
             }
+            // Options come with packets; what a cached flow says of them is their number.
+            if (word::TUN_METADATA..=word::TUN_PRESENT).contains(&i) {
+                return (0, 0);
+            }
             if i == word::IN_PORT {
                 (u64::from(in_port.0) << 32 | (key & 0xffff_ffff), 0xffff_ffff << 32 | mask)
             } else {
@@ -413,5 +417,8 @@ mod tests {
         register.set(FieldId::Reg3, 1);
         assert!(!at(&register, 0), "registers begin at 0");
         assert!(at(&register, 1 << (word::REG + 1)));
+        let mut option = FlowMatch::any();
+        option.set(FieldId::TunMetadata0, 5);
+        assert!(at(&option, 0), "options come with packets");
     }
 }

@@ -233,6 +233,7 @@ fn flow(port: u128) -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: Vec::new(),
+        is_triggered: false,
     }
 }
 

@@ -83,6 +83,7 @@ impl Switch {
         match step {
             Undo::Added(id) => {
                 let Some(state) = self.rules.remove(id) else { return };
+                self.triggers.forget(id);
                 let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
                 let table =
                     self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
@@ -106,6 +107,7 @@ impl Switch {
                 }
                 self.log.push(bridge, flow.table, flow.matches.clone());
                 self.schedule(rule.id);
+                self.note_trigger(rule.id);
             }
             Undo::Group(bridge, id, group) => {
                 let version = self.next_version();

@@ -58,7 +58,7 @@ impl Tunnels {
         let door = match open.get(&settings.door()) {
             Some(opened) => Arc::clone(&opened.door),
             None => {
-                let door = Door::open(&settings)?;
+                let door = Door::open(&settings, core.tunnel_options())?;
                 let opened = Opened { door: Arc::clone(&door), port: fresh() };
                 let spec = PortSpec::new(opened.port, TenantId(u16::MAX), Attach::Switch);
                 core.add_door(&spec, Box::new(DoorPort::new(Arc::clone(&door))));

@@ -157,6 +157,15 @@ impl Hub {
         let mut standings = self.controllers().of(bridge);
         for standing in &mut standings {
             let of_it = |member: &&Member| member.key.as_ref().is_some_and(|key| *key == standing.key);
+            for member in members.values().filter(of_it) {
+                let (held, waiting) = (member.connection.held(), member.inbox.held());
+                standing.held.bundled += held.bundled;
+                standing.held.bundled_bytes += held.bundled_bytes;
+                standing.held.monitors += held.monitors;
+                standing.held.updates += held.updates;
+                standing.waiting.messages += waiting.messages;
+                standing.waiting.bytes += waiting.bytes;
+            }
             let connected: Vec<_> = members.values().filter(of_it).filter(|it| it.is_main()).collect();
             standing.dropped += connected.iter().map(|it| it.dropped.load(Ordering::Relaxed)).sum::<u64>();
             standing.peers = connected.len();

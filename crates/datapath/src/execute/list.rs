@@ -120,7 +120,7 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::OutputTrunc { port, queue, max_len } => {
             trunc::copy(wiring, carried, *port, *queue, *max_len);
         }
-        DpAction::Tunnel { port, queue, key, max_len } => {
+        DpAction::Tunnel { port, queue, key, max_len, .. } => {
             tunnel::copy(wiring, carried, *port, *queue, key, *max_len);
         }
         DpAction::Set(set) => set::apply(carried, set),

@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::{Budget, Frame, OffloadCaps, Port, Received, Refused};
-use netloom_flow::{DropReason, PortId, TunnelKey};
+use netloom_flow::{DropReason, OptionSets, PortId, TunnelKey};
 use netloom_packet::coalesce::{Coalesced, offload_of, super_offload_of};
 use netloom_packet::ethernet::HEADER as ETHERNET;
+use netloom_packet::tunnel::geneve::{MAX_OPTIONS, Options};
 use netloom_packet::tunnel::{BadTunnel, inherit};
 use netloom_packet::{Csum, Offload, mss, parse};
 use netloom_sys::underlay::{BATCH, Checksum, Datagram, Datagrams, Protocol, UnderlaySocket};
@@ -33,14 +34,16 @@ pub struct Door {
     listener: UnderlaySocket,
     lanes: Mutex<Lanes>,
     table: RwLock<Arc<Table>>,
+    options: Arc<OptionSets>,
 }
 
 impl Door {
-    /// Opens the socket that a tunnel listens at, in the calling thread's network namespace.
+    /// Opens the socket that a tunnel listens at, in the calling thread's network namespace. Options of tunnels that
+    /// somebody wants to know of are in `options`.
     ///
     /// # Errors
     /// As [`UnderlaySocket::listen`].
-    pub fn open(settings: &TunnelSettings) -> Result<Arc<Self>, HostError> {
+    pub fn open(settings: &TunnelSettings, options: Arc<OptionSets>) -> Result<Arc<Self>, HostError> {
         let key = settings.door();
         Ok(Arc::new(Self {
             key,
@@ -48,6 +51,7 @@ impl Door {
             listener: UnderlaySocket::listen(key.protocol, key.v6, key.local)?,
             lanes: Mutex::default(),
             table: RwLock::default(),
+            options,
         }))
     }
 
@@ -71,6 +75,11 @@ impl Door {
 
     fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where options of tunnels are.
+    pub(super) fn options(&self) -> &Arc<OptionSets> {
+        &self.options
     }
 
     /// Sockets to send from, in the calling thread's network namespace.
@@ -111,7 +120,14 @@ impl AsFd for DoorPort {
 impl Port for DoorPort {
     fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
         let table = self.door.table();
-        let mut opener = Opener { kind: self.door.kind, table: &table, found: None, sink, frames: 0 };
+        let mut opener = Opener {
+            kind: self.door.kind,
+            table: &table,
+            options: &self.door.options,
+            found: None,
+            sink,
+            frames: 0,
+        };
         let mut received = Received::default();
         let mut bytes = 0_u32;
         loop {
@@ -184,6 +200,7 @@ fn whole(key: DoorKey, mut datagram: Datagram<'_>) -> Option<Datagram<'_>> {
 struct Opener<'a> {
     kind: TunnelKind,
     table: &'a Table,
+    options: &'a OptionSets,
     /// The last packet's tunnel, and what it was found by: mostly the next one's too.
     found: Option<(Found, Entry)>,
     sink: &'a mut dyn FnMut(&mut Frame<'_>),
@@ -241,7 +258,7 @@ impl Opener<'_> {
         packet: Range<usize>,
     ) -> Result<(Range<usize>, Owner), (Option<PortId>, DropReason)> {
         let bytes = datagram.buffer.get_mut(packet.clone()).unwrap_or_default();
-        let read = header::read(self.kind, bytes).map_err(|bad| (None, reason(bad)))?;
+        let read = header::read(self.kind, bytes, self.options).map_err(|bad| (None, reason(bad)))?;
         let found: Found = (read.is_mirror, read.key, datagram.from, datagram.to);
         let entry = match self.found {
             Some((last, entry)) if last == found => entry,
@@ -253,6 +270,8 @@ impl Opener<'_> {
                 entry
             }
         };
+        let options = bytes.get(read.options.clone()).unwrap_or_default();
+        let options = self.number_of(options).ok_or((Some(entry.port), DropReason::TunnelOptions))?;
         let frame = bytes.get_mut(read.inner.clone()).unwrap_or_default();
         if (datagram.tos & 0x03 != 0 || entry.clamp)
             && let Ok(headers) = parse(frame)
@@ -269,9 +288,26 @@ impl Opener<'_> {
         let tunnel = TunnelKey::new(read.key, datagram.from, to)
             .with_ip(datagram.tos, datagram.ttl)
             .with_gbp(policy, flags)
-            .with_flags(u16::from(read.oam));
+            .with_flags(u16::from(read.oam))
+            .with_options(options);
         let inner = packet.start + read.inner.start..packet.start + read.inner.end;
         Ok((inner, Owner { entry, tunnel }))
+    }
+
+    /// The number of those options that anybody wants to know of: 0 if there are none, `None` if there is no room.
+    fn number_of(&self, options: &[u8]) -> Option<u64> {
+        if options.is_empty() || !self.options.knows_any() {
+            return Some(0);
+        }
+        let (mut known, mut end) = ([0; MAX_OPTIONS], 0);
+        for option in Options::new(options).flatten().filter(|it| self.options.knows(it.class, it.kind)) {
+            // They are no longer than all of them.
+            end += known.get_mut(end..).and_then(|room| option.emit(room)).unwrap_or(0);
+        }
+        match known.get(..end) {
+            Some([]) | None => Some(0),
+            Some(known) => self.options.of(known).map(|set| set.number()),
+        }
     }
 
     fn flush(&mut self, datagram: &mut Datagram<'_>, gathered: Option<(Coalesced, Owner)>) {

@@ -28,7 +28,11 @@ impl Switch {
         let old = rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
         self.log.push(id, flow.table, flow.matches.clone());
         self.schedule(rule.id);
+        self.note_trigger(rule.id);
         let old = old.and_then(|old| self.rules.remove(old.id));
+        if let Some(old) = &old {
+            self.triggers.forget(old.rule.id);
+        }
         if let Some(old) = &old {
             self.journal.note(|| Undo::Removed(old.clone()));
         }
@@ -45,6 +49,7 @@ impl Switch {
         if let Some(state) = self.rules.get_mut(id) {
             (state.packets, state.bytes) = (packets, bytes);
         }
+        self.note_trigger(id);
     }
 
     /// Gives a rule another flow with the same match and priority; its counters stay.
@@ -67,6 +72,7 @@ impl Switch {
         state.modified = now;
         if (old.flow.cookie, &old.flow.actions) != (new.flow.cookie, &new.flow.actions) {
             self.note_flow(&new, Change::Modified, Some(&old));
+            self.note_trigger(id);
         }
         self.schedule(id);
     }
@@ -97,6 +103,7 @@ impl Switch {
     /// Takes a rule out of its table, and tells it if that was asked for.
     pub(crate) fn remove_rule(&mut self, id: RuleId, reason: Removed, now: Nanos) {
         let Some(state) = self.rules.remove(id) else { return };
+        self.triggers.forget(id);
         let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
         let table = self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
         let tells = table.as_ref().is_some_and(|table| table.vacancy.is_some());

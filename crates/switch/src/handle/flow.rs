@@ -7,7 +7,9 @@ use netloom_flow::text::FlowFlags;
 use netloom_flow::{Action, ActionList, BridgeId, FlowMatch, Nanos, OfPort, TableId};
 use netloom_openflow::msg::group::GROUP_ANY;
 use netloom_openflow::msg::stats::Counts;
-use netloom_openflow::msg::{self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest};
+use netloom_openflow::msg::{
+    self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest, MultipartReply,
+};
 use netloom_openflow::{Message, OfError, Version};
 
 use super::Connection;
@@ -178,6 +180,7 @@ fn stats_of(entry: &FlowEntry, now: Nanos) -> FlowStats {
         idle_age: age(entry.used),
         hard_age: age(entry.modified),
         actions: flow.actions.to_vec(),
+        is_triggered: false,
     }
 }
 
@@ -193,6 +196,12 @@ pub(super) const fn removed_reason(reason: Removed) -> FlowRemovedReason {
 }
 
 impl Connection {
+    /// The message for a flow that has counted as much as it was to tell, if this connection wants it.
+    pub(super) fn triggered(&self, entry: &FlowEntry, duration: Nanos) -> Option<Message> {
+        let stats = || FlowStats { is_triggered: true, ..stats_of(entry, entry.created + duration) };
+        self.wants_triggered().then(|| Message::MultipartReply(MultipartReply::FlowCounts(vec![stats()])))
+    }
+
     /// A flow is gone: the message for this connection, if it wants one.
     #[must_use]
     pub fn flow_removed(&self, gone: &FlowRemoved) -> Option<Message> {

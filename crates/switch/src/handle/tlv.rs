@@ -42,7 +42,7 @@ impl Switch {
 
     /// Changes the map of a bridge, wholly or not at all.
     pub(super) fn handle_tlv_mod(&mut self, id: BridgeId, request: &TlvTableMod) -> Result<(), OfError> {
-        let Some(bridge) = self.bridges.get_mut(id) else { return Err(OfError::BrcEperm) };
+        let Some(bridge) = self.bridges.get(id) else { return Err(OfError::BrcEperm) };
         let mut map = bridge.tlv_map.clone();
         match request.command {
             TlvCommand::Add => request.maps.iter().try_for_each(|it| add(&mut map, it))?,
@@ -54,8 +54,19 @@ impl Switch {
                 known.into_iter().try_for_each(|index| delete(bridge, &mut map, index))?;
             }
         }
-        bridge.tlv_map = map;
+        let version = self.next_version();
+        if let Some(bridge) = self.bridges.get_mut(id) {
+            (bridge.tlv_map, bridge.version) = (map, version);
+        }
+        self.tell_known_options();
+        self.advance();
         Ok(())
+    }
+
+    /// Says which options packets are to be asked for: those of all bridges.
+    pub(crate) fn tell_known_options(&self) {
+        let maps = self.bridges.values().flat_map(|bridge| bridge.tlv_map.values());
+        self.options.set_known(maps.map(|map| (map.class, map.kind)).collect());
     }
 
     /// Refuses a flow with a field that stands for nothing.

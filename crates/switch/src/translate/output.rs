@@ -3,6 +3,7 @@
 use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
 use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
 
+use super::egress::Stage;
 use super::flow::Flow;
 use super::frame::Place;
 use super::{Translator, Visiting};
@@ -22,6 +23,9 @@ impl<'a> Translator<'a> {
             // For packets that a controller sends only.
             OfPort::TABLE if place.rule.is_none() => self.start_again(visiting, place),
             OfPort::TABLE | OfPort::NONE => {}
+            number if matches!(visiting.stage, Stage::Egress { port, .. } if port == number) => {
+                self.leave_egress(visiting, number);
+            }
             number if number == in_port => self.drop(visiting, DropReason::Hairpin, number),
             number => self.send_by(visiting, number),
         }
@@ -61,6 +65,15 @@ impl<'a> Translator<'a> {
         }
     }
 
+    /// The end of the egress tables: by the port that the packet is for, even if it came in by it.
+    fn leave_egress(&mut self, visiting: &mut Visiting<'a>, number: OfPort) {
+        if let Stage::Egress { max_len, .. } = visiting.stage {
+            self.max_len = max_len;
+        }
+        self.send_by(visiting, number);
+        self.max_len = None;
+    }
+
     fn send_by(&mut self, visiting: &mut Visiting<'a>, number: OfPort) {
         match self.port(visiting.bridge, number) {
             Some(port) => self.send(visiting, port),
@@ -97,6 +110,9 @@ impl<'a> Translator<'a> {
         if visiting.flow.is_bare() {
             return self.drop(visiting, DropReason::PacketType, port.number);
         }
+        if self.depart(visiting, port) {
+            return;
+        }
         visiting.settled = true;
         match self.far_end(visiting, port) {
             Ok(peer) => self.cross(visiting, port, peer),
@@ -104,8 +120,14 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn emit(&mut self, visiting: &Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
+    fn emit(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
         let Port { number, dp_port, .. } = *port;
+        let has_options = port.is_tunnel && !visiting.bridge.tlv_map.is_empty();
+        let options = match has_options.then(|| self.options_to_send(visiting)) {
+            Some(Err(reason)) => return self.drop(visiting, reason, number),
+            Some(Ok(options)) => options,
+            None => None,
+        };
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         let queue = queue_of(&visiting.flow);
         match port.qos.as_ref().and_then(|qos| qos.dscp_of(queue)) {
@@ -114,14 +136,16 @@ impl<'a> Translator<'a> {
         }
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
-        if port.is_flow_tunnel {
+        let is_told = port.is_flow_tunnel || has_options;
+        if is_told {
             (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
         }
         let max_len = self.max_len;
         self.actions.push(match max_len {
-            _ if port.is_flow_tunnel => {
-                let key = Box::new(TunnelKey::of(&visiting.flow.key));
-                DpAction::Tunnel { port: dp_port, queue, key, max_len }
+            _ if is_told => {
+                let number = options.as_ref().map_or(0, |set| set.number());
+                let key = Box::new(TunnelKey::of(&visiting.flow.key).with_options(number));
+                DpAction::Tunnel { port: dp_port, queue, key, max_len, options }
             }
             Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
             None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
