@@ -85,7 +85,7 @@ impl Switch {
             dp_ports: BTreeMap::new(),
             rules: Rules::default(),
             due: Due::default(),
-            log: ChangeLog::default(),
+            log: ChangeLog::new(settings.seed),
             outbox: Outbox::default(),
             author: None,
             journal: Journal::default(),
