@@ -30,8 +30,11 @@ pub(crate) struct Packet {
     pub(crate) at: Nanos,
 }
 
-/// Looks at the lock before a packet is given up: whoever holds it does so for less than a microsecond.
+/// Looks at the lock before the processor is left to whoever holds it, which he does for less than a microsecond unless
+/// he has to wait for one.
 const LOOKS: u32 = 100;
+/// How often it is left to others before a packet is given up.
+const YIELDS: u32 = 16;
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ impl Punts {
         }
     }
 
-    /// Comes back when packets wait that were not there before.
+    /// Comes back when it was told that packets wait.
     pub(crate) async fn news(&self) {
         self.news.notified().await;
     }
@@ -69,17 +72,24 @@ impl Punts {
     }
 
     fn enter(&self) -> Option<MutexGuard<'_, Waiting>> {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS + YIELDS {
             match self.waiting.try_lock() {
                 Ok(waiting) => return Some(waiting),
                 Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
-                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) if look < LOOKS => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
             }
         }
         None
     }
 
-    /// Queues a packet. `false`: there is no room for more of its port, or nobody is there to take it.
+    /// Says that packets wait.
+    pub(crate) fn tell(&self) {
+        self.news.notify_one();
+    }
+
+    /// Queues a packet; [tell](Self::tell) it afterwards, of many once. `false`: there is no room for more of its port, or
+    /// nobody is there to take it.
     pub(crate) fn offer(&self, punt: &Arc<Punt>, frame: &[u8], at: Nanos) -> bool {
         if !self.open.load(Ordering::Relaxed) {
             return false;
@@ -94,11 +104,6 @@ impl Punts {
         let wanted = if punt.max_len == u16::MAX { frame.len() } else { usize::from(punt.max_len) };
         let bytes = frame.get(..wanted).unwrap_or(frame).into();
         waiting.packets.push_back(Packet { punt: Arc::clone(punt), bytes, total_len: frame.len(), at });
-        let is_first = waiting.packets.len() == 1;
-        drop(waiting);
-        if is_first {
-            self.news.notify_one();
-        }
         true
     }
 }

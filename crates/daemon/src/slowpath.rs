@@ -3,7 +3,7 @@
 //! A translation is made on the worker that met the miss, against a read view of the model. What it learns is written
 //! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use netloom_datapath::Slowpath;
@@ -52,7 +52,12 @@ pub(crate) struct Misses {
     tracked: Arc<Tracked>,
     punts: Arc<Punts>,
     watch: Arc<Watch>,
+    /// Packets handed up that nobody was told of yet.
+    untold: usize,
 }
+
+/// Packets handed up before somebody is told in the middle of a round.
+const TOLD: usize = 32;
 
 impl Misses {
     /// For one worker.
@@ -62,7 +67,7 @@ impl Misses {
         punts: Arc<Punts>,
         watch: Arc<Watch>,
     ) -> Self {
-        Self { switch, tracked, punts, watch }
+        Self { switch, tracked, punts, watch, untold: 0 }
     }
 }
 
@@ -123,7 +128,18 @@ impl Slowpath for Misses {
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
-        self.punts.offer(punt, frame, now)
+        let is_taken = self.punts.offer(punt, frame, now);
+        self.untold += usize::from(is_taken);
+        if self.untold >= TOLD {
+            self.rest();
+        }
+        is_taken
+    }
+
+    fn rest(&mut self) {
+        if std::mem::take(&mut self.untold) > 0 {
+            self.punts.tell();
+        }
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
@@ -137,6 +153,8 @@ impl Slowpath for Misses {
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     flows: Mutex<Vec<Flow>>,
+    /// How many there are, those included that are being credited.
+    count: AtomicUsize,
     /// Workers that wait for the model.
     readers: AtomicU32,
 }
@@ -184,11 +202,21 @@ impl Tracked {
         self.readers.load(Ordering::Relaxed) > 0
     }
 
-    /// Has a translation's hits credited from now on.
+    /// Whether there is any flow whose hits may be credited.
+    pub(crate) fn has_any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has a translation's hits credited from now on. What has no effects, as most packets of controllers, has nothing to
+    /// be credited.
     pub(crate) fn add(&self, translation: Arc<Translation>) {
         let mut count = 0;
         Branch::each(&translation.actions, &mut |_| count += 1);
+        if count == 0 && translation.effects.is_empty() {
+            return;
+        }
         let branches = vec![HitsRead::default(); count].into();
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.lock().push(Flow { translation, credited: HitsRead::default(), branches });
     }
 
@@ -212,7 +240,9 @@ impl Tracked {
                 flow.credited = now;
             }
         }
+        let before = flows.len();
         flows.retain(|flow| !flow.credited.retired);
+        self.count.fetch_sub(before - flows.len(), Ordering::Relaxed);
         let mut slot = self.lock();
         flows.append(&mut slot);
         *slot = flows;
