@@ -221,8 +221,8 @@ mod tests {
         ];
         for (field, mask) in fields {
             if dice(3) == 0 {
-                let mask = if dice(2) == 0 { mask } else { mask & mask << 4 };
-                matches.set_masked(field, u128::from(dice(3)) * 0x101 & mask, mask);
+                let mask = if dice(2) == 0 { mask } else { mask & (mask << 4) };
+                matches.set_masked(field, (u128::from(dice(3)) * 0x101) & mask, mask);
             }
         }
         matches
