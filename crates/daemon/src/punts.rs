@@ -61,7 +61,7 @@ impl Punts {
         }
     }
 
-    /// Comes back when it was told that packets wait.
+    /// Comes back when packets wait that were not there before.
     pub(crate) async fn news(&self) {
         self.news.notified().await;
     }
@@ -83,13 +83,7 @@ impl Punts {
         None
     }
 
-    /// Says that packets wait.
-    pub(crate) fn tell(&self) {
-        self.news.notify_one();
-    }
-
-    /// Queues a packet; [tell](Self::tell) it afterwards, of many once. `false`: there is no room for more of its port, or
-    /// nobody is there to take it.
+    /// Queues a packet. `false`: there is no room for more of its port, or nobody is there to take it.
     pub(crate) fn offer(&self, punt: &Arc<Punt>, frame: &[u8], at: Nanos) -> bool {
         if !self.open.load(Ordering::Relaxed) {
             return false;
@@ -104,6 +98,11 @@ impl Punts {
         let wanted = if punt.max_len == u16::MAX { frame.len() } else { usize::from(punt.max_len) };
         let bytes = frame.get(..wanted).unwrap_or(frame).into();
         waiting.packets.push_back(Packet { punt: Arc::clone(punt), bytes, total_len: frame.len(), at });
+        let is_first = waiting.packets.len() == 1;
+        drop(waiting);
+        if is_first {
+            self.news.notify_one();
+        }
         true
     }
 }

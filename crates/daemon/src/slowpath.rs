@@ -52,12 +52,7 @@ pub(crate) struct Misses {
     tracked: Arc<Tracked>,
     punts: Arc<Punts>,
     watch: Arc<Watch>,
-    /// Packets handed up that nobody was told of yet.
-    untold: usize,
 }
-
-/// Packets handed up before somebody is told in the middle of a round.
-const TOLD: usize = 32;
 
 impl Misses {
     /// For one worker.
@@ -67,7 +62,7 @@ impl Misses {
         punts: Arc<Punts>,
         watch: Arc<Watch>,
     ) -> Self {
-        Self { switch, tracked, punts, watch, untold: 0 }
+        Self { switch, tracked, punts, watch }
     }
 }
 
@@ -128,18 +123,7 @@ impl Slowpath for Misses {
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
-        let is_taken = self.punts.offer(punt, frame, now);
-        self.untold += usize::from(is_taken);
-        if self.untold >= TOLD {
-            self.rest();
-        }
-        is_taken
-    }
-
-    fn rest(&mut self) {
-        if std::mem::take(&mut self.untold) > 0 {
-            self.punts.tell();
-        }
+        self.punts.offer(punt, frame, now)
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {

@@ -148,10 +148,6 @@ pub trait Slowpath {
         false
     }
 
-    /// Called when a round is over, before the worker waits: whoever takes what was handed up may be woken now, once for
-    /// all of it.
-    fn rest(&mut self) {}
-
     /// Whether a cached translation still holds; asked when the epoch has moved since it was last checked.
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool;
 }

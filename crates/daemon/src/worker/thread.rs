@@ -236,7 +236,6 @@ impl<S: Slowpath> Runner<S> {
             }
             self.worker.poll(Nanos(now), &mut self.slow);
             self.hand_over();
-            self.slow.rest();
             let timeout = self.timeout(now);
             rung = self.wait(timeout);
             self.serve(now, timeout);
