@@ -42,7 +42,7 @@ pub use dp_action::{Branch, CopyTtl, DpAction, MeterRef, NextHeader, WordSet};
 pub use drop::DropReason;
 pub use epoch::Epoch;
 pub use field::{Field, FieldId};
-pub use flow_match::{FlowMatch, overlaps};
+pub use flow_match::{FlowMatch, Glance, overlaps};
 pub use hits::{Hits, HitsRead};
 pub use ids::{BridgeId, OfPort, PortId, RecircId, RuleId, TableId, TenantId};
 pub use key::{PacketMeta, extract, extract_into};

@@ -91,7 +91,7 @@ impl Switch {
             rules: Rules::default(),
             triggers: Triggers::default(),
             due: Due::default(),
-            log: ChangeLog::default(),
+            log: ChangeLog::new(settings.seed),
             outbox: Outbox::default(),
             author: None,
             journal: Journal::default(),

@@ -90,7 +90,7 @@ impl Switch {
                 if let Some(table) = table {
                     table.rules.remove(&flow.matches, state.rule.priority());
                 }
-                self.log.push(bridge, flow.table, flow.matches.clone());
+                self.log.push(bridge, flow.table, &flow.matches);
             }
             Undo::Removed(mut state) | Undo::Changed(mut state) => {
                 // What it has carried between two steps is not undone.
@@ -105,7 +105,7 @@ impl Switch {
                     let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
                     rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
                 }
-                self.log.push(bridge, flow.table, flow.matches.clone());
+                self.log.push(bridge, flow.table, &flow.matches);
                 self.schedule(rule.id);
                 self.note_trigger(rule.id);
             }

@@ -49,11 +49,11 @@ pub(crate) struct Args {
     /// Measure this binary of netloom instead of building one
     #[arg(long)]
     program: Option<std::path::PathBuf>,
-    /// Also write the tables to this file, with the machine and the date
+    /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
     /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
-    /// misses, lookup, established, explosion
+    /// misses, lookup (or lookup-acl, lookup-firewall, lookup-routes), established, explosion
     groups: Vec<String>,
 }
 

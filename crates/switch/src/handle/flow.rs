@@ -19,6 +19,19 @@ use crate::flow_mod::{FlowCommand, FlowEntry, FlowMod, FlowQuery};
 use crate::switch::Switch;
 
 impl Switch {
+    /// Asks for the memory that some messages to come are going to need: then they wait for it together. Changes nothing.
+    pub fn foresee<'m>(&self, bridge: BridgeId, messages: impl IntoIterator<Item = &'m Message>) {
+        let Some(bridge) = self.bridges.get(bridge) else { return };
+        for message in messages {
+            if let Message::FlowMod(request) = message
+                && request.command == msg::FlowCommand::Add
+                && let Some(table) = bridge.tables.get(&request.table.unwrap_or_default())
+            {
+                table.rules.touch(&request.matches);
+            }
+        }
+    }
+
     pub(super) fn handle_flow_mod(
         &mut self,
         bridge: BridgeId,
@@ -70,7 +83,11 @@ pub(super) fn check_list(
     version: Version,
 ) -> Result<(), OfError> {
     // Nothing but numbered ports, as most flows: there is nothing to be wrong but what is checked anyway.
-    if actions.iter().all(|action| matches!(action, Action::Output(port) if *port < OfPort::MAX)) {
+    let is_plain = |action: &Action| match action {
+        Action::Output(port) | Action::OutputMax { port, .. } => *port < OfPort::MAX,
+        _ => false,
+    };
+    if actions.iter().all(is_plain) {
         return Ok(());
     }
     let consistency = if version == Version::V10 { Consistency::Loose } else { Consistency::Strict };

@@ -95,7 +95,7 @@ impl Switch {
         if request.miss != TableMiss::Default && table.miss != request.miss {
             table.miss = request.miss;
             // Whatever was looked up here is looked up again.
-            self.log.push(id, number, FlowMatch::any());
+            self.log.push(id, number, &FlowMatch::any());
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use netloom_flow::action::LearnSpec;
-use netloom_flow::{Action, BridgeId, FieldId, FlowMatch, Operand};
+use netloom_flow::{Action, BridgeId, FieldId, FlowMatch, Operand, word};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::nicira::{TlvMap, TlvTable};
 use netloom_openflow::msg::{FlowMod, TlvCommand, TlvTableMod};
@@ -71,6 +71,9 @@ impl Switch {
 
     /// Refuses a flow with a field that stands for nothing.
     pub(super) fn check_tlv(&self, id: BridgeId, request: &FlowMod) -> Result<(), OfError> {
+        if !may_use(request) {
+            return Ok(());
+        }
         let Some(bridge) = self.bridges.get(id) else { return Ok(()) };
         let is_known = |(index, _): &(u16, FieldId)| bridge.tlv_map.contains_key(index);
         let unknown = fields().filter(|it| !is_known(it));
@@ -82,6 +85,12 @@ impl Switch {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a flow may say something of options. Most do not, which shows at first sight.
+fn may_use(request: &FlowMod) -> bool {
+    let is_plain = |action: &Action| matches!(action, Action::Output(_) | Action::OutputMax { .. });
+    request.matches.present() >> word::TUN_METADATA != 0 || !request.actions.iter().all(is_plain)
 }
 
 fn fields() -> impl Iterator<Item = (u16, FieldId)> {
