@@ -52,8 +52,8 @@ pub(crate) struct Args {
     /// Also write the tables to this file, with the machine and the date
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
-    /// misses, lookup, established, explosion
+    /// Only these groups: pair, chain, links, tunnels, scale; qos or its parts queues, policers, guarantees, priority;
+    /// openflow or its parts flow-mods, latest, reactive, misses, lookup, established, explosion
     groups: Vec<String>,
 }
 
@@ -88,8 +88,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
     }
-    if !args.peers_only && wanted("qos") {
-        qos::run(args.quick)?;
+    if !args.peers_only {
+        qos::run(args.rounds, args.quick, |part| wanted("qos") || wanted(part))?;
     }
     if wanted("tunnels") {
         tunnels::run(args.peers_only, rounds, seconds)?;
