@@ -37,6 +37,7 @@ pub(super) fn run(span: Span) -> Result<(), Failed> {
         ],
     );
     for mbit in RATES {
+        let span = span.at(mbit);
         let (mut ours, mut theirs) = (Rows::default(), Rows::default());
         {
             let bed = Bed::up()?;
@@ -51,9 +52,12 @@ pub(super) fn run(span: Span) -> Result<(), Failed> {
             }
         }
         for _ in 0..span.rounds {
-            let peer = Meter::up(mbit)?;
-            let [one, two] = &peer.bed.hosts;
-            udp(one, two, mbit, span, &mut theirs, || peer.passed())?;
+            // One is gone before the next comes: they have the same names.
+            {
+                let peer = Meter::up(mbit)?;
+                let [one, two] = &peer.bed.hosts;
+                udp(one, two, mbit, span, &mut theirs, || peer.passed())?;
+            }
             let peer = Meter::up(mbit)?;
             let [one, two] = &peer.bed.hosts;
             tcp(one, two, mbit, span, &mut theirs, || peer.passed())?;

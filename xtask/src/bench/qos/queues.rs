@@ -32,6 +32,7 @@ pub(super) fn run(span: Span) -> Result<(), Failed> {
         ],
     );
     for mbit in RATES {
+        let span = span.at(mbit);
         let mut rows = Rows::default();
         {
             let bed = Bed::up()?;
