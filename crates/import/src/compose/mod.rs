@@ -7,7 +7,7 @@ mod ports;
 mod service;
 mod storage;
 
-use netloom_lab::FileError;
+use netloom_lab::{FileError, Span};
 use netloom_lab::yaml::Node;
 
 use crate::made::{Made, Map};
@@ -36,7 +36,7 @@ pub fn compose(source: &str, name: &str, outside: &dyn Outside) -> Result<Import
 fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
     let top = reading.fields(root, "a Compose file");
     let Some(services) = find(&top, "services") else {
-        reading.error(root.span, "there are no `services`", Some("this is no Compose file, or one of before 2016"));
+        reading.error(Span { end: root.span.start, ..root.span }, "there are no `services`", Some("this is no Compose file, or one of before 2016"));
         return Map::default();
     };
     let services = reading.fields(services.node, "`services`");

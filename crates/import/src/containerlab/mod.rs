@@ -8,7 +8,7 @@ mod exec;
 mod link;
 mod node;
 
-use netloom_lab::FileError;
+use netloom_lab::{FileError, Span};
 use netloom_lab::yaml::Node;
 
 use crate::made::{Made, Map};
@@ -39,7 +39,7 @@ const MANAGEMENT: &str = "mgmt";
 fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
     let top = reading.fields(root, "a topology");
     let Some(topology) = find(&top, "topology") else {
-        reading.error(root.span, "there is no `topology`", Some("this is no file of containerlab"));
+        reading.error(Span { end: root.span.start, ..root.span }, "there is no `topology`", Some("this is no file of containerlab"));
         return Map::default();
     };
     let topology = reading.fields(topology.node, "`topology`");
