@@ -68,12 +68,19 @@ pub enum TunnelType {
     Gre,
     /// ERSPAN over GRE.
     Erspan,
+    /// STT, draft-davie-stt-08.
+    Stt,
 }
 
 impl TunnelType {
     /// All of them, by their words.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("vxlan", Self::Vxlan), ("geneve", Self::Geneve), ("gre", Self::Gre), ("erspan", Self::Erspan)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("vxlan", Self::Vxlan),
+        ("geneve", Self::Geneve),
+        ("gre", Self::Gre),
+        ("erspan", Self::Erspan),
+        ("stt", Self::Stt),
+    ];
 
     /// The port that IANA gave to it; 0: it has none.
     #[must_use]
@@ -82,16 +89,18 @@ impl TunnelType {
             Self::Vxlan => 4789,
             Self::Geneve => 6081,
             Self::Gre | Self::Erspan => 0,
+            Self::Stt => 7471,
         }
     }
 
-    /// The first key that is too large for it.
+    /// The largest key that it has room for.
     #[must_use]
-    pub const fn keys(self) -> u64 {
+    pub const fn most(self) -> u64 {
         match self {
-            Self::Vxlan | Self::Geneve => 1 << 24,
-            Self::Gre => 1 << 32,
-            Self::Erspan => 1 << 10,
+            Self::Vxlan | Self::Geneve => (1 << 24) - 1,
+            Self::Gre => (1 << 32) - 1,
+            Self::Erspan => (1 << 10) - 1,
+            Self::Stt => u64::MAX,
         }
     }
 }
@@ -160,14 +169,16 @@ impl Tunnel {
                 1 => 16,
                 _ => 20,
             },
+            TunnelType::Stt => 20 + 18,
         };
         ip + header + ETHERNET
     }
 
-    /// The MTU of what is inside.
+    /// The MTU of what is inside. STT cuts what the underlay does not take, so only its length fields are a limit.
     #[must_use]
     pub fn mtu(&self) -> u32 {
-        u32::from(self.underlay_mtu).saturating_sub(self.overhead())
+        let room = if self.kind == TunnelType::Stt { u16::MAX } else { self.underlay_mtu };
+        u32::from(room).saturating_sub(self.overhead())
     }
 
     /// Whether flows say some of it.

@@ -20,7 +20,7 @@ use netloom_flow::{Policing, PortId, Qos};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
-use netloom_lab::tunnel::Tunnel;
+use netloom_lab::tunnel::{Tunnel, TunnelType};
 
 use super::core::Core;
 use super::handle::{directions, zone};
@@ -525,8 +525,9 @@ fn hint(tunnel: &Tunnel, error: &TunnelError) -> Option<String> {
     let TunnelError::Host(error) = error else { return None };
     match error.errno {
         netloom_sys::Errno::ADDRINUSE => Some(format!(
-            "UDP port {} is taken on this machine, perhaps by another lab or a device of the kernel; say `local_ip`, \
+            "{} port {} is taken on this machine, perhaps by another lab or a device of the kernel; say `local_ip`, \
              or another `dst_port` at both ends",
+            if tunnel.kind == TunnelType::Stt { "TCP" } else { "UDP" },
             tunnel.dst_port
         )),
         netloom_sys::Errno::PERM | netloom_sys::Errno::ACCESS => {

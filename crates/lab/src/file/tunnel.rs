@@ -63,7 +63,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<TunnelEntry> {
             reader.error(
                 fields.span,
                 "a tunnel lacks its type",
-                Some("add `type: vxlan`, geneve, gre or erspan"),
+                Some("add `type: vxlan`, geneve, gre, erspan or stt"),
             );
             None
         }
@@ -206,7 +206,7 @@ fn keys_of(
     in_key: Option<&Node>,
     out_key: Option<&Node>,
 ) -> Keys {
-    let bounds = (0, kind.keys() - 1);
+    let bounds = (0, kind.most());
     let number = |text: &str| if text == "flow" { Ok(None) } else { integer(text, bounds).map(Some) };
     if let Some(node) = key.filter(|node| matches!(node.value, Value::Map(_))) {
         let entries = reader.entries(node);

@@ -73,6 +73,8 @@ pub(super) fn write(wanted: &Wanted) -> Option<Written> {
             let fits = gre.emit(&mut bytes) && bytes.get_mut(gre.len()..).is_some_and(|out| erspan.emit(out));
             fits.then_some(gre.len() + erspan.len())?
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return None,
     };
     Some(Written { bytes, length })
 }
@@ -142,6 +144,8 @@ pub(super) fn read(kind: TunnelKind, packet: &[u8]) -> Result<Read, BadTunnel> {
             }
             Read { oam: geneve.oam, ..plain(geneve.vni, geneve.len()) }
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return Err(BadTunnel::NotThisTunnel),
         TunnelKind::Gre { .. } | TunnelKind::Erspan { .. } => {
             let gre = Gre::parse(packet, true)?;
             match gre.protocol {
