@@ -72,6 +72,18 @@ fn nodes_get_the_mtu_that_is_left_unless_they_have_their_own() {
 }
 
 #[test]
+fn stt_has_64_bits_of_key_and_cuts_its_frames_itself() {
+    let lab = lab(&format!("  - {{ link: s1 -- 192.0.2.2, type: stt, key: {} }}", u64::MAX));
+    let [(_, tunnel)] = tunnels(&lab)[..] else { panic!("{lab:?}") };
+    assert_eq!((tunnel.kind, tunnel.dst_port), (TunnelType::Stt, 7471));
+    assert_eq!((tunnel.in_key, tunnel.out_key), (Some(u64::MAX), TunnelKeyOut::Fixed(u64::MAX)));
+    assert_eq!((tunnel.overhead(), tunnel.mtu()), (20 + 20 + 18 + 14, 65_535 - 72));
+    let mtus: Vec<_> = lab.nodes.iter().map(|node| node.interfaces[0].mtu).collect();
+    assert_eq!(mtus, [1_500, 1_500]);
+    assert!(warnings(&lab).is_empty());
+}
+
+#[test]
 fn two_switches_of_the_lab_are_joined_by_a_link() {
     let lab = lab("  - { link: s1 -- s2, type: vxlan, key: 77 }");
     assert!(tunnels(&lab).is_empty());

@@ -229,6 +229,28 @@ pub(crate) fn tenants(place: &Place, tunnel: &str) {
 }
 
 #[test]
+fn the_examples_are_one_network_over_every_type() {
+    once(|place| {
+        let machines = Machines::new();
+        let examples = [
+            ("west", include_str!("../../../../examples/overlay-west.loom.yml")),
+            ("east", include_str!("../../../../examples/overlay-east.loom.yml")),
+        ];
+        for kind in ["vxlan", "geneve", "gre", "erspan", "stt"] {
+            for (machine, (name, text)) in machines.names().iter().zip(examples) {
+                place.write(&format!("{name}.loom.yml"), text);
+                let done = machines.netloom(place, machine, &format!("up {name}.loom.yml --set type={kind}"));
+                assert_eq!(done.code, 0, "{kind}: {done:?}");
+            }
+            for tenant in ["red", "blue"] {
+                let ping = "ping -c 1 -W 2 10.0.0.11 && ping -c 1 -W 2 10.0.0.12";
+                sh_ok(place, "overlay-west", &format!("{tenant}/w1"), ping);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_packet_that_does_not_fit_is_answered() {
     once(|place| {
         let machines = Machines::new();
