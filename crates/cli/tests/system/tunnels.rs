@@ -1,6 +1,7 @@
 //! Two labs on two machines, joined by tunnels. The machines are network namespaces with a cable between them.
 
 mod foreign;
+mod guest;
 mod stt;
 
 use std::process::{Command, Stdio};
