@@ -18,9 +18,9 @@ pub(crate) fn has(program: &str) -> bool {
     if let Some((folder, name)) = program.rsplit_once('/') {
         let (front, back) = name.split_once('*').unwrap_or((name, ""));
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        return files
-            .filter_map(|file| file.file_name().into_string().ok())
-            .any(|file| file.len() >= front.len() + back.len() && file.starts_with(front) && file.ends_with(back));
+        return files.filter_map(|file| file.file_name().into_string().ok()).any(|file| {
+            file.len() >= front.len() + back.len() && file.starts_with(front) && file.ends_with(back)
+        });
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -13,7 +13,7 @@ use crate::address::{Cidr, Family};
 use crate::expect::Expectation;
 use crate::mac::Mac;
 use crate::settings::{SettingsPatch, written};
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Fused, Tunnel};
 
 /// How long untimed expectations may take, unless the file says.
 pub const SETTLE: Nanos = Nanos::from_secs(10);
@@ -412,6 +412,9 @@ pub struct Link {
     /// It leads out of the lab; `b` is elsewhere then.
     #[serde(default)]
     pub tunnel: Option<Tunnel>,
+    /// It is a tunnel between two switches of the lab.
+    #[serde(default)]
+    pub fused: Option<Fused>,
 }
 
 /// A broadcast domain of one tenant.

@@ -230,9 +230,8 @@ proptest! {
 
 /// draft-davie-stt-08 §3.1, by hand: from 192.0.2.1 port 40000 to 192.0.2.2 port 7471, the last 46 of 66 bytes of frame
 /// 5, from byte 20 on. Sequence number 0x0042 0014, acknowledgment number 5, ACK and PSH.
-const LAST_PIECE: [u8; 20] = [
-    0x9c, 0x40, 0x1d, 0x2f, 0x00, 0x42, 0x00, 0x14, 0, 0, 0, 5, 0x50, 0x18, 0xff, 0xff, 0x75, 0xbd, 0, 0,
-];
+const LAST_PIECE: [u8; 20] =
+    [0x9c, 0x40, 0x1d, 0x2f, 0x00, 0x42, 0x00, 0x14, 0, 0, 0, 5, 0x50, 0x18, 0xff, 0xff, 0x75, 0xbd, 0, 0];
 
 fn last_piece() -> (PieceHeader, Vec<u8>, Ends) {
     let header =
@@ -308,8 +307,7 @@ fn headers_beside_their_frame_are_those_before_it() {
         } else {
             Ends::V4([192, 0, 2, 1].into(), [192, 0, 2, 2].into())
         };
-        let outer =
-            Outer { dst_port: PORT, src_port: 9, ..Outer::new(Mac([2; 6]), Mac([4; 6]), ends) };
+        let outer = Outer { dst_port: PORT, src_port: 9, ..Outer::new(Mac([2; 6]), Mac([4; 6]), ends) };
         let stt = Stt::new(77);
         let encap = Encap { outer, header: Header::Stt { stt, id: 3 } };
         let mut whole = vec![0; encap.len() + length];

@@ -1,6 +1,7 @@
 //! Two labs on two machines, joined by tunnels. The machines are network namespaces with a cable between them.
 
 mod foreign;
+mod fused;
 mod guest;
 mod stt;
 
@@ -193,11 +194,7 @@ pub(crate) fn tenants(place: &Place, tunnel: &str) {
     for tenant in ["red", "blue"] {
         for (lab, first) in [("west", 1), ("east", 11)] {
             for n in first..first + 10 {
-                assert_eq!(
-                    sh_ok(place, lab, &format!("{tenant}/h{n}"), all).trim(),
-                    "20",
-                    "{tenant}/h{n}"
-                );
+                assert_eq!(sh_ok(place, lab, &format!("{tenant}/h{n}"), all).trim(), "20", "{tenant}/h{n}");
             }
         }
     }

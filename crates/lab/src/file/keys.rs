@@ -336,7 +336,11 @@ pub(crate) static TUNNEL: Table = &[
         key("in_key", KEY, "The key of packets that come in."),
         key("out_key", KEY, "The key of packets that go out."),
         key("local_ip", Text, "The address of this machine, or flow; any by default."),
-        key("dst_port", Integer(1, 65_535), "UDP port of both ends: 4789 for VXLAN, 6081 for Geneve; TCP port 7471 for STT."),
+        key(
+            "dst_port",
+            Integer(1, 65_535),
+            "UDP port of both ends: 4789 for VXLAN, 6081 for Geneve; TCP port 7471 for STT.",
+        ),
         key("tos", INHERITED, "DSCP of the outer header: a TOS byte (0 by default), or inherit."),
         key("ttl", INHERITED, "TTL of the outer header: 64 by default, or inherit."),
         key("df_default", Flag, "Whether the underlay may not fragment, which is the default."),

@@ -239,6 +239,7 @@ pub(crate) fn as_link(entry: &TunnelEntry, far: &EndPattern) -> LinkEntry {
         name: entry.name.clone(),
         settings: entry.settings.clone(),
         tenant: entry.tenant.clone(),
+        tunnel: Some((entry.tunnel.clone(), entry.keys.clone())),
         ..LinkEntry::plain(ends)
     }
 }

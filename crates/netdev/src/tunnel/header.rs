@@ -147,7 +147,7 @@ pub(super) fn read(kind: TunnelKind, packet: &[u8]) -> Result<Read, BadTunnel> {
         // It has a driver of its own.
         TunnelKind::Stt => return Err(BadTunnel::NotThisTunnel),
         TunnelKind::Gre { .. } | TunnelKind::Erspan { .. } => {
-            let gre = Gre::parse(packet, true)?;
+            let gre = Gre::received(packet)?;
             match gre.protocol {
                 gre::TEB => plain(gre.key.unwrap_or(0), gre.len()),
                 gre::ERSPAN | gre::ERSPAN_3 => {
@@ -231,6 +231,17 @@ mod tests {
             assert!(write(&Wanted { key: Some(key), ..wanted(kind) }).is_none(), "{kind:?}");
             assert!(write(&Wanted { key: Some(key - 1), ..wanted(kind) }).is_some(), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_checksum_of_gre_is_right_or_open_or_refused() {
+        let kind = TunnelKind::Gre { sequence: false };
+        let mut packet = packet(kind);
+        assert!(read(kind, &packet).is_ok());
+        packet[4..6].fill(0);
+        assert!(read(kind, &packet).is_ok(), "left to a device");
+        packet[5] = 1;
+        assert_eq!(read(kind, &packet), Err(BadTunnel::GreChecksum));
     }
 
     #[test]

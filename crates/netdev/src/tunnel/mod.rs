@@ -25,5 +25,5 @@ mod too_long;
 
 pub use door::{Door, DoorPort};
 pub use port::TunnelPort;
-pub use stt::SttPort;
 pub use settings::{DoorKey, InKey, OutKey, TunnelKind, TunnelSettings};
+pub use stt::SttPort;

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use netloom_packet::parse::ip_proto;
 use netloom_packet::tunnel::erspan::Erspan;
 use netloom_packet::tunnel::inherit::Source;
 use netloom_packet::tunnel::mtu::Shape;
 use netloom_packet::tunnel::vxlan::Extension;
-use netloom_packet::parse::ip_proto;
 use netloom_packet::tunnel::{Header, geneve, gre, stt, vxlan};
 use netloom_sys::underlay::Protocol;
 

@@ -80,6 +80,8 @@ pub(crate) struct Port {
     pub(crate) vlans: Vlans,
     /// Flows say where its packets go, or under which key.
     pub(crate) is_flow_tunnel: bool,
+    /// It is one end of a tunnel within the lab.
+    pub(crate) inner: Option<config::Inner>,
     /// The queues it sends by.
     pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
@@ -110,6 +112,7 @@ impl Port {
             tenant: port.tenant,
             vlans: Vlans::new(port),
             is_flow_tunnel: interface.kind == config::InterfaceType::FlowTunnel,
+            inner: interface.inner.clone(),
             qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,

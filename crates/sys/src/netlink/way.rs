@@ -5,10 +5,10 @@
 use std::net::IpAddr;
 
 use netlink_packet_core::NetlinkDeserializable;
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkLayerType, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteType};
-use netlink_packet_route::RouteNetlinkMessage;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 

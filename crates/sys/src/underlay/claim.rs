@@ -32,7 +32,8 @@ impl PortClaim {
         let object = || format!("TCP port {port}");
         let family = if v6 { AddressFamily::INET6 } else { AddressFamily::INET };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, None).because("claim", object)?;
+        let fd =
+            rustix::net::socket_with(family, SocketType::STREAM, flags, None).because("claim", object)?;
         if v6 {
             set_int(&fd, SOL_IPV6, IPV6_V6ONLY, 1).because("claim", object)?;
         }

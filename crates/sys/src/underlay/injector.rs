@@ -59,10 +59,8 @@ impl Injector {
         address.sll_ifindex = i32::try_from(index).map_err(|_| Errno::NODEV)?;
         address.sll_halen = 6;
         let [head, body] = parts;
-        let mut iov = [header, head, body].map(|part| libc::iovec {
-            iov_base: part.as_ptr().cast_mut().cast(),
-            iov_len: part.len(),
-        });
+        let mut iov = [header, head, body]
+            .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
         // SAFETY: msghdr is numbers and pointers; all zero means "nothing".
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_name = (&raw mut address).cast();
@@ -73,8 +71,7 @@ impl Injector {
         loop {
             // SAFETY: the message points to an address and to parts that point to slices, all of which outlive the call;
             // sendmsg writes to none of them.
-            let sent =
-                unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
+            let sent = unsafe { libc::sendmsg(self.fd.as_raw_fd(), &raw const message, libc::MSG_DONTWAIT) };
             if sent >= 0 {
                 return Ok(());
             }

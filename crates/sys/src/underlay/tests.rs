@@ -169,9 +169,8 @@ fn a_super_packet_crosses_a_cable_whole() {
         return;
     }
     let (near, far) = (NetNs::create().unwrap(), NetNs::create().unwrap());
-    let listener = far
-        .run(|| UnderlaySocket::listen(Protocol::Ip(6, Some(7471)), false, None).unwrap())
-        .unwrap();
+    let listener =
+        far.run(|| UnderlaySocket::listen(Protocol::Ip(6, Some(7471)), false, None).unwrap()).unwrap();
     let end = |index, last: u8| NewLink {
         name: "under".into(),
         index: Some(index),

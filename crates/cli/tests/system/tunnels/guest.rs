@@ -88,7 +88,8 @@ fn modules(folder: &Path) -> Vec<PathBuf> {
     let list = std::fs::read_to_string(folder.join("modules.dep")).unwrap();
     let mut order: Vec<PathBuf> = Vec::new();
     for name in MODULES {
-        let of = |line: &&str| line.split(':').next().is_some_and(|path| path.ends_with(&format!("/{name}.ko")));
+        let of =
+            |line: &&str| line.split(':').next().is_some_and(|path| path.ends_with(&format!("/{name}.ko")));
         let line = list.lines().find(of).unwrap();
         // What it needs stands behind it, the first needed last.
         for path in line.split([':', ' ']).filter(|path| !path.is_empty()).rev() {
@@ -115,7 +116,9 @@ mount -t devtmpfs dev /dev
     for module in modules {
         script.push_str(&format!("insmod {} || echo FAILED {}\n", module.display(), module.display()));
     }
-    script.push_str("IP=/real/ip\n$IP link set lo up\n$IP addr add 203.0.113.2/24 dev eth0\n$IP link set eth0 up\n");
+    script.push_str(
+        "IP=/real/ip\n$IP link set lo up\n$IP addr add 203.0.113.2/24 dev eth0\n$IP link set eth0 up\n",
+    );
     for (n, (device, _)) in (1..).zip(TYPES) {
         let device = device.replace("REMOTE", "remote 203.0.113.1 local 203.0.113.2");
         script.push_str(&format!(
@@ -153,7 +156,18 @@ fn boot(place: &Place, machine: &str, image: &Path, folder: &Path) -> Guest {
     let pack = format!("cd {} && find . | cpio -o -H newc --quiet > {}", root.display(), initrd.display());
     assert!(Command::new("sh").args(["-c", &pack]).status().unwrap().success());
     let mut command = Command::new("ip");
-    command.args(["netns", "exec", machine, "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "256"]);
+    command.args([
+        "netns",
+        "exec",
+        machine,
+        "qemu-system-x86_64",
+        "-accel",
+        "tcg",
+        "-cpu",
+        "max",
+        "-m",
+        "256",
+    ]);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"]);
     command.arg("-kernel").arg(image).arg("-initrd").arg(&initrd);
     command.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]);
@@ -207,7 +221,8 @@ fn debians_kernel_understands_every_type() {
         text += "links:\n";
         every().for_each(|(n, _)| text += &format!("  - h{n} -- s{n}\n"));
         text += "tunnels:\n";
-        every().for_each(|(n, (_, tunnel))| text += &format!("  - {{ link: s{n} -- 203.0.113.2, {tunnel} }}\n"));
+        every()
+            .for_each(|(n, (_, tunnel))| text += &format!("  - {{ link: s{n} -- 203.0.113.2, {tunnel} }}\n"));
         place.write("west.loom.yml", &text);
         let done = machines.netloom(place, &west, "up west.loom.yml");
         assert_eq!(done.code, 0, "{done:?}");

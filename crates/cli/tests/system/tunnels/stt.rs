@@ -180,11 +180,7 @@ fn what_is_no_stt_is_dropped_with_its_reason() {
             ],
         );
         // A stranger's, whole and in pieces.
-        throw(
-            &west,
-            "192.0.2.66",
-            &[segment(78, 0, 1, 0x10, &good, 0), segment(78, 0, 2, 0x10, first, 0)],
-        );
+        throw(&west, "192.0.2.66", &[segment(78, 0, 1, 0x10, &good, 0), segment(78, 0, 2, 0x10, first, 0)]);
         let wanted = [
             ("malformed tunnel packet", 6),
             ("wrong checksum of a tunnel packet", 1),

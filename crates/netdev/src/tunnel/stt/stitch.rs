@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use netloom_flow::{DropReason, TunnelKey};
-use netloom_packet::build::Ends;
-use netloom_packet::tunnel::stt::{self, Arrived, Limits, Lost, Reassembly, Segment};
-use netloom_packet::tunnel::Underlay;
 use netloom_packet::Offload;
+use netloom_packet::build::Ends;
+use netloom_packet::tunnel::Underlay;
+use netloom_packet::tunnel::stt::{self, Arrived, Limits, Lost, Reassembly, Segment};
 use netloom_sys::clock;
 use netloom_sys::underlay::{Datagram, FRONT};
 

@@ -85,11 +85,7 @@ impl Stt {
     /// # Errors
     /// [`CannotPush::SuperPacket`] for one that is not of TCP; [`CannotPush::Contradiction`] if `offload` is not the
     /// frame's.
-    pub fn describing(
-        self,
-        frame: &mut [u8],
-        offload: &Offload,
-    ) -> Result<Self, CannotPush> {
+    pub fn describing(self, frame: &mut [u8], offload: &Offload) -> Result<Self, CannotPush> {
         let plain = Self { flags: 0, l4_offset: 0, mss: 0, ..self };
         if frame.len() < ETHERNET {
             return Err(CannotPush::Contradiction);

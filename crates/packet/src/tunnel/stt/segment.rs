@@ -55,7 +55,11 @@ impl<'a> Segment<'a> {
         let segment = Self::parse(packet, underlay)?;
         let pseudo = pseudo(underlay.ends, packet.len());
         let is_open = be16(packet, CHECK) == Some(pseudo.fold());
-        if is_open || pseudo.bytes(packet).finish() == 0 { Ok(segment) } else { Err(BadTunnel::OuterChecksum) }
+        if is_open || pseudo.bytes(packet).finish() == 0 {
+            Ok(segment)
+        } else {
+            Err(BadTunnel::OuterChecksum)
+        }
     }
 
     /// All but the checksum.
@@ -65,8 +69,7 @@ impl<'a> Segment<'a> {
         if length >> 4 != 5 || u16::from(flags) & (flag::SYN | flag::FIN | flag::RST) != 0 {
             return Err(BadTunnel::SttTcp);
         }
-        (underlay.src_port, underlay.dst_port) =
-            (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        (underlay.src_port, underlay.dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
         let (total, offset) = (u16::from_be_bytes([t0, t1]), u16::from_be_bytes([o0, o1]));
         if usize::from(total) < stt::HEADER + ETHERNET {
             return Err(BadTunnel::SttLength(total));
