@@ -5,6 +5,7 @@ use netloom_flow::{Distribution, Loss, Probability};
 use super::keys;
 use super::network::subnets;
 use super::read::{Fields, Reader, integer};
+use super::tunnel::TenantKeys;
 use super::yaml::{Node, Value};
 use crate::address::Cidr;
 use crate::error::{Spanned, TextError};
@@ -47,7 +48,7 @@ pub(crate) struct LinkEntry {
     pub(crate) tenant: Option<Spanned<String>>,
     pub(crate) subnet: Vec<Spanned<Cidr>>,
     /// It is a tunnel between two switches; with the keys of tenants.
-    pub(crate) tunnel: Option<(Tunnel, Vec<(Spanned<String>, u64)>)>,
+    pub(crate) tunnel: Option<(Tunnel, TenantKeys)>,
 }
 
 impl LinkEntry {

@@ -22,8 +22,11 @@ pub(crate) struct TunnelEntry {
     /// All but the key.
     pub(crate) tunnel: Tunnel,
     /// Keys by tenant; empty: `tunnel` has the key.
-    pub(crate) keys: Vec<(Spanned<String>, u64)>,
+    pub(crate) keys: TenantKeys,
 }
+
+/// Tenants and the keys of their packets.
+pub(crate) type TenantKeys = Vec<(Spanned<String>, u64)>;
 
 /// The other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +199,7 @@ fn field(text: &str, otherwise: u8) -> Result<TunnelField, TextError> {
     Ok(TunnelField { inherit: false, value: u8::try_from(value).unwrap_or(u8::MAX) })
 }
 
-type Keys = (Option<u64>, TunnelKeyOut, Vec<(Spanned<String>, u64)>);
+type Keys = (Option<u64>, TunnelKeyOut, TenantKeys);
 
 /// The keys: of both directions, of each, or of each tenant.
 fn keys_of(
