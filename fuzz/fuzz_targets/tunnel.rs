@@ -80,7 +80,9 @@ fn tunnelled(frame: &[u8], parsed: &Parsed<'_>) {
 fn as_a_socket_hands_it_over(frame: &[u8], headers: &Headers, segment: &Segment<'_>) {
     let packet = &frame[headers.l4.into()..headers.end as usize];
     match Segment::received(packet, segment.underlay) {
-        Ok(again) => assert_eq!((again.id, again.offset, again.bytes), (segment.id, segment.offset, segment.bytes)),
+        Ok(again) => {
+            assert_eq!((again.id, again.offset, again.bytes), (segment.id, segment.offset, segment.bytes))
+        }
         Err(bad) => assert_eq!(bad, BadTunnel::OuterChecksum),
     }
     let mut written = packet.to_vec();
