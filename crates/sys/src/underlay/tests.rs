@@ -193,14 +193,18 @@ fn a_super_packet_crosses_a_cable_whole() {
     // Checksum open at 34 + 16; TCP over IPv4, headers 54, segments of 1460.
     let header = [1, 1, 54, 0, 0xb4, 0x05, 34, 0, 16, 0];
     let injector = near.run(Injector::open).unwrap().unwrap();
-    assert_eq!(injector.send(77, 0x0800, &header, [&head, &body]), Ok(()));
     let mut batch = Datagrams::new();
-    let end = crate::clock::now() + 2_000_000_000;
-    let mut count = 0;
+    let end = crate::clock::now() + 5_000_000_000;
+    let (mut count, mut next) = (0, 0);
     while count == 0 && crate::clock::now() < end {
+        // A cable just plugged in loses what is sent until the kernel has noticed it at both ends.
+        if crate::clock::now() >= next {
+            assert_eq!(injector.send(77, 0x0800, &header, [&head, &body]), Ok(()));
+            next = crate::clock::now() + 50_000_000;
+        }
         count = listener.receive(&mut batch, BATCH).unwrap_or(0);
     }
-    assert_eq!(count, 1);
+    assert!(count > 0);
     let packet = batch.datagram(0).unwrap();
     assert_eq!((packet.range.len(), packet.ttl), (60_040, 64));
     assert_eq!(injector.send(4_711, 0x0800, &header, [&head, &body]), Err(Errno::NXIO));
