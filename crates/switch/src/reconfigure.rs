@@ -172,8 +172,8 @@ impl Switch {
             let mut new = Port::new(number, port, interface, (version, now));
             let Some(bridge) = self.bridges.get_mut(id) else { return };
             if let Some(old) = bridge.ports.get(&number) {
-                let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel, old.is_tunnel)
-                    == (new.tenant, new.peer_dp, new.is_flow_tunnel, new.is_tunnel);
+                let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel, old.is_tunnel, &old.inner)
+                    == (new.tenant, new.peer_dp, new.is_flow_tunnel, new.is_tunnel, &new.inner);
                 if is_seen_alike && old.vlans == new.vlans {
                     self.set_queues(id, number, new.qos);
                     continue;

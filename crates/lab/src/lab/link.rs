@@ -4,7 +4,7 @@ use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::settings::written;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Fused, Tunnel};
 
 /// One end of a link.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,4 +73,7 @@ pub struct Link {
     /// It leads out of the lab; `b` is elsewhere then.
     #[serde(default)]
     pub tunnel: Option<Tunnel>,
+    /// It is a tunnel between two switches of the lab.
+    #[serde(default)]
+    pub fused: Option<Fused>,
 }

@@ -76,6 +76,8 @@ pub(super) fn write(wanted: &Wanted<'_>) -> Option<Written> {
             let fits = gre.emit(&mut bytes) && bytes.get_mut(gre.len()..).is_some_and(|out| erspan.emit(out));
             fits.then_some(gre.len() + erspan.len())?
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return None,
     };
     Some(Written { bytes, length })
 }
@@ -148,8 +150,10 @@ pub(super) fn read(kind: TunnelKind, packet: &[u8], known: &OptionSets) -> Resul
             }
             Read { oam: geneve.oam, options: geneve::HEADER..geneve.len(), ..plain(geneve.vni, geneve.len()) }
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return Err(BadTunnel::NotThisTunnel),
         TunnelKind::Gre { .. } | TunnelKind::Erspan { .. } => {
-            let gre = Gre::parse(packet, true)?;
+            let gre = Gre::received(packet)?;
             match gre.protocol {
                 gre::TEB => plain(gre.key.unwrap_or(0), gre.len()),
                 gre::ERSPAN | gre::ERSPAN_3 => {
@@ -237,6 +241,17 @@ mod tests {
             assert!(write(&Wanted { key: Some(key), ..wanted(kind) }).is_none(), "{kind:?}");
             assert!(write(&Wanted { key: Some(key - 1), ..wanted(kind) }).is_some(), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_checksum_of_gre_is_right_or_open_or_refused() {
+        let kind = TunnelKind::Gre { sequence: false };
+        let mut packet = packet(kind);
+        assert!(read(kind, &packet).is_ok());
+        packet[4..6].fill(0);
+        assert!(read(kind, &packet).is_ok(), "left to a device");
+        packet[5] = 1;
+        assert_eq!(read(kind, &packet), Err(BadTunnel::GreChecksum));
     }
 
     #[test]

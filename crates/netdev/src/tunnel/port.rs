@@ -1,6 +1,5 @@
 //! The driver of a tunnel's port: frames leave in tunnel packets, gathered until the end of a round.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -8,18 +7,18 @@ use std::sync::Arc;
 use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
 use netloom_flow::{DropReason, OptionSet, OptionSets, TunnelKey};
 use netloom_packet::ethernet::HEADER as ETHERNET;
-use netloom_packet::tunnel::{entropy, inherit};
+use netloom_packet::tunnel::entropy;
 use netloom_packet::{Gso, Headers, Offload, checksum, mss, parse, segment};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
-use netloom_sys::underlay::{BATCH, Checksum, Protocol, UnderlaySocket};
+use netloom_sys::underlay::{Checksum, Protocol, UnderlaySocket};
 
+use super::address::Destination;
 use super::door::Door;
 use super::header::{self, Wanted};
-use super::outbox::{Address, Letter, Outbox};
-use super::settings::{OutKey, TunnelKind, TunnelSettings};
+use super::outbox::{Address, Outbox, post};
+use super::settings::{TunnelKind, TunnelSettings};
 use super::too_long::Answers;
-use crate::refused;
 
 /// See the module.
 #[derive(Debug)]
@@ -74,15 +73,7 @@ impl TunnelPort {
         options: &'a [u8],
     ) -> Result<(Address, Wanted<'a>), DropReason> {
         let settings = &self.settings;
-        let to = settings.remote.or_else(|| said.dst()).filter(|to| to.is_ipv6() == settings.v6);
-        let to = to.ok_or(DropReason::TunnelNoRemote)?;
-        let from: Option<IpAddr> = if settings.local_flow { said.src() } else { settings.local };
-        let inner = inherit::inner(frame, headers);
-        let key = match settings.out_key {
-            OutKey::Flow => Some(said.id()),
-            OutKey::Fixed(key) => Some(key),
-            OutKey::None => None,
-        };
+        let Destination { to, from, tos, ttl, key } = Destination::of(settings, frame, headers, said)?;
         let wanted = Wanted {
             kind: settings.kind,
             key,
@@ -94,8 +85,6 @@ impl TunnelPort {
         };
         let hash = entropy::flow_hash(frame, headers);
         let lane = usize::try_from(hash % self.singles.len().max(1) as u64).unwrap_or(0);
-        let tos = inherit::outer_tos(settings.tos, inner.map(|(tos, _)| tos));
-        let ttl = inherit::outer_ttl(settings.ttl, inner.map(|(_, ttl)| ttl));
         Ok((Address { to, from, tos, ttl, lane }, wanted))
     }
 
@@ -148,32 +137,11 @@ impl TunnelPort {
         Ok(())
     }
 
-    /// Sends all that waits. A packet that the kernel does not take is given up, and those behind it are tried all the
-    /// same.
+    /// Sends all that waits.
     fn send(&mut self) {
-        let letters = self.outbox.letters();
-        let mut next = 0;
-        while let Some(first) = letters.get(next) {
-            let same = |letter: &&Letter| {
-                letter.address.lane == first.address.lane && (letter.count > 1) == (first.count > 1)
-            };
-            let run = letters.iter().skip(next).take_while(same).take(BATCH);
-            let sockets = if first.count > 1 { &self.trains } else { &self.singles };
-            let Some(socket) = sockets.get(first.address.lane) else { break };
-            let port = self.settings.dst_port;
-            match socket.send(run.map(|letter| self.outbox.outgoing(letter, port))) {
-                Ok(sent) if sent > 0 => next += sent,
-                Ok(_) => break,
-                Err(errno) => {
-                    let lost = u32::try_from(first.count).unwrap_or(u32::MAX);
-                    match refused(errno) {
-                        Refused::Full => self.late.full += lost,
-                        _ => self.late.failed += lost,
-                    }
-                    next += 1;
-                }
-            }
-        }
+        let late = post(&self.outbox, &self.trains, &self.singles, self.settings.dst_port);
+        self.late.full += late.full;
+        self.late.failed += late.failed;
         self.outbox.clear();
     }
 }

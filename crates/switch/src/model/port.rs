@@ -84,6 +84,8 @@ pub(crate) struct Port {
     pub(crate) output: Action,
     /// Its packets leave in a tunnel.
     pub(crate) is_tunnel: bool,
+    /// It is one end of a tunnel within the lab.
+    pub(crate) inner: Option<config::Inner>,
     /// The queues it sends by.
     pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
@@ -119,6 +121,7 @@ impl Port {
                 interface.kind,
                 config::InterfaceType::Tunnel | config::InterfaceType::FlowTunnel
             ),
+            inner: interface.inner.clone(),
             qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,

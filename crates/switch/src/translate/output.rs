@@ -1,12 +1,13 @@
 //! Sending a packet by one port, or by many.
 
 use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
-use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
+use netloom_flow::{DpAction, DropReason, OfPort, TableId, TenantId, TunnelKey, word};
 
 use super::egress::Stage;
 use super::flow::Flow;
 use super::frame::Place;
 use super::{Translator, Visiting};
+use crate::config::Inner;
 use crate::model::{Port, Role};
 use crate::recorder::{Cut, Event};
 
@@ -136,22 +137,43 @@ impl<'a> Translator<'a> {
         }
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
-        let is_told = port.is_flow_tunnel || has_options;
-        if is_told {
-            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
-        }
         let max_len = self.max_len;
-        self.actions.push(match max_len {
-            _ if is_told => {
+        let said = self.said(&visiting.flow, port, has_options);
+        self.actions.push(match (said, max_len) {
+            (Some(key), _) => {
                 let number = options.as_ref().map_or(0, |set| set.number());
-                let key = Box::new(TunnelKey::of(&visiting.flow.key).with_options(number));
+                let key = Box::new(key.with_options(number));
                 DpAction::Tunnel { port: dp_port, queue, key, max_len, options }
             }
-            Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
-            None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
-            None => DpAction::Output(dp_port),
+            (None, Some(max_len)) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
+            (None, None) if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
+            (None, None) => DpAction::Output(dp_port),
         });
         self.outputs += 1;
+    }
+
+    /// What travels beside a packet that leaves by a tunnel: what flows want of it; or, if its other end is in the lab,
+    /// what that will be told.
+    fn said(&mut self, flow: &Flow, port: &Port, has_options: bool) -> Option<TunnelKey> {
+        if port.is_flow_tunnel || has_options {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
+            return Some(TunnelKey::of(&flow.key));
+        }
+        let Inner { key, keys, src, dst, tos, ttl, gbp } = port.inner.as_ref()?;
+        let tenant = flow.tenant();
+        let of_tenant = keys.iter().find(|(owner, _)| TenantId(*owner) == tenant).map(|(_, key)| *key);
+        let wanted = TunnelKey::of(&flow.key);
+        let id = of_tenant.or(*key).unwrap_or_else(|| {
+            self.look(flow, word::TUN_ID, !0);
+            wanted.id()
+        });
+        let (policy, flags) = if *gbp {
+            self.look(flow, word::TUN_META, !0);
+            wanted.gbp()
+        } else {
+            (0, 0)
+        };
+        Some(TunnelKey::new(id, *src, *dst).with_ip(*tos, *ttl).with_gbp(policy, flags))
     }
 
     /// The packet leaves with the DSCP of its queue, if it is one of IP; what goes on keeps its own.
