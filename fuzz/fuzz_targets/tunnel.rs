@@ -11,9 +11,9 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use netloom_packet::build::Ends;
 use netloom_packet::too_big::{self, Router};
-use netloom_packet::tunnel::stt::{self, Arrived, Limits, Reassembly, Segment};
+use netloom_packet::tunnel::stt::{self, Arrived, Limits, PieceHeader, Reassembly, Segment};
 use netloom_packet::tunnel::vxlan::Extension;
-use netloom_packet::tunnel::{Encap, Header, Kind, Outer, Parsed, inherit, parse};
+use netloom_packet::tunnel::{BadTunnel, Encap, Header, Kind, Outer, Parsed, inherit, parse};
 use netloom_packet::{Csum, Headers, Mac, Offload, mss, parse as parse_frame, segment};
 
 const LIMITS: Limits =
@@ -41,6 +41,7 @@ fuzz_target!(|input: &[u8]| {
             tunnelled(frame, &parsed);
         }
         if let Ok(segment) = Segment::of(frame, &headers, csum) {
+            as_a_socket_hands_it_over(frame, &headers, &segment);
             reassembled(&mut reassembly, &segment, now);
         }
         answered(frame, &headers, csum);
@@ -73,6 +74,29 @@ fn tunnelled(frame: &[u8], parsed: &Parsed<'_>) {
     let mut left = inner.to_vec();
     let _ = inherit::leave(&mut left, &inner_headers, parsed.csum, parsed.underlay.tos);
     assert_eq!(left.len(), inner.len());
+}
+
+/// Without the headers in front a piece is the same one, or its checksum is wrong; and it is written as it was read.
+fn as_a_socket_hands_it_over(frame: &[u8], headers: &Headers, segment: &Segment<'_>) {
+    let packet = &frame[headers.l4.into()..headers.end as usize];
+    match Segment::received(packet, segment.underlay) {
+        Ok(again) => {
+            assert_eq!((again.id, again.offset, again.bytes), (segment.id, segment.offset, segment.bytes))
+        }
+        Err(bad) => assert_eq!(bad, BadTunnel::OuterChecksum),
+    }
+    let mut written = packet.to_vec();
+    let header = PieceHeader {
+        src_port: segment.underlay.src_port,
+        dst_port: segment.underlay.dst_port,
+        total: segment.total,
+        offset: segment.offset,
+        id: segment.id,
+        is_last: true,
+    };
+    assert!(header.emit_summed(&mut written, segment.underlay.ends));
+    let again = Segment::received(&written, segment.underlay).expect("our own is right");
+    assert_eq!((again.total, again.offset, again.id), (segment.total, segment.offset, segment.id));
 }
 
 /// Memory is bounded; a whole frame is as long as its pieces said; what it asks to be done can be done.

@@ -7,7 +7,7 @@ use crate::run::{self, Failed};
 /// A program and the Debian package that brings it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needed {
-    /// Looked up in `PATH`, `/usr/sbin` and `/sbin`.
+    /// Looked up in `PATH`, `/usr/sbin` and `/sbin`. With slashes: a file, in whose name `*` stands for anything.
     pub(crate) program: &'static str,
     /// Its Debian package.
     pub(crate) package: &'static str,
@@ -15,6 +15,13 @@ pub(crate) struct Needed {
 
 /// Whether `program` is on this machine.
 pub(crate) fn has(program: &str) -> bool {
+    if let Some((folder, name)) = program.rsplit_once('/') {
+        let (front, back) = name.split_once('*').unwrap_or((name, ""));
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        return files.filter_map(|file| file.file_name().into_string().ok()).any(|file| {
+            file.len() >= front.len() + back.len() && file.starts_with(front) && file.ends_with(back)
+        });
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

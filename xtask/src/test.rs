@@ -13,6 +13,12 @@ const NEEDED: &[Needed] = &[
     Needed { program: "openssl", package: "openssl" },
     Needed { program: "tshark", package: "tshark" },
     Needed { program: "docker-registry", package: "docker-registry" },
+    Needed { program: "ovs-vswitchd", package: "openvswitch-switch" },
+    Needed { program: "ethtool", package: "ethtool" },
+    Needed { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Needed { program: "busybox", package: "busybox-static" },
+    Needed { program: "cpio", package: "cpio" },
+    Needed { program: "/boot/vmlinuz-*-cloud-amd64", package: "linux-image-cloud-amd64" },
 ];
 
 /// Options of `cargo xtask test`.

@@ -85,6 +85,8 @@ pub(crate) enum Verb {
     Graph(cmd::graph::GraphCmd),
     /// Pull, load, list and remove container images
     Image(cmd::image::Image),
+    /// Make a lab file of a Docker Compose file or a topology of containerlab
+    Import(cmd::import::Import),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
     /// Print the JSON Schema of lab files, for an editor
@@ -108,7 +110,7 @@ pub(crate) enum Verb {
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
 const WITHOUT_LAB: &[&str] =
-    &["up", "plan", "run", "lint", "image", "check", "schema", "completion", "mn", "man", "reference"];
+    &["up", "plan", "run", "lint", "image", "import", "check", "schema", "completion", "mn", "man", "reference"];
 
 impl Args {
     /// The command line as it is shown: where `-l` means nothing, nobody is told about it.
@@ -186,6 +188,7 @@ impl Args {
             Verb::Graph(verb) => verb.run(lab),
             Verb::Image(verb) => verb.run(),
             Verb::Check(verb) => verb.run(),
+            Verb::Import(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),

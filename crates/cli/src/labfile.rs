@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use netloom_api::{ApiError, ErrorKind, Finding, Place, PlanReply, Set, Wanted};
-use netloom_lab::{Errors, Lab, line_column, name_of};
+use netloom_lab::{Errors, FileError, Lab, line_column, name_of};
 
 use crate::exit::Failure;
 use crate::output::words::many;
@@ -63,22 +63,7 @@ impl LabText {
 
     fn failure(&self, errors: &Errors) -> Failure {
         let Wanted { source, path, .. } = &self.wanted;
-        let findings: Vec<_> = errors
-            .errors
-            .iter()
-            .map(|error| {
-                let (line, column) = line_column(source, error.span.start);
-                let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                let place = Place {
-                    file: path.clone(),
-                    line: narrow(line),
-                    column: narrow(column),
-                    start: error.span.start,
-                    end: error.span.end,
-                };
-                Finding { message: error.message.clone(), hint: error.hint.clone(), place }
-            })
-            .collect();
+        let findings = findings(&errors.errors, source, path);
         let count = many(findings.len() as u64, "error");
         let error = ApiError::new(
             ErrorKind::InvalidFile,
@@ -99,6 +84,23 @@ impl LabText {
     pub(crate) fn plan(&self) -> Result<PlanReply, Failure> {
         Ok(netloom_daemon::engine::plan_from_nothing(&self.check()?))
     }
+}
+
+/// Errors of a file with their lines.
+pub(crate) fn findings(errors: &[FileError], source: &str, path: &str) -> Vec<Finding> {
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let finding = |error: &FileError| {
+        let (line, column) = line_column(source, error.span.start);
+        let place = Place {
+            file: path.to_owned(),
+            line: narrow(line),
+            column: narrow(column),
+            start: error.span.start,
+            end: error.span.end,
+        };
+        Finding { message: error.message.clone(), hint: error.hint.clone(), place }
+    };
+    errors.iter().map(finding).collect()
 }
 
 impl FileArgs {

@@ -30,8 +30,11 @@ pub(crate) struct Packet {
     pub(crate) at: Nanos,
 }
 
-/// Looks at the lock before a packet is given up: whoever holds it does so for less than a microsecond.
+/// Looks at the lock before the processor is left to whoever holds it, which he does for less than a microsecond unless
+/// he has to wait for one.
 const LOOKS: u32 = 100;
+/// How often it is left to others before a packet is given up.
+const YIELDS: u32 = 16;
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -69,11 +72,12 @@ impl Punts {
     }
 
     fn enter(&self) -> Option<MutexGuard<'_, Waiting>> {
-        for _ in 0..LOOKS {
+        for look in 0..LOOKS + YIELDS {
             match self.waiting.try_lock() {
                 Ok(waiting) => return Some(waiting),
                 Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
-                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) if look < LOOKS => std::hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
             }
         }
         None

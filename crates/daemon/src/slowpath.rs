@@ -3,7 +3,7 @@
 //! A translation is made on the worker that met the miss, against a read view of the model. What it learns is written
 //! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use netloom_datapath::Slowpath;
@@ -137,6 +137,8 @@ impl Slowpath for Misses {
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     flows: Mutex<Vec<Flow>>,
+    /// How many there are, those included that are being credited.
+    count: AtomicUsize,
     /// Workers that wait for the model.
     readers: AtomicU32,
 }
@@ -184,11 +186,21 @@ impl Tracked {
         self.readers.load(Ordering::Relaxed) > 0
     }
 
-    /// Has a translation's hits credited from now on.
+    /// Whether there is any flow whose hits may be credited.
+    pub(crate) fn has_any(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has a translation's hits credited from now on. What has no effects, as most packets of controllers, has nothing to
+    /// be credited.
     pub(crate) fn add(&self, translation: Arc<Translation>) {
         let mut count = 0;
         Branch::each(&translation.actions, &mut |_| count += 1);
+        if count == 0 && translation.effects.is_empty() {
+            return;
+        }
         let branches = vec![HitsRead::default(); count].into();
+        self.count.fetch_add(1, Ordering::Relaxed);
         self.lock().push(Flow { translation, credited: HitsRead::default(), branches });
     }
 
@@ -212,7 +224,9 @@ impl Tracked {
                 flow.credited = now;
             }
         }
+        let before = flows.len();
         flows.retain(|flow| !flow.credited.retired);
+        self.count.fetch_sub(before - flows.len(), Ordering::Relaxed);
         let mut slot = self.lock();
         flows.append(&mut slot);
         *slot = flows;

@@ -34,8 +34,8 @@ pub use handoff::Handoff;
 pub use link::{Fidelity, LinkCounters, LinkRead, Verdict};
 pub use pool::{Packet, PoolLimit};
 pub use port::{
-    Attach, Budget, CaptureSink, Change, Direction, Flushed, OffloadCaps, Port, PortSpec, Received, Refused,
-    Serviced, Slowpath, Way,
+    Attach, Budget, CaptureSink, Change, Direction, Flushed, Inner, OffloadCaps, Port, PortSpec, Received,
+    Refused, Serviced, Slowpath, Way,
 };
 pub use station::Quiet;
 pub use worker::{Worker, WorkerConfig};

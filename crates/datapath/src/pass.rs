@@ -75,8 +75,7 @@ impl Worker {
                 match self.wiring.receive(at.port, frame, &mut headers, &mut wire)? {
                     Attach::Wire(port) => return Some(Outbound { port, headers, wire }),
                     Attach::Switch => {}
-                    // What a tunnel said ends at the first switch.
-                    Attach::Peer(_) => frame.meta.tunnel = None,
+                    Attach::Peer(near) => self.wiring.enter_inner(at.port, near, frame, &headers, wire)?,
                 }
             }
             // key, cache (or slow path), execute

@@ -214,6 +214,18 @@ pub struct PortSpec {
     /// lab's seed, this and n only. It should come from the names of link and end, not from their place in a list;
     /// two peers need different ones.
     pub link_seed: u64,
+    /// Of a peer port: the link is a tunnel.
+    pub inner: Option<Inner>,
+}
+
+/// A tunnel whose two ends are switches of the lab: nothing is put in front of the frames, what would be there travels
+/// beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inner {
+    /// The longest IP packet that fits in; `None`: any.
+    pub mtu: Option<u16>,
+    /// Lower the segment size that TCP announces to what fits.
+    pub clamp: bool,
 }
 
 impl PortSpec {
@@ -229,6 +241,7 @@ impl PortSpec {
             up: true,
             worker: 0,
             link_seed: u64::from(id.0),
+            inner: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::counters::PortCounters;
 use crate::frame::Frame;
 use crate::link::{Link, Load};
 use crate::pool::Packet;
-use crate::port::{Attach, CaptureSink, Direction, OffloadCaps, Port, PortSpec, Way};
+use crate::port::{Attach, CaptureSink, Direction, Inner, OffloadCaps, Port, PortSpec, Way};
 use crate::qos::Policer;
 use crate::share::Share;
 
@@ -17,6 +17,7 @@ use crate::share::Share;
 pub(crate) struct Station {
     pub(crate) tenant: TenantId,
     pub(crate) attach: Attach,
+    pub(crate) inner: Option<Inner>,
     pub(crate) up: bool,
     pub(crate) worker: u16,
     pub(crate) link_seed: u64,
@@ -97,6 +98,7 @@ impl Station {
         Self {
             tenant: spec.tenant,
             attach: spec.attach,
+            inner: spec.inner,
             up: spec.up,
             worker: spec.worker,
             link_seed: spec.link_seed,

@@ -12,6 +12,7 @@ use netloom_flow::{
     Band, BandKind, Branch, BridgeId, CopyTtl, DpAction, DropReason, FlowKey, Meter, MeterRef, MeterSettings,
     Nanos, NextHeader, PacketKey, PortId, Punt, TableId, Translation, Upcall, WordSet, word,
 };
+use netloom_packet::bytes::be16;
 use netloom_packet::nsh::{self, Nsh, next};
 use netloom_packet::{checksum, parse};
 use netloom_testkit::{Host, Packet};
@@ -271,7 +272,11 @@ fn a_field_that_says_what_follows_is_written_and_the_rest_stays() {
     lab.send(1, [udp.clone()]);
     let [tcp, labelled] = &lab.received(2)[..] else { panic!("two packets") };
     assert_eq!(tcp.bytes[23], 6);
-    assert_eq!((&tcp.bytes[..23], &tcp.bytes[26..]), (&udp.bytes[..23], &udp.bytes[26..]));
+    // The checksum of UDP, which counts the protocol.
+    let check = checksum::update(be16(&udp.bytes, 40).unwrap(), 17, 6);
+    let mut wanted = udp.bytes.clone();
+    wanted[40..42].copy_from_slice(&check.to_be_bytes());
+    assert_eq!((&tcp.bytes[..23], &tcp.bytes[26..]), (&wanted[..23], &wanted[26..]));
     assert_eq!(checksum::verify_ipv4(&tcp.bytes, &parse(&tcp.bytes).unwrap()), Some(true));
     let other = &lab.received(3)[0].bytes;
     assert_eq!((&other[12..14], &other[14..]), (&[0x88, 0xb5][..], &tcp.bytes[14..]));

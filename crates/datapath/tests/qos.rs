@@ -163,36 +163,65 @@ fn a_class_of_classes_lends_to_its_own_first() {
     assert!(overload.scheduler.enqueue(tenant, (), FULL).is_err(), "packets belong to its classes");
 }
 
-/// A packet of the first priority waits for at most one packet, however full the others are.
-#[test]
-fn priority_waits_for_one_packet_at_most() {
-    let rate = 100 * MBIT;
-    let classes = [ClassSettings::default(), ClassSettings { priority: 7, ..ClassSettings::default() }];
-    let mut overload = Overload { tick: Nanos(1), ..Overload::new(rate, &classes[1..]) };
-    let first = overload.scheduler.add(ClassId::ROOT, classes[0], Nanos::ZERO).unwrap();
+/// How long packets of the first priority wait beside a full class of the last, at 1,000 phases of its packets.
+fn waits_of_the_first(rate: u64, last: ClassSettings) -> Vec<Nanos> {
+    let last = ClassSettings { priority: 7, ..last };
+    let mut overload = Overload { tick: Nanos(1), ..Overload::new(rate, &[last]) };
+    let first = overload.scheduler.add(ClassId::ROOT, ClassSettings::default(), Nanos::ZERO).unwrap();
     overload.run(Nanos::from_secs(1));
-    let packet_time = Nanos(1_514 * 8 * 1_000_000_000 / rate);
-    let mut waits = Vec::new();
-    for n in 0..1_000 {
-        // At all phases of the packet before.
+    let (begin, before) = (overload.now, overload.sent()[0]);
+    let wait = |n: u64| {
         overload.run(Nanos(997_001 + n * 131));
         overload.fill();
         let asked = overload.now;
         overload.scheduler.enqueue(first, (), Wire { packets: 1, bytes: 100 }).unwrap();
-        let mut now = asked;
-        loop {
-            match overload.scheduler.dequeue(now) {
-                Some((class, ())) if class == first => break,
-                Some(_) => panic!("the other one went first"),
-                None => now = overload.scheduler.next(now).unwrap(),
+        while let next = overload.scheduler.next(overload.now).unwrap()
+            && let Some((class, ())) = {
+                overload.now = next;
+                overload.scheduler.dequeue(next)
             }
+        {
+            if class == first {
+                break;
+            }
+            assert!(last.min_rate > 0, "the other one went first");
         }
-        waits.push(now - asked);
-        overload.now = now;
+        overload.now - asked
+    };
+    let waits = (0..1_000).map(wait).collect();
+    let bytes = overload.sent()[0] - before + 1_000 * 100;
+    let measured = bytes * 8_000_000 / ((overload.now - begin).0 / 1_000);
+    assert!(within(measured, rate, 1), "{measured} for {rate}");
+    waits
+}
+
+/// A packet of the first priority does not wait for what others were lent, however full they are.
+#[test]
+fn priority_does_not_wait_for_what_is_left_over_to_others() {
+    for rate in [MBIT, 100 * MBIT] {
+        let waits = waits_of_the_first(rate, ClassSettings::default());
+        assert_eq!(waits.iter().max(), Some(&Nanos::ZERO), "at {rate}");
     }
+}
+
+/// Where others have a guarantee, it waits for the packets that are due to them, and no longer.
+#[test]
+fn priority_waits_for_guarantees() {
+    let rate = 100 * MBIT;
+    let mut waits = waits_of_the_first(rate, at_least(40 * MBIT));
+    let packet_time = Nanos(1_514 * 8 * 1_000_000_000 / rate);
     waits.sort_unstable();
-    assert!(waits[989] <= packet_time, "{:?} for a packet time of {packet_time:?}", waits[989]);
-    assert!(waits[999] <= packet_time);
+    assert!(waits[999] <= packet_time + packet_time, "{:?} for a packet time of {packet_time:?}", waits[999]);
+}
+
+/// Who comes first may not use that up what others were promised: it sends all it can, and they have theirs.
+#[test]
+fn priority_leaves_guarantees_alone() {
+    let classes = [ClassSettings::default(), ClassSettings { priority: 7, ..at_least(70 * MBIT) }];
+    let mut overload = Overload::new(100 * MBIT, &classes);
+    overload.run(Nanos::from_secs(1));
+    let rates = overload.run(Nanos::from_secs(5));
+    assert!(within(rates[0], 30 * MBIT, 3) && within(rates[1], 70 * MBIT, 3), "{rates:?}");
 }
 
 #[test]

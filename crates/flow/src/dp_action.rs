@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::{DropReason, Effect, Hits, Meter, PortId, Punt, RecircId, Track, TunnelKey};
+use crate::{DropReason, Effect, Hits, Meter, OptionSet, PortId, Punt, RecircId, Track, TunnelKey};
 
 /// New value for some bits of one word of the [`crate::PacketKey`] layout, written into the packet's headers.
 ///
@@ -49,6 +49,8 @@ pub enum DpAction {
         key: Box<TunnelKey>,
         /// Only so many bytes of each wire packet.
         max_len: Option<u32>,
+        /// The options that `key` names, held here so that they are not forgotten.
+        options: Option<Arc<OptionSet>>,
     },
     /// Rewrite header fields.
     Set(WordSet),

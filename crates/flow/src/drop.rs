@@ -115,6 +115,8 @@ reasons! {
     TunnelKey = "key does not fit into the tunnel's header",
     /// Longer than the path of the tunnel takes, and its sender must not cut it.
     TunnelTooLong = "too long for the tunnel",
+    /// There are too many different sets of tunnel options at once, or a packet with some waited for too long.
+    TunnelOptions = "too many different tunnel options",
 }
 
 impl DropReason {

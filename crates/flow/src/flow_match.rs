@@ -284,32 +284,50 @@ impl FlowMatch {
         (mask == id.field().max()).then_some(value)
     }
 
-    /// Whether a change of a flow with this match could change the answer a table gave to the packets that
-    /// equal `key` in `mask`, when they were looked up with `in_port` and with the words of the bitmap
-    /// `rewritten` no longer as they came in.
+    /// Whether a change of a flow with this match could change the answer a table gave to the packets of a glance.
     ///
-    /// This is the check behind [`crate::Dependency::Table`]: pass its `in_port` and `rewritten`. The pipeline's
-    /// own words were 0, unless rewritten.
+    /// This is the check behind [`crate::Dependency::Table`].
     #[must_use]
-    pub fn concerns(&self, key: &PacketKey, mask: &PacketMask, in_port: OfPort, rewritten: u64) -> bool {
-        let known = |i: usize| -> (u64, u64) {
-            let (key, mask) = match (key.0.get(i), mask.0.get(i)) {
-                (Some(key), Some(mask)) => (*key, *mask),
-                _ => (0, u64::MAX),
-            };
-            if i == word::DP_HASH {
-                return (0, !IN_PHY_PORT);
-            }
-            if i == word::IN_PORT {
-                (u64::from(in_port.0) << 32 | (key & 0xffff_ffff), 0xffff_ffff << 32 | mask)
-            } else {
-                (key, mask)
-            }
-        };
-        self.each().filter(|(i, _, _)| rewritten >> i & 1 == 0).all(|(i, bits, mine)| {
-            let (theirs, known) = known(i);
+    pub fn concerns(&self, glance: &Glance<'_>) -> bool {
+        self.each().all(|(i, bits, mine)| {
+            let (theirs, known) = glance.word(i);
             (mine ^ theirs) & bits & known == 0
         })
+    }
+}
+
+/// What a cached flow knows of its packets at one of the lookups that it rests on: those that equal `key` in `mask`,
+/// looked up as [`crate::Dependency::Table`] says.
+#[derive(Debug, Clone, Copy)]
+pub struct Glance<'a> {
+    /// One of the packets.
+    pub key: &'a PacketKey,
+    /// The bits that all of them share with it.
+    pub mask: &'a PacketMask,
+    /// The ingress port of the bridge.
+    pub in_port: OfPort,
+    /// Bitmap of the words that no longer held what the packet had brought.
+    pub rewritten: u64,
+}
+
+impl Glance<'_> {
+    /// A word, and which of its bits are known. The pipeline's own words were 0, unless rewritten.
+    #[inline]
+    #[must_use]
+    pub fn word(&self, i: usize) -> (u64, u64) {
+        if self.rewritten >> i & 1 == 1 {
+            return (0, 0);
+        }
+        match (i, self.key.0.get(i), self.mask.0.get(i)) {
+            (word::IN_PORT, Some(key), Some(mask)) => {
+                (u64::from(self.in_port.0) << 32 | (key & 0xffff_ffff), 0xffff_ffff << 32 | mask)
+            }
+            (_, Some(key), Some(mask)) => (*key, *mask),
+            (word::DP_HASH, ..) => (0, !IN_PHY_PORT),
+            // Options come with packets; what a cached flow says of them is their number.
+            (word::TUN_METADATA..=word::TUN_PRESENT, ..) => (0, 0),
+            _ => (0, u64::MAX),
+        }
     }
 }
 
@@ -398,7 +416,9 @@ mod tests {
         let (mut key, mut mask) = (PacketKey::default(), PacketMask::default());
         key.0[word::ETH_DST] = 0x0800;
         mask.0[word::ETH_DST] = 0xffff;
-        let at = |m: &FlowMatch, rewritten| m.concerns(&key, &mask, OfPort(3), rewritten);
+        let at = |m: &FlowMatch, rewritten| {
+            m.concerns(&Glance { key: &key, mask: &mask, in_port: OfPort(3), rewritten })
+        };
         assert!(at(&tcp_dst(80), 0), "the cached flow did not look at ports");
         let mut other = FlowMatch::any();
         other.set(FieldId::EthType, 0x0806);
@@ -413,5 +433,8 @@ mod tests {
         register.set(FieldId::Reg3, 1);
         assert!(!at(&register, 0), "registers begin at 0");
         assert!(at(&register, 1 << (word::REG + 1)));
+        let mut option = FlowMatch::any();
+        option.set(FieldId::TunMetadata0, 5);
+        assert!(at(&option, 0), "options come with packets");
     }
 }

@@ -10,7 +10,7 @@ use crate::{FlowKey, PacketKey, word};
 /// Words of a key that a tunnel has.
 const WORDS: usize = word::PKT_MARK - word::TUN_ID;
 
-/// The tunnel words of a key, from [`word::TUN_ID`] to [`word::TUN_META`]. All 0 stands for none.
+/// The tunnel words of a key, from [`word::TUN_ID`] to [`word::TUN_OPTIONS`]. All 0 stands for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct TunnelKey([u64; WORDS]);
 
@@ -19,7 +19,7 @@ impl TunnelKey {
     #[must_use]
     pub fn new(id: u64, src: IpAddr, dst: IpAddr) -> Self {
         let ([s0, s1], [d0, d1]) = (halves(src), halves(dst));
-        Self([id, s0, s1, d0, d1, 0])
+        Self([id, s0, s1, d0, d1, 0, 0])
     }
 
     /// The same with TOS and TTL of the outer header.
@@ -45,8 +45,15 @@ impl TunnelKey {
         self
     }
 
+    /// The same with a [set of options](crate::OptionSet), by its number; 0: none.
+    #[must_use]
+    pub const fn with_options(mut self, number: u64) -> Self {
+        self.0[WORDS - 1] = number;
+        self
+    }
+
     fn set_meta(&mut self, shift: u32, mask: u64, value: u64) {
-        let [.., meta] = &mut self.0;
+        let [.., meta, _] = &mut self.0;
         *meta = *meta & !(mask << shift) | value << shift;
     }
 
@@ -104,6 +111,12 @@ impl TunnelKey {
     #[must_use]
     pub const fn gbp(&self) -> (u16, u8) {
         (u16::from_be_bytes([self.byte(24), self.byte(16)]), self.byte(8))
+    }
+
+    /// The number of its options; 0: none.
+    #[must_use]
+    pub const fn options(&self) -> u64 {
+        self.0[WORDS - 1]
     }
 
     const fn byte(&self, shift: u32) -> u8 {

@@ -9,19 +9,20 @@
 //! stage 1 L2          ETH_DST ETH_SRC VLAN MPLS
 //! stage 2 L3          IPV4 IPV6_SRC IPV6_DST IP ND_TARGET ARP_SHA ARP_THA
 //! stage 3 L4          L4
-//! pipeline            METADATA REG* CONJ DP_HASH TUN_EXT TUN_METADATA
+//! pipeline            METADATA REG* CONJ DP_HASH TUN_EXT TUN_METADATA TUN_PRESENT
 //! ```
 //!
 //! Headers that exclude each other share words, and the Ethernet type tells which one is there: NSH and PBB lie where
-//! IP would. What no datapath can say of a packet yet, because no port of ours takes tunnels apart, is among the
-//! pipeline's own words: an unused one costs a lookup nothing, while those of a packet are cleared for each packet.
+//! IP would. The options of a tunnel are one number in a packet's key, which stands for all of them together; a bridge's
+//! TLV map makes fields of them, among the pipeline's own words: an unused one costs a lookup nothing, while those of a
+//! packet are cleared for each packet.
 //!
 //! Comments give the bits from the top: `a:48 b:16` is `a << 16 | b`.
 
 /// Words of a [`PacketKey`].
-pub const PACKET_WORDS: usize = 33;
+pub const PACKET_WORDS: usize = 34;
 /// Words of a [`FlowKey`]: at most 64, so that a bitmap of them is one word.
-pub const FLOW_WORDS: usize = 53;
+pub const FLOW_WORDS: usize = 55;
 
 /// `in_port:32 recirc_id:32`
 pub const IN_PORT: usize = 0;
@@ -45,36 +46,38 @@ pub const TUN_SRC: usize = 11;
 pub const TUN_DST: usize = 13;
 /// `tun_flags:16 tun_tos:8 tun_ttl:8 tun_gbp_id:16 tun_gbp_flags:8 zero:8`
 pub const TUN_META: usize = 15;
+/// The number of the [set of options](crate::OptionSet) that came with the packet; 0: none that anybody knows.
+pub const TUN_OPTIONS: usize = 16;
 /// `pkt_mark:32 skb_priority:32`
-pub const PKT_MARK: usize = 16;
+pub const PKT_MARK: usize = 17;
 /// `eth_dst:48 eth_type:16` (the type after any VLAN headers)
-pub const ETH_DST: usize = 17;
+pub const ETH_DST: usize = 18;
 /// `eth_src:48 vlan_tci:16` (outermost; bit 0x1000 says that it is there, as in OVS)
-pub const ETH_SRC: usize = 18;
+pub const ETH_SRC: usize = 19;
 /// `vlan_tpid:16 inner_tpid:16 inner_tci:16 zero:16` (inner with its bit 0x1000 if there)
-pub const VLAN: usize = 19;
+pub const VLAN: usize = 20;
 /// `mpls_lse0:32 mpls_lse1:32`; `mpls_lse2:32 zero:32` follows.
-pub const MPLS: usize = 20;
+pub const MPLS: usize = 21;
 /// `ipv4_src:32 ipv4_dst:32` (in ARP: sender and target protocol address)
-pub const IPV4: usize = 22;
+pub const IPV4: usize = 23;
 /// IPv6 source, high half first.
-pub const IPV6_SRC: usize = 23;
+pub const IPV6_SRC: usize = 24;
 /// IPv6 destination, high half first.
-pub const IPV6_DST: usize = 25;
+pub const IPV6_DST: usize = 26;
 /// `nw_proto:8 nw_tos:8 nw_ttl:8 nw_frag:8 zero:3 ipv6_exthdr:9 ipv6_label:20` (in ARP: `nw_proto` is the low byte of
 /// the operation)
 ///
 /// `nw_frag`: bit 0 fragment, bit 1 later fragment, as in OVS.
-pub const IP: usize = 27;
+pub const IP: usize = 28;
 /// ND target, high half first.
-pub const ND_TARGET: usize = 28;
+pub const ND_TARGET: usize = 29;
 /// `arp_sha:48 zero:8 nd_options_type:8` (in ND: the source link-layer address option)
-pub const ARP_SHA: usize = 30;
+pub const ARP_SHA: usize = 31;
 /// `arp_tha:48 zero:16` (in ND: the target link-layer address option)
-pub const ARP_THA: usize = 31;
+pub const ARP_THA: usize = 32;
 /// `tp_src:16 tp_dst:16 tcp_flags:16 zero:16` (in ICMP: type and code in `tp_src` and `tp_dst`; in ND: `nd_reserved`
 /// in the low half)
-pub const L4: usize = 32;
+pub const L4: usize = 33;
 /// In NSH: `nsh_c1:32 nsh_c2:32`; `nsh_c3:32 nsh_c4:32` follows.
 pub const NSH_CONTEXT: usize = IPV6_SRC;
 /// In NSH: `nsh_flags:8 nsh_ttl:8 nsh_mdtype:8 nsh_np:8 nsh_spi:24 nsh_si:8`
@@ -82,17 +85,20 @@ pub const NSH: usize = IPV6_DST;
 /// In PBB: `zero:39 pbb_uca:1 pbb_isid:24`
 pub const PBB: usize = IP;
 /// OpenFlow metadata.
-pub const METADATA: usize = 33;
+pub const METADATA: usize = 34;
 /// `reg0:32 reg1:32`, seven more words follow: the 64-bit `xreg`s.
-pub const REG: usize = 34;
+pub const REG: usize = 35;
 /// `conj_id:32 actset_output:32`
-pub const CONJ: usize = 42;
+pub const CONJ: usize = 43;
 /// `dp_hash:32 in_phy_port:32`
-pub const DP_HASH: usize = 43;
+pub const DP_HASH: usize = 44;
 /// `erspan_idx:24 erspan_ver:8 erspan_dir:8 erspan_hwid:8 gtpu_flags:8 gtpu_msgtype:8`
-pub const TUN_EXT: usize = 44;
+pub const TUN_EXT: usize = 45;
 /// `tun_metadata0`, seven more words follow: the first tunnel options, as the bridge's TLV map numbers them.
-pub const TUN_METADATA: usize = 45;
+pub const TUN_METADATA: usize = 46;
+
+/// Which tunnel options the packet has: bit n for `tun_metadata` n.
+pub const TUN_PRESENT: usize = 54;
 
 /// First word of each stage, and the end: a lookup may stop after any stage.
 pub const STAGES: [usize; 5] = [0, ETH_DST, IPV4, L4, PACKET_WORDS];

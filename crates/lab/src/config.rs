@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddrV4};
 
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
-    Arp, Bridge, Config, FailMode, Flow, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
+    Arp, Bridge, Config, FailMode, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
 };
 use netloom_switch::{Owner, Owners, Subnet};
 
 use crate::lab::{self, Lab, Link};
 use crate::target::Target;
-use crate::tunnel::Tunnel;
+use crate::tunnel::{Tunnel, VxlanExtension};
 
 /// Which datapath port the lab's daemon gave to one end of a link: `(link id, true for the left end)`.
 pub type PortIds<'a> = &'a dyn Fn(&str, bool) -> Option<PortId>;
@@ -104,6 +104,7 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         dp_port,
         peer,
         mtu: None,
+        inner: lab.links.iter().find(|link| link.id == port.link).and_then(|link| inner(lab, link, left)),
     };
     let tenant = port.tenant.as_deref().and_then(|name| lab.tenant_id(name)).map(TenantId);
     Some(Port {
@@ -114,6 +115,23 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         tenant,
         qos: port.qos.clone(),
         interfaces: vec![interface],
+    })
+}
+
+/// What a port is that is one end of a tunnel between two switches of the lab.
+fn inner(lab: &Lab, link: &Link, left: bool) -> Option<Inner> {
+    let fused = link.fused.as_ref()?;
+    let keys = fused.keys.iter().filter_map(|(tenant, key)| Some((lab.tenant_id(tenant)?, *key))).collect();
+    let (near, far) = fused.ends();
+    let (src, dst) = if left { (near, far) } else { (far, near) };
+    Some(Inner {
+        key: fused.key(left),
+        keys,
+        src,
+        dst,
+        tos: fused.tunnel.tos.value,
+        ttl: fused.tunnel.ttl.value,
+        gbp: fused.tunnel.exts == Some(VxlanExtension::Gbp),
     })
 }
 

@@ -48,7 +48,7 @@ pub mod topology;
 pub mod tunnel;
 
 pub use error::{Errors, FileError, Span, Spanned, TextError, did_you_mean, line_column};
-pub use file::{LabFile, MAX_FILE, Naming, check, load, name_of};
+pub use file::{LabFile, MAX_FILE, Naming, check, load, name_of, yaml};
 pub use lab::Lab;
 pub use resolve::{resolve, resolve_after};
 pub use schema::schema;

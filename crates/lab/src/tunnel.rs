@@ -56,6 +56,63 @@ pub struct Tunnel {
     pub mss_clamp: bool,
 }
 
+/// A tunnel between two switches of the lab. Nothing is put in front of the frames; but flows see and set what would be
+/// there, and frames are as long as would fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fused {
+    /// The tunnel, as its left end has it. It has no other end's address.
+    pub tunnel: Tunnel,
+    /// Keys by tenant; empty: the tunnel's hold.
+    pub keys: Vec<(String, u64)>,
+}
+
+impl Fused {
+    /// The key that frames get at the left end, or at the right one; `None`: what flows say. The right end takes for its
+    /// own what the left one expects.
+    #[must_use]
+    pub const fn key(&self, left: bool) -> Option<u64> {
+        match (left, self.tunnel.out_key) {
+            (false, _) => self.tunnel.in_key,
+            (true, TunnelKeyOut::None) => Some(0),
+            (true, TunnelKeyOut::Fixed(key)) => Some(key),
+            (true, TunnelKeyOut::Flow) => None,
+        }
+    }
+
+    /// The addresses of the ends: what `local_ip` says of the left one, else this machine.
+    #[must_use]
+    pub const fn ends(&self) -> (IpAddr, IpAddr) {
+        let here = if self.tunnel.v6 {
+            IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
+        } else {
+            IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)
+        };
+        match self.tunnel.local {
+            TunnelLocal::Address(local) => (local, here),
+            TunnelLocal::Any | TunnelLocal::Flow => (here, here),
+        }
+    }
+
+    /// The longest IP packet that fits; `None` where the underlay might fragment.
+    #[must_use]
+    pub fn mtu(&self) -> Option<u16> {
+        self.tunnel.df.then(|| u16::try_from(self.tunnel.mtu()).unwrap_or(u16::MAX))
+    }
+
+    /// `vxlan, key 77, mtu 1450`
+    #[must_use]
+    pub fn words(&self) -> String {
+        let word = |key: Option<u64>| key.map_or_else(|| "flow".to_owned(), |key| key.to_string());
+        let keys: Vec<_> = self.keys.iter().map(|(tenant, key)| format!("{tenant} {key}")).collect();
+        let key = match (self.key(true), self.key(false)) {
+            _ if !keys.is_empty() => keys.join(", "),
+            (out, back) if out == back => word(out),
+            (out, back) => format!("{} back {}", word(out), word(back)),
+        };
+        format!("{}, key {key}, mtu {}", self.tunnel.kind, self.tunnel.mtu())
+    }
+}
+
 /// What is in front of a tunnel's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -68,12 +125,19 @@ pub enum TunnelType {
     Gre,
     /// ERSPAN over GRE.
     Erspan,
+    /// STT, draft-davie-stt-08.
+    Stt,
 }
 
 impl TunnelType {
     /// All of them, by their words.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("vxlan", Self::Vxlan), ("geneve", Self::Geneve), ("gre", Self::Gre), ("erspan", Self::Erspan)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("vxlan", Self::Vxlan),
+        ("geneve", Self::Geneve),
+        ("gre", Self::Gre),
+        ("erspan", Self::Erspan),
+        ("stt", Self::Stt),
+    ];
 
     /// The port that IANA gave to it; 0: it has none.
     #[must_use]
@@ -82,16 +146,18 @@ impl TunnelType {
             Self::Vxlan => 4789,
             Self::Geneve => 6081,
             Self::Gre | Self::Erspan => 0,
+            Self::Stt => 7471,
         }
     }
 
-    /// The first key that is too large for it.
+    /// The largest key that it has room for.
     #[must_use]
-    pub const fn keys(self) -> u64 {
+    pub const fn most(self) -> u64 {
         match self {
-            Self::Vxlan | Self::Geneve => 1 << 24,
-            Self::Gre => 1 << 32,
-            Self::Erspan => 1 << 10,
+            Self::Vxlan | Self::Geneve => (1 << 24) - 1,
+            Self::Gre => (1 << 32) - 1,
+            Self::Erspan => (1 << 10) - 1,
+            Self::Stt => u64::MAX,
         }
     }
 }
@@ -160,14 +226,16 @@ impl Tunnel {
                 1 => 16,
                 _ => 20,
             },
+            TunnelType::Stt => 20 + 18,
         };
         ip + header + ETHERNET
     }
 
-    /// The MTU of what is inside.
+    /// The MTU of what is inside. STT cuts what the underlay does not take, so only its length fields are a limit.
     #[must_use]
     pub fn mtu(&self) -> u32 {
-        u32::from(self.underlay_mtu).saturating_sub(self.overhead())
+        let room = if self.kind == TunnelType::Stt { u16::MAX } else { self.underlay_mtu };
+        u32::from(room).saturating_sub(self.overhead())
     }
 
     /// Whether flows say some of it.

@@ -72,11 +72,42 @@ fn nodes_get_the_mtu_that_is_left_unless_they_have_their_own() {
 }
 
 #[test]
+fn stt_has_64_bits_of_key_and_cuts_its_frames_itself() {
+    let lab = lab(&format!("  - {{ link: s1 -- 192.0.2.2, type: stt, key: {} }}", u64::MAX));
+    let [(_, tunnel)] = tunnels(&lab)[..] else { panic!("{lab:?}") };
+    assert_eq!((tunnel.kind, tunnel.dst_port), (TunnelType::Stt, 7471));
+    assert_eq!((tunnel.in_key, tunnel.out_key), (Some(u64::MAX), TunnelKeyOut::Fixed(u64::MAX)));
+    assert_eq!((tunnel.overhead(), tunnel.mtu()), (20 + 20 + 18 + 14, 65_535 - 72));
+    let mtus: Vec<_> = lab.nodes.iter().map(|node| node.interfaces[0].mtu).collect();
+    assert_eq!(mtus, [1_500, 1_500]);
+    assert!(warnings(&lab).is_empty());
+}
+
+#[test]
 fn two_switches_of_the_lab_are_joined_by_a_link() {
     let lab = lab("  - { link: s1 -- s2, type: vxlan, key: 77 }");
     assert!(tunnels(&lab).is_empty());
-    assert!(lab.links.iter().any(|link| link.id == "s1--s2"));
+    let link = lab.links.iter().find(|link| link.id == "s1--s2").unwrap();
+    let fused = link.fused.as_ref().unwrap();
+    assert_eq!((fused.key(true), fused.key(false), fused.mtu()), (Some(77), Some(77), Some(1450)));
+    assert_eq!(fused.words(), "vxlan, key 77, mtu 1450");
     assert_eq!(lab.nodes[0].interfaces[0].mtu, 1450);
+}
+
+#[test]
+fn both_ends_of_a_tunnel_within_the_lab_have_their_keys() {
+    let fused = |tunnel: &str| {
+        let lab = lab(&format!("  - {{ link: s1 -- s2, type: gre, {tunnel} }}"));
+        lab.links.iter().find_map(|link| link.fused.clone()).unwrap()
+    };
+    let apart = fused("in_key: 5, out_key: flow");
+    assert_eq!((apart.key(true), apart.key(false)), (None, Some(5)));
+    let none = fused("df_default: false");
+    assert_eq!((none.key(true), none.key(false), none.mtu()), (Some(0), Some(0), None));
+    let tenants = fused("key: { red: 1, blue: 2 }");
+    assert_eq!(tenants.keys, [("red".to_owned(), 1), ("blue".to_owned(), 2)]);
+    let wrong = try_lab("  - { link: red/h1 -- s2, type: gre }").unwrap_err();
+    assert!(wrong.contains("a tunnel joins two switches"), "{wrong}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;
-pub use tunnel::{Door, DoorKey, DoorPort, InKey, OutKey, TunnelKind, TunnelPort, TunnelSettings};
+pub use tunnel::{Door, DoorKey, DoorPort, InKey, OutKey, SttPort, TunnelKind, TunnelPort, TunnelSettings};
 pub use vhost::VhostPort;
 
 use netloom_datapath::Refused;

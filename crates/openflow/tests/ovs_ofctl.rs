@@ -239,6 +239,7 @@ fn stats(flow: &FlowMod) -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: flow.actions.clone(),
+        is_triggered: false,
     }
 }
 

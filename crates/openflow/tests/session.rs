@@ -233,6 +233,7 @@ fn flow(port: u128) -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: Vec::new(),
+        is_triggered: false,
     }
 }
 
@@ -303,6 +304,27 @@ fn requests_in_parts_wait_for_the_last_one_but_not_for_ever() {
     let refused = events(&mut s);
     assert_eq!(refused.len(), 14);
     assert!(matches!(refused[0], Event::Refused(_, OfError::BrcMultipartBufferOverflow)));
+}
+
+#[test]
+fn what_comes_faster_than_it_is_handled_is_read_later_and_in_order() {
+    let (mut s, mut c) = pair(Version::V13);
+    let ids: Vec<Xid> =
+        (0..1_000).map(|_| c.request(&Message::BarrierRequest).expect("in every version")).collect();
+    c.request(&Message::EchoRequest(vec![7])).expect("in every version");
+    s.handle_bytes(START, &c.take_output());
+    assert!(s.take_output().is_empty(), "the echo comes after the barriers");
+    let seen: Vec<Xid> = received(&mut s).into_iter().map(|(request, _)| request.xid).collect();
+    assert_eq!(seen, ids);
+    assert_eq!(s.take_output()[8..], [7]);
+    // A stream that breaks ends after what came before.
+    c.request(&Message::BarrierRequest).expect("in every version");
+    let barrier = c.take_output();
+    s.handle_bytes(START, &[barrier.repeat(100), vec![4, 5, 0, 3, 0, 0, 0, 9]].concat());
+    assert!(!s.is_closed());
+    let all = events(&mut s);
+    assert_eq!(all.len(), 101);
+    assert_eq!(all.last(), Some(&Event::Closed(CloseReason::BrokenStream)));
 }
 
 #[test]

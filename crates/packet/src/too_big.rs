@@ -35,6 +35,21 @@ pub struct Router {
     pub ip: IpAddr,
 }
 
+impl Router {
+    /// The receiver of a frame, for who has no address of its own: the answer looks as if that one gave it. Its addresses
+    /// are known where the frame came from anyway. `None` if the frame is not of IP.
+    #[must_use]
+    pub fn receiver(frame: &[u8], headers: &Headers) -> Option<Self> {
+        let mac = Mac(*frame.first_chunk()?);
+        let ip = match (Ipv4::of(frame, headers), Ipv6::of(frame, headers)) {
+            (Some(ip), _) => IpAddr::from(ip.dst()),
+            (_, Some(ip)) => IpAddr::from(ip.dst()),
+            _ => return None,
+        };
+        Some(Self { mac, ip })
+    }
+}
+
 /// Why nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Silent {

@@ -6,8 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use netloom_packet::build::Ends;
-use netloom_packet::tunnel::Underlay;
-use netloom_packet::tunnel::stt::{Arrived, Limits, Lost, Reassembly, Refused, Segment};
+use netloom_packet::tunnel::stt::{
+    Arrived, Limits, Lost, PORT, PieceHeader, Reassembly, Refused, Segment, Stt,
+};
+use netloom_packet::tunnel::{BadTunnel, CannotPush, Encap, Header, Outer, Underlay, push_stt_head};
+use netloom_packet::{Mac, Offload};
 use proptest::prelude::*;
 
 const NOW: Duration = Duration::from_secs(100);
@@ -222,5 +225,97 @@ proptest! {
             prop_assert!(reassembly.held() <= limits.total_bytes);
             prop_assert!(reassembly.deadline().is_none_or(|deadline| deadline > now));
         }
+    }
+}
+
+/// draft-davie-stt-08 §3.1, by hand: from 192.0.2.1 port 40000 to 192.0.2.2 port 7471, the last 46 of 66 bytes of frame
+/// 5, from byte 20 on. Sequence number 0x0042 0014, acknowledgment number 5, ACK and PSH.
+const LAST_PIECE: [u8; 20] =
+    [0x9c, 0x40, 0x1d, 0x2f, 0x00, 0x42, 0x00, 0x14, 0, 0, 0, 5, 0x50, 0x18, 0xff, 0xff, 0x75, 0xbd, 0, 0];
+
+fn last_piece() -> (PieceHeader, Vec<u8>, Ends) {
+    let header =
+        PieceHeader { src_port: 40_000, dst_port: PORT, total: 66, offset: 20, id: 5, is_last: true };
+    let ends = Ends::V4([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    let mut packet = vec![0xa5; 20];
+    packet.extend(0..46);
+    assert!(header.emit_summed(&mut packet, ends));
+    (header, packet, ends)
+}
+
+#[test]
+fn a_piece_as_the_draft_has_it() {
+    let (header, packet, ends) = last_piece();
+    assert_eq!(packet[..20], LAST_PIECE);
+    let segment = Segment::received(&packet, Underlay { ends, ..underlay(1, 0) }).unwrap();
+    assert_eq!((segment.total, segment.offset, segment.id), (66, 20, 5));
+    assert_eq!((segment.underlay.src_port, segment.underlay.dst_port), (40_000, 7471));
+    assert_eq!(segment.bytes, (0..46).collect::<Vec<u8>>());
+    let mut middle = packet;
+    assert!(PieceHeader { is_last: false, ..header }.emit(&mut middle));
+    assert_eq!(middle[13], 0x10, "ACK alone");
+    assert!(!header.emit(&mut [0; 19]));
+}
+
+#[test]
+fn a_received_piece_is_right_or_open_or_refused() {
+    let (_, packet, ends) = last_piece();
+    let read = |packet: &[u8]| {
+        Segment::received(packet, Underlay { ends, ..underlay(1, 0) }).map(|piece| piece.bytes.len())
+    };
+    assert_eq!(read(&packet), Ok(46));
+    for at in 0..packet.len() {
+        let mut damaged = packet.clone();
+        damaged[at] ^= 0x10;
+        assert!(read(&damaged).is_err(), "byte {at}");
+    }
+    for length in 0..packet.len() {
+        assert!(read(&packet[..length]).is_err(), "{length} bytes");
+    }
+    // As a super-packet has it: the sum of addresses, protocol and length, 66 bytes, and nothing else.
+    let mut open = packet.clone();
+    let sum = 0xc000_u32 + 0x0201 + 0xc000 + 0x0202 + 6 + 66;
+    open[16..18].copy_from_slice(&u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap().to_be_bytes());
+    assert_eq!(read(&open), Ok(46));
+    open.push(0);
+    assert!(read(&open).is_err(), "of another length");
+    let mut flags = packet;
+    flags[13] |= 0x04;
+    assert_eq!(read(&flags), Err(BadTunnel::SttTcp), "RST");
+}
+
+#[test]
+fn there_is_room_in_front_of_a_frame_that_was_put_together() {
+    let mut reassembly = Reassembly::with_front(Limits::default(), 64);
+    let bytes = frame(3000);
+    for _ in 0..2 {
+        reassembly.offer(&piece(1, 1, &bytes, 1000, 3000), NOW).unwrap();
+        let arrived = reassembly.offer(&piece(1, 1, &bytes, 0, 1000), NOW).unwrap();
+        let Arrived::Whole(whole) = arrived else { panic!("not whole") };
+        assert_eq!(whole.bytes[64..], bytes);
+        reassembly.recycle(whole.bytes);
+        assert_eq!(reassembly.held(), 0);
+    }
+}
+
+/// A gather list says the same as one buffer.
+#[test]
+fn headers_beside_their_frame_are_those_before_it() {
+    for (six, length) in [(false, 100), (false, 9_000), (true, 9_000)] {
+        let ends = if six {
+            Ends::V6([1; 8].into(), [2; 8].into())
+        } else {
+            Ends::V4([192, 0, 2, 1].into(), [192, 0, 2, 2].into())
+        };
+        let outer = Outer { dst_port: PORT, src_port: 9, ..Outer::new(Mac([2; 6]), Mac([4; 6]), ends) };
+        let stt = Stt::new(77);
+        let encap = Encap { outer, header: Header::Stt { stt, id: 3 } };
+        let mut whole = vec![0; encap.len() + length];
+        let pushed = encap.push(&mut whole, encap.len(), &Offload::PLAIN).unwrap();
+        let mut head = vec![0xa5; encap.len()];
+        assert_eq!(push_stt_head(&outer, &stt, 3, length, &mut head), Ok(pushed.offload));
+        assert_eq!(head, whole[..encap.len()]);
+        let short = push_stt_head(&outer, &stt, 3, length, &mut head[1..]);
+        assert_eq!(short, Err(CannotPush::Headroom { needed: encap.len() }));
     }
 }

@@ -165,6 +165,9 @@ impl Switch {
             state.bytes = state.bytes.wrapping_add(delta.bytes_with(extra));
             state.used = state.used.max(delta.used);
         }
+        if !self.triggers.is_empty() {
+            self.check_trigger(rule, delta.used);
+        }
     }
 
     fn credit_table(&mut self, bridge: BridgeId, table: TableId, matched: bool, delta: HitsDelta) {

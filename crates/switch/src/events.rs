@@ -8,6 +8,7 @@ use netloom_openflow::msg::TableReason;
 use netloom_openflow::{Message, Xid};
 
 use crate::config::Origin;
+use crate::flow_mod::FlowEntry;
 use crate::model::{Rule, RuleState};
 use crate::switch::Switch;
 
@@ -99,6 +100,13 @@ pub enum Notice {
         table: TableId,
         /// Which of both.
         reason: TableReason,
+    },
+    /// A flow has counted as much as it was to tell.
+    Stats {
+        /// The flow with its counters.
+        entry: FlowEntry,
+        /// How long it was there then.
+        duration: Nanos,
     },
     /// A change of groups or meters was carried out.
     Request {

@@ -56,6 +56,8 @@ impl Switch {
             .map(|(_, _, rule)| rule.id)
             .collect();
         gone.into_iter().for_each(|rule| self.remove_rule(rule, Removed::Delete, now));
+        // Only a controller makes egress tables, and their flows are gone.
+        self.begin_egress(id, None);
     }
 }
 

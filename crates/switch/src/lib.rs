@@ -40,6 +40,7 @@ mod status;
 mod switch;
 mod tables;
 mod translate;
+mod triggers;
 mod undo;
 mod vacancy;
 

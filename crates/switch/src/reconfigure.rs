@@ -107,8 +107,10 @@ impl Switch {
             let rules = bridge.tables.values().flat_map(|table| table.rules.iter());
             for (_, _, rule) in rules {
                 self.rules.remove(rule.id);
+                self.triggers.forget(rule.id);
             }
         }
+        self.tell_known_options();
     }
 
     fn bridge_for(&mut self, wanted: &Wanted<'_>) -> BridgeId {
@@ -121,7 +123,12 @@ impl Switch {
         });
         if let Some(bridge) = self.bridges.get_mut(id) {
             bridge.version = version;
-            if bridge.config.in_band != wanted.config.in_band {
+            // Flows of controllers go with the first that comes and the last that goes, and so do egress tables.
+            let is_handed_over = bridge.is_alone() != wanted.config.controller.is_empty();
+            if is_handed_over {
+                bridge.first_egress = None;
+            }
+            if is_handed_over || bridge.config.in_band != wanted.config.in_band {
                 // Asked of whatever comes in, so it is a matter of each port.
                 bridge.ports.values_mut().for_each(|port| port.version = version);
             }
@@ -165,8 +172,8 @@ impl Switch {
             let mut new = Port::new(number, port, interface, (version, now));
             let Some(bridge) = self.bridges.get_mut(id) else { return };
             if let Some(old) = bridge.ports.get(&number) {
-                let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel)
-                    == (new.tenant, new.peer_dp, new.is_flow_tunnel);
+                let is_seen_alike = (old.tenant, old.peer_dp, old.is_flow_tunnel, old.is_tunnel, &old.inner)
+                    == (new.tenant, new.peer_dp, new.is_flow_tunnel, new.is_tunnel, &new.inner);
                 if is_seen_alike && old.vlans == new.vlans {
                     self.set_queues(id, number, new.qos);
                     continue;

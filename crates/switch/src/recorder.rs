@@ -168,6 +168,8 @@ pub enum Cut {
     Shaped,
     /// Someone captures at one of its ends.
     Captured,
+    /// It is a tunnel: what that says of the packet travels beside it, and the packet must fit in.
+    Tunnel,
     /// The packet has been at that switch before.
     Visited,
     /// 128 hops or 1,024 outputs.

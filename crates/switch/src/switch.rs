@@ -1,10 +1,11 @@
 //! The facade: all bridges of a lab and everything that can be asked of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_flow::{
-    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, PacketKey, PacketMeta, PortId, Translation, Upcall,
-    extract, word,
+    Action, BridgeId, Dependency, Epoch, Nanos, OfPort, OptionSets, PacketKey, PacketMeta, PortId,
+    Translation, Upcall, extract, word,
 };
 
 use crate::config::{Loops, Uuid};
@@ -17,6 +18,7 @@ use crate::model::{
 };
 use crate::recorder::{Recorder, Silent};
 use crate::translate::Translator;
+use crate::triggers::Triggers;
 use crate::undo::Journal;
 
 /// What does not change while a switch lives.
@@ -49,6 +51,7 @@ pub struct Switch {
     /// Where each datapath port is attached.
     pub(crate) dp_ports: BTreeMap<PortId, (BridgeId, OfPort)>,
     pub(crate) rules: Rules,
+    pub(crate) triggers: Triggers,
     /// For each rule with a timeout one date, not later than its end.
     pub(crate) due: Due<Nanos>,
     pub(crate) log: ChangeLog,
@@ -61,6 +64,8 @@ pub struct Switch {
     pub(crate) versions: Versions,
     pub(crate) directory: Directory,
     pub(crate) routes: Routes,
+    /// Tunnel options of packets, shared with those who take tunnels apart.
+    pub(crate) options: Arc<OptionSets>,
     /// The bridge that a bundle is being carried out on.
     pub(crate) committing: Option<BridgeId>,
     /// What was learned on it meanwhile.
@@ -84,8 +89,9 @@ impl Switch {
             uuids: BTreeMap::new(),
             dp_ports: BTreeMap::new(),
             rules: Rules::default(),
+            triggers: Triggers::default(),
             due: Due::default(),
-            log: ChangeLog::default(),
+            log: ChangeLog::new(settings.seed),
             outbox: Outbox::default(),
             author: None,
             journal: Journal::default(),
@@ -94,11 +100,18 @@ impl Switch {
             versions: Versions::new(settings.seed),
             directory: Directory::new(settings.seed, &Owners::default()),
             routes: Routes::default(),
+            options: Arc::default(),
             committing: None,
             late: LateFlows::default(),
             is_quiet: false,
             version: 0,
         }
+    }
+
+    /// The tunnel options that some bridge wants to know of, and where those of packets are kept.
+    #[must_use]
+    pub fn tunnel_options(&self) -> Arc<OptionSets> {
+        Arc::clone(&self.options)
     }
 
     /// What to do with a packet. Changes nothing: [`Self::credit`] does, for this packet and those like it.
@@ -283,6 +296,7 @@ impl Switch {
     /// The same, of flows at most so many; whether more are to go. A million may end at one moment: nobody is to wait for
     /// all of them.
     pub fn tick_some(&mut self, now: Nanos, most: usize) -> bool {
+        self.check_ages(now);
         let (mut is_changed, more) = self.expire_rules(now, most);
         let versions = &mut self.versions;
         for bridge in self.bridges.values_mut() {
@@ -302,7 +316,7 @@ impl Switch {
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         let macs = self.bridges.values().filter_map(|bridge| bridge.macs.deadline());
-        macs.chain(self.due.peek().map(|(date, _)| date)).min()
+        macs.chain(self.due.peek().map(|(date, _)| date)).chain(self.triggers.deadline()).min()
     }
 
     pub(crate) fn bridge_named(&self, name: &str) -> Option<&Bridge> {

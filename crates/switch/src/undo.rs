@@ -83,13 +83,14 @@ impl Switch {
         match step {
             Undo::Added(id) => {
                 let Some(state) = self.rules.remove(id) else { return };
+                self.triggers.forget(id);
                 let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
                 let table =
                     self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
                 if let Some(table) = table {
                     table.rules.remove(&flow.matches, state.rule.priority());
                 }
-                self.log.push(bridge, flow.table, flow.matches.clone());
+                self.log.push(bridge, flow.table, &flow.matches);
             }
             Undo::Removed(mut state) | Undo::Changed(mut state) => {
                 // What it has carried between two steps is not undone.
@@ -104,8 +105,9 @@ impl Switch {
                     let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
                     rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
                 }
-                self.log.push(bridge, flow.table, flow.matches.clone());
+                self.log.push(bridge, flow.table, &flow.matches);
                 self.schedule(rule.id);
+                self.note_trigger(rule.id);
             }
             Undo::Group(bridge, id, group) => {
                 let version = self.next_version();

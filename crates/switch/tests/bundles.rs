@@ -162,3 +162,36 @@ fn what_packets_teach_in_the_middle_is_learned_right_after_it() {
     finish(&mut net, &mut connection, &mut handled);
     assert_eq!(learned(&net), 1);
 }
+
+#[test]
+fn bundles_are_bounded_by_bytes_over_all_of_a_connection() {
+    let mut net = two_bridges();
+    let mut connection = Connection::new(Version::V14, Kind::Service, "test");
+    let id = net.bridge();
+    let add = |net: &mut Net, connection: &mut Connection, bundle: u32, len: u16| {
+        let [high, low] = len.to_be_bytes();
+        let add = BundleAdd {
+            xid: Xid(9),
+            bundle,
+            flags: BundleFlags::ATOMIC,
+            head: Head::of(&[5, 14, high, low, 0, 0, 0, 9]),
+            message: Box::new(flow(1, 3)),
+        };
+        let counts = |_: PortId| PortTraffic::default();
+        net.switch.handle(id, connection, Message::BundleAdd(add), &counts, Nanos::ZERO).answers
+    };
+    // As if each had so many bytes: 256 MiB together.
+    for n in 0..8_192_u32 {
+        assert!(add(&mut net, &mut connection, 1 + n % 2, 0x8000).is_empty(), "{n}");
+    }
+    let held = connection.held();
+    assert_eq!((held.bundled, held.bundled_bytes), (8_192, 256 << 20));
+    let answers = add(&mut net, &mut connection, 2, 8);
+    assert!(matches!(answers[..], [Answer::RefusePart(_, OfError::BfcMsgTooMany)]), "{answers:?}");
+    let discard =
+        BundleControl { bundle: 1, command: BundleCommand::DiscardRequest, flags: BundleFlags::ATOMIC };
+    let counts = |_: PortId| PortTraffic::default();
+    net.switch.handle(id, &mut connection, Message::BundleControl(discard), &counts, Nanos::ZERO);
+    assert_eq!(connection.held().bundled_bytes, 128 << 20);
+    assert!(add(&mut net, &mut connection, 2, 8).is_empty(), "there is room again");
+}

@@ -4,8 +4,9 @@ mod support;
 
 use std::net::IpAddr;
 
-use netloom_flow::{DpAction, DropReason, Effect, PortId, TenantId};
-use netloom_switch::config::{Loops, Origin};
+use netloom_flow::qos::DEFAULT_QUEUE;
+use netloom_flow::{DpAction, DropReason, Effect, PortId, TenantId, TunnelKey};
+use netloom_switch::config::{Inner, Loops, Origin};
 use netloom_switch::{Cut, Event, LinkState, Owner, Owners, Recorder, Role, Subnet};
 use support::{Net, Packet, Plan, dp, mac};
 
@@ -115,6 +116,26 @@ fn a_link_that_acts_on_packets_is_handed_them() {
         assert_eq!(net.ports(dp(0, 1), &packet), [dp(2, 1)], "it arrives all the same");
         net.switch.set_link(port, plain, net.now);
         assert_eq!(*net.translate(&key).actions, [DpAction::Output(dp(2, 1))]);
+    }
+}
+
+#[test]
+fn beside_a_packet_in_a_tunnel_its_key_travels() {
+    let (src, dst) = (IpAddr::from([127, 9, 0, 1]), IpAddr::from([127, 0, 0, 1]));
+    let end = |key| Inner { key, keys: vec![(5, 500)], src, dst, tos: 4, ttl: 9, gbp: false };
+    let plan = chain(2).host(0, 5, 5).inner(0, 3, end(Some(77))).inner(1, 2, end(None));
+    let plan = plan.flow(0, "actions=output:3").flow(1, "actions=set_field:9->tun_id,output:2");
+    let net = Net::new(&plan.config, true);
+    for (port, tenant, leaves, key) in
+        [(dp(0, 1), 0, dp(0, 3), 77), (dp(0, 5), 5, dp(0, 3), 500), (dp(1, 1), 0, dp(1, 2), 9)]
+    {
+        let packet = Packet::tcp(1, 2, 80);
+        let said = Box::new(TunnelKey::new(key, src, dst).with_ip(4, 9));
+        let wanted = DpAction::Tunnel { port: leaves, queue: DEFAULT_QUEUE, key: said, max_len: None };
+        assert_eq!(*net.translate(&packet.key(port, TenantId(tenant))).actions, [wanted]);
+        if tenant == 0 {
+            assert_eq!(cuts(&net, port, &packet), [Cut::Tunnel]);
+        }
     }
 }
 

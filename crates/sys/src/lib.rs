@@ -39,6 +39,7 @@ pub mod tcp;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+pub mod timer;
 pub mod underlay;
 pub mod userns;
 

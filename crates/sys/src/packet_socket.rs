@@ -470,7 +470,7 @@ mod tests {
         }
         let (ns, a, b) = pair();
         let received = || {
-            let text = ns.run(|| std::fs::read_to_string("/proc/net/snmp").unwrap()).unwrap();
+            let text = ns.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap()).unwrap();
             let ip: Vec<_> = text.lines().filter(|line| line.starts_with("Ip:")).collect();
             ip[1].split_whitespace().nth(3).unwrap().parse::<u64>().unwrap()
         };

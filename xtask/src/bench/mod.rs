@@ -49,11 +49,12 @@ pub(crate) struct Args {
     /// Measure this binary of netloom instead of building one
     #[arg(long)]
     program: Option<std::path::PathBuf>,
-    /// Also write the tables to this file, with the machine and the date
+    /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, qos, tunnels, scale, openflow or its parts flow-mods, latest, reactive,
-    /// misses, lookup, established, explosion
+    /// Only these groups: pair, chain, links, tunnels, scale; qos or its parts queues, policers, guarantees, priority;
+    /// openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
+    /// lookup-routes), established, explosion
     groups: Vec<String>,
 }
 
@@ -88,8 +89,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if !args.peers_only && wanted("links") {
         links::run(args.quick)?;
     }
-    if !args.peers_only && wanted("qos") {
-        qos::run(args.quick)?;
+    if !args.peers_only {
+        qos::run(args.rounds, args.quick, |part| wanted("qos") || wanted(part))?;
     }
     if wanted("tunnels") {
         tunnels::run(args.peers_only, rounds, seconds)?;

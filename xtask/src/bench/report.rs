@@ -1,7 +1,6 @@
 //! Medians of interleaved rounds, their spread, ratios taken within each round, and the page they are written to.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -30,31 +29,57 @@ pub(super) fn row(cells: &[&str]) {
     line(&format!("| {} |", cells.join(" | ")));
 }
 
-/// Writes the page: what was run, where and when, and every table.
+/// Writes the tables into a page: in place of those with the same titles, else behind the others, which stay as they
+/// are. Each says what was run, where and when.
 ///
 /// # Errors
 /// [`Failed::File`].
 pub(super) fn write(path: &Path, command: &str) -> Result<(), Failed> {
-    let mut page = String::from("# Benchmarks\n\n");
     let date = run::told("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
     let kernel = run::told("uname", &["-sr"]);
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = |key: &str| processor.lines().filter(|l| l.starts_with(key)).count();
     let model = processor.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let _ = write!(
-        page,
-        "Written by `{command}`, never by hand. Peers run in the same rounds, one after the other; every table gives \
-         medians and their spread, every ratio is the median of the ratios within a round. A row marked **missed** \
-         does not reach what was asked.\n\n{} x {}, {}, {}; load average at the end {}.\n",
+    let stamp = format!(
+        "`{command}`, {}, {} x {}, {}, load average at the end {}",
+        date.trim(),
         named("processor"),
         model.trim_start_matches([':', ' ', '\t']),
         kernel.trim(),
-        date.trim(),
         load.split_whitespace().next().unwrap_or("unknown"),
     );
-    page.push_str(&PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let new = PAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let page = merge(&before, &new, &stamp);
     std::fs::write(path, page).map_err(|source| Failed::File { path: path.display().to_string(), source })
+}
+
+/// What a new page begins with.
+const HEAD: &str = "# Benchmarks\n\nThe tables are written by `cargo xtask bench --write`, never by hand. Peers run in \
+                    the same rounds, one after the other; every table gives medians and their spread, every ratio is \
+                    the median of the ratios within a round. A row marked **missed** does not reach what was asked.";
+
+/// A page with new sections in it.
+fn merge(before: &str, new: &str, stamp: &str) -> String {
+    let (head, mut all) = sections(before);
+    for (title, text) in sections(new).1 {
+        let section = (title, format!("{text}\n\n{stamp}"));
+        match all.iter_mut().find(|(known, _)| *known == section.0) {
+            Some(old) => *old = section,
+            None => all.push(section),
+        }
+    }
+    let head = if head.is_empty() { HEAD } else { head };
+    all.iter().fold(format!("{head}\n"), |page, (title, text)| page + "\n### " + title + "\n\n" + text + "\n")
+}
+
+/// What stands before the first section of a page, and each section's title and text.
+fn sections(page: &str) -> (&str, Vec<(String, String)>) {
+    let mut pieces = page.split("\n### ");
+    let head = pieces.next().unwrap_or_default().trim();
+    let parted = pieces.filter_map(|piece| piece.split_once('\n'));
+    (head, parted.map(|(title, text)| (title.trim().to_owned(), text.trim().to_owned())).collect())
 }
 
 /// What is asked of a number.
@@ -158,5 +183,29 @@ pub(super) fn short(value: f64) -> String {
         v if v >= 1000.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_tables_take_the_place_of_old_ones_and_others_stay() {
+        let first = merge("", "\n### A\n\n| a |\n\n### B\n\n| b |\n\nRatio.\n", "run 1");
+        assert!(first.starts_with("# Benchmarks\n"));
+        assert!(
+            first.ends_with("\n### A\n\n| a |\n\nrun 1\n\n### B\n\n| b |\n\nRatio.\n\nrun 1\n"),
+            "{first}"
+        );
+        let written = first.replace("# Benchmarks\n", "# Flow tables\n\nBy hand.\n");
+        let second = merge(&written, "\n### C\n\n| c |\n\n### A\n\n| new |\n", "run 2");
+        assert!(second.starts_with("# Flow tables\n\nBy hand.\n"), "{second}");
+        let (_, all) = sections(&second);
+        let told: Vec<(&str, &str)> =
+            all.iter().map(|(title, text)| (title.as_str(), text.as_str())).collect();
+        let wanted = [("A", "| new |\n\nrun 2"), ("B", "| b |\n\nRatio.\n\nrun 1"), ("C", "| c |\n\nrun 2")];
+        assert_eq!(told, wanted);
+        assert_eq!(merge(&second, "", ""), second, "nothing new, nothing changed");
     }
 }

@@ -71,6 +71,13 @@ impl Netns {
         command
     }
 
+    /// A command that has this network and all else of ours: what it makes in /run/netns can be seen by others.
+    pub(crate) fn network_of(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).arg(program);
+        command
+    }
+
     /// Starts the agent inside.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod outcome;
 mod report;
 mod skips;
 mod suite;
+mod told;
 mod workers;
 
 use clap::ValueEnum as _;

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use super::cases::Which;
 use super::outcome::{Counts, Outcome, Score};
 use super::skips::Skip;
+use super::told::Told;
 use super::{Peer, Set};
 use crate::run::{self, Failed};
 
 /// What docs/conformance.md says first.
 const HEAD: &str = "# Conformance to OpenFlow
 
-Written by `cargo xtask conformance --peer both`; do not edit.
+Written by `cargo xtask conformance`; do not edit. What is run again is written anew, the rest stays.
 
 os-ken, the successor of Ryu, has a public suite of tests of OpenFlow switches: a case gives the switch flows, sends
 packets into a port, and looks at what comes out of which, at the counters, and at the flows as they read back. It is
@@ -94,19 +95,30 @@ impl Kept {
     }
 }
 
-/// Writes docs/conformance.md from all that was kept.
+/// A part of docs/conformance.md.
+enum Part {
+    /// From outcomes that are kept.
+    Run(Kept),
+    /// As it stood there.
+    Told(Told),
+}
+
+/// Writes docs/conformance.md from all that was kept; what was not stays as it is there.
 ///
 /// # Errors
 /// [`Failed::File`].
 pub(super) fn write(skips: &[Skip]) -> Result<(), Failed> {
-    let mut kept = Vec::new();
+    let path = run::root().join("docs/conformance.md");
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut parts = Vec::new();
     let mut missing = Vec::new();
     for &set in Set::value_variants() {
         for which in [Which::Packets, Which::Throughput] {
             // OpenFlow 1.0 has neither groups nor meters to measure.
             for &peer in Peer::value_variants() {
-                match Kept::read(peer, set, which, skips) {
-                    Some(run) => kept.push(run),
+                let told = || Told::read(&before, peer, set, which).map(Part::Told);
+                match Kept::read(peer, set, which, skips).map(Part::Run).or_else(told) {
+                    Some(part) => parts.push(part),
                     None if (set, which) == (Set::Of10, Which::Throughput) => {}
                     None => missing.push(format!("{} of {} with {}", which.name(), set.name(), peer.name())),
                 }
@@ -114,22 +126,31 @@ pub(super) fn write(skips: &[Skip]) -> Result<(), Failed> {
         }
     }
     let mut text = HEAD.to_owned();
-    table(&mut text, &kept);
+    table(&mut text, &parts);
     if !missing.is_empty() {
         let _ = writeln!(text, "\nNot run: {}.", missing.join(", "));
     }
     reasons(&mut text, skips);
-    for run in &kept {
-        failures(&mut text, run);
+    for part in &parts {
+        match part {
+            Part::Run(run) => failures(&mut text, run),
+            Part::Told(told) => text.push_str(&told.failures),
+        }
     }
-    let path = run::root().join("docs/conformance.md");
     std::fs::write(&path, text).map_err(|source| Failed::File { path: path.display().to_string(), source })
 }
 
-fn table(text: &mut String, kept: &[Kept]) {
+fn table(text: &mut String, parts: &[Part]) {
     text.push_str("\n## Scores\n\n| set | cases | peer | group | passed | failed | skipped | of |\n");
     text.push_str("|---|---|---|---|--:|--:|--:|--:|\n");
-    for run in kept {
+    for part in parts {
+        let run = match part {
+            Part::Run(run) => run,
+            Part::Told(told) => {
+                text.push_str(&told.rows);
+                continue;
+            }
+        };
         let counts = run.score.counts();
         let mut row = |group: &str, n: Counts| {
             let which = match run.which {
@@ -162,6 +183,9 @@ fn table(text: &mut String, kept: &[Kept]) {
 fn reasons(text: &mut String, skips: &[Skip]) {
     for (title, is_failure) in [("Known failures of netloom", true), ("Skipped", false)] {
         let _ = writeln!(text, "\n## {title}\n");
+        if !skips.iter().any(|skip| skip.is_failure == is_failure) {
+            text.push_str("None.\n");
+        }
         for skip in skips.iter().filter(|skip| skip.is_failure == is_failure) {
             let _ = write!(text, "- `{}` ({}", skip.files, skip.sets);
             if skip.cases != "*" {

@@ -28,7 +28,7 @@ pub use meter::MeterRow;
 pub use node::{InterfaceRow, NodeRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use queue::QueueRow;
-pub use switch::{ControllerRow, SwitchPortRow, SwitchRow};
+pub use switch::{ControllerRow, HeldRow, SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;
 pub use trace::{Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat};

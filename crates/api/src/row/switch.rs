@@ -70,6 +70,26 @@ pub struct ControllerRow {
     /// How many are connected, where it is listened for.
     #[serde(default)]
     pub peers: u64,
+    /// What is kept for those that are connected; left out where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldRow>,
+}
+
+/// What a switch keeps for a controller: see `docs/openflow.md` for how much that may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldRow {
+    /// Messages of bundles that were not committed yet.
+    pub bundled: u64,
+    /// The bytes of these.
+    pub bundled_bytes: u64,
+    /// Flow monitors.
+    pub monitors: u64,
+    /// Changes of watched flows that it was not told yet.
+    pub updates: u64,
+    /// Messages that it has not taken yet.
+    pub waiting: u64,
+    /// The bytes of memory of these, roughly.
+    pub waiting_bytes: u64,
 }
 
 /// A port of a switch.

@@ -14,6 +14,7 @@ pub(crate) mod flow;
 pub(crate) mod graph;
 pub(crate) mod group;
 pub(crate) mod image;
+pub(crate) mod import;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod lint;

@@ -37,6 +37,14 @@ pub(crate) fn for_each(test: fn(&Place)) {
     }
 }
 
+/// Runs a test for an ordinary user only.
+pub(crate) fn for_user(test: fn(&Place)) {
+    let who = if rustix::process::geteuid().is_root() { Who::User } else { Who::Me };
+    if let Some(place) = Place::of(who) {
+        test(&place);
+    }
+}
+
 /// Runs a test once, for whoever runs the tests.
 pub(crate) fn once(test: fn(&Place)) {
     if let Some(place) = Place::of(Who::Me) {

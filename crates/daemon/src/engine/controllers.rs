@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use netloom_api::{ControllerRow, Progress};
+use netloom_api::{ControllerRow, HeldRow, Progress};
 use netloom_flow::Nanos;
 use netloom_lab::Lab;
 use netloom_lab::lab::{Controller, ControllerPlace, FailMode, Switch};
@@ -180,8 +180,23 @@ impl Running {
             error: ended.or_else(|| standing.error.clone()).filter(|_| !connected),
             dropped: standing.dropped,
             peers: standing.peers as u64,
+            held: held(standing),
         }
     }
+}
+
+/// What is kept for a controller, if anything is.
+fn held(standing: &Standing) -> Option<HeldRow> {
+    let (held, waiting) = (standing.held, standing.waiting);
+    let row = HeldRow {
+        bundled: held.bundled as u64,
+        bundled_bytes: held.bundled_bytes as u64,
+        monitors: held.monitors as u64,
+        updates: held.updates as u64,
+        waiting: waiting.messages as u64,
+        waiting_bytes: waiting.bytes as u64,
+    };
+    (row != HeldRow::default()).then_some(row)
 }
 
 /// Connected to all that it calls, and ready for all that it waits for.

@@ -9,7 +9,7 @@ use netloom_datapath::{
     CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
     WorkerConfig,
 };
-use netloom_flow::{Epoch, LinkSettings, Policing, PortId, Qos};
+use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
@@ -31,6 +31,7 @@ const CACHE_BYTES: usize = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct Core {
     switch: SharedSwitch,
+    options: Arc<OptionSets>,
     tracked: Arc<Tracked>,
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
@@ -50,7 +51,9 @@ impl Core {
     pub(super) fn start(seed: u64, workers: usize) -> Result<Self, HostError> {
         let epoch = Epoch::new();
         let settings = Settings { seed, ..Settings::default() };
-        let switch: SharedSwitch = Arc::new(RwLock::new(Switch::new(settings, epoch.clone())));
+        let switch = Switch::new(settings, epoch.clone());
+        let options = switch.tunnel_options();
+        let switch: SharedSwitch = Arc::new(RwLock::new(switch));
         let tracked = Arc::<Tracked>::default();
         let punts = Arc::<Punts>::default();
         let watch = Arc::<Watch>::default();
@@ -96,12 +99,28 @@ impl Core {
         let openflow =
             Service::start(hub).map_err(|e| HostError::from_io("start the thread", "openflow", &e))?;
         let captured = Mutex::default();
-        Ok(Self { switch, tracked, workers: threads, counters, tracker, captured, keeper, openflow, watch })
+        Ok(Self {
+            switch,
+            options,
+            tracked,
+            workers: threads,
+            counters,
+            tracker,
+            captured,
+            keeper,
+            openflow,
+            watch,
+        })
     }
 
     /// The switch model.
     pub(super) fn switch(&self) -> &SharedSwitch {
         &self.switch
+    }
+
+    /// The options of tunnel packets.
+    pub(super) fn tunnel_options(&self) -> Arc<OptionSets> {
+        Arc::clone(&self.options)
     }
 
     /// Who waits for packets.

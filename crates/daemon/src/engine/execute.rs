@@ -20,7 +20,7 @@ use netloom_flow::{Policing, PortId, Qos};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
-use netloom_lab::tunnel::Tunnel;
+use netloom_lab::tunnel::{Tunnel, TunnelType};
 
 use super::core::Core;
 use super::handle::{directions, zone};
@@ -350,6 +350,22 @@ impl<'a> Execution<'a> {
         }
     }
 
+    /// A tunnel that is another one now, between the same ends: its switches have it in their configuration, though nothing
+    /// else of them changes.
+    fn tell_switches(&self, link: &str, undoing: bool) -> Result<(), String> {
+        let of = |target: &Target| {
+            let found = target.lab.links.iter().find(|known| known.id == link)?;
+            Some((found.tunnel.clone(), found.fused.clone()))
+        };
+        if of(&self.old) == of(&self.new) || of(&self.old).is_none() || of(&self.new).is_none() {
+            return Ok(());
+        }
+        let target = if undoing { &self.old } else { &self.new };
+        let mut switch = slowpath::write_between(self.core.switch());
+        switch.reconfigure(&target.config(), slowpath::now()).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
     /// Ports of a link become what they were.
     fn detach_again(&mut self, link: &str) {
         if let Err(error) = self.dig(link, true) {
@@ -434,10 +450,14 @@ impl Execution<'_> {
                 self.detach_again(link);
                 Ok(())
             }
-            Action::AddLink(link) => self.attach(link),
+            Action::AddLink(link) => {
+                self.attach(link)?;
+                self.tell_switches(link, false)
+            }
             Action::RemoveLink(link) => {
                 if undoing {
                     self.detach_again(link);
+                    self.tell_switches(link, true)?;
                 } else {
                     self.fill_in(link);
                 }
@@ -525,8 +545,9 @@ fn hint(tunnel: &Tunnel, error: &TunnelError) -> Option<String> {
     let TunnelError::Host(error) = error else { return None };
     match error.errno {
         netloom_sys::Errno::ADDRINUSE => Some(format!(
-            "UDP port {} is taken on this machine, perhaps by another lab or a device of the kernel; say `local_ip`, \
+            "{} port {} is taken on this machine, perhaps by another lab or a device of the kernel; say `local_ip`, \
              or another `dst_port` at both ends",
+            if tunnel.kind == TunnelType::Stt { "TCP" } else { "UDP" },
             tunnel.dst_port
         )),
         netloom_sys::Errno::PERM | netloom_sys::Errno::ACCESS => {

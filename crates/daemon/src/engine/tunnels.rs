@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use netloom_datapath::{Attach, PortSpec};
 use netloom_flow::{PortId, TenantId};
 use netloom_lab::tunnel::Tunnel;
-use netloom_netdev::{Door, DoorKey, DoorPort, TunnelPort};
+use netloom_netdev::{Door, DoorKey, DoorPort, SttPort, TunnelKind, TunnelPort, TunnelSettings};
 use netloom_sys::HostError;
 
 use super::core::Core;
@@ -20,6 +20,14 @@ use crate::worker::Device;
 #[derive(Debug, Default)]
 pub(super) struct Tunnels {
     open: Mutex<BTreeMap<DoorKey, Opened>>,
+}
+
+/// The driver of a tunnel's port.
+fn device(settings: TunnelSettings, door: &Door) -> Result<Box<dyn Device>, HostError> {
+    Ok(match settings.kind {
+        TunnelKind::Stt => Box::new(SttPort::new(settings, door)?),
+        _ => Box::new(TunnelPort::new(settings, door)?),
+    })
 }
 
 #[derive(Debug)]
@@ -58,19 +66,19 @@ impl Tunnels {
         let door = match open.get(&settings.door()) {
             Some(opened) => Arc::clone(&opened.door),
             None => {
-                let door = Door::open(&settings)?;
+                let door = Door::open(&settings, core.tunnel_options())?;
                 let opened = Opened { door: Arc::clone(&door), port: fresh() };
                 let spec = PortSpec::new(opened.port, TenantId(u16::MAX), Attach::Switch);
-                core.add_door(&spec, Box::new(DoorPort::new(Arc::clone(&door))));
+                core.add_door(&spec, Box::new(DoorPort::new(Arc::clone(&door))?));
                 open.insert(settings.door(), opened);
                 door
             }
         };
         drop(open);
-        let device = TunnelPort::new(settings.clone(), &door);
+        let device = device(settings.clone(), &door);
         let admitted = door.admit(port, &settings);
         match device {
-            Ok(device) if admitted => Ok(Box::new(device)),
+            Ok(device) if admitted => Ok(device),
             failed => {
                 self.close(core, port);
                 failed?;

@@ -157,6 +157,15 @@ impl Hub {
         let mut standings = self.controllers().of(bridge);
         for standing in &mut standings {
             let of_it = |member: &&Member| member.key.as_ref().is_some_and(|key| *key == standing.key);
+            for member in members.values().filter(of_it) {
+                let (held, waiting) = (member.connection.held(), member.inbox.held());
+                standing.held.bundled += held.bundled;
+                standing.held.bundled_bytes += held.bundled_bytes;
+                standing.held.monitors += held.monitors;
+                standing.held.updates += held.updates;
+                standing.waiting.messages += waiting.messages;
+                standing.waiting.bytes += waiting.bytes;
+            }
             let connected: Vec<_> = members.values().filter(of_it).filter(|it| it.is_main()).collect();
             standing.dropped += connected.iter().map(|it| it.dropped.load(Ordering::Relaxed)).sum::<u64>();
             standing.peers = connected.len();
@@ -264,8 +273,8 @@ impl Hub {
         let mut members = self.members();
         let Some(member) = members.get_mut(&id) else { return Vec::new() };
         // Pulling takes time for each cached flow: what has no use for it does without, above all an addition.
-        let reads_hits = slowpath::read(&self.switch).reads_hits(member.bridge, &message);
-        if reads_hits {
+        let has_hits = self.tracked.has_any();
+        if has_hits && slowpath::read(&self.switch).reads_hits(member.bridge, &message) {
             self.tracked.credit(&self.switch);
         }
         self.tracked.give_way();
@@ -281,14 +290,20 @@ impl Hub {
         let is_row = is_in_row(&message);
         let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
         let mut packets = std::mem::take(&mut handled.injections);
-        let mut left = if is_row { ROW } else { 0 };
+        let (mut left, mut touched) = (if is_row { ROW } else { 0 }, 0_usize);
         while left > 0
             && handled.is_nothing()
             && !self.tracked.is_waited_for()
-            && let Some((next, message)) = next_in_row(session, &model, bridge)
+            && let Some((next, message)) =
+                next_in_row(session, |message| has_hits && model.reads_hits(bridge, message))
         {
             request = next;
             member.connection.begin(request.xid);
+            if touched == 0 {
+                touched = session.queued().count();
+                model.foresee(bridge, session.queued().filter_map(message_of).chain([&message]));
+            }
+            touched = touched.saturating_sub(1);
             handled = model.handle(bridge, &mut member.connection, message, self, now);
             packets.append(&mut handled.injections);
             left -= 1;
@@ -366,7 +381,6 @@ impl Hub {
         }
         let count = injections.len();
         let packets = injections.into_iter().map(|Injection { in_port, frame, translation }| {
-            let translation = Arc::new(translation);
             self.tracked.add(Arc::clone(&translation));
             (in_port, frame, translation)
         });
@@ -429,10 +443,17 @@ const fn is_in_row(message: &Message) -> bool {
     matches!(message, Message::FlowMod(_) | Message::PacketOut(_) | Message::BundleAdd(_))
 }
 
+const fn message_of(event: &Event) -> Option<&Message> {
+    match event {
+        Event::Message(_, message) => Some(message),
+        _ => None,
+    }
+}
+
 /// The next message of a session, if it can be carried out at once after another such change.
-fn next_in_row(session: &mut Session, model: &Switch, bridge: BridgeId) -> Option<(Request, Message)> {
+fn next_in_row(session: &mut Session, reads_hits: impl Fn(&Message) -> bool) -> Option<(Request, Message)> {
     let is_next = |event: &Event| match event {
-        Event::Message(_, message) => is_in_row(message) && !model.reads_hits(bridge, message),
+        Event::Message(_, message) => is_in_row(message) && !reads_hits(message),
         _ => false,
     };
     match session.poll_event_if(is_next)? {

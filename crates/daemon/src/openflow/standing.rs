@@ -6,6 +6,8 @@ use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::msg::Role;
 use netloom_openflow::remote::{Admission, FailOpen, Turn};
 use netloom_openflow::{Message, Version, Versions};
+use netloom_switch::Held;
+use netloom_transport::Room;
 
 use super::Remote;
 
@@ -45,6 +47,10 @@ pub(crate) struct Standing {
     pub(crate) dropped: u64,
     /// Connections, where it is waited for.
     pub(crate) peers: usize,
+    /// What is kept for all of its connections.
+    pub(crate) held: Held,
+    /// What waits to be told to them.
+    pub(crate) waiting: Room,
     passive: bool,
     admission: Admission,
 }
@@ -112,6 +118,8 @@ impl Controllers {
             error: None,
             dropped: 0,
             peers: 0,
+            held: Held::default(),
+            waiting: Room::default(),
             passive,
             admission: Admission::new(now),
         };

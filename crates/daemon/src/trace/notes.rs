@@ -251,6 +251,7 @@ const fn cut_words(cut: Cut) -> &'static str {
         Cut::Down => "link down",
         Cut::Shaped => "shaped link",
         Cut::Captured => "captured link",
+        Cut::Tunnel => "tunnel",
         Cut::Visited => "been there before",
         Cut::Budget => "many hops",
         Cut::Branch => "each packet by itself",

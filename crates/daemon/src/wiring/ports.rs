@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use netloom_datapath::{Attach, PortSpec};
+use netloom_datapath::{Attach, Inner, PortSpec};
 use netloom_flow::{PortId, TenantId};
 use netloom_lab::lab::{End, Lab};
 use netloom_switch::config::Uuid;
@@ -100,8 +100,11 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
         };
         match (link.a.is_switch(), link.b.is_switch()) {
             (true, true) => {
-                specs.push(PortSpec { from_switch: link.forth.clone(), ..spec(a, &link.a, Attach::Peer(b)) });
-                specs.push(PortSpec { from_switch: link.back.clone(), ..spec(b, &link.b, Attach::Peer(a)) });
+                let inner = link.fused.as_ref();
+                let inner = inner.map(|it| Inner { mtu: it.mtu(), clamp: it.tunnel.mss_clamp });
+                let (forth, back) = (link.forth.clone(), link.back.clone());
+                specs.push(PortSpec { from_switch: forth, inner, ..spec(a, &link.a, Attach::Peer(b)) });
+                specs.push(PortSpec { from_switch: back, inner, ..spec(b, &link.b, Attach::Peer(a)) });
             }
             (false, false) => {
                 specs.push(PortSpec { to_switch: link.forth.clone(), ..spec(a, &link.a, Attach::Wire(b)) });

@@ -21,6 +21,7 @@ pub(crate) fn tunnel_settings(tunnel: &Tunnel) -> TunnelSettings {
             direction: tunnel.erspan_dir,
             hardware: tunnel.erspan_hwid,
         },
+        TunnelType::Stt => TunnelKind::Stt,
     };
     let source = |field: TunnelField| {
         if field.inherit { Source::Inherit(field.value) } else { Source::Fixed(field.value) }
@@ -64,6 +65,8 @@ tunnels:
   - { link: s1 -- 192.0.2.5, type: erspan, key: 1 }
   - { link: s1 -- 192.0.2.6, type: erspan, key: 1, erspan_ver: 2 }
   - { link: s1 -- 192.0.2.7, type: erspan, erspan_ver: 0 }
+  - { link: s1 -- 192.0.2.2, type: stt, key: 18446744073709551615 }
+  - { link: s1 -- 2001:db8::2, type: stt, key: 1 }
 ";
 
     /// The lab hands out an MTU without knowing the wire formats; it must be theirs.
@@ -77,6 +80,6 @@ tunnels:
             assert_eq!(tunnel_settings(tunnel).is_flow_based(), tunnel.is_flow_based());
             count += 1;
         }
-        assert_eq!(count, 8);
+        assert_eq!(count, 10);
     }
 }

@@ -1,5 +1,6 @@
 //! A list of actions, one after the other.
 
+use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DpAction, PortId, RecircId};
 use netloom_packet::Gso;
 
@@ -43,6 +44,10 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
         }
         let taken = match last {
             DpAction::Output(port) => return Next::Send(*port),
+            DpAction::Tunnel { port, queue: DEFAULT_QUEUE, key, max_len: None, .. } => {
+                carried.frame.meta.tunnel = Some(**key);
+                return Next::Send(*port);
+            }
             DpAction::Recirculate(id) => return Next::Again(*id),
             // Nothing comes after the branch, so it is carried out on the frame itself.
             DpAction::Meter { meter, passed } => branch::meter(wiring, carried, &meter.0, passed, 0),
@@ -120,7 +125,7 @@ fn step(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, action: &DpAction, d
         DpAction::OutputTrunc { port, queue, max_len } => {
             trunc::copy(wiring, carried, *port, *queue, *max_len);
         }
-        DpAction::Tunnel { port, queue, key, max_len } => {
+        DpAction::Tunnel { port, queue, key, max_len, .. } => {
             tunnel::copy(wiring, carried, *port, *queue, key, *max_len);
         }
         DpAction::Set(set) => set::apply(carried, set),

@@ -1,6 +1,8 @@
 //! Fields that say what follows them: the headers behind are found anew afterwards.
 //!
-//! The bytes behind stay as they are, whatever they are now taken for.
+//! The bytes behind stay as they are, whatever they are now taken for, but for the checksum: TCP, UDP and ICMPv6 sum up
+//! the IP protocol too (RFC 9293 §3.1, RFC 768, RFC 4443 §2.3), so what was right for the old one is made right for the
+//! new one. It stays where the old protocol has it.
 
 use netloom_flow::NextHeader;
 use netloom_packet::bytes::{array, be16, put, put16};
@@ -20,7 +22,11 @@ pub(crate) fn set(carried: &mut Carried<'_, '_>, next: NextHeader) {
     let (l2, l3) = (usize::from(carried.headers.l2_len), usize::from(carried.headers.l3));
     let (is_ipv4, is_ipv6) = (carried.headers.is_ipv4(), carried.headers.is_ipv6());
     let has_label = carried.headers.mpls > 0;
+    let (old_proto, check_at) = (carried.headers.ip_proto, checksum::l4_field(&carried.headers));
     let data = carried.frame.data_mut();
+    if let NextHeader::IpProto(proto) = next {
+        resum(data, check_at, old_proto, proto);
+    }
     match next {
         NextHeader::EthType(ethertype) => {
             let at = l2.saturating_sub(2);
@@ -51,6 +57,19 @@ pub(crate) fn set(carried: &mut Carried<'_, '_>, next: NextHeader) {
         NextHeader::BottomOfStack(_) => {}
     }
     carried.reparse();
+}
+
+/// Brings the checksum of an upper layer up to date, which is at `at`, if its pseudo header has the protocol in it.
+fn resum(data: &mut [u8], at: Option<usize>, old: u8, new: u8) {
+    let Some(at) = at.filter(|_| matches!(old, ip_proto::TCP | ip_proto::UDP | ip_proto::ICMPV6)) else {
+        return;
+    };
+    match be16(data, at) {
+        // A datagram without one.
+        Some(0) if old == ip_proto::UDP => {}
+        Some(sum) => _ = put16(data, at, checksum::update(sum, old.into(), new.into())),
+        None => {}
+    }
 }
 
 /// Where an IPv6 packet says what its upper layer is: in its header, or in the last of its extension headers.

@@ -57,6 +57,13 @@ impl Bucket {
         self.tokens >= 0
     }
 
+    /// The same for one to whom a debt of `things` does not count.
+    #[inline]
+    #[must_use]
+    pub fn is_open_but_for(&self, things: u64) -> bool {
+        self.tokens.saturating_add(tokens(things)) >= 0
+    }
+
     /// Takes out `things`.
     #[inline]
     pub fn charge(&mut self, things: u64) {
@@ -66,7 +73,14 @@ impl Bucket {
     /// When it is open; [`Nanos::MAX`] if never.
     #[must_use]
     pub fn opens_at(&self) -> Nanos {
-        match (u64::try_from(self.tokens.saturating_neg()), self.rate) {
+        self.opens_but_for(0)
+    }
+
+    /// When it is open for one to whom a debt of `things` does not count; [`Nanos::MAX`] if never.
+    #[must_use]
+    pub fn opens_but_for(&self, things: u64) -> Nanos {
+        let counts = self.tokens.saturating_add(tokens(things));
+        match (u64::try_from(counts.saturating_neg()), self.rate) {
             (Err(_) | Ok(0), _) => self.at,
             (Ok(_), 0) => Nanos::MAX,
             (Ok(debt), rate) => self.at + Nanos(debt.div_ceil(rate)),
@@ -111,6 +125,17 @@ mod tests {
         assert_eq!(bucket.opens_at() - Nanos::from_secs(1 << 30), Nanos(1_000));
         bucket.refill(Nanos::ZERO);
         assert!(!bucket.is_open(), "time does not run backwards");
+    }
+
+    #[test]
+    fn a_debt_may_count_for_some_and_not_for_others() {
+        let mut bucket = Bucket::new(1_000, 0, Nanos::ZERO);
+        bucket.charge(1_000);
+        assert!(!bucket.is_open() && !bucket.is_open_but_for(999) && bucket.is_open_but_for(1_000));
+        assert_eq!(bucket.opens_but_for(400), Nanos::from_millis(600));
+        assert_eq!(bucket.opens_but_for(1_000), Nanos::ZERO);
+        bucket.charge(500);
+        assert_eq!(bucket.opens_but_for(1_000), Nanos::from_millis(500));
     }
 
     #[test]

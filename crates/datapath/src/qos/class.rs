@@ -12,6 +12,8 @@ use crate::link::Limit;
 const FRAME: u64 = 1_514;
 /// The least burst: HTB's users know that less makes rates unreachable.
 const LEAST_BURST: u64 = 2 * FRAME;
+/// Units in a second of link time, if they are as long as they may be: 50 us each.
+const PER_SECOND: u64 = 20_000;
 
 /// What a class may have: a row of OVS's Queue table; for the root, of QoS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -30,7 +32,8 @@ pub struct ClassSettings {
     pub quantum: Option<u32>,
     /// What may wait; `None`: the larger of 1,000 packets and 50 ms at the maximum rate.
     pub queue: Option<QueueLimit>,
-    /// What counts as the maximum rate for [`Self::queue`] if there is none: that of the line, say.
+    /// The rate of what lies behind, if it has one: what [`Self::queue`] goes by without a maximum, and how long a unit
+    /// may be.
     pub line_rate: Option<u64>,
 }
 
@@ -67,7 +70,9 @@ pub(super) struct Class<T> {
     pub(super) parent: Option<usize>,
     pub(super) settings: ClassSettings,
     pub(super) guarantee: Option<Bucket>,
-    pub(super) most: Option<Bucket>,
+    most: Option<Bucket>,
+    /// What began the present debt of the maximum.
+    owed: Owed,
     limit: Limit,
     quantum: i64,
     /// Bytes it may still send in this turn: of its guarantee, of what is left over.
@@ -83,6 +88,7 @@ impl<T> Class<T> {
             parent,
             guarantee: guaranteed.map(|rate| Bucket::new(rate, settings.burst_bits(rate), now)),
             most: settings.max_rate.map(|rate| Bucket::new(rate, settings.burst_bits(rate), now)),
+            owed: Owed::default(),
             limit: settings.limit(),
             quantum: settings.quantum(),
             settings,
@@ -109,6 +115,27 @@ impl<T> Class<T> {
         for bucket in [&mut self.guarantee, &mut self.most].into_iter().flatten() {
             bucket.refill(now);
         }
+    }
+
+    /// Whether the maximum lets a unit of `priority` leave, as of the last refill.
+    pub(super) fn lets(&self, priority: u8) -> bool {
+        self.most.is_none_or(|most| most.is_open_but_for(self.owed.by_those_behind(priority)))
+    }
+
+    /// When the maximum lets a unit of `priority` leave, as of the last refill.
+    pub(super) fn lets_at(&self, priority: u8) -> Nanos {
+        self.most.map_or(Nanos::ZERO, |most| most.opens_but_for(self.owed.by_those_behind(priority)))
+    }
+
+    /// Charges the maximum for a unit of `priority`; `lent` says that nobody's guarantee pays for it.
+    pub(super) fn charge(&mut self, bits: u64, priority: u8, lent: bool) {
+        let Some(most) = &mut self.most else { return };
+        if most.is_open() {
+            self.owed = Owed { bits, priority, lent, passed: 0 };
+        } else {
+            self.owed.passed = self.owed.passed.saturating_add(bits);
+        }
+        most.charge(bits);
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -178,11 +205,37 @@ impl<T> Class<T> {
         }
     }
 
-    /// The longest unit that keeps this class's rates smooth; `None`: any.
+    /// The longest unit that keeps this class's rates smooth, and others from waiting long; `None`: any.
     pub(super) fn unit_bytes(&self) -> Option<u64> {
-        let rate = self.settings.max_rate?;
-        // 50 us of link time, which is what others may have to wait for it, and no more than the burst.
-        Some((rate / 8 / 20_000).min(self.settings.burst_bits(rate) / 8))
+        // What others may have to wait for it, and no more than the burst.
+        let by_line = self.settings.line_rate.map(|rate| rate / 8 / PER_SECOND);
+        let by_class = self
+            .settings
+            .max_rate
+            .map(|rate| (rate / 8 / PER_SECOND).min(self.settings.burst_bits(rate) / 8));
+        [by_line, by_class].into_iter().flatten().min()
+    }
+}
+
+/// The unit that took the maximum of a class into debt, and what has left since.
+///
+/// A shaper's debt is no wire that is busy: who comes first need not wait for the unit of those behind that began it.
+/// Those behind then wait for both, so the rate holds. What was sent by a guarantee is waited for, and no more may go
+/// past a unit than it is long: guarantees hold, however much those in front have to send.
+#[derive(Debug, Clone, Copy, Default)]
+struct Owed {
+    bits: u64,
+    priority: u8,
+    /// It was sent of what was left over.
+    lent: bool,
+    /// Bits that have left since.
+    passed: u64,
+}
+
+impl Owed {
+    /// Bits that do not count for a unit of `priority`.
+    const fn by_those_behind(self, priority: u8) -> u64 {
+        if self.lent && self.priority > priority && self.passed < self.bits { self.bits } else { 0 }
     }
 }
 

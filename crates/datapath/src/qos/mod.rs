@@ -10,7 +10,7 @@
 //! describe: every class gets its `min-rate` first; what the root has left goes by priority, and among equals by
 //! quantum; no class gets more than its `max-rate`. Differences, both where HTB is loose: the maximum of *every* class
 //! above holds, also where guarantees add up to more, and a class without a `min-rate` has no guarantee at all rather
-//! than a small one.
+//! than a small one. Who comes first by priority does not wait for the debt of what was left over to those behind.
 //!
 //! All of it is integer arithmetic on tokens of a bit and a nanosecond ([`Bucket`]), so rates are met to the last bit;
 //! a super-packet counts as what it is on the wire. It has no clock and no timer: [`Scheduler::next`] says when to

@@ -119,7 +119,7 @@ impl<T> Scheduler<T> {
         let best = self.rights().map(|(_, right)| right.rank()).min()?;
         let (chosen, right) = self.choose(best)?;
         let (item, wire) = self.class_mut(chosen)?.pop(right.turn)?;
-        self.charge(chosen, right.lender, wire.bytes * 8);
+        self.charge(chosen, right, wire.bytes * 8);
         let [guaranteed, surplus] = &mut self.turns;
         *(if right.turn == Turn::Guaranteed { guaranteed } else { surplus }) = chosen;
         Some((ClassId(chosen), item))
@@ -182,11 +182,10 @@ impl<T> Scheduler<T> {
 
     fn right(&self, at: usize) -> Option<Right> {
         let class = self.class(at).filter(|class| class.is_waiting())?;
-        let held = self.path(at).any(|(_, class)| class.most.is_some_and(|most| !most.is_open()));
-        if held {
+        let priority = class.settings.priority;
+        if self.path(at).any(|(_, class)| !class.lets(priority)) {
             return None;
         }
-        let priority = class.settings.priority;
         // The root lends whatever its maximum leaves.
         let lends = |class: &Class<T>| match class.guarantee {
             Some(guarantee) => guarantee.is_open(),
@@ -201,7 +200,8 @@ impl<T> Scheduler<T> {
 
     /// When a class may send, as of the last refill.
     fn opens_at(&self, at: usize) -> Nanos {
-        let held = self.path(at).filter_map(|(_, class)| class.most).map(|most| most.opens_at());
+        let priority = self.class(at).map_or(0, |class| class.settings.priority);
+        let held = self.path(at).map(|(_, class)| class.lets_at(priority));
         let lent = self.path(at).filter_map(|(_, class)| match class.guarantee {
             Some(guarantee) => Some(guarantee.opens_at()),
             None => class.parent.is_none().then_some(Nanos::ZERO),
@@ -245,13 +245,12 @@ impl<T> Scheduler<T> {
     }
 
     /// Charges a class and those above for what it sent: their maximum all of them, their guarantee from the lender on.
-    fn charge(&mut self, chosen: usize, lender: usize, bits: u64) {
+    fn charge(&mut self, chosen: usize, right: Right, bits: u64) {
         let (mut at, mut lent) = (Some(chosen), false);
+        let by_root = ClassId(right.lender) == ClassId::ROOT;
         while let Some(class) = at.and_then(|at| self.class_mut(at)) {
-            lent |= at == Some(lender);
-            if let Some(most) = &mut class.most {
-                most.charge(bits);
-            }
+            lent |= at == Some(right.lender);
+            class.charge(bits, right.priority, by_root);
             if let Some(guarantee) = class.guarantee.as_mut().filter(|_| lent) {
                 guarantee.charge(bits);
             }

@@ -5,6 +5,7 @@
 
 mod board;
 mod devices;
+mod inner;
 mod links;
 mod punts;
 mod qos;

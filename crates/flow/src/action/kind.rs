@@ -1,6 +1,6 @@
 //! One action.
 
-use super::{Bundle, Controller, Ct, Encap, Learn, Multipath, Sample, Subfield};
+use super::{Bundle, Controller, Ct, Encap, Learn, Multipath, Sample, StatTrigger, Subfield};
 use crate::{FieldId, OfPort, TableId};
 
 /// How a [`Action::SetField`] was written, so that it is printed alike.
@@ -189,6 +189,8 @@ pub enum Action {
     Exit,
     /// Let a meter decide whether the packet goes on. Only as the first action.
     Meter(u32),
+    /// Tell when the flow has counted so much.
+    StatTrigger(Box<StatTrigger>),
     /// Empty the action set.
     ClearActions,
     /// Add to the action set, which is carried out at the end.
@@ -318,6 +320,7 @@ impl Action {
             Self::Note(_) => "note",
             Self::Exit => "exit",
             Self::Meter(_) => "meter",
+            Self::StatTrigger(_) => "stat_trigger",
             Self::ClearActions => "clear_actions",
             Self::WriteActions(_) => "write_actions",
             Self::WriteMetadata { .. } => "write_metadata",

@@ -1,7 +1,7 @@
 //! The actions of flows, as OpenFlow and OVS know them.
 //!
 //! As in OVS, the instructions of OpenFlow 1.1 and later stand in the same list: [`Action::Meter`] first, then what
-//! Apply-Actions holds, then [`Action::ClearActions`], [`Action::WriteActions`], [`Action::WriteMetadata`] and
+//! Apply-Actions holds, then [`Action::StatTrigger`], [`Action::ClearActions`], [`Action::WriteActions`], [`Action::WriteMetadata`] and
 //! [`Action::GotoTable`]. What one version says with several actions, or several versions with different ones, is one
 //! value here; where that would lose how it was written, the value keeps it ([`Spelling`]).
 //!
@@ -19,6 +19,7 @@ mod learn;
 mod list;
 mod multipath;
 mod sample;
+mod stat_trigger;
 mod subfield;
 
 pub use bundle::{Bundle, BundleAlgorithm};
@@ -30,4 +31,5 @@ pub use learn::{Learn, LearnSpec};
 pub use list::ActionList;
 pub use multipath::{HashFields, Multipath, MultipathAlgorithm};
 pub use sample::{Sample, SampleDirection};
+pub use stat_trigger::{StatTrigger, Tally};
 pub use subfield::{Operand, Subfield};

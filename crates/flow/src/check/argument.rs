@@ -227,5 +227,5 @@ const fn same_width(source: Subfield, target: Subfield) -> Result<(), ActionErro
 
 /// Whether it is a tunnel option.
 fn is_option(field: FieldId) -> bool {
-    (FieldId::TunMetadata0..=FieldId::TunMetadata7).contains(&field)
+    field.option().is_some()
 }

@@ -60,6 +60,7 @@ const fn is_instruction(action: &Action) -> bool {
     matches!(
         action,
         Action::Meter(_)
+            | Action::StatTrigger(_)
             | Action::ClearActions
             | Action::WriteActions(_)
             | Action::WriteMetadata { .. }
@@ -118,10 +119,11 @@ pub(super) const fn is_of_connection(field: FieldId) -> bool {
 pub(super) const fn rank(action: &Action) -> u8 {
     match action {
         Action::Meter(_) => 0,
-        Action::ClearActions => 2,
-        Action::WriteActions(_) => 3,
-        Action::WriteMetadata { .. } => 4,
-        Action::GotoTable(_) => 5,
+        Action::StatTrigger(_) => 2,
+        Action::ClearActions => 3,
+        Action::WriteActions(_) => 4,
+        Action::WriteMetadata { .. } => 5,
+        Action::GotoTable(_) => 6,
         _ => 1,
     }
 }

@@ -34,6 +34,12 @@ impl Index {
         self.place(hash, |number| is(number as usize)).map(|at| self.places[at].number as usize - 1)
     }
 
+    /// Asks for the memory of a hash.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.places.get(short(hash) as usize & self.mask()).map_or(0, |place| place.number)
+    }
+
     /// Whether there is an entry under this hash.
     #[inline]
     pub(super) fn contains(&self, hash: u64) -> bool {

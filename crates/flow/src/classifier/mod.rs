@@ -102,6 +102,16 @@ impl<R> Classifier<R> {
         old
     }
 
+    /// Asks for the memory that adding or removing a rule with this match is going to need. Who is about to change many
+    /// rules asks for all of them first: then they wait for memory together, and not one after the other. Changes nothing.
+    pub fn touch(&self, matches: &FlowMatch) {
+        let Some(at) = self.position(matches) else { return };
+        if let Some(Some(subtable)) = self.subtables.get(at) {
+            self.tries.touch(matches, subtable.lengths());
+            subtable.touch(matches);
+        }
+    }
+
     /// Removes the rule with this match and priority.
     pub fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<R> {
         let at = self.position(matches)?;

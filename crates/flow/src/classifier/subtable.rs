@@ -199,6 +199,16 @@ impl<R> Subtable<R> {
         self.find(self.hashes(words)[STAGES - 1], words)
     }
 
+    /// Asks for the memory that adding or removing a rule is going to need.
+    pub(super) fn touch(&self, matches: &FlowMatch) {
+        let hashes = self.hashes(matches.words());
+        let staged = (0..STAGES).filter(|stage| self.is_staged(*stage));
+        let touched = staged.fold(self.index.touch(hashes[STAGES - 1]), |all, stage| {
+            all ^ self.stages[stage].touch(hashes[stage])
+        });
+        std::hint::black_box(touched);
+    }
+
     /// Adds a rule, or replaces the one of the same priority. The second value: the masked key is new here.
     pub(super) fn insert(&mut self, matches: &FlowMatch, priority: u32, rule: R) -> (Option<R>, bool) {
         let hashes = self.hashes(matches.words());

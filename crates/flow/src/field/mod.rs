@@ -239,6 +239,14 @@ fn port_from_16(port: u128) -> (u128, u128) {
 }
 
 impl FieldId {
+    /// Which tunnel option it stands for: n of `tun_metadata` n.
+    #[must_use]
+    pub fn option(self) -> Option<usize> {
+        (Self::TunMetadata0..=Self::TunMetadata7)
+            .contains(&self)
+            .then(|| self as usize - Self::TunMetadata0 as usize)
+    }
+
     /// Finds a field by any of its names, including those of NXM and OXM; case is ignored in the latter.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

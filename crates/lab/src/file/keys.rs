@@ -340,7 +340,7 @@ pub(crate) static LINK: Table = &[
 ];
 
 pub(crate) const EXTENSIONS: &[&str] = &["gbp", "gpe"];
-const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "erspan"];
+const TUNNELS: &[&str] = &["vxlan", "geneve", "gre", "erspan", "stt"];
 const KEY: Shape = Any(&[Integer(0, u64::MAX), Choice(&["flow"])]);
 const INHERITED: Shape = Any(&[Integer(0, 255), Choice(&["inherit"])]);
 
@@ -348,7 +348,7 @@ const INHERITED: Shape = Any(&[Integer(0, 255), Choice(&["inherit"])]);
 pub(crate) static TUNNEL: Table = &[
     &[
         key("link", Text, "`SWITCH -- ADDRESS`, `SWITCH -- flow`, or two switches of the lab."),
-        key("type", Choice(TUNNELS), "vxlan, geneve, gre or erspan."),
+        key("type", Choice(TUNNELS), "vxlan, geneve, gre, erspan or stt."),
         key("name", Text, "The tunnel's name among the links; else it goes by `SWITCH--ADDRESS`."),
         key("tenant", Text, "Whose packets it carries; without it, every tenant's."),
         key(
@@ -359,7 +359,11 @@ pub(crate) static TUNNEL: Table = &[
         key("in_key", KEY, "The key of packets that come in."),
         key("out_key", KEY, "The key of packets that go out."),
         key("local_ip", Text, "The address of this machine, or flow; any by default."),
-        key("dst_port", Integer(1, 65_535), "UDP port of both ends; 4789 for VXLAN, 6081 for Geneve."),
+        key(
+            "dst_port",
+            Integer(1, 65_535),
+            "UDP port of both ends: 4789 for VXLAN, 6081 for Geneve; TCP port 7471 for STT.",
+        ),
         key("tos", INHERITED, "DSCP of the outer header: a TOS byte (0 by default), or inherit."),
         key("ttl", INHERITED, "TTL of the outer header: 64 by default, or inherit."),
         key("df_default", Flag, "Whether the underlay may not fragment, which is the default."),

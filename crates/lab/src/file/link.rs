@@ -5,12 +5,14 @@ use netloom_flow::{Distribution, Loss, Probability};
 use super::keys;
 use super::network::subnets;
 use super::read::{Fields, Reader, integer};
+use super::tunnel::TenantKeys;
 use super::yaml::{Node, Value};
 use crate::address::Cidr;
 use crate::error::{Spanned, TextError};
 use crate::names::{Pattern, check_interface};
 use crate::quantity;
 use crate::settings::SettingsPatch;
+use crate::tunnel::Tunnel;
 
 /// One end, or many: `blue/h1..4`, `gw:eth1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(crate) struct LinkEntry {
     pub(crate) native: Option<Spanned<u16>>,
     pub(crate) tenant: Option<Spanned<String>>,
     pub(crate) subnet: Vec<Spanned<Cidr>>,
+    /// It is a tunnel between two switches; with the keys of tenants.
+    pub(crate) tunnel: Option<(Tunnel, TenantKeys)>,
 }
 
 impl LinkEntry {
@@ -59,6 +63,7 @@ impl LinkEntry {
             native: None,
             tenant: None,
             subnet: Vec::new(),
+            tunnel: None,
         }
     }
 }
@@ -113,6 +118,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<LinkEntry> {
         native,
         tenant: fields.take("tenant").and_then(|node| reader.string(node)),
         subnet: fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default(),
+        tunnel: None,
     };
     ends.map(|_| entry)
 }

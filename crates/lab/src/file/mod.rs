@@ -17,7 +17,7 @@ mod switch;
 mod topology;
 mod tunnel;
 mod vars;
-mod yaml;
+pub mod yaml;
 
 use std::path::{Path, PathBuf};
 

@@ -22,8 +22,11 @@ pub(crate) struct TunnelEntry {
     /// All but the key.
     pub(crate) tunnel: Tunnel,
     /// Keys by tenant; empty: `tunnel` has the key.
-    pub(crate) keys: Vec<(Spanned<String>, u64)>,
+    pub(crate) keys: TenantKeys,
 }
+
+/// Tenants and the keys of their packets.
+pub(crate) type TenantKeys = Vec<(Spanned<String>, u64)>;
 
 /// The other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +66,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<TunnelEntry> {
             reader.error(
                 fields.span,
                 "a tunnel lacks its type",
-                Some("add `type: vxlan`, geneve, gre or erspan"),
+                Some("add `type: vxlan`, geneve, gre, erspan or stt"),
             );
             None
         }
@@ -196,7 +199,7 @@ fn field(text: &str, otherwise: u8) -> Result<TunnelField, TextError> {
     Ok(TunnelField { inherit: false, value: u8::try_from(value).unwrap_or(u8::MAX) })
 }
 
-type Keys = (Option<u64>, TunnelKeyOut, Vec<(Spanned<String>, u64)>);
+type Keys = (Option<u64>, TunnelKeyOut, TenantKeys);
 
 /// The keys: of both directions, of each, or of each tenant.
 fn keys_of(
@@ -206,7 +209,7 @@ fn keys_of(
     in_key: Option<&Node>,
     out_key: Option<&Node>,
 ) -> Keys {
-    let bounds = (0, kind.keys() - 1);
+    let bounds = (0, kind.most());
     let number = |text: &str| if text == "flow" { Ok(None) } else { integer(text, bounds).map(Some) };
     if let Some(node) = key.filter(|node| matches!(node.value, Value::Map(_))) {
         let entries = reader.entries(node);
@@ -239,6 +242,7 @@ pub(crate) fn as_link(entry: &TunnelEntry, far: &EndPattern) -> LinkEntry {
         name: entry.name.clone(),
         settings: entry.settings.clone(),
         tenant: entry.tenant.clone(),
+        tunnel: Some((entry.tunnel.clone(), entry.keys.clone())),
         ..LinkEntry::plain(ends)
     }
 }

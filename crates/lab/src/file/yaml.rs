@@ -10,42 +10,51 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
 use crate::error::{FileError, Span};
 
-/// Deepest nesting of a lab file.
+/// Deepest nesting of a file.
 const MAX_DEPTH: usize = 32;
-/// Most nodes of a lab file, aliases expanded.
+/// Most nodes of a file, aliases expanded.
 const MAX_NODES: usize = 2_000_000;
 
 /// A node of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Its bytes in the file.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
 }
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// `plain`: written without quotes, so that `null` and `true` mean what they mean.
+pub enum Value {
+    /// A text, a number, a word.
     Scalar {
+        /// As it was written, escapes resolved.
         text: String,
+        /// Written without quotes, so that `null` and `true` mean what they mean.
         plain: bool,
     },
-    /// `flow`: written in `[ ]`.
+    /// A list.
     Seq {
+        /// In their order.
         items: Vec<Node>,
+        /// Written in `[ ]`.
         flow: bool,
     },
+    /// Keys and values in their order.
     Map(Vec<(Node, Node)>),
 }
 
 impl Node {
     /// Whether it is an empty plain scalar, `~` or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The text of a scalar.
-    pub(crate) fn text(&self) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } => Some(text),
             _ => None,
@@ -53,7 +62,8 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Scalar { .. } if self.is_null() => "nothing",
             Value::Scalar { .. } => "text",
@@ -75,7 +85,7 @@ impl Node {
 ///
 /// # Errors
 /// One error where the text is no YAML, or more than the bounds allow.
-pub(crate) fn parse(source: &str, errors: &mut Vec<FileError>) -> Result<Node, FileError> {
+pub fn parse(source: &str, errors: &mut Vec<FileError>) -> Result<Node, FileError> {
     let mut builder = Builder { source, offsets: Offsets::new(source), ..Builder::default() };
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|e| builder.scan_error(&e))?;
@@ -168,7 +178,7 @@ impl Builder<'_> {
                 self.add(Node { span, ..node }, 0, errors)
             }
             Event::DocumentStart(_) if self.root.is_some() => {
-                Err(fail(span, "a lab file is one document; a second begins here"))
+                Err(fail(span, "a file is one document; a second begins here"))
             }
             _ => Ok(()),
         }

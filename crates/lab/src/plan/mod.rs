@@ -388,7 +388,7 @@ impl<'l> Planner<'l> {
             let ends_stay = [&new.a, &new.b].into_iter().all(|end| !remade.contains(end.name()));
             ends_stay
                 && from.seed == to.seed
-                && (&old.a, &old.b, &old.tunnel) == (&new.a, &new.b, &new.tunnel)
+                && (&old.a, &old.b, &old.tunnel, &old.fused) == (&new.a, &new.b, &new.tunnel, &new.fused)
                 && tenants.0.get(&*old.id) == tenants.1.get(&*new.id)
         };
         for link in &from.links {

@@ -321,6 +321,9 @@ pub(super) fn link(link: &Link) -> String {
     if let Some(tunnel) = &link.tunnel {
         words = format!("{}  {}", end(&link.a), tunnel.words());
     }
+    if let Some(fused) = &link.fused {
+        words = format!("{words}  {}", fused.words());
+    }
     match both(&link.forth, &link.back) {
         plain if plain == "plain" => words,
         settings => format!("{words}  {settings}"),

@@ -138,6 +138,8 @@ struct DraftLink {
     tenant: Option<usize>,
     line: u32,
     tunnel: Option<crate::tunnel::Tunnel>,
+    /// It is a tunnel between two switches of the lab.
+    fused: Option<crate::tunnel::Fused>,
     /// The tunnel is one of several, one for each tenant.
     of_tenant: Option<usize>,
 }
@@ -290,6 +292,7 @@ impl<'f> Draft<'f> {
             back: link.back.clone(),
             line: link.line,
             tunnel: link.tunnel.clone(),
+            fused: link.fused.clone(),
         }
     }
 

@@ -6,8 +6,8 @@ use netloom_flow::LinkSettings;
 
 use super::{Draft, DraftEnd, DraftLink, Thing, domains, wires};
 use crate::error::TextError;
-use crate::file::{EndPattern, Far, TunnelEntry};
-use crate::tunnel::{Tunnel, TunnelKeyOut};
+use crate::file::{EndPattern, Far, LinkEntry, TunnelEntry};
+use crate::tunnel::{Fused, Tunnel, TunnelKeyOut};
 
 /// Fills in the tunnels that lead out of the lab.
 pub(super) fn add(draft: &mut Draft<'_>) {
@@ -37,6 +37,22 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         }
     }
     doubles(draft);
+}
+
+/// What a link is that stands for a tunnel between two switches.
+pub(super) fn fused(draft: &mut Draft<'_>, entry: &LinkEntry, ends: (Thing, Thing)) -> Option<Fused> {
+    let (tunnel, keys) = entry.tunnel.as_ref()?;
+    if !matches!(ends, (Thing::Switch(_), Thing::Switch(_))) {
+        let hint = "link the node to a switch, and begin the tunnel there";
+        draft.error(entry.ends.span, "a tunnel joins two switches, or a switch and an address", Some(hint));
+        return None;
+    }
+    let mut named = Vec::new();
+    for (tenant, key) in keys {
+        let tenant = draft.tenant(&tenant.value, tenant.span)?;
+        named.push((draft.tenant_name(tenant), *key));
+    }
+    Some(Fused { tunnel: tunnel.clone(), keys: named })
 }
 
 /// Whose a tunnel is of which the file does not say it: it is plain where all nodes are one tenant's.
@@ -87,6 +103,7 @@ fn add_one(
         tenant,
         line: draft.file.line(entry.span),
         tunnel: Some(tunnel),
+        fused: None,
         of_tenant: index,
     });
 }

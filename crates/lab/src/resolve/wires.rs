@@ -101,6 +101,7 @@ fn add_made(draft: &mut Draft<'_>, a: Thing, b: Thing, span: Span, refinable: &m
         tenant: None,
         line: 0,
         tunnel: None,
+        fused: None,
         of_tenant: None,
     });
 }
@@ -206,13 +207,14 @@ fn add_written(
     let (left, right) = &entry.ends.value;
     let line = draft.file.line(entry.ends.span);
     let named = entry.name.as_ref().map(|n| n.value.clone());
-    let made = refinable.remove(&unordered(a, b)).and_then(|i| draft.links.get_mut(i));
+    let made = refinable.remove(&unordered(a, b));
     let ends = [
         DraftEnd { thing: a, name: left.interface.clone(), index: 0 },
         DraftEnd { thing: b, name: right.interface.clone(), index: 0 },
     ];
     let id = named.clone().unwrap_or_default();
     let named = named.is_some();
+    let fused = super::tunnels::fused(draft, entry, (a, b));
     let span = entry.ends.span;
     let link = DraftLink {
         id,
@@ -225,9 +227,10 @@ fn add_written(
         tenant,
         line,
         tunnel: None,
+        fused,
         of_tenant: None,
     };
-    match made {
+    match made.and_then(|i| draft.links.get_mut(i)) {
         Some(slot) => *slot = link,
         None => draft.links.push(link),
     }

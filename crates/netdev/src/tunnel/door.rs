@@ -2,21 +2,26 @@
 //! whose a packet is.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::{Budget, Frame, OffloadCaps, Port, Received, Refused};
-use netloom_flow::{DropReason, PortId, TunnelKey};
+use netloom_flow::{DropReason, OptionSets, PortId, TunnelKey};
 use netloom_packet::coalesce::{Coalesced, offload_of, super_offload_of};
 use netloom_packet::ethernet::HEADER as ETHERNET;
+use netloom_packet::tunnel::geneve::{MAX_OPTIONS, Options};
 use netloom_packet::tunnel::{BadTunnel, inherit};
 use netloom_packet::{Csum, Offload, mss, parse};
-use netloom_sys::underlay::{BATCH, Checksum, Datagram, Datagrams, Protocol, UnderlaySocket};
+use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::timer::Timer;
+use netloom_sys::underlay::{BATCH, Checksum, Datagram, Datagrams, PortClaim, Protocol, UnderlaySocket};
 use netloom_sys::{Errno, HostError};
 
 use super::header;
 use super::settings::{DoorKey, TunnelKind, TunnelSettings};
+use super::stt::Stitcher;
 use super::table::{Entry, Table};
 
 /// Sockets that a tunnel sends from: as many source ports, by which the underlay may tell flows apart.
@@ -31,23 +36,31 @@ pub struct Door {
     key: DoorKey,
     kind: TunnelKind,
     listener: UnderlaySocket,
+    /// Of STT: the port, which the kernel's TCP has no part in.
+    _claim: Option<PortClaim>,
     lanes: Mutex<Lanes>,
     table: RwLock<Arc<Table>>,
+    options: Arc<OptionSets>,
 }
 
 impl Door {
-    /// Opens the socket that a tunnel listens at, in the calling thread's network namespace.
+    /// Opens the socket that a tunnel listens at, in the calling thread's network namespace. Options of tunnels that
+    /// somebody wants to know of are in `options`.
     ///
     /// # Errors
-    /// As [`UnderlaySocket::listen`].
-    pub fn open(settings: &TunnelSettings) -> Result<Arc<Self>, HostError> {
+    /// As [`UnderlaySocket::listen`], of STT also as [`PortClaim::new`].
+    pub fn open(settings: &TunnelSettings, options: Arc<OptionSets>) -> Result<Arc<Self>, HostError> {
         let key = settings.door();
+        let is_stt = settings.kind == TunnelKind::Stt;
+        let claim = is_stt.then(|| PortClaim::new(key.v6, key.local, settings.dst_port)).transpose()?;
         Ok(Arc::new(Self {
             key,
             kind: settings.kind,
             listener: UnderlaySocket::listen(key.protocol, key.v6, key.local)?,
+            _claim: claim,
             lanes: Mutex::default(),
             table: RwLock::default(),
+            options,
         }))
     }
 
@@ -73,6 +86,11 @@ impl Door {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Where options of tunnels are.
+    pub(super) fn options(&self) -> &Arc<OptionSets> {
+        &self.options
+    }
+
     /// Sockets to send from, in the calling thread's network namespace.
     pub(super) fn lanes(&self, df: bool, checksum: Checksum) -> Result<Arc<[UnderlaySocket]>, HostError> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,26 +110,54 @@ impl Door {
 pub struct DoorPort {
     door: Arc<Door>,
     batch: Datagrams,
+    stt: Option<Stitching>,
+}
+
+/// What a door of STT has besides.
+#[derive(Debug)]
+struct Stitching {
+    stitcher: Stitcher,
+    /// Rings when pieces have waited too long.
+    timer: Timer,
+    /// Of the listener and the timer.
+    either: Epoll,
 }
 
 impl DoorPort {
     /// Drives a door.
-    #[must_use]
-    pub fn new(door: Arc<Door>) -> Self {
-        Self { door, batch: Datagrams::new() }
+    ///
+    /// # Errors
+    /// No fd left.
+    pub fn new(door: Arc<Door>) -> Result<Self, HostError> {
+        let stt = if door.kind == TunnelKind::Stt {
+            let (timer, either) = (Timer::new()?, Epoll::new(1)?);
+            either.add(&door.listener, 0, Interest::Read)?;
+            either.add(&timer, 1, Interest::Read)?;
+            Some(Stitching { stitcher: Stitcher::new(), timer, either })
+        } else {
+            None
+        };
+        Ok(Self { door, batch: Datagrams::new(), stt })
     }
 }
 
 impl AsFd for DoorPort {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.door.listener.as_fd()
+        self.stt.as_ref().map_or_else(|| self.door.listener.as_fd(), |stt| stt.either.as_fd())
     }
 }
 
 impl Port for DoorPort {
     fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
         let table = self.door.table();
-        let mut opener = Opener { kind: self.door.kind, table: &table, found: None, sink, frames: 0 };
+        let mut opener = Opener {
+            kind: self.door.kind,
+            table: &table,
+            options: &self.door.options,
+            found: None,
+            sink,
+            frames: 0,
+        };
         let mut received = Received::default();
         let mut bytes = 0_u32;
         loop {
@@ -136,7 +182,10 @@ impl Port for DoorPort {
                 match self.batch.datagram(n).and_then(|datagram| whole(self.door.key, datagram)) {
                     Some(mut datagram) => {
                         bytes = bytes.saturating_add(u32::try_from(datagram.range.len()).unwrap_or(u32::MAX));
-                        opener.open(&mut datagram);
+                        match &mut self.stt {
+                            None => opener.open(&mut datagram),
+                            Some(stt) => stt.stitcher.open(&mut datagram, &mut opener),
+                        }
                     }
                     None => received.malformed += 1,
                 }
@@ -148,6 +197,9 @@ impl Port for DoorPort {
                 }
             }
         }
+        if let Some(stt) = &mut self.stt {
+            stt.settle(&mut opener);
+        }
         received.packets = opener.frames;
         received
     }
@@ -158,6 +210,17 @@ impl Port for DoorPort {
 
     fn offloads(&self) -> OffloadCaps {
         OffloadCaps::ALL
+    }
+}
+
+impl Stitching {
+    /// Lets go of what has waited too long, and sees to it that this is done again in time.
+    fn settle(&mut self, opener: &mut Opener<'_>) {
+        if !self.stitcher.is_waiting() && !self.timer.is_set() {
+            return;
+        }
+        self.stitcher.settle(opener);
+        self.timer.set(self.stitcher.deadline());
     }
 }
 
@@ -181,22 +244,24 @@ fn whole(key: DoorKey, mut datagram: Datagram<'_>) -> Option<Datagram<'_>> {
 }
 
 /// Takes packets of the underlay apart.
-struct Opener<'a> {
+pub(super) struct Opener<'a> {
     kind: TunnelKind,
     table: &'a Table,
+    options: &'a OptionSets,
     /// The last packet's tunnel, and what it was found by: mostly the next one's too.
     found: Option<(Found, Entry)>,
     sink: &'a mut dyn FnMut(&mut Frame<'_>),
     frames: u32,
 }
 
-type Found = (bool, u64, std::net::IpAddr, Option<std::net::IpAddr>);
+/// Whose frame: whether it is a mirrored one, its key, sender and receiver.
+pub(super) type Found = (bool, u64, IpAddr, Option<IpAddr>);
 
 /// A frame of a tunnel: whose it is, and what its outer headers said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Owner {
-    entry: Entry,
-    tunnel: TunnelKey,
+pub(super) struct Owner {
+    pub(super) entry: Entry,
+    pub(super) tunnel: TunnelKey,
 }
 
 impl Opener<'_> {
@@ -213,7 +278,7 @@ impl Opener<'_> {
                 Ok(found) => found,
                 Err((port, reason)) => {
                     self.flush(datagram, gathered.take());
-                    self.refuse(datagram, port, reason);
+                    self.refuse(datagram.buffer, port, reason);
                     continue;
                 }
             };
@@ -241,43 +306,81 @@ impl Opener<'_> {
         packet: Range<usize>,
     ) -> Result<(Range<usize>, Owner), (Option<PortId>, DropReason)> {
         let bytes = datagram.buffer.get_mut(packet.clone()).unwrap_or_default();
-        let read = header::read(self.kind, bytes).map_err(|bad| (None, reason(bad)))?;
-        let found: Found = (read.is_mirror, read.key, datagram.from, datagram.to);
-        let entry = match self.found {
-            Some((last, entry)) if last == found => entry,
-            _ => {
-                let (is_mirror, key, from, to) = found;
-                let entry = self.table.find(is_mirror, key, from, to);
-                let entry = entry.ok_or((None, DropReason::TunnelUnknown))?;
-                self.found = Some((found, entry));
-                entry
-            }
-        };
+        let read = header::read(self.kind, bytes, self.options).map_err(|bad| (None, reason(bad)))?;
+        let found = (read.is_mirror, read.key, datagram.from, datagram.to);
+        let entry = self.find(found).map_err(|reason| (None, reason))?;
+        let options = bytes.get(read.options.clone()).unwrap_or_default();
+        let options = self.number_of(options).ok_or((Some(entry.port), DropReason::TunnelOptions))?;
         let frame = bytes.get_mut(read.inner.clone()).unwrap_or_default();
-        if (datagram.tos & 0x03 != 0 || entry.clamp)
-            && let Ok(headers) = parse(frame)
-        {
-            inherit::leave(frame, &headers, Csum::Complete, datagram.tos)
-                .map_err(|bad| (Some(entry.port), reason(bad)))?;
-            if entry.clamp {
-                let _ =
-                    mss::clamp(frame, &headers, Csum::Complete, mss::of_mtu(entry.mtu, headers.is_ipv6()));
-            }
-        }
+        self.fit(frame, entry, Csum::Complete, datagram.tos).map_err(|reason| (Some(entry.port), reason))?;
         let to = datagram.to.unwrap_or(datagram.from);
         let (policy, flags) = read.gbp;
         let tunnel = TunnelKey::new(read.key, datagram.from, to)
             .with_ip(datagram.tos, datagram.ttl)
             .with_gbp(policy, flags)
-            .with_flags(u16::from(read.oam));
+            .with_flags(u16::from(read.oam))
+            .with_options(options);
         let inner = packet.start + read.inner.start..packet.start + read.inner.end;
         Ok((inner, Owner { entry, tunnel }))
+    }
+
+    /// The number of those options that anybody wants to know of: 0 if there are none, `None` if there is no room.
+    fn number_of(&self, options: &[u8]) -> Option<u64> {
+        if options.is_empty() || !self.options.knows_any() {
+            return Some(0);
+        }
+        let (mut known, mut end) = ([0; MAX_OPTIONS], 0);
+        for option in Options::new(options).flatten().filter(|it| self.options.knows(it.class, it.kind)) {
+            // They are no longer than all of them.
+            end += known.get_mut(end..).and_then(|room| option.emit(room)).unwrap_or(0);
+        }
+        match known.get(..end) {
+            Some([]) | None => Some(0),
+            Some(known) => self.options.of(known).map(|set| set.number()),
+        }
+    }
+
+    /// The tunnel of a packet.
+    pub(super) fn find(&mut self, found: Found) -> Result<Entry, DropReason> {
+        if let Some((last, entry)) = self.found
+            && last == found
+        {
+            return Ok(entry);
+        }
+        let (is_mirror, key, from, to) = found;
+        let entry = self.table.find(is_mirror, key, from, to).ok_or(DropReason::TunnelUnknown)?;
+        self.found = Some((found, entry));
+        Ok(entry)
+    }
+
+    /// Whether any tunnel has this sender and receiver.
+    pub(super) fn knows(&self, from: IpAddr, to: IpAddr) -> bool {
+        self.table.knows(from, to)
+    }
+
+    /// What the underlay and the tunnel do to a frame: congestion marked outside is marked inside, TCP told what fits.
+    pub(super) fn fit(
+        &self,
+        frame: &mut [u8],
+        entry: Entry,
+        csum: Csum,
+        outer_tos: u8,
+    ) -> Result<(), DropReason> {
+        if outer_tos & 0x03 == 0 && !entry.clamp {
+            return Ok(());
+        }
+        let Ok(headers) = parse(frame) else { return Ok(()) };
+        inherit::leave(frame, &headers, csum, outer_tos).map_err(reason)?;
+        if entry.clamp {
+            let _ = mss::clamp(frame, &headers, csum, mss::of_mtu(entry.mtu, headers.is_ipv6()));
+        }
+        Ok(())
     }
 
     fn flush(&mut self, datagram: &mut Datagram<'_>, gathered: Option<(Coalesced, Owner)>) {
         if let Some((frame, owner)) = gathered {
             let (range, offload) = frame.finish(datagram.buffer);
-            self.hand_on(datagram, range, offload, owner);
+            self.hand_on(datagram.buffer, range, offload, owner);
         }
     }
 
@@ -291,19 +394,19 @@ impl Opener<'_> {
         } else {
             offload_of(frame)
         };
-        self.hand_on(datagram, inner, offload, owner);
+        self.hand_on(datagram.buffer, inner, offload, owner);
     }
 
-    fn hand_on(&mut self, datagram: &mut Datagram<'_>, range: Range<usize>, offload: Offload, owner: Owner) {
-        if let Some(mut frame) = Frame::new(datagram.buffer, range, offload) {
+    pub(super) fn hand_on(&mut self, buffer: &mut [u8], range: Range<usize>, offload: Offload, owner: Owner) {
+        if let Some(mut frame) = Frame::new(buffer, range, offload) {
             frame.came_by(owner.entry.port, owner.tunnel);
             (self.sink)(&mut frame);
             self.frames += 1;
         }
     }
 
-    fn refuse(&mut self, datagram: &mut Datagram<'_>, port: Option<PortId>, reason: DropReason) {
-        if let Some(mut frame) = Frame::new(datagram.buffer, 0..0, Offload::PLAIN) {
+    pub(super) fn refuse(&mut self, buffer: &mut [u8], port: Option<PortId>, reason: DropReason) {
+        if let Some(mut frame) = Frame::new(buffer, 0..0, Offload::PLAIN) {
             frame.refuse(port, reason);
             (self.sink)(&mut frame);
             self.frames += 1;

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use netloom_flow::OptionSets;
 use netloom_packet::checksum::Sum;
 use netloom_packet::tunnel::erspan::{Erspan, Session};
-use netloom_packet::tunnel::geneve::Geneve;
+use netloom_packet::tunnel::geneve::{self, Geneve};
 use netloom_packet::tunnel::gre::{self, Gre};
 use netloom_packet::tunnel::vxlan::{self, Extension, Gbp, Next, Vxlan};
 use netloom_packet::tunnel::{BadTunnel, Layer};
@@ -16,7 +17,7 @@ pub(super) const LONGEST: usize = 32;
 
 /// What a header is to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct Wanted<'a> {
     pub(super) kind: TunnelKind,
     /// `None`: without, where that can be.
     pub(super) key: Option<u64>,
@@ -24,6 +25,8 @@ pub(super) struct Wanted {
     pub(super) sequence: u32,
     pub(super) gbp: (u16, u8),
     pub(super) oam: bool,
+    /// Options of Geneve, which are to follow the header.
+    pub(super) options: &'a [u8],
 }
 
 /// Header bytes, as many as are used.
@@ -39,8 +42,8 @@ impl Written {
     }
 }
 
-/// The header; `None` if its key does not fit in.
-pub(super) fn write(wanted: &Wanted) -> Option<Written> {
+/// The header without options; `None` if its key does not fit in.
+pub(super) fn write(wanted: &Wanted<'_>) -> Option<Written> {
     let mut bytes = [0; LONGEST];
     let key = wanted.key.unwrap_or(0);
     let vni = || u32::try_from(key).ok().filter(|vni| *vni < 1 << 24);
@@ -53,8 +56,8 @@ pub(super) fn write(wanted: &Wanted) -> Option<Written> {
             Vxlan { vni: vni()?, gbp, next }.emit(&mut bytes).then_some(vxlan::HEADER)?
         }
         TunnelKind::Geneve => {
-            let geneve = Geneve { oam: wanted.oam, ..Geneve::new(vni()?, &[]) };
-            geneve.emit(&mut bytes).then_some(geneve.len())?
+            let geneve = Geneve { oam: wanted.oam, ..Geneve::new(vni()?, wanted.options) };
+            geneve.emit_header(&mut bytes).then_some(geneve::HEADER)?
         }
         TunnelKind::Gre { sequence } => {
             let key = match wanted.key {
@@ -73,6 +76,8 @@ pub(super) fn write(wanted: &Wanted) -> Option<Written> {
             let fits = gre.emit(&mut bytes) && bytes.get_mut(gre.len()..).is_some_and(|out| erspan.emit(out));
             fits.then_some(gre.len() + erspan.len())?
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return None,
     };
     Some(Written { bytes, length })
 }
@@ -110,17 +115,20 @@ pub(super) struct Read {
     pub(super) is_mirror: bool,
     pub(super) gbp: (u16, u8),
     pub(super) oam: bool,
+    /// Options of Geneve, within the packet.
+    pub(super) options: Range<usize>,
     /// The frame, within the packet.
     pub(super) inner: Range<usize>,
 }
 
-/// Reads the header at the front of a packet.
-pub(super) fn read(kind: TunnelKind, packet: &[u8]) -> Result<Read, BadTunnel> {
+/// Reads the header at the front of a packet. Options are known if `known` has them.
+pub(super) fn read(kind: TunnelKind, packet: &[u8], known: &OptionSets) -> Result<Read, BadTunnel> {
     let plain = |key: u32, from: usize| Read {
         key: key.into(),
         is_mirror: false,
         gbp: (0, 0),
         oam: false,
+        options: 0..0,
         inner: from..packet.len(),
     };
     let read = match kind {
@@ -138,12 +146,14 @@ pub(super) fn read(kind: TunnelKind, packet: &[u8]) -> Result<Read, BadTunnel> {
                 return Err(BadTunnel::NotThisTunnel);
             }
             if geneve.critical {
-                geneve.check_critical(|_, _| false)?;
+                geneve.check_critical(|class, kind| known.knows(class, kind))?;
             }
-            Read { oam: geneve.oam, ..plain(geneve.vni, geneve.len()) }
+            Read { oam: geneve.oam, options: geneve::HEADER..geneve.len(), ..plain(geneve.vni, geneve.len()) }
         }
+        // It has a driver of its own.
+        TunnelKind::Stt => return Err(BadTunnel::NotThisTunnel),
         TunnelKind::Gre { .. } | TunnelKind::Erspan { .. } => {
-            let gre = Gre::parse(packet, true)?;
+            let gre = Gre::received(packet)?;
             match gre.protocol {
                 gre::TEB => plain(gre.key.unwrap_or(0), gre.len()),
                 gre::ERSPAN | gre::ERSPAN_3 => {
@@ -181,8 +191,12 @@ mod tests {
         TunnelKind::Erspan { version: 2, index: 0, direction: 1, hardware: 7 },
     ];
 
-    fn wanted(kind: TunnelKind) -> Wanted {
-        Wanted { kind, key: Some(77), csum: true, sequence: 5, gbp: (0, 0), oam: false }
+    fn read(kind: TunnelKind, packet: &[u8]) -> Result<Read, BadTunnel> {
+        super::read(kind, packet, &OptionSets::default())
+    }
+
+    fn wanted(kind: TunnelKind) -> Wanted<'static> {
+        Wanted { kind, key: Some(77), csum: true, sequence: 5, gbp: (0, 0), oam: false, options: &[] }
     }
 
     fn packet(kind: TunnelKind) -> Vec<u8> {
@@ -230,6 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_of_gre_is_right_or_open_or_refused() {
+        let kind = TunnelKind::Gre { sequence: false };
+        let mut packet = packet(kind);
+        assert!(read(kind, &packet).is_ok());
+        packet[4..6].fill(0);
+        assert!(read(kind, &packet).is_ok(), "left to a device");
+        packet[5] = 1;
+        assert_eq!(read(kind, &packet), Err(BadTunnel::GreChecksum));
+    }
+
+    #[test]
     fn group_policy_travels_where_it_was_agreed_upon() {
         let gbp = TunnelKind::Vxlan(Extension::Gbp);
         let header = write(&Wanted { gbp: (0x1234, 0x08), ..wanted(gbp) }).unwrap();
@@ -247,6 +272,20 @@ mod tests {
         assert!(matches!(read(TunnelKind::Geneve, &packet), Err(BadTunnel::GeneveCritical { .. })));
         packet[10] = 0;
         packet[1] = 0;
-        assert_eq!(read(TunnelKind::Geneve, &packet).unwrap().inner, 12..72);
+        let plain = read(TunnelKind::Geneve, &packet).unwrap();
+        assert_eq!((plain.options, plain.inner), (8..12, 12..72));
+        // Somebody knows it.
+        packet[10] = 0x80;
+        let sets = OptionSets::default();
+        sets.set_known([(0x0102, 0x80)].into());
+        assert_eq!(super::read(TunnelKind::Geneve, &packet, &sets).unwrap().options, 8..12);
+    }
+
+    #[test]
+    fn options_follow_the_header_that_says_their_length() {
+        let options = [0x01, 0x02, 0x80, 0x01, 1, 2, 3, 4];
+        let header = write(&Wanted { options: &options, ..wanted(TunnelKind::Geneve) }).unwrap();
+        assert_eq!(header.bytes(), [2, 0x40, 0x65, 0x58, 0, 0, 77, 0], "one of them is critical");
+        assert!(write(&Wanted { options: &[0; 6], ..wanted(TunnelKind::Geneve) }).is_none());
     }
 }

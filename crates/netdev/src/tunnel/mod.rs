@@ -11,11 +11,13 @@
 //! The kernel routes the underlay, resolves its neighbours and cuts trains where a link cannot take them whole. Why this
 //! door, ARCHITECTURE.md says.
 
+mod address;
 mod door;
 mod header;
 mod outbox;
 mod port;
 mod settings;
+mod stt;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -24,3 +26,4 @@ mod too_long;
 pub use door::{Door, DoorPort};
 pub use port::TunnelPort;
 pub use settings::{DoorKey, InKey, OutKey, TunnelKind, TunnelSettings};
+pub use stt::SttPort;

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use netloom_sys::underlay::Outgoing;
+use netloom_datapath::{Flushed, Refused};
+use netloom_sys::underlay::{BATCH, Outgoing, UnderlaySocket};
+
+use crate::refused;
 
 /// Bytes that may wait.
 const ROOM: usize = 256 << 10;
@@ -94,6 +97,40 @@ impl Outbox {
         self.letters.clear();
         self.used = 0;
     }
+}
+
+/// Sends all that waits: trains by one kind of sockets, single packets by another, one of each for every lane. A packet that
+/// the kernel does not take is given up, and those behind it are tried all the same.
+pub(super) fn post(
+    outbox: &Outbox,
+    trains: &[UnderlaySocket],
+    singles: &[UnderlaySocket],
+    port: u16,
+) -> Flushed {
+    let mut late = Flushed::default();
+    let letters = outbox.letters();
+    let mut next = 0;
+    while let Some(first) = letters.get(next) {
+        let same = |letter: &&Letter| {
+            letter.address.lane == first.address.lane && (letter.count > 1) == (first.count > 1)
+        };
+        let run = letters.iter().skip(next).take_while(same).take(BATCH);
+        let sockets = if first.count > 1 { trains } else { singles };
+        let Some(socket) = sockets.get(first.address.lane) else { break };
+        match socket.send(run.map(|letter| outbox.outgoing(letter, port))) {
+            Ok(sent) if sent > 0 => next += sent,
+            Ok(_) => break,
+            Err(errno) => {
+                let lost = u32::try_from(first.count).unwrap_or(u32::MAX);
+                match refused(errno) {
+                    Refused::Full => late.full += lost,
+                    _ => late.failed += lost,
+                }
+                next += 1;
+            }
+        }
+    }
+    late
 }
 
 impl std::fmt::Debug for Outbox {

@@ -1,25 +1,24 @@
 //! The driver of a tunnel's port: frames leave in tunnel packets, gathered until the end of a round.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
-use netloom_flow::{DropReason, TunnelKey};
+use netloom_flow::{DropReason, OptionSet, OptionSets, TunnelKey};
 use netloom_packet::ethernet::HEADER as ETHERNET;
-use netloom_packet::tunnel::{entropy, inherit};
+use netloom_packet::tunnel::entropy;
 use netloom_packet::{Gso, Headers, Offload, checksum, mss, parse, segment};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
-use netloom_sys::underlay::{BATCH, Checksum, Protocol, UnderlaySocket};
+use netloom_sys::underlay::{Checksum, Protocol, UnderlaySocket};
 
+use super::address::Destination;
 use super::door::Door;
 use super::header::{self, Wanted};
-use super::outbox::{Address, Letter, Outbox};
-use super::settings::{OutKey, TunnelSettings};
+use super::outbox::{Address, Outbox, post};
+use super::settings::{TunnelKind, TunnelSettings};
 use super::too_long::Answers;
-use crate::refused;
 
 /// See the module.
 #[derive(Debug)]
@@ -37,6 +36,7 @@ pub struct TunnelPort {
     /// Rings when there are answers.
     bell: EventFd,
     late: Flushed,
+    options: Arc<OptionSets>,
 }
 
 impl TunnelPort {
@@ -59,27 +59,21 @@ impl TunnelPort {
             answers: Answers::default(),
             bell: EventFd::new()?,
             late: Flushed::default(),
+            options: Arc::clone(door.options()),
             settings,
         })
     }
 
     /// Where a frame goes, and what is in front of it.
-    fn plan(
+    fn plan<'a>(
         &self,
         frame: &[u8],
         headers: &Headers,
         said: &TunnelKey,
-    ) -> Result<(Address, Wanted), DropReason> {
+        options: &'a [u8],
+    ) -> Result<(Address, Wanted<'a>), DropReason> {
         let settings = &self.settings;
-        let to = settings.remote.or_else(|| said.dst()).filter(|to| to.is_ipv6() == settings.v6);
-        let to = to.ok_or(DropReason::TunnelNoRemote)?;
-        let from: Option<IpAddr> = if settings.local_flow { said.src() } else { settings.local };
-        let inner = inherit::inner(frame, headers);
-        let key = match settings.out_key {
-            OutKey::Flow => Some(said.id()),
-            OutKey::Fixed(key) => Some(key),
-            OutKey::None => None,
-        };
+        let Destination { to, from, tos, ttl, key } = Destination::of(settings, frame, headers, said)?;
         let wanted = Wanted {
             kind: settings.kind,
             key,
@@ -87,12 +81,24 @@ impl TunnelPort {
             sequence: self.sequence,
             gbp: said.gbp(),
             oam: said.flags() & 1 != 0,
+            options,
         };
         let hash = entropy::flow_hash(frame, headers);
         let lane = usize::try_from(hash % self.singles.len().max(1) as u64).unwrap_or(0);
-        let tos = inherit::outer_tos(settings.tos, inner.map(|(tos, _)| tos));
-        let ttl = inherit::outer_ttl(settings.ttl, inner.map(|(_, ttl)| ttl));
         Ok((Address { to, from, tos, ttl, lane }, wanted))
+    }
+
+    /// The options that go along, if the tunnel is one that takes some.
+    ///
+    /// # Errors
+    /// [`DropReason::TunnelOptions`]: the packet was under way for longer than its options are known.
+    fn options_of(&self, said: &TunnelKey) -> Result<Option<Arc<OptionSet>>, DropReason> {
+        match said.options() {
+            number if number != 0 && self.settings.kind == TunnelKind::Geneve => {
+                self.options.find(number).map(Some).ok_or(DropReason::TunnelOptions)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// One wire packet: `write` puts the frame behind the header and says how long it is, and what is still to be done.
@@ -102,19 +108,22 @@ impl TunnelPort {
     fn put(
         &mut self,
         address: Address,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         most: usize,
         write: impl FnOnce(&mut [u8]) -> Option<(usize, Offload)>,
     ) -> Result<(), DropReason> {
         let wanted = Wanted { sequence: self.sequence, ..*wanted };
         let header = header::write(&wanted).ok_or(DropReason::TunnelKey)?;
-        let head = header.bytes().len();
+        let fixed = header.bytes().len();
+        let head = fixed + wanted.options.len();
         if !self.outbox.has_room(head + most) {
             self.send();
         }
         let room = self.outbox.room();
         let (front, rest) = room.split_at_mut_checked(head).ok_or(DropReason::PoolExhausted)?;
+        let (front, options) = front.split_at_mut(fixed);
         front.copy_from_slice(header.bytes());
+        options.copy_from_slice(wanted.options);
         let (length, mut offload) = write(rest).ok_or(DropReason::Malformed)?;
         if let Some(frame) = rest.get_mut(..length) {
             // A field outside the frame cannot be completed: nobody downstream could, either.
@@ -123,37 +132,16 @@ impl TunnelPort {
         let packet = room.get_mut(..head + length).unwrap_or_default();
         header::finish(self.settings.kind, self.settings.csum, packet);
         self.sequence = self.sequence.wrapping_add(1);
-        let alone = length > self.longest;
+        let alone = length + wanted.options.len() > self.longest;
         self.outbox.add(address, head + length, alone);
         Ok(())
     }
 
-    /// Sends all that waits. A packet that the kernel does not take is given up, and those behind it are tried all the
-    /// same.
+    /// Sends all that waits.
     fn send(&mut self) {
-        let letters = self.outbox.letters();
-        let mut next = 0;
-        while let Some(first) = letters.get(next) {
-            let same = |letter: &&Letter| {
-                letter.address.lane == first.address.lane && (letter.count > 1) == (first.count > 1)
-            };
-            let run = letters.iter().skip(next).take_while(same).take(BATCH);
-            let sockets = if first.count > 1 { &self.trains } else { &self.singles };
-            let Some(socket) = sockets.get(first.address.lane) else { break };
-            let port = self.settings.dst_port;
-            match socket.send(run.map(|letter| self.outbox.outgoing(letter, port))) {
-                Ok(sent) if sent > 0 => next += sent,
-                Ok(_) => break,
-                Err(errno) => {
-                    let lost = u32::try_from(first.count).unwrap_or(u32::MAX);
-                    match refused(errno) {
-                        Refused::Full => self.late.full += lost,
-                        _ => self.late.failed += lost,
-                    }
-                    next += 1;
-                }
-            }
-        }
+        let late = post(&self.outbox, &self.trains, &self.singles, self.settings.dst_port);
+        self.late.full += late.full;
+        self.late.failed += late.failed;
         self.outbox.clear();
     }
 }
@@ -186,13 +174,15 @@ impl Port for TunnelPort {
             Gso::None => data.len(),
             _ => usize::from(headers.payload) + usize::from(offload.gso_size).min(headers.payload_len()),
         };
-        if longest > self.longest && self.settings.df {
+        let options = self.options_of(&said).map_err(Refused::Packet)?;
+        let options = options.as_ref().map_or(&[][..], |set| set.bytes());
+        if longest + options.len() > self.longest && self.settings.df {
             if self.answers.add(data, &headers, &self.settings) {
                 self.bell.signal();
             }
             return Err(Refused::Packet(DropReason::TunnelTooLong));
         }
-        let (address, wanted) = self.plan(data, &headers, &said).map_err(Refused::Packet)?;
+        let (address, wanted) = self.plan(data, &headers, &said, options).map_err(Refused::Packet)?;
         if offload.gso == Gso::None {
             let whole = |room: &mut [u8]| {
                 room.get_mut(..data.len())?.copy_from_slice(data);

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use netloom_packet::parse::ip_proto;
 use netloom_packet::tunnel::erspan::Erspan;
 use netloom_packet::tunnel::inherit::Source;
 use netloom_packet::tunnel::mtu::Shape;
 use netloom_packet::tunnel::vxlan::Extension;
-use netloom_packet::tunnel::{Header, geneve, gre, vxlan};
+use netloom_packet::tunnel::{Header, geneve, gre, stt, vxlan};
 use netloom_sys::underlay::Protocol;
 
 /// What is in front of the frames.
@@ -32,6 +33,8 @@ pub enum TunnelKind {
         /// See above.
         hardware: u8,
     },
+    /// STT.
+    Stt,
 }
 
 /// Which key packets must have that come in.
@@ -79,7 +82,7 @@ pub struct TunnelSettings {
     pub df: bool,
     /// With a checksum of UDP or GRE.
     pub csum: bool,
-    /// UDP port, of the other end and of this one.
+    /// UDP or TCP port, of the other end and of this one.
     pub dst_port: u16,
     /// MTU of the underlay.
     pub underlay_mtu: u16,
@@ -105,6 +108,7 @@ impl TunnelSettings {
         let protocol = match self.kind {
             TunnelKind::Vxlan(_) | TunnelKind::Geneve => Protocol::Udp(self.dst_port),
             TunnelKind::Gre { .. } | TunnelKind::Erspan { .. } => Protocol::Ip(gre::PROTO, None),
+            TunnelKind::Stt => Protocol::Ip(ip_proto::TCP, Some(self.dst_port)),
         };
         DoorKey { protocol, v6: self.v6, local: self.local }
     }
@@ -134,6 +138,7 @@ impl TunnelSettings {
             TunnelKind::Geneve => Header::Geneve(geneve::Geneve::new(0, &[])),
             TunnelKind::Gre { sequence } => Header::Gre(gre::Gre { seq: sequence.then_some(0), ..gre }),
             TunnelKind::Erspan { .. } => erspan(super::header::erspan_of(self.kind, 0)),
+            TunnelKind::Stt => Header::Stt { stt: stt::Stt::new(0), id: 0 },
         };
         Shape { v6: self.v6, header, ethernet: true, tags }.inner_mtu(self.underlay_mtu)
     }

@@ -57,6 +57,13 @@ impl Table {
         self.entries.is_empty()
     }
 
+    /// Whether any tunnel has this sender and receiver, whatever the key.
+    pub(super) fn knows(&self, from: IpAddr, to: IpAddr) -> bool {
+        self.entries.keys().any(|(_, _, remote, local)| {
+            remote.is_none_or(|remote| remote == from) && local.is_none_or(|local| local == to)
+        })
+    }
+
     /// The tunnel of a packet.
     pub(super) fn find(&self, is_mirror: bool, key: u64, from: IpAddr, to: Option<IpAddr>) -> Option<Entry> {
         for key in [Some(key), None] {

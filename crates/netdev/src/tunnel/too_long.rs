@@ -5,7 +5,7 @@
 
 use netloom_datapath::Frame;
 use netloom_packet::too_big::{self, MAX_FRAME, Router};
-use netloom_packet::{Headers, Mac, Offload, ipv4::Ipv4, ipv6::Ipv6};
+use netloom_packet::{Headers, Offload};
 
 use super::settings::TunnelSettings;
 
@@ -21,7 +21,9 @@ pub(super) struct Answers(Vec<Vec<u8>>);
 impl Answers {
     /// Answers to a frame that is too long; `false` if there is nothing to say, or no room.
     pub(super) fn add(&mut self, frame: &[u8], headers: &Headers, settings: &TunnelSettings) -> bool {
-        let Some(router) = receiver(frame, headers).filter(|_| self.0.len() < MOST) else { return false };
+        let Some(router) = Router::receiver(frame, headers).filter(|_| self.0.len() < MOST) else {
+            return false;
+        };
         let mtu = settings.inner_mtu_with_tags(headers.vlans.into());
         let mut buffer = vec![0; FRONT + MAX_FRAME];
         let Some(out) = buffer.get_mut(FRONT..) else { return false };
@@ -43,14 +45,4 @@ impl Answers {
         }
         count
     }
-}
-
-fn receiver(frame: &[u8], headers: &Headers) -> Option<Router> {
-    let mac = Mac(*frame.first_chunk()?);
-    let ip = match (Ipv4::of(frame, headers), Ipv6::of(frame, headers)) {
-        (Some(ip), _) => std::net::IpAddr::from(ip.dst()),
-        (_, Some(ip)) => std::net::IpAddr::from(ip.dst()),
-        _ => return None,
-    };
-    Some(Router { mac, ip })
 }

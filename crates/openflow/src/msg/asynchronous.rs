@@ -15,6 +15,8 @@ pub struct AsyncMasks {
     pub table_status: Option<u32>,
     /// Requests of others, by [`super::forward::ForwardReason`]; from 1.4.
     pub requestforward: Option<u32>,
+    /// Counters of flows: bit 1, those whose trigger was reached; from 1.5.
+    pub flow_stats: Option<u32>,
 }
 
 /// Which messages a controller wants (`OFPT_SET_ASYNC`, `OFPT_GET_ASYNC_REPLY`, `NXT_SET_ASYNC_CONFIG`, `..2`).

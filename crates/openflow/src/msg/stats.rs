@@ -68,6 +68,8 @@ pub struct FlowStats {
     pub hard_age: Option<u32>,
     /// What it does.
     pub actions: Vec<Action>,
+    /// It is told because a threshold was reached, not because somebody asked; 1.5, without what it does.
+    pub is_triggered: bool,
 }
 
 /// The sum over flows (`OFPMP_AGGREGATE`).

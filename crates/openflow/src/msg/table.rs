@@ -117,6 +117,13 @@ pub struct FlowAbilities {
     pub apply: TableActions,
 }
 
+/// `OFPTFF_INGRESS_TABLE`: it can be among the tables of packets that come in.
+pub const INGRESS_TABLE: u32 = 1 << 0;
+/// `OFPTFF_EGRESS_TABLE`: it can be among those of packets that leave.
+pub const EGRESS_TABLE: u32 = 1 << 1;
+/// `OFPTFF_FIRST_EGRESS`: packets that leave begin here.
+pub const FIRST_EGRESS: u32 = 1 << 4;
+
 /// What a table can do (`OFPMP_TABLE_FEATURES`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableFeatures {
@@ -124,6 +131,8 @@ pub struct TableFeatures {
     pub table: TableId,
     /// 1.5: replace all, change, enable or disable (`OFPTFC_*`); 0 in replies.
     pub command: u8,
+    /// What it can be used for, and whether it is the first one for egress (`OFPTFF_*`); from 1.5, else 0.
+    pub flags: u32,
     /// Its name; at most 31 bytes.
     pub name: String,
     /// The bits of the metadata it can match.

@@ -52,6 +52,10 @@ use crate::{OfError, Version, Versions, Xid};
 /// Memory of output that is kept for the next; what was longer is given up.
 const REUSED: usize = 64 << 10;
 
+/// Messages that are read ahead of whoever handles them: so few that their memory is still at hand then, and is used
+/// again for the next.
+const AHEAD: usize = 7;
+
 /// How long the first hello may take.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 const ECHO_REQUEST: u8 = 2;
@@ -180,6 +184,8 @@ pub struct Session {
     next_xid: u32,
     /// When the last bytes came, or the session began.
     heard: Nanos,
+    /// When the bytes came that are read next.
+    came: Nanos,
     /// When a probe was sent that is not answered yet.
     probed: Option<Nanos>,
 }
@@ -199,6 +205,7 @@ impl Session {
             events: VecDeque::new(),
             next_xid: 1,
             heard: now,
+            came: now,
             probed: None,
         };
         session.say_hello();
@@ -258,14 +265,25 @@ impl Session {
         self.output.len()
     }
 
-    /// What happened, the oldest first.
+    /// What happened, the oldest first. `None`: nothing more until further bytes come, or time passes.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            self.read_ahead();
+        }
         self.events.pop_front()
     }
 
     /// The same, if it is one that `is` asked for; another stays.
     pub fn poll_event_if(&mut self, is: impl FnOnce(&Event) -> bool) -> Option<Event> {
+        if self.events.is_empty() {
+            self.read_ahead();
+        }
         self.events.front().is_some_and(is).then(|| self.events.pop_front()).flatten()
+    }
+
+    /// What was read already, the oldest first.
+    pub fn queued(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
     }
 
     /// When [`Session::handle_deadline`] is to be called.
@@ -309,7 +327,7 @@ impl Session {
         debug_assert!(sent.is_ok(), "an echo can be said in every version");
     }
 
-    /// Takes in bytes of the peer.
+    /// Takes in bytes of the peer. They are read as far as needed: the rest when [`Session::poll_event`] comes to it.
     pub fn handle_bytes(&mut self, now: Nanos, bytes: &[u8]) {
         if self.state == State::Closed || bytes.is_empty() {
             return;
@@ -318,11 +336,16 @@ impl Session {
             self.heard = now;
             self.probed = None;
         }
+        self.came = now;
+        self.frames.push(bytes);
+        self.read_ahead();
+    }
+
+    fn read_ahead(&mut self) {
         let mut frames = std::mem::take(&mut self.frames);
-        frames.push(bytes);
-        while self.state != State::Closed {
+        while self.state != State::Closed && self.events.len() < AHEAD {
             match frames.next_frame() {
-                Ok(Some(frame)) => self.handle_frame(now, frame),
+                Ok(Some(frame)) => self.handle_frame(self.came, frame),
                 Ok(None) => break,
                 Err(_) => self.end(CloseReason::BrokenStream),
             }

@@ -4,13 +4,15 @@
 //! to 1.3  three pairs of masks: packet-in, port status, flow removed; the first for primary, the second for secondary
 //! from 1.4, and NXT_SET_ASYNC_CONFIG2   properties mask:32; even types for secondary, odd ones for primary
 //! ```
+//!
+//! Counters of flows are told from 1.5 on.
 
 use super::action::{property, read_property};
 use super::reader::Reader;
 use super::writer::{Out, Put};
-use crate::OfError;
 use crate::error::Result;
 use crate::msg::{AsyncConfig, AsyncMasks};
+use crate::{OfError, Version};
 
 pub(super) fn read_pairs(r: &mut Reader<'_>) -> Result<AsyncConfig> {
     let mut config = AsyncConfig::default();
@@ -36,7 +38,7 @@ pub(super) fn put_pairs(out: &mut Out, config: &AsyncConfig) {
 }
 
 /// The kinds of messages in the order of their properties, two types each.
-fn slots(masks: &mut AsyncMasks) -> [&mut Option<u32>; 6] {
+fn slots(masks: &mut AsyncMasks) -> [&mut Option<u32>; 7] {
     [
         &mut masks.packet_in,
         &mut masks.port_status,
@@ -44,7 +46,13 @@ fn slots(masks: &mut AsyncMasks) -> [&mut Option<u32>; 6] {
         &mut masks.role_status,
         &mut masks.table_status,
         &mut masks.requestforward,
+        &mut masks.flow_stats,
     ]
+}
+
+/// How many kinds a version has.
+const fn kinds(version: Version) -> usize {
+    if matches!(version, Version::V15) { 7 } else { 6 }
 }
 
 /// Reasons there are for each kind; bits of others are refused in requests.
@@ -66,7 +74,7 @@ pub(super) enum Strict {
     No,
 }
 
-pub(super) fn read_properties(r: &mut Reader<'_>, strict: Strict) -> Result<AsyncConfig> {
+pub(super) fn read_properties(version: Version, r: &mut Reader<'_>, strict: Strict) -> Result<AsyncConfig> {
     let mut config = AsyncConfig::default();
     while !r.is_empty() {
         let (kind, mut p) = read_property(r)?;
@@ -76,7 +84,8 @@ pub(super) fn read_properties(r: &mut Reader<'_>, strict: Strict) -> Result<Asyn
         let index = usize::from(kind / 2);
         let masks = if kind % 2 == 0 { &mut config.secondary } else { &mut config.primary };
         let mut slots = slots(masks);
-        let slot = slots.get_mut(index).ok_or(OfError::BpcBadType)?;
+        let slot = slots.get_mut(..kinds(version)).and_then(|all| all.get_mut(index));
+        let slot = slot.ok_or(OfError::BpcBadType)?;
         let mask = p.u32()?;
         p.end()?;
         if strict == Strict::Yes && mask & !known(index) != 0 {
@@ -87,10 +96,10 @@ pub(super) fn read_properties(r: &mut Reader<'_>, strict: Strict) -> Result<Asyn
     Ok(config)
 }
 
-pub(super) fn put_properties(out: &mut Out, config: &AsyncConfig) {
+pub(super) fn put_properties(version: Version, out: &mut Out, config: &AsyncConfig) {
     let mut config = *config;
     let (secondary, primary) = (slots(&mut config.secondary), slots(&mut config.primary));
-    for (index, (secondary, primary)) in (0u16..).zip(secondary.iter().zip(&primary)) {
+    for (index, (secondary, primary)) in (0u16..).zip(secondary.iter().zip(&primary)).take(kinds(version)) {
         for (offset, mask) in [(0, **secondary), (1, **primary)] {
             if let Some(mask) = mask {
                 property(out, 2 * index + offset, |out| out.u32(mask));

@@ -7,6 +7,7 @@
 //! Source: OpenFlow 1.5.1 §7.2.4.
 
 use netloom_flow::Nanos;
+use netloom_flow::action::Tally;
 
 use super::reader::Reader;
 use super::writer::{Out, Put, with_exact_len};
@@ -73,6 +74,46 @@ pub(super) fn read_oxs(r: &mut Reader<'_>) -> Result<Oxs> {
         }
     }
     Ok(oxs)
+}
+
+/// Reads thresholds of counters, in the same form.
+///
+/// # Errors
+/// `BicUnsupInst`: of something that is not looked at, or none at all.
+pub(super) fn read_thresholds(r: &mut Reader<'_>) -> Result<Tally> {
+    r.skip(2)?;
+    let len = usize::from(r.u16()?).checked_sub(4).ok_or(OfError::BicBadLen)?;
+    let mut fields = r.part(len)?;
+    r.skip((len + 4).next_multiple_of(8) - (len + 4))?;
+    let mut thresholds = Tally::default();
+    while !fields.is_empty() {
+        let (class, [field, len]) = (fields.u16()?, fields.array()?);
+        let mut value = fields.part(len.into())?;
+        match (class, field >> 1) {
+            (CLASS, 0) => thresholds.duration = read_duration(&mut value)?,
+            (CLASS, 4) => thresholds.packets = value.u64()?,
+            (CLASS, 5) => thresholds.bytes = value.u64()?,
+            _ => return Err(OfError::BicUnsupInst),
+        }
+    }
+    if thresholds == Tally::default() { Err(OfError::BicUnsupInst) } else { Ok(thresholds) }
+}
+
+/// Writes thresholds, those that are none left out.
+pub(super) fn put_thresholds(out: &mut Out, thresholds: &Tally) {
+    with_exact_len(out, 2, |out| {
+        out.u32(0);
+        if thresholds.duration.0 != 0 {
+            field(out, 0, 8);
+            put_duration(out, thresholds.duration);
+        }
+        for (number, value) in [(4, thresholds.packets), (5, thresholds.bytes)] {
+            if value != 0 {
+                field(out, number, 8);
+                out.u64(value);
+            }
+        }
+    });
 }
 
 fn field(out: &mut Out, number: u8, len: u8) {

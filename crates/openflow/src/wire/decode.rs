@@ -147,9 +147,11 @@ fn read_late(protocol: &Protocol, kind: u8, r: &mut Reader<'_>) -> Result<Messag
         25 if version >= V12 => Message::RoleReply(role::read(r)?),
         26 if version >= V13 => Message::GetAsyncRequest,
         27 if version == V13 => Message::GetAsyncReply(asynchronous::read_pairs(r)?),
-        27 if version >= V14 => Message::GetAsyncReply(asynchronous::read_properties(r, Strict::No)?),
+        27 if version >= V14 => {
+            Message::GetAsyncReply(asynchronous::read_properties(version, r, Strict::No)?)
+        }
         28 if version == V13 => Message::SetAsync(asynchronous::read_pairs(r)?),
-        28 if version >= V14 => Message::SetAsync(asynchronous::read_properties(r, Strict::Yes)?),
+        28 if version >= V14 => Message::SetAsync(asynchronous::read_properties(version, r, Strict::Yes)?),
         29 if version >= V13 => Message::MeterMod(meter::read_mod(r)?),
         30 if version >= V14 => Message::RoleStatus(role::read_status(r)?),
         31 if version >= V14 => Message::TableStatus(table::read_status(version, r)?),

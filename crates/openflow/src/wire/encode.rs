@@ -237,7 +237,9 @@ fn body(
         M::GetAsyncReply(message) | M::SetAsync(message) if version <= Version::V13 => {
             asynchronous::put_pairs(out, message);
         }
-        M::GetAsyncReply(message) | M::SetAsync(message) => asynchronous::put_properties(out, message),
+        M::GetAsyncReply(message) | M::SetAsync(message) => {
+            asynchronous::put_properties(version, out, message)
+        }
         M::MeterMod(message) => meter::put_mod(out, message),
         M::RoleStatus(message) => role::put_status(out, message),
         M::TableStatus(message) => table::put_status(version, out, message),

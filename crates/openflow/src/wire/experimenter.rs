@@ -58,7 +58,7 @@ fn read_nicira(protocol: &Protocol, subtype: u32, r: &mut Reader<'_>) -> Result<
         24 => Message::TlvTableMod(nicira::read_tlv_mod(r)?),
         25 => Message::TlvTableRequest,
         26 => Message::TlvTableReply(nicira::read_tlv_table(r)?),
-        27 if version <= V13 => Message::SetAsync(asynchronous::read_properties(r, Strict::Yes)?),
+        27 if version <= V13 => Message::SetAsync(asynchronous::read_properties(version, r, Strict::Yes)?),
         28 => Message::Resume(Resume { packet_in: Box::new(packet_in2::read(version, r)?) }),
         29 => Message::CtFlushZone(nicira::read_number(r)?),
         30 => Message::PacketIn(Box::new(packet_in2::read(version, r)?)),

@@ -5,17 +5,23 @@
 //! ```
 //!
 //! The order in the list is the order in which OpenFlow carries them out, whatever their order on the wire: meter,
-//! apply-actions, clear-actions, write-actions, write-metadata, goto-table.
+//! apply-actions, statistics trigger, clear-actions, write-actions, write-metadata, goto-table.
 //!
 //! Source: OpenFlow 1.3.5 §7.2.4.
 
+use netloom_flow::action::StatTrigger;
 use netloom_flow::{Action, TableId};
 
 use super::action::{self, Context};
+use super::counts::{put_thresholds, read_thresholds};
 use super::reader::Reader;
 use super::writer::{Out, Put, with_len};
 use crate::error::Result;
 use crate::{OfError, Version};
+
+/// Flags of a statistics trigger (`OFPSTF_*`).
+const PERIODIC: u32 = 1 << 0;
+const ONLY_FIRST: u32 = 1 << 1;
 
 /// Each instruction at most once.
 #[derive(Default)]
@@ -25,6 +31,7 @@ struct Found {
     write: Option<Action>,
     apply: Option<Vec<Action>>,
     clear: Option<Action>,
+    trigger: Option<Action>,
     meter: Option<Action>,
 }
 
@@ -35,7 +42,7 @@ impl Found {
         if let Some(meter) = self.meter {
             list.insert(0, meter);
         }
-        list.extend([self.clear, self.write, self.metadata, self.goto].into_iter().flatten());
+        list.extend([self.trigger, self.clear, self.write, self.metadata, self.goto].into_iter().flatten());
         list
     }
 }
@@ -81,6 +88,13 @@ fn read(version: Version, kind: u16, r: &mut Reader<'_>, found: &mut Found) -> R
         6 if (Version::V13..=Version::V14).contains(&version) => {
             found.meter.replace(Action::Meter(r.u32()?)).is_some()
         }
+        7 if version >= Version::V15 => {
+            let flags = r.u32()?;
+            let thresholds = read_thresholds(r)?;
+            let (periodic, only_first) = (flags & PERIODIC != 0, flags & ONLY_FIRST != 0);
+            let trigger = StatTrigger { periodic, only_first, thresholds };
+            found.trigger.replace(Action::StatTrigger(Box::new(trigger))).is_some()
+        }
         0xffff => return Err(OfError::BicBadExperimenter),
         _ => return Err(OfError::BicUnknownInst),
     };
@@ -98,7 +112,8 @@ fn actions(version: Version, r: &mut Reader<'_>) -> Result<Vec<Action>> {
 fn is_instruction(version: Version, action: &Action) -> bool {
     match action {
         Action::Meter(_) => version < Version::V15,
-        Action::ClearActions
+        Action::StatTrigger(_)
+        | Action::ClearActions
         | Action::WriteActions(_)
         | Action::WriteMetadata { .. }
         | Action::GotoTable(_) => true,
@@ -143,6 +158,11 @@ fn put(out: &mut Out, context: Context, action: &Action) {
             action::put_list(out, context, list);
         }),
         Action::ClearActions => instruction(out, 5, |_| {}),
+        Action::StatTrigger(trigger) if context.version >= Version::V15 => instruction(out, 7, |out| {
+            let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+            out.u32(flag(trigger.periodic, PERIODIC) | flag(trigger.only_first, ONLY_FIRST));
+            put_thresholds(out, &trigger.thresholds);
+        }),
         Action::Meter(meter) if context.version >= Version::V13 => instruction(out, 6, |out| out.u32(*meter)),
         _ => {}
     }

@@ -70,6 +70,7 @@ pub(crate) fn flow_stats() -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: actions(),
+        is_triggered: false,
     }
 }
 
@@ -142,6 +143,7 @@ fn abilities() -> FlowAbilities {
 
 fn table_features(version: Version) -> TableFeatures {
     TableFeatures {
+        flags: if version >= Version::V15 { 0x13 } else { 0 },
         table: TableId(5),
         command: 0,
         name: "classifier".to_owned(),
@@ -415,7 +417,7 @@ fn replies(version: Version) -> Vec<MultipartReply> {
         M::TableDesc(vec![table_config(version)]),
         M::QueueDesc(vec![QueueDesc { port: OfPort(3), queue: 4, min_rate: Some(100), max_rate: None }]),
         M::FlowMonitor(updates(version)),
-        M::FlowCounts(vec![light.clone(), light]),
+        M::FlowCounts(vec![light.clone(), FlowStats { is_triggered: true, ..light }]),
         M::ControllerStatus(vec![controller()]),
         M::BundleFeatures(BundleFlags::ATOMIC | BundleFlags::ORDERED),
         M::IpfixBridge(ipfix),
@@ -452,6 +454,7 @@ fn asynchronous(version: Version) -> AsyncConfig {
         role_status: new.then_some(1),
         table_status: new.then_some(0x18),
         requestforward: new.then_some(3),
+        flow_stats: (version >= Version::V15).then_some(2),
     };
     AsyncConfig { primary: masks(3), secondary: masks(1) }
 }
@@ -649,6 +652,9 @@ fn has_note(flow: &FlowMod) -> bool {
 
 /// What OVS 3.1 does not read: experimenters it does not know, and what it has no decoder for.
 pub(crate) fn unknown_to_ovs(message: &Message) -> bool {
+    if let Message::SetAsync(config) | Message::GetAsyncReply(config) = message {
+        return config.primary.flow_stats.is_some();
+    }
     matches!(
         message,
         Message::Experimenter(_)

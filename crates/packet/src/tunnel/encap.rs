@@ -264,31 +264,57 @@ impl Encap<'_> {
         stt: Stt,
         id: u32,
     ) -> Result<Pushed, CannotPush> {
-        let len = self.len();
         let inner = buffer.get_mut(at..).ok_or(CannotPush::Contradiction)?;
         let stt = stt.describing(inner, offload)?;
         let (start, frame) = self.open(buffer, at)?;
-        Encap { header: Header::Stt { stt, id }, ..*self }.write(frame)?;
-        let l4 = self.outer.len();
-        let total = u16::try_from(frame.len() - len + stt::HEADER).map_err(|_| CannotPush::TooLong)?;
-        stt::emit_tcp(frame.get_mut(l4..).unwrap_or_default(), &self.outer, total, id);
-        let pseudo = self.outer.pseudo(ip_proto::TCP, frame.len() - l4).fold();
-        put16(frame, l4 + 16, pseudo);
-        let l4 = u16::try_from(l4).map_err(|_| CannotPush::TooLong)?;
-        let csum = Csum::Partial { start: l4, offset: 16 };
-        let piece = usize::from(self.outer.mtu).saturating_sub(self.outer.ip_len() + crate::tcp::HEADER);
-        let offload = Offload { csum, ..Offload::PLAIN };
-        if usize::from(total) <= piece {
-            return Ok(Pushed { at: start, offload });
-        }
-        let gso_size = u16::try_from(piece).ok().filter(|size| *size >= 8).ok_or(CannotPush::TooLong)?;
-        let gso = match self.outer.ends {
-            crate::build::Ends::V4(..) => Gso::Tcp4,
-            crate::build::Ends::V6(..) => Gso::Tcp6,
-        };
-        let hdr_len = l4 + 20;
-        Ok(Pushed { at: start, offload: Offload { gso, gso_size, hdr_len, ..offload } })
+        let inner = frame.len() - self.len();
+        let offload = push_stt_head(&self.outer, &stt, id, inner, frame)?;
+        Ok(Pushed { at: start, offload })
     }
+}
+
+/// Writes all headers of an STT packet in one piece at the front of `out`, for an Ethernet frame of `inner` bytes that may
+/// be elsewhere: a gather list spares its copy. `stt` describes it already ([`Stt::describing`]).
+///
+/// What is left to be done is the TCP-like checksum, and cutting by the underlay's MTU: to whoever sends, it is an
+/// ordinary super-packet of TCP.
+///
+/// # Errors
+/// [`CannotPush::TooLong`], also if the MTU leaves no room; [`CannotPush::Headroom`] if `out` is too short.
+pub fn push_stt_head(
+    outer: &Outer,
+    stt: &Stt,
+    id: u32,
+    inner: usize,
+    out: &mut [u8],
+) -> Result<Offload, CannotPush> {
+    let l4 = outer.len();
+    let needed = l4 + crate::tcp::HEADER + stt::HEADER;
+    if out.len() < needed {
+        return Err(CannotPush::Headroom { needed });
+    }
+    let total = u16::try_from(inner + stt::HEADER).map_err(|_| CannotPush::TooLong)?;
+    if !outer.emit_for(out, needed + inner, ip_proto::TCP) {
+        return Err(CannotPush::TooLong);
+    }
+    let (src_port, dst_port) = (outer.src_port, outer.dst_port);
+    let tcp = stt::PieceHeader { src_port, dst_port, total, offset: 0, id, is_last: true };
+    tcp.emit(out.get_mut(l4..).unwrap_or_default());
+    stt.emit(out.get_mut(l4 + crate::tcp::HEADER..).unwrap_or_default());
+    let pseudo = outer.pseudo(ip_proto::TCP, needed + inner - l4).fold();
+    put16(out, l4 + 16, pseudo);
+    let start = u16::try_from(l4).map_err(|_| CannotPush::TooLong)?;
+    let plain = Offload { csum: Csum::Partial { start, offset: 16 }, ..Offload::PLAIN };
+    let piece = usize::from(outer.mtu).saturating_sub(outer.ip_len() + crate::tcp::HEADER);
+    if usize::from(total) <= piece {
+        return Ok(plain);
+    }
+    let gso_size = u16::try_from(piece).ok().filter(|size| *size >= 8).ok_or(CannotPush::TooLong)?;
+    let gso = match outer.ends {
+        crate::build::Ends::V4(..) => Gso::Tcp4,
+        crate::build::Ends::V6(..) => Gso::Tcp6,
+    };
+    Ok(Offload { gso, gso_size, hdr_len: start + 20, ..plain })
 }
 
 /// The metadata of a packet that now begins `by` bytes later.

@@ -111,8 +111,18 @@ impl<'a> Geneve<'a> {
 
     /// Writes header and options at the front of `out`. `false` if they do not fit, or are no options.
     pub fn emit(&self, out: &mut [u8]) -> bool {
-        let words = self.options.len() / 4;
-        let (Ok(words), Some(out)) = (u8::try_from(words), out.get_mut(..self.len())) else { return false };
+        let Some(out) = out.get_mut(..self.len()) else { return false };
+        let fits = self.emit_header(out);
+        if let Some(to) = out.get_mut(HEADER..) {
+            to.copy_from_slice(self.options);
+        }
+        fits
+    }
+
+    /// Writes the header at the front of `out`, behind which the options are to follow. `false` if it does not fit, or
+    /// they are no options.
+    pub fn emit_header(&self, out: &mut [u8]) -> bool {
+        let Ok(words) = u8::try_from(self.options.len() / 4) else { return false };
         if self.options.len() > MAX_OPTIONS || !self.options.len().is_multiple_of(4) {
             return false;
         }
@@ -120,11 +130,7 @@ impl<'a> Geneve<'a> {
         let [p0, p1] = self.protocol.to_be_bytes();
         let [_, v0, v1, v2] = self.vni.to_be_bytes();
         let flags = flag(self.oam, F_OAM) | flag(self.critical, F_CRITICAL);
-        let fits = put(out, 0, [words, flags, p0, p1, v0, v1, v2, 0]);
-        if let Some(to) = out.get_mut(HEADER..) {
-            to.copy_from_slice(self.options);
-        }
-        fits
+        put(out, 0, [words, flags, p0, p1, v0, v1, v2, 0])
     }
 }
 

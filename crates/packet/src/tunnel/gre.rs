@@ -88,6 +88,16 @@ impl Gre {
         Ok(gre)
     }
 
+    /// As [`Self::parse`] for what a socket of IP handed over: nobody says how the checksum stands, so it is right, or 0 and
+    /// open. Linux leaves it to the device where nothing inside is open, and a device of the same machine computes none.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn received(bytes: &[u8]) -> Result<Self, BadTunnel> {
+        let is_open = be16(bytes, 4) == Some(0);
+        Self::parse(bytes, !is_open)
+    }
+
     /// Writes the header at the front of `out`, every byte; the checksum is left 0. `false`, and nothing of use
     /// written, if it does not fit.
     pub fn emit(&self, out: &mut [u8]) -> bool {

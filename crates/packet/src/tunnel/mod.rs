@@ -11,6 +11,7 @@
 //! | what is in this packet of the underlay? | [`fn@parse`], for STT [`stt::Segment::of`] and [`stt::open`] |
 //! | put headers in front of a frame | [`Encap::push`], for super-packets [`Encap::push_super`] |
 //! | do without offload | [`segment::cut`] |
+//! | headers of an STT frame that lies elsewhere | [`push_stt_head`] |
 //! | pieces of an STT frame | [`stt::Reassembly`] |
 //! | DSCP, ECN, TTL outside and inside | [`inherit`] |
 //! | the UDP source port | [`entropy::source_port`] |
@@ -35,7 +36,7 @@ pub mod super_packet;
 pub mod vxlan;
 
 pub use bad::{BadTunnel, Layer};
-pub use encap::{CannotPush, Encap, Header, Pushed};
+pub use encap::{CannotPush, Encap, Header, Pushed, push_stt_head};
 pub use outer::Outer;
 pub use parse::{Kind, Parsed, Payload, Underlay, parse};
 pub use super_packet::TunnelGso;

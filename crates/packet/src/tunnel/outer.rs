@@ -69,7 +69,12 @@ impl Outer {
     /// Writes Ethernet and IP at the front of `frame`, which is the whole outer frame. `false` if there is no room,
     /// or more than IP's length can say.
     pub(super) fn emit(&self, frame: &mut [u8], proto: u8) -> bool {
-        let Some(length) = frame.len().checked_sub(ETHERNET) else { return false };
+        self.emit_for(frame, frame.len(), proto)
+    }
+
+    /// The same at the front of `frame` for an outer frame of `len` bytes, of which the rest may be elsewhere.
+    pub(super) fn emit_for(&self, frame: &mut [u8], len: usize, proto: u8) -> bool {
+        let Some(length) = len.checked_sub(ETHERNET) else { return false };
         let Mac([d0, d1, d2, d3, d4, d5]) = self.dst_mac;
         let Mac([s0, s1, s2, s3, s4, s5]) = self.src_mac;
         let addresses = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5];

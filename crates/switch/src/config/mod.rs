@@ -13,7 +13,7 @@ mod origin;
 mod uuid;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 
 use netloom_flow::{PortId, Qos, TenantId};
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,29 @@ pub struct Interface {
     /// Longest payload in bytes, for display; the link enforces it.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// The link to the other switch is a tunnel.
+    #[serde(default)]
+    pub inner: Option<Inner>,
+}
+
+/// One end of a tunnel whose other end is a switch of the lab too: nothing is put in front of packets, but what would be
+/// there is said to the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inner {
+    /// The key of packets that leave here; `None`: what flows say.
+    pub key: Option<u64>,
+    /// Keys of tenants' packets, before [`Self::key`].
+    pub keys: Vec<(u16, u64)>,
+    /// This end.
+    pub src: IpAddr,
+    /// The other end.
+    pub dst: IpAddr,
+    /// DSCP and ECN of the outer header.
+    pub tos: u8,
+    /// TTL of the outer header.
+    pub ttl: u8,
+    /// Group policy travels along.
+    pub gbp: bool,
 }
 
 /// What an interface is.

@@ -12,7 +12,11 @@ use crate::translate::has_room;
 pub(crate) fn check_flow(bridge: Option<&Bridge>, flow: &FlowText) -> Result<(), FlowError> {
     check_matches(flow)?;
     check_actions(bridge, &flow.actions)?;
-    check_goto(flow)
+    check_goto(flow)?;
+    match bridge.and_then(|bridge| bridge.first_egress) {
+        Some(first) => check_stage(first, flow),
+        None => Ok(()),
+    }
 }
 
 /// The same for a flow of a configuration, with the groups and meters that are written there.
@@ -36,6 +40,39 @@ fn check_goto(flow: &FlowText) -> Result<(), FlowError> {
         Some(Action::GotoTable(TableId(next))) => Err(FlowError::BadGoto(*next)),
         _ => Ok(()),
     }
+}
+
+/// Ingress and egress are apart: no flow leads from the one to the other, and what leaves by a port leaves by that.
+pub(crate) fn check_stage(first: TableId, flow: &FlowText) -> Result<(), FlowError> {
+    let is_egress = flow.table >= first;
+    for action in &*flow.actions {
+        match action {
+            Action::GotoTable(next) if !is_egress && *next >= first => {
+                return Err(FlowError::GotoEgress(next.0));
+            }
+            Action::WriteActions(set) if is_egress && set.iter().any(sends) => {
+                return Err(FlowError::EgressOutput(flow.table.0));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether an action of a set decides where the packet goes.
+const fn sends(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Output(_)
+            | Action::OutputMax { .. }
+            | Action::OutputReg { .. }
+            | Action::OutputTrunc { .. }
+            | Action::Controller(_)
+            | Action::Group(_)
+            | Action::Bundle(_)
+            | Action::Resubmit { .. }
+            | Action::Ct(_)
+    )
 }
 
 /// The same for a list that is in no flow: a bucket, or a packet-out.
@@ -112,6 +149,7 @@ const fn is_settable(action: &Action) -> bool {
             | Action::GotoTable(_)
             | Action::WriteMetadata { .. }
             | Action::Meter(_)
+            | Action::StatTrigger(_)
             | Action::Exit
             | Action::Learn(_)
             | Action::Conjunction { .. }

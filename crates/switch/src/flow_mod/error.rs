@@ -24,6 +24,12 @@ pub enum FlowError {
     /// `goto_table` leads only to later tables.
     #[error("goto_table leads to table {0}, which is not a later one")]
     BadGoto(u8),
+    /// A flow for packets that come in leads to a table for those that leave.
+    #[error("goto_table leads to table {0}, which is for packets that leave")]
+    GotoEgress(u8),
+    /// A flow for packets that leave would send them elsewhere.
+    #[error("write_actions cannot send a packet that leaves by another port: table {0} is an egress table")]
+    EgressOutput(u8),
     /// An action uses a group that is not there.
     #[error("There is no group {0}")]
     UnknownGroup(u32),

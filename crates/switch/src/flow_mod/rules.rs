@@ -26,9 +26,13 @@ impl Switch {
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
         let flow = &rule.flow;
         let old = rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
-        self.log.push(id, flow.table, flow.matches.clone());
+        self.log.push(id, flow.table, &flow.matches);
         self.schedule(rule.id);
+        self.note_trigger(rule.id);
         let old = old.and_then(|old| self.rules.remove(old.id));
+        if let Some(old) = &old {
+            self.triggers.forget(old.rule.id);
+        }
         if let Some(old) = &old {
             self.journal.note(|| Undo::Removed(old.clone()));
         }
@@ -45,6 +49,7 @@ impl Switch {
         if let Some(state) = self.rules.get_mut(id) {
             (state.packets, state.bytes) = (packets, bytes);
         }
+        self.note_trigger(id);
     }
 
     /// Gives a rule another flow with the same match and priority; its counters stay.
@@ -61,12 +66,13 @@ impl Switch {
             return;
         };
         table.rules.insert(&new.flow.matches, new.priority(), Arc::clone(&new));
-        self.log.push(bridge, new.flow.table, new.flow.matches.clone());
+        self.log.push(bridge, new.flow.table, &new.flow.matches);
         let Some(state) = self.rules.get_mut(id) else { return };
         let old = std::mem::replace(&mut state.rule, Arc::clone(&new));
         state.modified = now;
         if (old.flow.cookie, &old.flow.actions) != (new.flow.cookie, &new.flow.actions) {
             self.note_flow(&new, Change::Modified, Some(&old));
+            self.note_trigger(id);
         }
         self.schedule(id);
     }
@@ -97,6 +103,7 @@ impl Switch {
     /// Takes a rule out of its table, and tells it if that was asked for.
     pub(crate) fn remove_rule(&mut self, id: RuleId, reason: Removed, now: Nanos) {
         let Some(state) = self.rules.remove(id) else { return };
+        self.triggers.forget(id);
         let (bridge, flow) = (state.rule.bridge, &state.rule.flow);
         let table = self.bridges.get_mut(bridge).and_then(|bridge| bridge.tables.get_mut(&flow.table));
         let tells = table.as_ref().is_some_and(|table| table.vacancy.is_some());
@@ -106,7 +113,7 @@ impl Switch {
         if tells {
             self.note_vacancy(bridge, flow.table);
         }
-        self.log.push(bridge, flow.table, flow.matches.clone());
+        self.log.push(bridge, flow.table, &flow.matches);
         self.outbox.removed(&state, reason, now);
         self.note_flow(&state.rule, Change::Removed(reason), None);
         self.journal.note(|| Undo::Removed(state.clone()));
@@ -160,5 +167,54 @@ impl Switch {
     fn compact(&mut self, flow: &mut FlowText) {
         flow.matches.share();
         self.action_lists.intern(&mut flow.actions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use netloom_flow::{Epoch, FieldId, FlowMatch};
+
+    use super::*;
+    use crate::config::{Bridge, Config, Uuid};
+    use crate::{FlowMod, Settings};
+
+    const TOGETHER: u16 = 10;
+
+    /// So many flows with hard timeouts; the first few end after 10 s, the others later.
+    fn switch(flows: u16) -> Switch {
+        let bridge = Bridge { uuid: Uuid::named(&["s1"]), name: "s1".into(), ..Bridge::default() };
+        let mut switch = Switch::new(Settings::default(), Epoch::default());
+        let config = Config { bridges: vec![bridge], ..Config::default() };
+        switch.reconfigure(&config, Nanos::ZERO).expect("a good one");
+        let id = switch.names["s1"];
+        let origin = Arc::new(Origin::Command);
+        for n in 0..flows {
+            let mut matches = FlowMatch::any();
+            matches.set(FieldId::EthType, 0x0800);
+            matches.set(FieldId::Ipv4Dst, n.into());
+            let hard_timeout = if n < TOGETHER { 10 } else { 20 + n % 1_000 };
+            let flow = FlowText { matches, hard_timeout, ..FlowText::default() };
+            switch.flow_mod(id, FlowMod::add(flow), Arc::clone(&origin), Nanos::ZERO).expect("a good flow");
+        }
+        switch
+    }
+
+    #[test]
+    fn time_passes_without_a_look_at_rules_that_do_not_end() {
+        for flows in [100, 50_000] {
+            let mut switch = switch(flows);
+            let looks = |switch: &Switch| switch.rules.looks.swap(0, Ordering::Relaxed);
+            looks(&switch);
+            for second in 0..10 {
+                switch.tick(Nanos::from_secs(second));
+                assert_eq!(switch.deadline(), Some(Nanos::from_secs(10)));
+            }
+            assert_eq!(looks(&switch), 0, "{flows} flows");
+            switch.tick(Nanos::from_secs(10));
+            assert_eq!(looks(&switch), usize::from(TOGETHER), "{flows} flows");
+            assert_eq!(switch.rules.len(), usize::from(flows - TOGETHER) + 1, "with the bridge's own");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What comes of a message.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_flow::{ConnectionFilter, Nanos, PortId, Translation};
 use netloom_openflow::frame::Head;
@@ -27,7 +28,7 @@ pub struct Injection {
     /// The frame.
     pub frame: Vec<u8>,
     /// What is done with it. Credit it like any other.
-    pub translation: Translation,
+    pub translation: Arc<Translation>,
 }
 
 /// What came of a message.

@@ -6,6 +6,9 @@ use netloom_openflow::{Message, Version};
 use super::{Connection, Kind};
 use crate::events::Author;
 
+/// `OFPFSR_STAT_TRIGGER`
+const TRIGGERED: u32 = 1;
+
 const INVALID_TTL: u32 = 1 << PacketInReason::InvalidTtl as u32;
 
 /// What connections want that have not said otherwise. Source: `ofputil_async_cfg_default` of OVS.
@@ -17,8 +20,13 @@ pub(super) const fn defaults() -> AsyncConfig {
         role_status: Some(0),
         table_status: Some(0),
         requestforward: Some(0),
+        // Whoever has no use for it sets no trigger.
+        flow_stats: Some(1 << TRIGGERED),
     };
-    AsyncConfig { primary: all, secondary: AsyncMasks { packet_in: Some(0), flow_removed: Some(0), ..all } }
+    AsyncConfig {
+        primary: all,
+        secondary: AsyncMasks { packet_in: Some(0), flow_removed: Some(0), flow_stats: Some(0), ..all },
+    }
 }
 
 /// Takes over what is said.
@@ -30,6 +38,7 @@ pub(super) fn merge(into: &mut AsyncConfig, new: &AsyncConfig) {
         old.role_status = new.role_status.or(old.role_status);
         old.table_status = new.table_status.or(old.table_status);
         old.requestforward = new.requestforward.or(old.requestforward);
+        old.flow_stats = new.flow_stats.or(old.flow_stats);
     }
 }
 
@@ -78,6 +87,10 @@ impl Connection {
 
     pub(super) fn wants_table_status(&self, reason: u8) -> bool {
         self.is_told() && Self::has(self.masks().table_status, reason.into())
+    }
+
+    pub(super) fn wants_triggered(&self) -> bool {
+        self.version >= Version::V15 && self.is_told() && Self::has(self.masks().flow_stats, TRIGGERED)
     }
 
     /// The message for what another connection asked for, if this one wants to see it.

@@ -1,7 +1,7 @@
 //! Bundles: many changes as one. How they are carried out is in [`super::commit`].
 
 use netloom_flow::{BridgeId, Nanos};
-use netloom_openflow::frame::Head;
+use netloom_openflow::frame::{Head, Header};
 use netloom_openflow::msg::{BundleAdd, BundleCommand, BundleControl, BundleFlags};
 use netloom_openflow::{Message, OfError};
 
@@ -12,6 +12,8 @@ use crate::switch::Switch;
 /// Most bundles of a connection, and most messages in one.
 const MAX_BUNDLES: usize = 64;
 const MAX_MESSAGES: usize = 1 << 20;
+/// Most bytes of messages, as they came, in all bundles of a connection together: a million flows of 200 bytes, and some.
+const MAX_BYTES: usize = 256 << 20;
 /// A bundle that nothing is added to for so long is forgotten.
 const IDLE: Nanos = Nanos::from_secs(10);
 
@@ -22,6 +24,8 @@ pub(super) struct Bundle {
     is_closed: bool,
     used: Nanos,
     messages: Vec<(Head, Message)>,
+    /// Their lengths together, as they came.
+    bytes: usize,
 }
 
 impl Bundle {
@@ -30,8 +34,13 @@ impl Bundle {
         self.messages.len()
     }
 
+    /// How many bytes these had on the wire.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     const fn new(flags: BundleFlags, now: Nanos) -> Self {
-        Self { flags, is_closed: false, used: now, messages: Vec::new() }
+        Self { flags, is_closed: false, used: now, messages: Vec::new(), bytes: 0 }
     }
 }
 
@@ -54,6 +63,7 @@ impl Connection {
         if !self.bundles.contains_key(&add.bundle) {
             self.open_bundle(add.bundle, add.flags, now)?;
         }
+        let held: usize = self.bundles.values().map(Bundle::bytes).sum();
         let bundle = self.bundles.get_mut(&add.bundle).ok_or(OfError::BfcBadId)?;
         if bundle.is_closed {
             return Err(OfError::BfcBundleClosed);
@@ -61,7 +71,8 @@ impl Connection {
         if bundle.flags != add.flags {
             return Err(OfError::BfcBadFlags);
         }
-        if bundle.messages.len() >= MAX_MESSAGES {
+        let bytes = Header::parse(add.head.bytes()).map_or(0, |header| usize::from(header.len));
+        if bundle.messages.len() >= MAX_MESSAGES || held + bytes > MAX_BYTES {
             return Err(OfError::BfcMsgTooMany);
         }
         let is_allowed = matches!(
@@ -72,6 +83,7 @@ impl Connection {
             return Err(OfError::BfcMsgUnsup);
         }
         bundle.used = now;
+        bundle.bytes += bytes;
         bundle.messages.push((add.head, *add.message));
         Ok(())
     }

@@ -23,6 +23,9 @@ use crate::undo::Journal;
 /// Changes carried out, or undone, in one step: some 100 us.
 const STEP: usize = 64;
 
+/// Changes whose memory is asked for together.
+const TOUCHED: usize = 8;
+
 /// A bundle that is being carried out: see [`Switch::go_on`].
 #[derive(Debug)]
 pub struct Commit {
@@ -104,7 +107,12 @@ impl Switch {
     ) -> bool {
         std::mem::swap(&mut self.journal, &mut commit.journal);
         let mut failed = None;
-        for (head, message) in commit.messages.by_ref().take(STEP) {
+        for n in 0..STEP {
+            if n % TOUCHED == 0 {
+                let next = commit.messages.as_slice().iter().take(TOUCHED);
+                self.foresee(commit.bridge, next.map(|(_, message)| message));
+            }
+            let Some((head, message)) = commit.messages.next() else { break };
             self.author = Some(Author { xid: head.xid(), ..connection.author() });
             let injections = &mut commit.injections;
             if let Err(error) = self.change(commit.bridge, connection, message, injections, now) {

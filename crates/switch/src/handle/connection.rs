@@ -28,6 +28,8 @@ pub enum Kind {
 pub struct Held {
     /// Messages of bundles that were not committed yet.
     pub bundled: usize,
+    /// The bytes these had on the wire.
+    pub bundled_bytes: usize,
     /// Flow monitors.
     pub monitors: usize,
     /// Changes of flows that it has not been told of yet.
@@ -153,7 +155,12 @@ impl Connection {
     #[must_use]
     pub fn held(&self) -> Held {
         let messages = self.bundles.values().map(Bundle::len).sum();
-        Held { bundled: messages, monitors: self.monitors.len(), updates: self.monitors.waiting() }
+        Held {
+            bundled: messages,
+            bundled_bytes: self.bundles.values().map(Bundle::bytes).sum(),
+            monitors: self.monitors.len(),
+            updates: self.monitors.waiting(),
+        }
     }
 
     /// Which packets it wants without a flow that says so. All connections of a bridge together decide what

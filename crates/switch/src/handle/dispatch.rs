@@ -116,6 +116,7 @@ impl Switch {
                     Notice::FlowRemoved(gone) => connection.flow_removed(gone),
                     Notice::Port { port, reason } => self.port_status(bridge, connection, *port, *reason),
                     Notice::Table { table, reason } => self.table_status(bridge, connection, *table, *reason),
+                    Notice::Stats { entry, duration } => connection.triggered(entry, *duration),
                     Notice::Request { author, request } => connection.forwarded(*author, request),
                     // Told by Connection::watch.
                     Notice::Flow(_) => None,

@@ -12,10 +12,11 @@ pub(super) fn of_flow(error: &FlowError, version: Version) -> OfError {
     match error {
         FlowError::NoBridge(_) => OfError::BrcEperm,
         FlowError::Text(_) => OfError::FmfcUnknown,
-        FlowError::Unsupported(_) => OfError::BacBadType,
+        // As the features of the table say.
+        FlowError::Unsupported(_) | FlowError::EgressOutput(_) => OfError::BacBadType,
         FlowError::Hidden(_) => OfError::BrcEperm,
         FlowError::Overlap(_) => OfError::FmfcOverlap,
-        FlowError::BadGoto(_) => OfError::BicBadTableId,
+        FlowError::BadGoto(_) | FlowError::GotoEgress(_) => OfError::BicBadTableId,
         FlowError::UnknownGroup(_) => OfError::BacBadOutGroup,
         FlowError::UnknownMeter(_) if version >= Version::V15 => OfError::BacBadMeter,
         FlowError::UnknownMeter(_) => OfError::MmfcInvalidMeter,

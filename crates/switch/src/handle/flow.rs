@@ -7,7 +7,9 @@ use netloom_flow::text::FlowFlags;
 use netloom_flow::{Action, ActionList, BridgeId, FlowMatch, Nanos, OfPort, TableId};
 use netloom_openflow::msg::group::GROUP_ANY;
 use netloom_openflow::msg::stats::Counts;
-use netloom_openflow::msg::{self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest};
+use netloom_openflow::msg::{
+    self, AggregateStats, FlowRemovedReason, FlowStats, FlowStatsRequest, MultipartReply,
+};
 use netloom_openflow::{Message, OfError, Version};
 
 use super::Connection;
@@ -17,6 +19,19 @@ use crate::flow_mod::{FlowCommand, FlowEntry, FlowMod, FlowQuery};
 use crate::switch::Switch;
 
 impl Switch {
+    /// Asks for the memory that some messages to come are going to need: then they wait for it together. Changes nothing.
+    pub fn foresee<'m>(&self, bridge: BridgeId, messages: impl IntoIterator<Item = &'m Message>) {
+        let Some(bridge) = self.bridges.get(bridge) else { return };
+        for message in messages {
+            if let Message::FlowMod(request) = message
+                && request.command == msg::FlowCommand::Add
+                && let Some(table) = bridge.tables.get(&request.table.unwrap_or_default())
+            {
+                table.rules.touch(&request.matches);
+            }
+        }
+    }
+
     pub(super) fn handle_flow_mod(
         &mut self,
         bridge: BridgeId,
@@ -68,7 +83,11 @@ pub(super) fn check_list(
     version: Version,
 ) -> Result<(), OfError> {
     // Nothing but numbered ports, as most flows: there is nothing to be wrong but what is checked anyway.
-    if actions.iter().all(|action| matches!(action, Action::Output(port) if *port < OfPort::MAX)) {
+    let is_plain = |action: &Action| match action {
+        Action::Output(port) | Action::OutputMax { port, .. } => *port < OfPort::MAX,
+        _ => false,
+    };
+    if actions.iter().all(is_plain) {
         return Ok(());
     }
     let consistency = if version == Version::V10 { Consistency::Loose } else { Consistency::Strict };
@@ -178,6 +197,7 @@ fn stats_of(entry: &FlowEntry, now: Nanos) -> FlowStats {
         idle_age: age(entry.used),
         hard_age: age(entry.modified),
         actions: flow.actions.to_vec(),
+        is_triggered: false,
     }
 }
 
@@ -193,6 +213,12 @@ pub(super) const fn removed_reason(reason: Removed) -> FlowRemovedReason {
 }
 
 impl Connection {
+    /// The message for a flow that has counted as much as it was to tell, if this connection wants it.
+    pub(super) fn triggered(&self, entry: &FlowEntry, duration: Nanos) -> Option<Message> {
+        let stats = || FlowStats { is_triggered: true, ..stats_of(entry, entry.created + duration) };
+        self.wants_triggered().then(|| Message::MultipartReply(MultipartReply::FlowCounts(vec![stats()])))
+    }
+
     /// A flow is gone: the message for this connection, if it wants one.
     #[must_use]
     pub fn flow_removed(&self, gone: &FlowRemoved) -> Option<Message> {

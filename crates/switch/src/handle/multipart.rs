@@ -68,7 +68,7 @@ impl Switch {
             Request::MeterConfig(meter) => Reply::MeterConfig(self.meter_configs(id, meter)?),
             Request::MeterFeatures => Reply::MeterFeatures(meter::features()),
             // A change of tables: done before.
-            Request::TableFeatures(_) => Reply::TableFeatures(self.table_features(id)),
+            Request::TableFeatures(_) => Reply::TableFeatures(self.table_features(id, connection.version)),
             Request::PortDesc(port) => {
                 let mut ports = self.port_descs(bridge);
                 ports.retain(|desc| port == OfPort::NONE || desc.port == port);

@@ -61,7 +61,8 @@ fn metadata(punt: &Punt) -> FlowMatch {
     /// Words whose two halves are fields of their own.
     const HALVES: std::ops::Range<usize> = word::REG..word::CONJ;
     let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
-    let words = [word::METADATA, word::TUN_ID].into_iter().chain(word::TUN_SRC..word::TUN_META).chain(HALVES);
+    let words = [word::METADATA, word::TUN_ID].into_iter().chain(word::TUN_SRC..word::TUN_META);
+    let words = words.chain(word::TUN_METADATA..word::TUN_PRESENT).chain(HALVES);
     for index in words.filter(|index| *index < FLOW_WORDS) {
         let value = punt.key.0[index];
         let bits = if HALVES.contains(&index) {

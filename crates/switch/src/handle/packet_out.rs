@@ -39,6 +39,6 @@ impl Switch {
         let translation = self.packet_out_as(bridge, in_port, &request.actions, &frame, kind);
         let translation = translation.ok_or(OfError::BrcBadPacket)?;
         let in_port = known.port(in_port).map(|port| port.dp_port).unwrap_or_default();
-        Ok(Injection { in_port, frame, translation })
+        Ok(Injection { in_port, frame, translation: translation.into() })
     }
 }

@@ -71,6 +71,6 @@ impl Switch {
         let own: FlowKey = message.metadata.key();
         let translation =
             Translator::translate_paused(self, bridge, number, &paused, (&key, &own), &mut Silent);
-        Ok(Injection { in_port: meta.in_port, frame, translation })
+        Ok(Injection { in_port: meta.in_port, frame, translation: translation.into() })
     }
 }

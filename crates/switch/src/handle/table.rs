@@ -1,11 +1,15 @@
 //! Tables on the wire.
 
 use netloom_flow::{BridgeId, FieldId, FlowMatch, TableId};
-use netloom_openflow::msg::table::{EvictionFlags, FlowAbilities, Instructions, TableActions, Vacancy};
+use netloom_openflow::msg::table::{
+    EGRESS_TABLE, EvictionFlags, FIRST_EGRESS, FlowAbilities, INGRESS_TABLE, Instructions, TableActions,
+    Vacancy,
+};
 use netloom_openflow::msg::{TableConfig, TableFeatures, TableMiss, TableReason, TableStats, TableStatus};
 use netloom_openflow::{Message, OfError, Version};
 
 use super::Connection;
+use crate::flow_mod::check_stage;
 use crate::model::{Bridge, TableLimit};
 use crate::switch::Switch;
 
@@ -91,7 +95,7 @@ impl Switch {
         if request.miss != TableMiss::Default && table.miss != request.miss {
             table.miss = request.miss;
             // Whatever was looked up here is looked up again.
-            self.log.push(id, number, FlowMatch::any());
+            self.log.push(id, number, &FlowMatch::any());
         }
     }
 
@@ -103,10 +107,13 @@ impl Switch {
         version: Version,
         changes: &[TableFeatures],
     ) -> Result<(), OfError> {
-        let present = self.table_features(id);
+        let present = self.table_features(id, version);
         for change in changes {
             let known = present.get(usize::from(change.table.0)).ok_or(OfError::TffcBadTable)?;
             check_features(version, known, change)?;
+        }
+        if version >= Version::V15 {
+            self.set_first_egress(id, changes)?;
         }
         for change in changes {
             let limit = TableLimit { max_flows: change.max_entries, ..self.table_limit(id, change.table) };
@@ -119,23 +126,64 @@ impl Switch {
         Ok(())
     }
 
-    pub(super) fn table_features(&self, id: BridgeId) -> Vec<TableFeatures> {
+    /// Which table is the first for egress, if the changes say so: the last word counts.
+    fn set_first_egress(&mut self, id: BridgeId, changes: &[TableFeatures]) -> Result<(), OfError> {
+        let Some(bridge) = self.bridges.get(id) else { return Ok(()) };
+        let mut first = bridge.first_egress;
+        for change in changes {
+            if change.flags & FIRST_EGRESS != 0 {
+                first = Some(change.table);
+            } else if first == Some(change.table) {
+                first = None;
+            }
+        }
+        if first == bridge.first_egress {
+            return Ok(());
+        }
+        if let Some(first) = first {
+            let mut rules = bridge.tables.values().flat_map(|table| table.rules.rules());
+            if rules.any(|rule| check_stage(first, &rule.flow).is_err()) {
+                return Err(OfError::TffcEperm);
+            }
+        }
+        self.begin_egress(id, first);
+        self.advance();
+        Ok(())
+    }
+
+    /// Egress begins at another table from now on, or nowhere.
+    pub(crate) fn begin_egress(&mut self, id: BridgeId, first: Option<TableId>) {
+        let version = self.next_version();
+        if let Some(bridge) = self.bridges.get_mut(id).filter(|bridge| bridge.first_egress != first) {
+            (bridge.first_egress, bridge.version) = (first, version);
+            bridge.ports.values_mut().for_each(|port| port.version = version);
+        }
+    }
+
+    pub(super) fn table_features(&self, id: BridgeId, version: Version) -> Vec<TableFeatures> {
         let Some(bridge) = self.bridges.get(id) else { return Vec::new() };
         let fields = || FieldId::ALL.iter().copied().filter(|field| is_shown(*field));
         let matches: Vec<_> = fields().map(|field| (field, true)).collect();
         let wildcards: Vec<_> = fields().collect();
         let set_fields: Vec<_> = fields().filter(|field| field.field().writable).collect();
+        // Statistics triggers are of 1.5.
+        let instructions = Instructions(if version >= Version::V15 { 0xfe } else { 0x7e });
         let of = |table: TableId| {
             let actions = TableActions { actions: ACTIONS, set_fields: set_fields.clone() };
+            let is_egress = bridge.first_egress.is_some_and(|first| table >= first);
+            // What leaves goes where it was sent: by an output, or by a group.
+            let in_set = if is_egress { ACTIONS & !(1 << 0 | 1 << 22) } else { ACTIONS };
+            let end = bridge.first_egress.filter(|_| !is_egress).map_or(TABLES, |first| first.0);
             let flows = FlowAbilities {
-                next_tables: (table.0 + 1..TABLES).map(TableId).collect(),
-                instructions: Instructions(0x7e),
-                write: actions.clone(),
+                next_tables: (table.0 + 1..end).map(TableId).collect(),
+                instructions,
+                write: TableActions { actions: in_set, ..actions.clone() },
                 apply: actions,
             };
             TableFeatures {
                 table,
                 command: 0,
+                flags: stages(bridge.first_egress, table),
                 name: name_of(bridge, table),
                 metadata_match: u64::MAX,
                 metadata_write: u64::MAX,
@@ -152,6 +200,12 @@ impl Switch {
         };
         (0..TABLES).map(TableId).map(of).collect()
     }
+}
+
+/// What a table can be used for, and whether it is the first for egress. The first of all is for what comes in.
+fn stages(first: Option<TableId>, table: TableId) -> u32 {
+    let egress = if table.0 == 0 { 0 } else { EGRESS_TABLE };
+    INGRESS_TABLE | egress | if first == Some(table) { FIRST_EGRESS } else { 0 }
 }
 
 /// Settings of a table as they are.
@@ -178,6 +232,12 @@ fn check_features(version: Version, known: &TableFeatures, change: &TableFeature
     let later = |then: OfError| if version >= Version::V15 { then } else { OfError::TffcEperm };
     if version >= Version::V15 && !COMMANDS.contains(&change.command) {
         return Err(OfError::TffcBadCommand);
+    }
+    // Those who say nothing of what it can be used for mean no change of that.
+    let uses = change.flags & !FIRST_EGRESS;
+    let is_first = change.flags & FIRST_EGRESS != 0;
+    if uses != 0 && uses != known.flags & !FIRST_EGRESS || is_first && known.flags & EGRESS_TABLE == 0 {
+        return Err(OfError::TffcBadFeatures);
     }
     if (change.metadata_match, change.metadata_write) != (known.metadata_match, known.metadata_write) {
         return Err(OfError::TffcBadMetadata);

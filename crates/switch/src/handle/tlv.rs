@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use netloom_flow::action::LearnSpec;
-use netloom_flow::{Action, BridgeId, FieldId, FlowMatch, Operand};
+use netloom_flow::{Action, BridgeId, FieldId, FlowMatch, Operand, word};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::nicira::{TlvMap, TlvTable};
 use netloom_openflow::msg::{FlowMod, TlvCommand, TlvTableMod};
@@ -42,7 +42,7 @@ impl Switch {
 
     /// Changes the map of a bridge, wholly or not at all.
     pub(super) fn handle_tlv_mod(&mut self, id: BridgeId, request: &TlvTableMod) -> Result<(), OfError> {
-        let Some(bridge) = self.bridges.get_mut(id) else { return Err(OfError::BrcEperm) };
+        let Some(bridge) = self.bridges.get(id) else { return Err(OfError::BrcEperm) };
         let mut map = bridge.tlv_map.clone();
         match request.command {
             TlvCommand::Add => request.maps.iter().try_for_each(|it| add(&mut map, it))?,
@@ -54,12 +54,26 @@ impl Switch {
                 known.into_iter().try_for_each(|index| delete(bridge, &mut map, index))?;
             }
         }
-        bridge.tlv_map = map;
+        let version = self.next_version();
+        if let Some(bridge) = self.bridges.get_mut(id) {
+            (bridge.tlv_map, bridge.version) = (map, version);
+        }
+        self.tell_known_options();
+        self.advance();
         Ok(())
+    }
+
+    /// Says which options packets are to be asked for: those of all bridges.
+    pub(crate) fn tell_known_options(&self) {
+        let maps = self.bridges.values().flat_map(|bridge| bridge.tlv_map.values());
+        self.options.set_known(maps.map(|map| (map.class, map.kind)).collect());
     }
 
     /// Refuses a flow with a field that stands for nothing.
     pub(super) fn check_tlv(&self, id: BridgeId, request: &FlowMod) -> Result<(), OfError> {
+        if !may_use(request) {
+            return Ok(());
+        }
         let Some(bridge) = self.bridges.get(id) else { return Ok(()) };
         let is_known = |(index, _): &(u16, FieldId)| bridge.tlv_map.contains_key(index);
         let unknown = fields().filter(|it| !is_known(it));
@@ -71,6 +85,12 @@ impl Switch {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a flow may say something of options. Most do not, which shows at first sight.
+fn may_use(request: &FlowMod) -> bool {
+    let is_plain = |action: &Action| matches!(action, Action::Output(_) | Action::OutputMax { .. });
+    request.matches.present() >> word::TUN_METADATA != 0 || !request.actions.iter().all(is_plain)
 }
 
 fn fields() -> impl Iterator<Item = (u16, FieldId)> {

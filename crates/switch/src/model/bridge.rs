@@ -29,6 +29,8 @@ pub(crate) struct Bridge {
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) meters: BTreeMap<u32, MeterEntry>,
     pub(crate) control: Control,
+    /// The first of the tables that packets go through on their way out; `None`: there are none.
+    pub(crate) first_egress: Option<TableId>,
     /// Which tunnel options fields stand for.
     pub(crate) tlv_map: TlvMap,
     /// Whether somebody wants to be told of every change of a flow.
@@ -54,6 +56,7 @@ impl Bridge {
             groups: BTreeMap::new(),
             meters: BTreeMap::new(),
             control: Control::default(),
+            first_egress: None,
             tlv_map: TlvMap::new(),
             is_watched: false,
             fragments: Fragments::default(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId};
 
 use super::hash::Keyed;
-use crate::translate::Place;
+use crate::translate::{Place, Stage};
 
 /// Most states kept.
 const KEPT: usize = 1 << 14;
@@ -32,6 +32,7 @@ pub(crate) struct Frozen {
     pub(crate) resubmits: u32,
     /// What tracking has said of the packet is seen then.
     pub(crate) is_tracked: bool,
+    pub(crate) stage: Stage,
 }
 
 /// A frame of it.
@@ -104,6 +105,7 @@ mod tests {
             frames: Vec::new(),
             resubmits,
             is_tracked: false,
+            stage: Stage::Ingress,
         }
     }
 

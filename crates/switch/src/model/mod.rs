@@ -6,6 +6,7 @@
 mod action_lists;
 mod bridge;
 mod change_log;
+mod changed_values;
 mod control;
 mod due;
 mod frozen;

@@ -1,6 +1,6 @@
 //! A port of a bridge: number, VLANs, tenant, link and counters.
 
-use netloom_flow::{BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
+use netloom_flow::{Action, BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
 use super::vlan::Vlans;
@@ -80,6 +80,12 @@ pub(crate) struct Port {
     pub(crate) vlans: Vlans,
     /// Flows say where its packets go, or under which key.
     pub(crate) is_flow_tunnel: bool,
+    /// To send by it, as the action set of egress tables has it.
+    pub(crate) output: Action,
+    /// Its packets leave in a tunnel.
+    pub(crate) is_tunnel: bool,
+    /// It is one end of a tunnel within the lab.
+    pub(crate) inner: Option<config::Inner>,
     /// The queues it sends by.
     pub(crate) qos: Option<Qos>,
     /// The datapath port at the other end, as configured.
@@ -110,6 +116,12 @@ impl Port {
             tenant: port.tenant,
             vlans: Vlans::new(port),
             is_flow_tunnel: interface.kind == config::InterfaceType::FlowTunnel,
+            output: Action::Output(number),
+            is_tunnel: matches!(
+                interface.kind,
+                config::InterfaceType::Tunnel | config::InterfaceType::FlowTunnel
+            ),
+            inner: interface.inner.clone(),
             qos: port.qos.clone(),
             peer_dp: interface.peer,
             peer: None,

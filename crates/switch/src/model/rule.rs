@@ -73,6 +73,9 @@ pub(crate) struct Rules {
     slots: Vec<Slot>,
     free: Vec<u32>,
     len: usize,
+    /// How often somebody has looked at a rule.
+    #[cfg(test)]
+    pub(crate) looks: std::sync::atomic::AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +125,8 @@ impl Rules {
     }
 
     pub(crate) fn get(&self, id: RuleId) -> Option<&RuleState> {
+        #[cfg(test)]
+        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.slots.get(slot_of(id)).filter(|slot| slot.generation == generation_of(id))?.state.as_ref()
     }
 

@@ -100,6 +100,11 @@ impl Rulebook {
         if old.is_some() || self.n_clauses == 0 { old } else { self.remove_clause(matches, priority) }
     }
 
+    /// Asks for the memory that a change of a rule is going to need.
+    pub(crate) fn touch(&self, matches: &FlowMatch) {
+        self.whole.touch(matches);
+    }
+
     pub(crate) fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
         self.whole.remove(matches, priority).or_else(|| self.remove_clause(matches, priority))
     }

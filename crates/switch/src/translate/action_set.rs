@@ -91,7 +91,7 @@ impl<'a> Translator<'a> {
 }
 
 /// Keeps the field `actset_output` true.
-fn show_output(visiting: &mut Visiting<'_>) {
+pub(super) fn show_output(visiting: &mut Visiting<'_>) {
     let last = ordered(visiting.set.iter().copied()).pop();
     let port = match last {
         Some(Action::Output(OfPort(port))) => *port,

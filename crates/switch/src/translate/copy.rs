@@ -5,6 +5,7 @@
 
 use netloom_flow::{Action, DpAction};
 
+use super::egress::Stage;
 use super::flow::Flow;
 use super::frame::Frame;
 use super::{Translator, Visiting};
@@ -17,6 +18,7 @@ pub(crate) struct Kept<'a> {
     set: Vec<&'a Action>,
     is_opaque: bool,
     is_tracked: bool,
+    stage: Stage,
     pub(super) mark: Mark,
 }
 
@@ -43,6 +45,7 @@ impl<'a> Translator<'a> {
             set: visiting.set.clone(),
             is_opaque: visiting.is_opaque,
             is_tracked: visiting.is_tracked,
+            stage: visiting.stage,
             mark,
         };
         visiting.frames.push(Frame::Restore(Box::new(kept)));
@@ -56,6 +59,7 @@ impl<'a> Translator<'a> {
         visiting.set = kept.set;
         visiting.is_opaque = kept.is_opaque;
         visiting.is_tracked = kept.is_tracked;
+        visiting.stage = kept.stage;
     }
 
     pub(super) fn mark(&mut self) -> Mark {

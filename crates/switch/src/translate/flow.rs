@@ -168,6 +168,20 @@ impl Flow {
         }
     }
 
+    /// A tunnel option that came with the packet, by the number of its field.
+    pub(super) fn set_option(&mut self, index: usize, value: u64) {
+        if let Some(word) = self.key.0.get_mut(word::TUN_METADATA + index) {
+            *word = value;
+            self.key.0[word::TUN_PRESENT] |= 1 << index;
+        }
+    }
+
+    /// Whether the packet is to have a tunnel option.
+    pub(super) fn mark_option(&mut self, index: usize, is_present: bool) {
+        let bit = 1 << index;
+        self.write(word::TUN_PRESENT, if is_present { bit } else { 0 }, bit);
+    }
+
     /// Notes that MPLS headers were pushed (or popped, below 0).
     pub(super) const fn reshaped(&mut self, pushed: i32) {
         self.pushed += pushed;
@@ -248,5 +262,10 @@ const fn mac(word: u64) -> [u8; 6] {
 pub(super) fn unwildcard(mask: &mut PacketMask, flow: &Flow, seen: &FlowMask) {
     for ((mask, seen), written) in mask.0.iter_mut().zip(&seen.0).zip(&flow.written.0) {
         *mask |= seen & !written;
+    }
+    // Options come with packets as one number.
+    let options = word::TUN_METADATA..=word::TUN_PRESENT;
+    if options.into_iter().any(|index| seen.0[index] & !flow.written.0[index] != 0) {
+        mask.0[word::TUN_OPTIONS] |= !flow.written.0[word::TUN_OPTIONS];
     }
 }

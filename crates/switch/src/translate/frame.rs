@@ -10,6 +10,7 @@ use netloom_flow::action::PacketInReason;
 use netloom_flow::{Action, RuleId, TableId};
 
 use super::copy::Kept;
+use super::egress::Departure;
 use crate::model::Group;
 
 /// Where actions come from.
@@ -81,6 +82,8 @@ pub(crate) enum Frame<'a> {
     Bucket(&'a Group, usize, Place),
     /// A lookup in a table, as the beginning of a pipeline.
     Enter(TableId),
+    /// A copy for the egress tables.
+    Egress(Box<Departure<'a>>),
     /// The end of a copy: the packet is again what it was.
     Restore(Box<Kept<'a>>),
 }

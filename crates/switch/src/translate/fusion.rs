@@ -56,6 +56,8 @@ impl<'a> Translator<'a> {
             Cut::Shaped
         } else if port.link.captured || is_captured {
             Cut::Captured
+        } else if port.inner.is_some() {
+            Cut::Tunnel
         } else if self.trail.hops() >= MAX_HOPS || self.outputs >= MAX_OUTPUTS {
             Cut::Budget
         } else if self.trail.has_been_to(peer.bridge) {

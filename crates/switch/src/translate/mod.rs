@@ -17,6 +17,7 @@ mod branch;
 mod commit;
 mod conntrack;
 mod copy;
+mod egress;
 mod encap;
 mod flow;
 mod fragment;
@@ -29,6 +30,7 @@ mod learn;
 mod mpls;
 mod next_header;
 mod normal;
+mod options;
 mod output;
 mod pause;
 mod pbb;
@@ -47,6 +49,7 @@ use netloom_flow::{
 
 use self::action_set::UNSET;
 use self::branch::Open;
+pub(crate) use self::egress::Stage;
 pub(crate) use self::encap::has_room;
 use self::flow::{Flow, tag_bytes, unwildcard};
 pub(crate) use self::frame::Place;
@@ -108,6 +111,7 @@ struct Visiting<'a> {
     is_opaque: bool,
     /// What the key says of its connection is so.
     is_tracked: bool,
+    stage: Stage,
 }
 
 impl<'a> Visiting<'a> {
@@ -124,6 +128,7 @@ impl<'a> Visiting<'a> {
             missed: false,
             is_opaque: false,
             is_tracked: false,
+            stage: Stage::Ingress,
         }
     }
 
@@ -259,11 +264,15 @@ impl<'a> Translator<'a> {
         if !port.config.receives() {
             return self.drop(&mut visiting, DropReason::PortConfig, number);
         }
+        if !self.read_options(&mut visiting) {
+            return self.drop(&mut visiting, DropReason::TunnelOptions, number);
+        }
         if self.drops_fragment(&visiting) {
             return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
         if self.is_in_band(&visiting) {
             self.recorder.record(Event::InBand);
+            visiting.stage = Stage::Beside;
             self.normal(&mut visiting);
         } else {
             self.start_pipeline(&mut visiting);

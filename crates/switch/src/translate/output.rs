@@ -1,11 +1,13 @@
 //! Sending a packet by one port, or by many.
 
 use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
-use netloom_flow::{DpAction, DropReason, OfPort, TableId, TunnelKey, word};
+use netloom_flow::{DpAction, DropReason, OfPort, TableId, TenantId, TunnelKey, word};
 
+use super::egress::Stage;
 use super::flow::Flow;
 use super::frame::Place;
 use super::{Translator, Visiting};
+use crate::config::Inner;
 use crate::model::{Port, Role};
 use crate::recorder::{Cut, Event};
 
@@ -22,6 +24,9 @@ impl<'a> Translator<'a> {
             // For packets that a controller sends only.
             OfPort::TABLE if place.rule.is_none() => self.start_again(visiting, place),
             OfPort::TABLE | OfPort::NONE => {}
+            number if matches!(visiting.stage, Stage::Egress { port, .. } if port == number) => {
+                self.leave_egress(visiting, number);
+            }
             number if number == in_port => self.drop(visiting, DropReason::Hairpin, number),
             number => self.send_by(visiting, number),
         }
@@ -61,6 +66,15 @@ impl<'a> Translator<'a> {
         }
     }
 
+    /// The end of the egress tables: by the port that the packet is for, even if it came in by it.
+    fn leave_egress(&mut self, visiting: &mut Visiting<'a>, number: OfPort) {
+        if let Stage::Egress { max_len, .. } = visiting.stage {
+            self.max_len = max_len;
+        }
+        self.send_by(visiting, number);
+        self.max_len = None;
+    }
+
     fn send_by(&mut self, visiting: &mut Visiting<'a>, number: OfPort) {
         match self.port(visiting.bridge, number) {
             Some(port) => self.send(visiting, port),
@@ -97,6 +111,9 @@ impl<'a> Translator<'a> {
         if visiting.flow.is_bare() {
             return self.drop(visiting, DropReason::PacketType, port.number);
         }
+        if self.depart(visiting, port) {
+            return;
+        }
         visiting.settled = true;
         match self.far_end(visiting, port) {
             Ok(peer) => self.cross(visiting, port, peer),
@@ -104,8 +121,14 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn emit(&mut self, visiting: &Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
+    fn emit(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
         let Port { number, dp_port, .. } = *port;
+        let has_options = port.is_tunnel && !visiting.bridge.tlv_map.is_empty();
+        let options = match has_options.then(|| self.options_to_send(visiting)) {
+            Some(Err(reason)) => return self.drop(visiting, reason, number),
+            Some(Ok(options)) => options,
+            None => None,
+        };
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         let queue = queue_of(&visiting.flow);
         match port.qos.as_ref().and_then(|qos| qos.dscp_of(queue)) {
@@ -114,20 +137,43 @@ impl<'a> Translator<'a> {
         }
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
-        if port.is_flow_tunnel {
-            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(&visiting.flow, index, !0));
-        }
         let max_len = self.max_len;
-        self.actions.push(match max_len {
-            _ if port.is_flow_tunnel => {
-                let key = Box::new(TunnelKey::of(&visiting.flow.key));
-                DpAction::Tunnel { port: dp_port, queue, key, max_len }
+        let said = self.said(&visiting.flow, port, has_options);
+        self.actions.push(match (said, max_len) {
+            (Some(key), _) => {
+                let number = options.as_ref().map_or(0, |set| set.number());
+                let key = Box::new(key.with_options(number));
+                DpAction::Tunnel { port: dp_port, queue, key, max_len, options }
             }
-            Some(max_len) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
-            None if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
-            None => DpAction::Output(dp_port),
+            (None, Some(max_len)) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
+            (None, None) if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
+            (None, None) => DpAction::Output(dp_port),
         });
         self.outputs += 1;
+    }
+
+    /// What travels beside a packet that leaves by a tunnel: what flows want of it; or, if its other end is in the lab,
+    /// what that will be told.
+    fn said(&mut self, flow: &Flow, port: &Port, has_options: bool) -> Option<TunnelKey> {
+        if port.is_flow_tunnel || has_options {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
+            return Some(TunnelKey::of(&flow.key));
+        }
+        let Inner { key, keys, src, dst, tos, ttl, gbp } = port.inner.as_ref()?;
+        let tenant = flow.tenant();
+        let of_tenant = keys.iter().find(|(owner, _)| TenantId(*owner) == tenant).map(|(_, key)| *key);
+        let wanted = TunnelKey::of(&flow.key);
+        let id = of_tenant.or(*key).unwrap_or_else(|| {
+            self.look(flow, word::TUN_ID, !0);
+            wanted.id()
+        });
+        let (policy, flags) = if *gbp {
+            self.look(flow, word::TUN_META, !0);
+            wanted.gbp()
+        } else {
+            (0, 0)
+        };
+        Some(TunnelKey::new(id, *src, *dst).with_ip(*tos, *ttl).with_gbp(policy, flags))
     }
 
     /// The packet leaves with the DSCP of its queue, if it is one of IP; what goes on keeps its own.

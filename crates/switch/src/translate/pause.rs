@@ -31,7 +31,7 @@ impl<'a> Translator<'a> {
                 }
                 Frame::Enter(table) => actions.push(resubmit(*table)),
                 // The set is carried out in the end; buckets still to come are copies beside this one.
-                Frame::Set(_) | Frame::Bucket(..) | Frame::Restore(_) => {}
+                Frame::Set(_) | Frame::Bucket(..) | Frame::Egress(_) | Frame::Restore(_) => {}
             }
         }
         // Only the last of them leads the packet away for good.
@@ -63,6 +63,9 @@ impl<'a> Translator<'a> {
         let conjunction = word::CONJ..=word::CONJ;
         for index in tunnel_and_mark.chain(PACKET_WORDS..FLOW_WORDS).filter(|at| !conjunction.contains(at)) {
             visiting.flow.write(index, own.0[index], u64::MAX);
+        }
+        for index in (word::TUN_METADATA..word::TUN_PRESENT).filter(|index| own.0[*index] != 0) {
+            visiting.flow.mark_option(index - word::TUN_METADATA, true);
         }
         visiting.is_tracked = paused.is_tracked;
         if paused.is_tracked {

@@ -8,6 +8,7 @@ use netloom_flow::{Action, Dependency, DropReason, Effect, FlowKey, FlowMask, Of
 use netloom_openflow::msg::TableMiss;
 
 use super::conntrack::{original, seen_of_original};
+use super::egress::Stage;
 use super::fragment::unseen;
 use super::frame::{Actions, Frame, Place};
 use super::{MAX_DEPTH, Translator, Visiting};
@@ -55,11 +56,15 @@ impl<'a> Translator<'a> {
                 continue;
             }
             match visiting.frames.pop() {
-                Some(Frame::Set(place)) => Self::carry_out_set(visiting, place),
+                Some(Frame::Set(place)) => {
+                    self.end_egress(visiting);
+                    Self::carry_out_set(visiting, place);
+                }
                 Some(Frame::Bucket(group, at, place)) => self.bucket(visiting, group, at, place),
                 Some(Frame::Enter(table)) => {
                     self.enter(visiting, visiting.flow.in_port(), table, 0, Lookup::Pipeline);
                 }
+                Some(Frame::Egress(departure)) => self.start_egress(visiting, *departure),
                 Some(Frame::Restore(kept)) => self.end_copy(visiting, *kept),
                 Some(Frame::List(_)) | None => {}
             }
@@ -100,8 +105,13 @@ impl<'a> Translator<'a> {
     /// Nothing was found on the way through the tables: the packet is at its end.
     pub(super) fn miss(&mut self, visiting: &mut Visiting<'a>, table: TableId) {
         let miss = visiting.bridge.tables.get(&table).map(|table| table.miss).unwrap_or_default();
+        let goes_on = miss == TableMiss::Continue && table.0 + 1 < TABLES;
+        if matches!(visiting.stage, Stage::Egress { .. }) && !goes_on {
+            // What no flow of the port lets out stays.
+            visiting.set.clear();
+        }
         match miss {
-            TableMiss::Continue if table.0 + 1 < TABLES => {
+            TableMiss::Continue if table.0 + 1 < TABLES && visiting.may_enter(TableId(table.0 + 1)) => {
                 visiting.missed = false;
                 visiting.frames.push(Frame::Enter(TableId(table.0 + 1)));
             }
@@ -207,7 +217,7 @@ impl<'a> Translator<'a> {
             }
             Action::GotoTable(next) => {
                 visiting.frames.pop();
-                if *next > place.table {
+                if *next > place.table && visiting.may_enter(*next) {
                     let in_port = visiting.flow.in_port();
                     self.enter(visiting, in_port, *next, place.depth, Lookup::Pipeline);
                 }

@@ -36,6 +36,10 @@ impl<'a> Translator<'a> {
     ) -> RecircId {
         self.commit(&visiting.flow);
         self.look(&visiting.flow, word::PKT_MARK, u64::MAX);
+        if !visiting.bridge.tlv_map.is_empty() {
+            // They are among the pipeline's own words.
+            self.look(&visiting.flow, word::TUN_OPTIONS, u64::MAX);
+        }
         let mut own = [0; FLOW_WORDS - PACKET_WORDS];
         own.copy_from_slice(&visiting.flow.key.0[PACKET_WORDS..]);
         let frozen = Frozen {
@@ -49,6 +53,7 @@ impl<'a> Translator<'a> {
             frames,
             resubmits: visiting.resubmits,
             is_tracked,
+            stage: visiting.stage,
         };
         let id = self.switch.frozen.freeze(frozen);
         self.depend(Dependency::Recirc(id));
@@ -72,6 +77,7 @@ impl<'a> Translator<'a> {
             visiting.flow.write(word::TENANT, frozen.packet_type, PACKET_TYPE);
         }
         visiting.is_tracked = frozen.is_tracked;
+        visiting.stage = frozen.stage;
         if !frozen.is_tracked {
             visiting.flow.untrack();
         }
@@ -123,7 +129,8 @@ fn frozen(frame: &Frame<'_>) -> Option<FrozenFrame> {
         Frame::Set(place) => Some(FrozenFrame::Set(*place)),
         Frame::Enter(table) => Some(FrozenFrame::Enter(*table)),
         // Buckets that are still to come are copies beside this one, behind its end.
-        Frame::Bucket(..) | Frame::Restore(_) => None,
+        // So is what leaves by a port with egress tables.
+        Frame::Bucket(..) | Frame::Egress(_) | Frame::Restore(_) => None,
     }
 }
 

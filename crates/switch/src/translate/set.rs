@@ -51,7 +51,12 @@ impl<'a> Translator<'a> {
             }
             Action::SetQueue(queue) => set_queue(&mut visiting.flow, *queue),
             Action::PopQueue => set_queue(&mut visiting.flow, DEFAULT_QUEUE),
-            Action::DeleteField(field) => self.write(visiting, Subfield::whole(*field), 0),
+            Action::DeleteField(field) => {
+                self.write(visiting, Subfield::whole(*field), 0);
+                if let Some(index) = field.option() {
+                    visiting.flow.mark_option(index, false);
+                }
+            }
             Action::Multipath(multipath) => self.multipath(visiting, multipath),
             // `sample` has no collectors to send to, `note` is for people, `conjunction` is for the table.
             _ => {}
@@ -82,6 +87,9 @@ impl<'a> Translator<'a> {
         }
         target.write(&mut visiting.flow.key, value);
         visiting.flow.mark_written(&bits);
+        if let Some(index) = target.field.option() {
+            visiting.flow.mark_option(index, true);
+        }
     }
 
     /// Writes to the outer VLAN header: with the bit that says so set, there is one afterwards, else not.

@@ -2,7 +2,7 @@
 
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
-    Arp, Bridge, Config, Flow, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
+    Arp, Bridge, Config, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
 };
 
 /// The datapath port of a port of a bridge.
@@ -82,6 +82,15 @@ impl Plan {
             let interface = &mut self.port(near.0, near.1).interfaces[0];
             interface.kind = InterfaceType::Patch;
             interface.peer = Some(dp(far.0, far.1));
+        }
+        self
+    }
+
+    /// The link behind a port is a tunnel, of which it is one end.
+    pub(crate) fn inner(mut self, bridge: usize, number: u16, inner: Inner) -> Self {
+        let interfaces = self.config.bridges[bridge].ports.iter_mut().flat_map(|port| &mut port.interfaces);
+        for interface in interfaces.filter(|interface| interface.dp_port == dp(bridge, number)) {
+            interface.inner = Some(inner.clone());
         }
         self
     }

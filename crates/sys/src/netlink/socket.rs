@@ -76,9 +76,9 @@ fn summary(failed: &[Failed]) -> String {
 /// A socket bound to the network namespace of the thread that opened it; usable from any thread afterwards.
 #[derive(Debug)]
 pub struct NetlinkSocket {
-    fd: OwnedFd,
-    sequence: u32,
-    out: Vec<u8>,
+    pub(super) fd: OwnedFd,
+    pub(super) sequence: u32,
+    pub(super) out: Vec<u8>,
 }
 
 thread_local! {
@@ -87,16 +87,16 @@ thread_local! {
 }
 
 /// An answer being read, in the thread's buffer.
-struct Answer(Vec<u8>);
+pub(super) struct Answer(Vec<u8>);
 
 impl Answer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut buffer = ANSWER.take();
         buffer.resize(LONGEST, 0);
         Self(buffer)
     }
 
-    fn get(&self, received: usize) -> &[u8] {
+    pub(super) fn get(&self, received: usize) -> &[u8] {
         self.0.get(..received).unwrap_or_default()
     }
 }
@@ -190,7 +190,7 @@ impl NetlinkSocket {
         }
     }
 
-    fn receive(&self, answer: &mut Answer) -> Result<usize, HostError> {
+    pub(super) fn receive(&self, answer: &mut Answer) -> Result<usize, HostError> {
         loop {
             match rustix::net::recv(&self.fd, answer.0.as_mut_slice(), RecvFlags::empty()) {
                 Ok((received, _)) => return Ok(received),
@@ -312,7 +312,7 @@ impl AsFd for NetlinkSocket {
 }
 
 /// Appends one message; `flags` beyond REQUEST.
-fn append(out: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
+pub(super) fn append(out: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | flags;
     header.sequence_number = sequence;
@@ -346,7 +346,7 @@ impl Ack {
 }
 
 /// The errno at the front of an error message, `EBADMSG` for what is none; nothing for an ACK.
-fn error_code(body: &[u8]) -> Option<Errno> {
+pub(super) fn error_code(body: &[u8]) -> Option<Errno> {
     let code = i32::from_ne_bytes(body.get(..4)?.try_into().ok()?);
     match code {
         0 => None,
@@ -375,7 +375,7 @@ fn words(body: &[u8], flags: u16) -> Option<String> {
 }
 
 /// Header, body and what follows of the message at the front.
-fn split(bytes: &[u8]) -> Option<(NetlinkHeader, &[u8], &[u8])> {
+pub(super) fn split(bytes: &[u8]) -> Option<(NetlinkHeader, &[u8], &[u8])> {
     let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let half = |at: usize| Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
     let mut header = NetlinkHeader::default();
@@ -393,7 +393,7 @@ fn split(bytes: &[u8]) -> Option<(NetlinkHeader, &[u8], &[u8])> {
 const CHUNK: usize = 96;
 /// The kernel never answers more in one datagram.
 const LONGEST: usize = 64 * 1024;
-const NLMSG_ERROR: u16 = 2;
+pub(super) const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// How often to read a table that keeps changing.
 const DUMP_ATTEMPTS: usize = 8;

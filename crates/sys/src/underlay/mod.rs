@@ -6,13 +6,17 @@
 //!
 //! Source: udp(7), ip(7), ipv6(7), raw(7); Linux `include/uapi/linux/udp.h`, `net/ipv4/udp.c`.
 
+mod claim;
 mod control;
+mod injector;
 mod receive;
 mod send;
 mod socket;
 #[cfg(test)]
 mod tests;
 
+pub use claim::PortClaim;
+pub use injector::{INJECTED_HEADER, Injector};
 pub use receive::{Datagram, Datagrams, FRONT, SLOT};
 pub use send::Outgoing;
 pub use socket::{BATCH, Checksum, Protocol, UnderlaySocket};

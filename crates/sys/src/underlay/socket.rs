@@ -166,21 +166,21 @@ impl AsFd for UnderlaySocket {
 }
 
 /// Every address of the machine.
-const fn any(v6: bool) -> IpAddr {
+pub(super) const fn any(v6: bool) -> IpAddr {
     if v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
 }
 
 /// An instruction of classic BPF.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-struct Instruction {
+pub(super) struct Instruction {
     code: u16,
     jump_true: u8,
     jump_false: u8,
     k: u32,
 }
 
-const RETURN_NOTHING: Instruction = Instruction { code: 0x06, jump_true: 0, jump_false: 0, k: 0 };
+pub(super) const RETURN_NOTHING: Instruction = Instruction { code: 0x06, jump_true: 0, jump_false: 0, k: 0 };
 const RETURN_ALL: Instruction = Instruction { code: 0x06, jump_true: 0, jump_false: 0, k: u32::MAX };
 
 /// Passes packets to a port: behind the IP header of IPv4; of IPv6 the socket sees what is behind it.
@@ -194,7 +194,7 @@ fn filter(v6: bool, port: u16) -> Vec<Instruction> {
 }
 
 /// Has a socket take only what the program passes.
-fn attach(fd: impl AsFd, program: &[Instruction]) -> Result<(), rustix::io::Errno> {
+pub(super) fn attach(fd: impl AsFd, program: &[Instruction]) -> Result<(), rustix::io::Errno> {
     // struct sock_fprog: length u16, padding, pointer.
     let mut bytes = [0_u8; 16];
     let length = u16::try_from(program.len()).map_err(|_| rustix::io::Errno::INVAL)?;
@@ -219,7 +219,7 @@ const IP_MTU_DISCOVER: libc::c_int = 10;
 const IP_RECVTTL: libc::c_int = 12;
 const IP_RECVTOS: libc::c_int = 13;
 const IPV6_MTU_DISCOVER: libc::c_int = 23;
-const IPV6_V6ONLY: libc::c_int = 26;
+pub(super) const IPV6_V6ONLY: libc::c_int = 26;
 const IPV6_RECVPKTINFO: libc::c_int = 49;
 const IPV6_RECVHOPLIMIT: libc::c_int = 51;
 const IPV6_RECVTCLASS: libc::c_int = 66;

@@ -16,10 +16,16 @@ use crate::run::Failed;
 /// What the agent does.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Agent {
-    /// Accept one connection and read it to its end.
+    /// Accept one connection and read it to its end, or for a while.
     TcpReceive {
         /// Where to listen.
         listen: SocketAddr,
+        /// What comes in the first seconds does not count.
+        #[arg(long, default_value_t = 0.0)]
+        skip: f64,
+        /// Seconds that count; to its end if not given.
+        #[arg(long)]
+        seconds: Option<f64>,
     },
     /// Connect and write for a while.
     TcpSend {
@@ -93,7 +99,7 @@ pub(crate) enum Agent {
 /// [`Failed::Check`] with what the system said.
 pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
     let outcome = match agent {
-        Agent::TcpReceive { listen } => tcp::receive(*listen),
+        Agent::TcpReceive { listen, skip, seconds } => tcp::receive(*listen, *skip, *seconds),
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
         Agent::UdpSend { to, seconds, size, rate } => udp::send(*to, *seconds, *size, *rate),

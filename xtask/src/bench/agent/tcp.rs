@@ -10,25 +10,32 @@ use serde_json::{Value, json};
 
 const CHUNK: usize = 128 * 1024;
 
-pub(super) fn receive(listen: SocketAddr) -> Result<Value> {
+pub(super) fn receive(listen: SocketAddr, skip: f64, seconds: Option<f64>) -> Result<Value> {
     let listener = TcpListener::bind(listen)?;
     let (mut stream, _) = listener.accept()?;
     let mut buffer = vec![0; 4 * CHUNK];
-    let (mut bytes, start) = (0_u64, super::now());
-    loop {
-        match stream.read(&mut buffer)? {
-            0 => break,
-            n => bytes += n as u64,
+    let (mut bytes, accepted) = (0_u64, super::now());
+    let (mut passed, mut start) = (0.0, 0.0);
+    while seconds.is_none_or(|seconds| passed < skip + seconds) {
+        let got = stream.read(&mut buffer)?;
+        passed = accepted.elapsed().as_secs_f64();
+        if passed < skip {
+            start = passed;
+        } else {
+            bytes += got as u64;
+        }
+        if got == 0 {
+            break;
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(json!({ "bytes": bytes, "seconds": seconds }))
+    Ok(json!({ "bytes": bytes, "seconds": passed - start }))
 }
 
 pub(super) fn send(to: SocketAddr, seconds: f64) -> Result<Value> {
     let mut stream = connect(to)?;
     setsockopt(&stream, sockopt::TcpCongestion, &OsString::from("cubic"))?;
-    stream.set_write_timeout(Some(Duration::from_secs(5)))?;
+    // A slow queue takes nothing more for seconds.
+    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let buffer = vec![0x5a; CHUNK];
     let (mut bytes, start) = (0_u64, super::now());
     while start.elapsed().as_secs_f64() < seconds {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::wire::{self, HEADER, kind};
 use crate::run::Failed;
 
-/// The longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for an answer: a peer may take minutes for a million flows.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// One connection.
 #[derive(Debug)]

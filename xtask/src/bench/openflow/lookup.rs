@@ -18,60 +18,81 @@ const FIRST: usize = 100_000;
 const FEW: usize = 10;
 const MANY: usize = 10_000;
 
+/// Rules of a kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Set {
+    kind: Kind,
+    name: &'static str,
+    /// What a user calls the part of the bench.
+    pub(super) group: &'static str,
+}
+
+/// All kinds.
+pub(super) const SETS: [Set; 3] = [
+    Set { kind: Kind::Acl, name: "access list", group: "lookup-acl" },
+    Set { kind: Kind::Firewall, name: "firewall", group: "lookup-firewall" },
+    Set { kind: Kind::Route, name: "routes", group: "lookup-routes" },
+];
+
 /// # Errors
 /// [`Failed`] if a switch cannot be set up, or refuses something.
-pub(super) fn run(rounds: usize, quick: bool) -> Result<(), Failed> {
+pub(super) fn run(set: Set, rounds: usize, quick: bool) -> Result<(), Failed> {
     let sizes: &[usize] = if quick { &[10, 100_000] } else { &[10, 1_000, 100_000, 1_000_000] };
-    for (rule_kind, name) in
-        [(Kind::Acl, "access list"), (Kind::Firewall, "firewall"), (Kind::Route, "routes")]
-    {
-        let mut hits: Vec<(usize, f64)> = Vec::new();
-        for &count in sizes {
-            let messages = stream(&additions(rule_kind, count));
-            let flows = flows_of(&rules::make(rule_kind, count), FIRST);
-            let (mut new, mut few, mut many) = (Series::default(), Series::default(), Series::default());
-            for round in 1..=rounds {
-                for peer in PEERS {
-                    eprintln!("lookup: {name}, {count} rules, round {round} of {rounds}, {}", peer.name());
-                    let bed = Bed::up(peer)?;
-                    let mut client = bed.connect()?;
-                    let clear = wire::message(kind::FLOW_MOD, 1, &wire::delete_all());
-                    client.carry_out(&[clear, messages.clone()].concat())?;
-                    let flow = |n: usize| flows[n % flows.len()];
-                    if count >= FIRST {
-                        new.add(peer, first_packets(&bed, flow, FIRST)?);
-                    }
-                    let mut generator = Generator::open(&bed.hosts[0])?;
-                    let mut rate =
-                        |count| bed.arriving(1, || generator.flood(flow, &Flood::of(count, SECONDS)));
-                    let cached = rate(FEW)?;
-                    few.add(peer, cached);
-                    many.add(peer, rate(MANY)?);
-                    if peer == Peer::Netloom {
-                        hits.push((count, cached));
-                    }
-                }
-            }
-            if count >= FIRST {
-                let asked = [(Peer::Ovs, Asked::AtLeast(3.0, 12.0))];
-                new.print(&format!("First packets of flows, {name} of {count}"), "packets/s", &asked);
-            }
-            few.print(&format!("{FEW} flows, {name} of {count}"), "packets/s", &[]);
-            many.print(&format!("{MANY} flows, {name} of {count}"), "packets/s", &[]);
-        }
-        let of = |count: usize| {
-            let values: Vec<f64> = hits.iter().filter(|(n, _)| *n == count).map(|(_, hits)| *hits).collect();
-            report::median(&values).unwrap_or(0.0)
-        };
-        let most = sizes.last().copied().unwrap_or(0);
-        let ratio = of(most) / of(sizes[0]);
-        report::line(&format!(
-            "\nThroughput of netloom, {name} of {most} rules: {ratio:.2}x of that with {} ({}).",
-            sizes[0],
-            Asked::AtLeast(0.5, 0.9).verdict(ratio)
-        ));
+    let mut hits: Vec<(usize, f64)> = Vec::new();
+    for &count in sizes {
+        hits.extend(measure(set, count, rounds)?.into_iter().map(|rate| (count, rate)));
     }
+    let of = |count: usize| {
+        let values: Vec<f64> = hits.iter().filter(|(n, _)| *n == count).map(|(_, hits)| *hits).collect();
+        report::median(&values).unwrap_or(0.0)
+    };
+    let most = sizes.last().copied().unwrap_or(0);
+    let ratio = of(most) / of(sizes[0]);
+    report::line(&format!(
+        "\nThroughput of netloom, {} of {most} rules: {ratio:.2}x of that with {} ({}).",
+        set.name,
+        sizes[0],
+        Asked::AtLeast(0.5, 0.9).verdict(ratio)
+    ));
     Ok(())
+}
+
+/// The rates of a few cached flows of netloom, in each round.
+fn measure(set: Set, count: usize, rounds: usize) -> Result<Vec<f64>, Failed> {
+    let Set { kind: rule_kind, name, .. } = set;
+    let messages = stream(&additions(rule_kind, count));
+    let flows = flows_of(&rules::make(rule_kind, count), FIRST);
+    let clear = wire::message(kind::FLOW_MOD, 1, &wire::delete_all());
+    let mut hits = Vec::new();
+    let (mut new, mut few, mut many) = (Series::default(), Series::default(), Series::default());
+    for round in 1..=rounds {
+        for peer in PEERS {
+            eprintln!("lookup: {name}, {count} rules, round {round} of {rounds}, {}", peer.name());
+            let bed = Bed::up(peer)?;
+            let mut client = bed.connect()?;
+            client.carry_out(&clear)?;
+            client.carry_out(&messages)?;
+            let flow = |n: usize| flows[n % flows.len()];
+            if count >= FIRST {
+                new.add(peer, first_packets(&bed, flow, FIRST)?);
+            }
+            let mut generator = Generator::open(&bed.hosts[0])?;
+            let mut rate = |count| bed.arriving(1, || generator.flood(flow, &Flood::of(count, SECONDS)));
+            let cached = rate(FEW)?;
+            few.add(peer, cached);
+            many.add(peer, rate(MANY)?);
+            if peer == Peer::Netloom {
+                hits.push(cached);
+            }
+        }
+    }
+    if count >= FIRST {
+        let asked = [(Peer::Ovs, Asked::AtLeast(3.0, 12.0))];
+        new.print(&format!("First packets of flows, {name} of {count}"), "packets/s", &asked);
+    }
+    few.print(&format!("{FEW} flows, {name} of {count}"), "packets/s", &[]);
+    many.print(&format!("{MANY} flows, {name} of {count}"), "packets/s", &[]);
+    Ok(hits)
 }
 
 /// Flows that match rules of a set, one each, of rules chosen at random.

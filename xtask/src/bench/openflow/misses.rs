@@ -33,7 +33,8 @@ pub(super) fn run(rounds: usize, quick: bool) -> Result<(), Failed> {
                 let bed = Bed::up(peer)?;
                 let mut client = bed.connect()?;
                 let clear = wire::message(kind::FLOW_MOD, 1, &wire::delete_all());
-                client.carry_out(&[clear, rules.clone()].concat())?;
+                client.carry_out(&clear)?;
+                client.carry_out(&rules)?;
                 if count >= MANY {
                     new.add(peer, first_packets(&bed, Flow::numbered, count)?);
                 }

@@ -32,8 +32,10 @@ pub(super) fn run(rounds: usize, quick: bool, wanted: impl Fn(&str) -> bool) -> 
     if wanted("misses") {
         misses::run(rounds, quick)?;
     }
-    if wanted("lookup") {
-        lookup::run(rounds, quick)?;
+    for set in lookup::SETS {
+        if wanted("lookup") || wanted(set.group) {
+            lookup::run(set, rounds, quick)?;
+        }
     }
     if wanted("established") {
         established::run(rounds)?;

@@ -87,7 +87,7 @@ pub(super) fn make(kind: Kind, count: usize) -> Vec<(u16, Vec<Demand>)> {
         let mask = prefix(dst_len);
         demands.push((Field::Ipv4Dst, dst & mask, Some(mask)));
         demands.sort_by_key(|(field, ..)| *field as u8);
-        if seen.insert(format!("{demands:?}")) {
+        if seen.insert(demands.clone()) {
             rules.push((u16::try_from(1_000 + said).unwrap_or(u16::MAX), demands));
         }
     }

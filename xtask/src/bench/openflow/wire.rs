@@ -26,7 +26,7 @@ pub(super) const HEADER: usize = 8;
 const NONE: u32 = 0xffff_ffff;
 
 /// `OFPXMT_OFB_*` with the bytes of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Field {
     EthType,
     IpProto,

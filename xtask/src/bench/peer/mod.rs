@@ -63,7 +63,6 @@ pub(super) struct Bed {
     /// The processes that move packets, to be pinned.
     pub(super) switch: Vec<u32>,
     /// What else must be removed, first to last.
-    #[expect(dead_code, reason = "held so that it goes with the bed")]
     pub(super) rest: Rest,
 }
 
@@ -79,10 +78,10 @@ pub(super) enum Rest {
     },
     /// Open vSwitch's daemons and folder.
     Ovs {
-        /// Kept for its removal.
-        _daemons: ovs::Daemons,
-        /// Kept for its removal.
-        _switch: Netns,
+        /// Its daemons.
+        daemons: ovs::Daemons,
+        /// Where they run.
+        switch: Netns,
     },
     /// A lab.
     Lab {
@@ -101,6 +100,20 @@ impl Bed {
             super::shell::sh(&format!("taskset --all-tasks --cpu-list --pid {cpus} {pid}"))?;
         }
         Ok(())
+    }
+
+    /// Runs a line of `ovs-ofctl` that names the bridge `br0`.
+    ///
+    /// # Errors
+    /// [`Failed::Check`] with what it printed, or if this is not Open vSwitch.
+    pub(super) fn ofctl(&self, line: &str) -> Result<String, Failed> {
+        match &self.rest {
+            Rest::Ovs { daemons, switch } => {
+                let mut command = daemons.command(switch, "ovs-ofctl");
+                super::shell::finish(line, command.args(line.split_whitespace()))
+            }
+            _ => Err(Failed::Check(format!("no Open vSwitch to be told `{line}`"))),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Lab {
     /// # Errors
     /// As [`Self::up`].
     pub(crate) fn up_in(machine: &Netns, short: &str, text: &str) -> Result<Self, Failed> {
-        Self::up_by(machine.command(&program().to_string_lossy()), short, text)
+        Self::up_by(machine.network_of(&program().to_string_lossy()), short, text)
     }
 
     fn up_by(mut up: Command, short: &str, text: &str) -> Result<Self, Failed> {

@@ -30,7 +30,7 @@ pub(super) fn up(tso: bool) -> Result<Bed, Failed> {
         }
     }
     let pid = daemons.pid("ovs-vswitchd")?;
-    Ok(Bed { hosts, switch: vec![pid], rest: Rest::Ovs { _daemons: daemons, _switch: switch } })
+    Ok(Bed { hosts, switch: vec![pid], rest: Rest::Ovs { daemons, switch } })
 }
 
 impl Daemons {

@@ -71,7 +71,7 @@ fn linux_understands_vxlan_with_super_packets_and_open_checksums() {
 }
 
 /// Open vSwitch's daemons on a machine, killed when dropped.
-struct Ovs<'a> {
+pub(super) struct Ovs<'a> {
     machine: &'a str,
     folder: &'a Path,
 }
@@ -89,7 +89,7 @@ impl<'a> Ovs<'a> {
         ovs
     }
 
-    fn run(&self, words: &str) {
+    pub(super) fn run(&self, words: &str) {
         let mut command = on(self.machine, words);
         for variable in ["OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR", "OVS_SYSCONFDIR"] {
             command.env(variable, self.folder);
@@ -98,9 +98,40 @@ impl<'a> Ovs<'a> {
         assert!(done.success(), "{words}");
     }
 
-    fn vsctl(&self, words: &str) {
+    pub(super) fn vsctl(&self, words: &str) {
         self.run(&format!("ovs-vsctl --db=unix:{} {words}", self.folder.join("db.sock").display()));
     }
+}
+
+impl<'a> Ovs<'a> {
+    /// The userspace datapath on the east machine: a bridge `br0` with 10.0.0.2, which reaches the underlay.
+    pub(super) fn east(machines: &Machines, east: &'a str, folder: &'a Path) -> Self {
+        let ovs = Self::start(east, folder);
+        // The underlay is a bridge's own port, by whose address OVS finds the way to the other end.
+        ovs.vsctl("add-br br-under -- set bridge br-under datapath_type=netdev -- add-port br-under under");
+        ovs.vsctl("add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=standalone");
+        ip(&format!("-n {east} addr flush dev under"));
+        ip(&format!("-n {east} addr add 192.0.2.2/24 dev br-under"));
+        ip(&format!("-n {east} link set br-under up"));
+        ip(&format!("-n {east} addr add 10.0.0.2/24 dev br0"));
+        ip(&format!("-n {east} link set br0 mtu 1400 up"));
+        // This datapath loses unfinished checksums.
+        for device in ["br0", "br-under"] {
+            on_ok(east, &format!("ethtool -K {device} tx off"));
+        }
+        let [west, _] = machines.names();
+        on_ok(&west, "ethtool -K under tx off");
+        ovs
+    }
+}
+
+/// Whether there is an Open vSwitch; if not, it is said aloud.
+pub(super) fn has_ovs() -> bool {
+    let found = Command::new("ovs-vswitchd").arg("--version").output().is_ok();
+    if !found {
+        eprintln!("skipped: ovs-vswitchd is missing (package openvswitch-switch)");
+    }
+    found
 }
 
 impl Drop for Ovs<'_> {
@@ -119,28 +150,13 @@ impl Drop for Ovs<'_> {
 #[test]
 fn open_vswitch_understands_every_type() {
     once(|place| {
-        if Command::new("ovs-vswitchd").arg("--version").output().is_err() {
-            eprintln!("skipped: ovs-vswitchd is missing (package openvswitch-switch)");
+        if !has_ovs() {
             return;
         }
         let machines = Machines::new();
         let [_, east] = machines.names();
         let folder = place.path("ovs");
-        let ovs = Ovs::start(&east, &folder);
-        // The underlay is a bridge's own port, by whose address OVS finds the way to the other end.
-        ovs.vsctl("add-br br-under -- set bridge br-under datapath_type=netdev -- add-port br-under under");
-        ovs.vsctl("add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=standalone");
-        ip(&format!("-n {east} addr flush dev under"));
-        ip(&format!("-n {east} addr add 192.0.2.2/24 dev br-under"));
-        ip(&format!("-n {east} link set br-under up"));
-        ip(&format!("-n {east} addr add 10.0.0.2/24 dev br0"));
-        ip(&format!("-n {east} link set br0 mtu 1400 up"));
-        // This datapath loses unfinished checksums.
-        for device in ["br0", "br-under"] {
-            on_ok(&east, &format!("ethtool -K {device} tx off"));
-        }
-        let [west, _] = machines.names();
-        on_ok(&west, "ethtool -K under tx off");
+        let ovs = Ovs::east(&machines, &east, &folder);
         for (theirs, ours) in [
             ("type=vxlan options:key=77", "type: vxlan, key: 77"),
             (

@@ -7,7 +7,9 @@ use super::super::port::{self, PortNames};
 use super::super::value;
 use super::field::MODS;
 use super::place::{Place, field};
-use super::{bundle, controller, ct, encap, field as fields, learn, multipath, output, sample, simple};
+use super::{
+    bundle, controller, ct, encap, field as fields, learn, multipath, output, sample, simple, stat_trigger,
+};
 use crate::action::MAX_NESTING;
 use crate::check::{ActionError, Checker, Consistency, Scope};
 use crate::{Action, FieldId, FlowMatch, OfPort, TableId};
@@ -79,6 +81,7 @@ const NAMES: &[&str] = &[
     "note",
     "exit",
     "meter",
+    "stat_trigger",
     "clear_actions",
     "write_actions",
     "write_metadata",
@@ -231,6 +234,7 @@ impl Parser<'_> {
             "sample" => sample::parse(at, place)?,
             "note" => simple::note(at)?,
             "meter" => Action::Meter(value::small(at)?),
+            "stat_trigger" => Action::StatTrigger(Box::new(stat_trigger::parse(at)?)),
             "write_actions" => Action::WriteActions(nested(at, place, Scope::ActionSet)?),
             "goto_table" => self.goto_table(at)?,
             other => match simple::with_number(other, at) {

@@ -15,6 +15,7 @@ mod place;
 mod sample;
 mod show;
 mod simple;
+mod stat_trigger;
 
 pub(super) use self::list::{is_known, parse, parse_bucket};
 pub(super) use self::show::Shown;

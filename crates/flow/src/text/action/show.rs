@@ -85,6 +85,7 @@ impl fmt::Display for Action {
             Self::Ct(ct) => ct.fmt(f),
             Self::Clone(list) | Self::WriteActions(list) => write!(f, "{name}({})", Shown(list)),
             Self::Sample(sample) => sample.fmt(f),
+            Self::StatTrigger(trigger) => trigger.fmt(f),
             Self::Note(bytes) => write!(f, "{name}:{}", dotted(bytes)),
             Self::WriteMetadata { value, mask } => masked_hex(f, name, *value, *mask),
             Self::Group(number) | Self::SetQueue(number) | Self::Meter(number) => {

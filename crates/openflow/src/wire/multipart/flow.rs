@@ -113,6 +113,7 @@ fn flow(table: u8) -> FlowStats {
         idle_age: None,
         hard_age: None,
         actions: Vec::new(),
+        is_triggered: false,
     }
 }
 
@@ -272,12 +273,15 @@ pub(super) fn put_nxt(out: &mut Out, flow: &FlowStats) {
     });
 }
 
-/// A flow without what it does. That it was asked for is the reason 0.
+/// Why a flow is told (`OFPFSR_STAT_TRIGGER`); 0: it was asked for.
+const TRIGGERED: u8 = 1;
+
+/// A flow without what it does.
 pub(super) fn read_counts(r: &mut Reader<'_>) -> Result<FlowStats> {
     let mut r = element(r)?;
     r.skip(2)?;
     let mut flow = flow(r.u8()?);
-    r.skip(1)?;
+    flow.is_triggered = r.u8()? == TRIGGERED;
     flow.priority = r.u16()?;
     flow.matches = v11::matches::read(&mut r)?;
     let oxs = read_oxs(&mut r)?;
@@ -290,7 +294,7 @@ pub(super) fn put_counts(out: &mut Out, flow: &FlowStats) {
         out.u16(0);
         out.zeros(2);
         out.u8(flow.table.0);
-        out.u8(0);
+        out.u8(if flow.is_triggered { TRIGGERED } else { 0 });
         out.u16(flow.priority);
         put_match(Version::V15, out, &flow.matches);
         let oxs = Oxs { counts: flow.counts, idle_age: flow.idle_age, ..Oxs::default() };

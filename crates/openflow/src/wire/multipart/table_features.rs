@@ -1,9 +1,10 @@
 //! `OFPMP_TABLE_FEATURES`.
 //!
 //! ```text
-//! length:16 table:8 command:8 zero:32 name:32 bytes metadata_match:64 metadata_write:64 capabilities:32
+//! length:16 table:8 command:8 flags:32 name:32 bytes metadata_match:64 metadata_write:64 capabilities:32
 //! max_entries:32, properties
 //! ```
+//! Flags are of 1.5; before, there are zeros.
 //!
 //! Properties: 0 instructions, 2 next tables, 4 write-actions, 6 apply-actions, 8 match, 10 wildcards, 12 fields that
 //! write-actions set, 14 those that apply-actions set; odd ones for the flow of misses where it can do other things.
@@ -29,13 +30,14 @@ pub(super) fn read(version: Version, r: &mut Reader<'_>) -> Result<TableFeatures
     let len = usize::from(r.u16()?).checked_sub(2).ok_or(OfError::BpcBadLen)?;
     let mut body = r.part(len)?.or(OfError::BpcBadLen);
     let [table, command] = body.array()?;
-    body.skip(4)?;
+    let flags = body.u32()?;
     let (name, metadata_match, metadata_write) = (body.text(NAME_LEN)?, body.u64()?, body.u64()?);
     let (capabilities, max_entries) = (body.u32()?, body.u32()?);
     let has = |bit: u32| version >= Version::V14 && capabilities & bit != 0;
     let mut features = TableFeatures {
         table: TableId(table),
         command,
+        flags: if version >= Version::V15 { flags } else { 0 },
         name,
         metadata_match,
         metadata_write,
@@ -150,7 +152,7 @@ pub(super) fn put(version: Version, out: &mut Out, features: &TableFeatures) {
         out.u16(0);
         out.u8(features.table.0);
         out.u8(features.command);
-        out.zeros(4);
+        out.u32(if version >= Version::V15 { features.flags } else { 0 });
         out.text(&features.name, NAME_LEN);
         out.u64(features.metadata_match);
         out.u64(features.metadata_write);

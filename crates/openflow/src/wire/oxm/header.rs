@@ -151,8 +151,9 @@ pub(crate) fn read_listed(r: &mut Reader<'_>) -> Result<Option<(FieldId, bool)>>
 
 /// Writes a value, or value and mask unless all bits are meant.
 pub(crate) fn put_value(out: &mut Out, id: FieldId, style: Style, value: u128, mask: u128) {
-    let len = len_for(id, mask);
-    let full = mask == id.field().max() || is_option(id) && mask == ones(len);
+    let full = mask == id.field().max();
+    // All of an option is meant by a value without a mask, however short it is.
+    let len = len_for(id, if full { value } else { mask });
     put_header(out, id, style, !full, len);
     let value = if id == FieldId::InPort { u128::from(to_16(value)) } else { value };
     out.number(value, len);
@@ -176,7 +177,7 @@ pub(crate) struct Assignment {
     pub(crate) field: FieldId,
     pub(crate) value: u128,
     pub(crate) mask: u128,
-    /// All bits that there are on the wire, which tunnel options have fewer of than their fields.
+    /// All bits of the field.
     pub(crate) is_whole: bool,
 }
 
@@ -189,7 +190,7 @@ pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
     let value = read_number(r, len, OfError::BacBadSetArgument)?;
     let mask = match header.has_mask {
         true => read_number(r, len, OfError::BacBadSetMask)?,
-        false => ones(len) & max,
+        false => all_of(id, len) & max,
     };
     if value & !max != 0 || !is_port(id, value) {
         return Err(OfError::BacBadSetArgument);
@@ -197,7 +198,7 @@ pub(crate) fn read_assignment(r: &mut Reader<'_>) -> Result<Assignment> {
     if value & !mask != 0 || mask & !max != 0 {
         return Err(OfError::BacBadSetMask);
     }
-    Ok(Assignment { field: id, value, mask, is_whole: mask == ones(len) & max })
+    Ok(Assignment { field: id, value, mask, is_whole: mask == max })
 }
 
 /// Reads a field and which of its bits are hashed: as a value that stands for the mask.
@@ -221,6 +222,12 @@ pub(crate) fn put_selected(out: &mut Out, id: FieldId, mask: u128) {
     put_header(out, id, Style::Oxm, false, len);
     // All bits of a field are all bits of its bytes.
     out.number(if mask == id.field().max() { ones(len) } else { mask }, len);
+}
+
+/// The bits that a value of `len` bytes is about if it has no mask: those of an option are all that the TLV map gives it,
+/// however few are sent, as in OVS.
+pub(super) fn all_of(id: FieldId, len: usize) -> u128 {
+    if is_option(id) { id.field().max() } else { ones(len) }
 }
 
 /// A value of `len` bytes. Of a longer one than 16 bytes, only the last may be other than 0.

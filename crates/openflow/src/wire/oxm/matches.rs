@@ -5,7 +5,7 @@ use netloom_flow::{FieldId, FlowMatch, Prerequisite};
 use super::super::port;
 use super::super::reader::Reader;
 use super::super::writer::{Out, Put, with_exact_len};
-use super::header::{COOKIE, Header, Style, has_header, is_port, ones, put_value, read_number};
+use super::header::{COOKIE, Header, Style, all_of, has_header, is_port, put_value, read_number};
 use crate::OfError;
 use crate::error::Result;
 
@@ -63,7 +63,7 @@ fn read_into(
     unknown: Unknown,
 ) -> Result<()> {
     let len = header.value_len(id).ok_or(OfError::BmcBadLen)?;
-    let (field, all) = (id.field(), ones(len));
+    let (field, all) = (id.field(), all_of(id, len));
     let value = read_number(body, len, OfError::BmcBadValue)?;
     let mask = if header.has_mask { read_number(body, len, OfError::BmcBadMask)? } else { all };
     if value & !mask != 0 {

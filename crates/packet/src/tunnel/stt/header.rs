@@ -81,11 +81,11 @@ impl Stt {
 
     /// The header that tells what is left to be done to `frame`. A checksum that the header has no room to describe
     /// is completed; that of a super-packet is opened.
-    pub(in crate::tunnel) fn describing(
-        self,
-        frame: &mut [u8],
-        offload: &Offload,
-    ) -> Result<Self, CannotPush> {
+    ///
+    /// # Errors
+    /// [`CannotPush::SuperPacket`] for one that is not of TCP; [`CannotPush::Contradiction`] if `offload` is not the
+    /// frame's.
+    pub fn describing(self, frame: &mut [u8], offload: &Offload) -> Result<Self, CannotPush> {
         let plain = Self { flags: 0, l4_offset: 0, mss: 0, ..self };
         if frame.len() < ETHERNET {
             return Err(CannotPush::Contradiction);

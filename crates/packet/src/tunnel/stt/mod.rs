@@ -20,4 +20,4 @@ mod wait;
 
 pub use header::{HEADER, Opened, Stt, open};
 pub use reassembly::{Arrived, Limits, Lost, Peer, Reassembly, Refused, Whole};
-pub use segment::{PORT, Segment, emit_tcp};
+pub use segment::{PORT, PieceHeader, Segment};

@@ -98,7 +98,8 @@ pub enum Arrived<'a> {
 /// A frame put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whole {
-    /// The STT frame, for [`open`](super::open). May come back by [`Reassembly::recycle`].
+    /// The STT frame, for [`open`](super::open), behind the room that was asked for. May come back by
+    /// [`Reassembly::recycle`].
     pub bytes: Vec<u8>,
     /// Congestion was marked on some piece: the outer ECN is CE (RFC 3168 §5.3).
     pub marked: bool,
@@ -130,6 +131,8 @@ pub struct Reassembly {
     next: u64,
     spare: Vec<Vec<u8>>,
     lost: Lost,
+    /// Bytes in front of each frame.
+    front: usize,
 }
 
 /// Most buffers kept for reuse.
@@ -139,7 +142,14 @@ impl Reassembly {
     /// Nothing waits yet.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
+        Self::with_front(limits, 0)
+    }
+
+    /// The same with `front` free bytes in front of every frame, for headers to grow.
+    #[must_use]
+    pub const fn with_front(limits: Limits, front: usize) -> Self {
         Self {
+            front,
             limits,
             frames: BTreeMap::new(),
             order: BTreeMap::new(),
@@ -250,7 +260,8 @@ impl Reassembly {
             self.lost.all_full += 1;
         }
         let deadline = now.saturating_add(self.limits.timeout);
-        let frame = Waiting::new(self.spare.pop().unwrap_or_default(), total, deadline, self.next);
+        let bytes = self.spare.pop().unwrap_or_default();
+        let frame = Waiting::new(bytes, self.front, total, deadline, self.next);
         self.order.insert(self.next, key);
         self.next += 1;
         self.frames.insert(key, frame);

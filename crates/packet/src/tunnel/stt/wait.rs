@@ -14,6 +14,8 @@ const OVERHEAD: usize = 512;
 #[derive(Debug)]
 pub(super) struct Waiting {
     bytes: Vec<u8>,
+    /// Where in `bytes` the frame begins.
+    front: usize,
     /// What is there: begin and end, in order, none touching the next.
     spans: Vec<(u16, u16)>,
     pub(super) deadline: Duration,
@@ -24,11 +26,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// A frame of which nothing is there yet; `bytes` is reused.
-    pub(super) fn new(mut bytes: Vec<u8>, total: u16, deadline: Duration, order: u64) -> Self {
+    /// A frame of which nothing is there yet, with `front` bytes before it; `bytes` is reused.
+    pub(super) fn new(mut bytes: Vec<u8>, front: usize, total: u16, deadline: Duration, order: u64) -> Self {
         bytes.clear();
-        bytes.resize(total.into(), 0);
-        Self { bytes, spans: Vec::new(), deadline, order, marked: false }
+        bytes.resize(front + usize::from(total), 0);
+        Self { bytes, front, spans: Vec::new(), deadline, order, marked: false }
     }
 
     /// What a frame of `total` bytes is charged for, however little of it is there.
@@ -37,7 +39,7 @@ impl Waiting {
     }
 
     pub(super) const fn total(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.front
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -46,7 +48,7 @@ impl Waiting {
 
     /// Whether all of it is there.
     pub(super) fn is_whole(&self) -> bool {
-        matches!(*self.spans.as_slice(), [(0, end)] if usize::from(end) == self.bytes.len())
+        matches!(*self.spans.as_slice(), [(0, end)] if usize::from(end) == self.total())
     }
 
     /// Adds a piece.
@@ -54,12 +56,12 @@ impl Waiting {
     /// # Errors
     /// [`Refused::Duplicate`], and the frame goes on waiting; all else makes it useless.
     pub(super) fn add(&mut self, piece: &Segment<'_>) -> Result<(), Refused> {
-        if self.bytes.len() != usize::from(piece.total) {
+        if self.total() != usize::from(piece.total) {
             return Err(Refused::Length);
         }
         let begin = piece.offset;
         let end = u16::try_from(usize::from(begin) + piece.bytes.len()).map_err(|_| Refused::Length)?;
-        let range = usize::from(begin)..usize::from(end);
+        let range = self.front + usize::from(begin)..self.front + usize::from(end);
         // The first span that does not end before the piece begins.
         let at = self.spans.partition_point(|(_, span_end)| *span_end <= begin);
         if let Some((span_begin, span_end)) = self.spans.get(at).filter(|(span_begin, _)| *span_begin < end) {

@@ -1,0 +1,138 @@
+//! Nodes, and how they are joined.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Cidr, Family};
+use crate::container::{After, Container, HealthRule};
+use crate::mac::Mac;
+
+/// A node: a host, or a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// `red/web`, or `h1` in the default tenant.
+    pub name: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// Interfaces, in order.
+    pub interfaces: Vec<Interface>,
+    /// Routes, gateways included, without those that addresses bring along.
+    pub routes: Vec<Route>,
+    /// Whether it forwards packets.
+    pub forward: bool,
+    /// Kernel settings of its network.
+    pub sysctl: BTreeMap<String, String>,
+    /// Path in the node to path beside the lab file.
+    pub files: BTreeMap<String, String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Commands that start with the node.
+    pub run: Vec<String>,
+    /// What happens when they end.
+    pub restart: Restart,
+    /// Not bounded in its capabilities.
+    pub privileged: bool,
+    /// Name under /run/netns.
+    pub netns: Option<String>,
+    /// How it is joined.
+    pub port: PortKind,
+    /// What makes it a container; `None`: a host.
+    #[serde(default)]
+    pub container: Option<Box<Container>>,
+    /// How its health is known.
+    #[serde(default)]
+    pub health: HealthRule,
+    /// What its programs wait for.
+    #[serde(default)]
+    pub after: Vec<After>,
+    /// Line of the file, from 1; 0: made by a topology.
+    pub line: u32,
+}
+
+impl Node {
+    /// The host name: without the tenant.
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        crate::names::split_full(&self.name).1
+    }
+
+    /// Whether programs start with it, as far as the file tells: an image may turn out to have none.
+    #[must_use]
+    pub fn has_programs(&self) -> bool {
+        !self.run.is_empty() || self.container.is_some()
+    }
+
+    /// An interface by its name.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> Option<&Interface> {
+        self.interfaces.iter().find(|i| i.name == name)
+    }
+
+    /// All its addresses, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = Cidr> {
+        self.interfaces.iter().flat_map(|i| i.addresses.iter().copied())
+    }
+
+    /// Its first address of a family.
+    #[must_use]
+    pub fn address(&self, family: Family) -> Option<IpAddr> {
+        self.addresses().find(|a| a.family() == family).map(|a| a.ip)
+    }
+}
+
+/// An interface of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// `eth0`
+    pub name: String,
+    /// Its MAC address.
+    pub mac: Mac,
+    /// Its MTU.
+    pub mtu: u32,
+    /// Its addresses.
+    pub addresses: Vec<Cidr>,
+    /// Whether the addresses were handed out rather than written.
+    pub automatic: bool,
+    /// The tenant it belongs to, usually the node's.
+    pub tenant: String,
+    /// The link that ends here, [`Link::id`](super::Link::id).
+    pub link: String,
+    /// The broadcast domain, an index into [`Lab::domains`](super::Lab::domains).
+    pub domain: usize,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where to; a length of 0 is the default route.
+    pub to: Cidr,
+    /// Through which gateway.
+    pub via: Option<IpAddr>,
+    /// By which interface.
+    pub dev: Option<String>,
+    /// Preference, lower first.
+    pub metric: Option<u32>,
+}
+
+words!(/// When a node's `run:` ends.
+Restart {
+    /// It stays so.
+    #[default]
+    Never,
+    /// It starts again unless the exit code was 0.
+    OnFailure,
+    /// It starts again.
+    Always,
+});
+words!(/// How a node is joined to the datapath.
+PortKind {
+    /// Whatever this machine does best.
+    #[default]
+    Auto,
+    /// A TAP device.
+    Tap,
+    /// A packet socket.
+    Packet,
+});

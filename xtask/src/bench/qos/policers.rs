@@ -1,0 +1,127 @@
+//! What a policer lets in, and a meter of Open vSwitch.
+
+use super::bed::{Bed, Datagrams, PLAIN, Stream, measured};
+use super::meter::Meter;
+use super::{RATES, Span, percent};
+use crate::bench::report::{self, Asked};
+use crate::bench::shell::Netns;
+use crate::run::Failed;
+
+/// TCP sends and stops by turns, so that it takes longer to say what it gets.
+const LONGER: f64 = 2.5;
+const UDP: f64 = 2.0;
+
+/// What was measured of one of them at one rate: by each round.
+#[derive(Debug, Default)]
+struct Rows {
+    udp: Vec<f64>,
+    offered: Vec<f64>,
+    tcp: Vec<f64>,
+    share: Vec<f64>,
+}
+
+pub(super) fn run(span: Span) -> Result<(), Failed> {
+    report::table(
+        "What a policer lets in with its default burst, and what TCP gets through it",
+        &[
+            "rate",
+            "who",
+            "UDP, median Mbit/s",
+            "min .. max",
+            "error %",
+            "asked",
+            "TCP, median Mbit/s",
+            "min .. max",
+            "TCP payload of what is possible %",
+            "asked",
+        ],
+    );
+    for mbit in RATES {
+        let span = span.at(mbit);
+        let (mut ours, mut theirs) = (Rows::default(), Rows::default());
+        {
+            let bed = Bed::up()?;
+            for round in 1..=span.rounds {
+                eprintln!("policers: {mbit} Mbit/s, round {round} of {}", span.rounds);
+                let [one, two, _] = &bed.hosts;
+                let fresh = || bed.set(&format!("{{ h1: {{ police: {{ rate: {mbit}Mbit }} }} }}"));
+                fresh()?;
+                udp(one, two, mbit, span, &mut ours, || bed.left())?;
+                fresh()?;
+                tcp(one, two, mbit, span, &mut ours, || bed.left())?;
+            }
+        }
+        for _ in 0..span.rounds {
+            // One is gone before the next comes: they have the same names.
+            {
+                let peer = Meter::up(mbit)?;
+                let [one, two] = &peer.bed.hosts;
+                udp(one, two, mbit, span, &mut theirs, || peer.passed())?;
+            }
+            let peer = Meter::up(mbit)?;
+            let [one, two] = &peer.bed.hosts;
+            tcp(one, two, mbit, span, &mut theirs, || peer.passed())?;
+        }
+        print(mbit, "netloom", &ours, true);
+        print(mbit, "OVS netdev, a meter", &theirs, false);
+    }
+    Ok(())
+}
+
+/// Twice the rate: the burst is gone after half a second.
+fn udp(
+    one: &Netns,
+    two: &Netns,
+    mbit: u32,
+    span: Span,
+    rows: &mut Rows,
+    read: impl FnMut() -> Result<Vec<f64>, Failed>,
+) -> Result<(), Failed> {
+    let Span { settle, seconds, .. } = span;
+    let datagrams = Datagrams::start(one, two, f64::from(mbit) * 1e6 * UDP, settle + seconds + 0.3)?;
+    rows.udp.extend(measured(settle, seconds, read)?);
+    rows.offered.push(datagrams.offered()?);
+    Ok(())
+}
+
+fn tcp(
+    one: &Netns,
+    two: &Netns,
+    mbit: u32,
+    span: Span,
+    rows: &mut Rows,
+    read: impl FnMut() -> Result<Vec<f64>, Failed>,
+) -> Result<(), Failed> {
+    let (settle, seconds) = (span.settle, span.seconds * LONGER);
+    let stream = Stream::start(one, two, PLAIN, settle, seconds)?;
+    rows.tcp.extend(measured(settle, seconds, read)?);
+    rows.share.push(stream.share(f64::from(mbit) * 1e6)?);
+    Ok(())
+}
+
+fn print(mbit: u32, who: &str, rows: &Rows, is_ours: bool) {
+    let rate = f64::from(mbit) * 1e6;
+    let median = |values: &[f64]| report::median(values).unwrap_or(0.0);
+    let scaled = |values: &[f64]| -> Vec<f64> { values.iter().map(|bits| bits / 1e6).collect() };
+    let (udp, tcp) = (scaled(&rows.udp), scaled(&rows.tcp));
+    let (error, share) = (percent(median(&rows.udp), rate), median(&rows.share));
+    let offered = median(&rows.offered);
+    let verdict = match (is_ours, offered >= rate * 1.1) {
+        (false, true) => String::new(),
+        (true, true) => Asked::AtMost(1.0, 0.3).verdict(error.abs()),
+        (_, false) => format!("the machine sends {} Mbit/s", report::short(offered / 1e6)),
+    };
+    let reaches = if is_ours { Asked::AtLeast(95.0, 98.0).verdict(share) } else { String::new() };
+    report::row(&[
+        &format!("{mbit} Mbit/s"),
+        who,
+        &format!("{:.3}", median(&udp)),
+        &super::bounds(&udp),
+        &format!("{error:+.2}"),
+        &verdict,
+        &format!("{:.3}", median(&tcp)),
+        &super::bounds(&tcp),
+        &format!("{share:.1}"),
+        &reaches,
+    ]);
+}
