@@ -109,8 +109,20 @@ pub(crate) enum Verb {
 }
 
 /// Verbs for which `-l` means nothing: they take a file, or no lab at all.
-const WITHOUT_LAB: &[&str] =
-    &["up", "plan", "run", "lint", "image", "import", "check", "schema", "completion", "mn", "man", "reference"];
+const WITHOUT_LAB: &[&str] = &[
+    "up",
+    "plan",
+    "run",
+    "lint",
+    "image",
+    "import",
+    "check",
+    "schema",
+    "completion",
+    "mn",
+    "man",
+    "reference",
+];
 
 impl Args {
     /// The command line as it is shown: where `-l` means nothing, nobody is told about it.

@@ -16,7 +16,13 @@ fn lab(inner: Option<Inner>) -> Lab {
         let here = [127, 0, 0, 1].into();
         let key77 = Box::new(TunnelKey::new(77, here, here));
         Answer::all(vec![match in_port(key) {
-            1 => DpAction::Tunnel { port: PortId(3), queue: DEFAULT_QUEUE, key: key77, max_len: None, options: None },
+            1 => DpAction::Tunnel {
+                port: PortId(3),
+                queue: DEFAULT_QUEUE,
+                key: key77,
+                max_len: None,
+                options: None,
+            },
             3 => out(1),
             _ => out(2),
         }])

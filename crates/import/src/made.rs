@@ -85,11 +85,15 @@ impl Map {
     fn block(&self, out: &mut String, indent: usize, shell: bool) {
         for entry in &self.0 {
             let shell = shell || SHELL_KEYS.contains(&entry.key.as_str());
-            let start = format!("{}{}{}:", " ".repeat(indent), if entry.waits { "# " } else { "" }, key(&entry.key));
+            let start =
+                format!("{}{}{}:", " ".repeat(indent), if entry.waits { "# " } else { "" }, key(&entry.key));
             let line = entry.value.line(shell);
             if entry.waits || line.as_ref().is_some_and(|line| start.len() + line.len() < WIDTH) {
                 let line = line.unwrap_or_else(|| entry.value.flow(shell));
-                out.push_str(&format!("{start} {line}{}\n", if entry.waits { "  # not supported yet" } else { "" }));
+                out.push_str(&format!(
+                    "{start} {line}{}\n",
+                    if entry.waits { "  # not supported yet" } else { "" }
+                ));
                 continue;
             }
             out.push_str(&format!("{start}\n"));
@@ -113,7 +117,11 @@ impl Made {
     /// In one line, if that is how one reads it best.
     fn line(&self, shell: bool) -> Option<String> {
         match self {
-            Self::Map(map) if map.0.iter().any(|entry| entry.waits || matches!(entry.value, Self::Map(_))) => None,
+            Self::Map(map)
+                if map.0.iter().any(|entry| entry.waits || matches!(entry.value, Self::Map(_))) =>
+            {
+                None
+            }
             Self::Map(map) if map.0.len() > 2 => None,
             Self::List(items) if items.iter().any(|item| matches!(item, Self::Map(_))) => None,
             _ => Some(self.flow(shell)),
@@ -164,9 +172,13 @@ fn scalar(text: &str, shell: bool) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if u32::from(c) < 0x20 || u32::from(c) == 0x7f => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if u32::from(c) < 0x20 || u32::from(c) == 0x7f => {
+                out.push_str(&format!("\\x{:02x}", u32::from(c)))
+            }
             // A byte order mark, and line breaks of Unicode, which YAML folds.
-            '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)))
+            }
             c => out.push(c),
         }
     }
@@ -178,7 +190,10 @@ fn scalar(text: &str, shell: bool) -> String {
 fn is_plain(text: &str) -> bool {
     const WORDS: &[&str] = &["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '$'));
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '@' | '+' | '=' | '%' | '-' | '$' | ' ' | ':');
+    let fits = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '_' | '.' | '/' | '@' | '+' | '=' | '%' | '-' | '$' | ' ' | ':')
+    };
     starts
         && text.chars().all(fits)
         && !text.ends_with([' ', ':'])

@@ -44,7 +44,8 @@ mod tests {
     #[test]
     fn names_become_labels_and_stay_apart() {
         let names = Names::of(["a_b", "a.b", "web", "__"]);
-        let new: Vec<_> = ["a_b", "a.b", "web", "__"].map(|old| names.new_name(old).unwrap_or_default()).into();
+        let new: Vec<_> =
+            ["a_b", "a.b", "web", "__"].map(|old| names.new_name(old).unwrap_or_default()).into();
         assert_eq!(new, ["a-b", "a-b-2", "web", "node"]);
         assert_eq!(names.new_name("other"), None);
     }

@@ -78,7 +78,9 @@ impl<'o> Reading<'o> {
         }
         for value in merged {
             match &value.value {
-                Value::Seq { items, .. } => items.iter().for_each(|item| self.collect(item, what, out, depth + 1)),
+                Value::Seq { items, .. } => {
+                    items.iter().for_each(|item| self.collect(item, what, out, depth + 1))
+                }
                 _ => self.collect(value, what, out, depth + 1),
             }
         }
@@ -88,7 +90,11 @@ impl<'o> Reading<'o> {
     pub(crate) fn text(&mut self, field: Field<'_>) -> Option<String> {
         let text = field.node.text().filter(|_| !field.node.is_null());
         if text.is_none() {
-            self.error(field.node.span, format!("`{}` is a text, not {}", field.name, field.node.kind()), None);
+            self.error(
+                field.node.span,
+                format!("`{}` is a text, not {}", field.name, field.node.kind()),
+                None,
+            );
         }
         text.map(str::to_owned)
     }

@@ -86,7 +86,9 @@ mod tests {
 
     #[test]
     fn durations_add_up() {
-        for (text, wanted) in [("1m30s", "90s"), ("500ms", "500ms"), ("1h", "3600s"), ("1s5us", "1000005us"), ("0s", "0s")] {
+        for (text, wanted) in
+            [("1m30s", "90s"), ("500ms", "500ms"), ("1h", "3600s"), ("1s5us", "1000005us"), ("0s", "0s")]
+        {
             assert_eq!(duration(text).as_deref(), Some(wanted), "{text}");
         }
         for text in ["", "10", "s", "1x", "1m 30s", "-1s", "99999999999h"] {

@@ -24,8 +24,14 @@ fn what_is_no_topology_is_refused_with_its_place() {
         ("name: x\n", "there is no `topology`"),
         ("topology: { nodes: { a: { kind: linux } } }\n", "the node `a` has no image"),
         ("topology: { nodes: {}, links: [{ endpoints: [a] }] }\n", "a link has two `endpoints`"),
-        ("topology: { nodes: {}, links: [{ endpoints: [\"a:eth1\", \"b:eth1\"] }] }\n", "there is no node `a`"),
-        ("topology: { nodes: { a: { kind: bridge } }, links: [{ endpoints: [a, b] }] }\n", "`a` is no endpoint"),
+        (
+            "topology: { nodes: {}, links: [{ endpoints: [\"a:eth1\", \"b:eth1\"] }] }\n",
+            "there is no node `a`",
+        ),
+        (
+            "topology: { nodes: { a: { kind: bridge } }, links: [{ endpoints: [a, b] }] }\n",
+            "`a` is no endpoint",
+        ),
     ] {
         let errors = containerlab(source, "x", &Nothing).expect_err(source);
         assert!(errors[0].message.contains(wanted), "{source}: {errors:?}");

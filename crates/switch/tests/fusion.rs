@@ -131,7 +131,8 @@ fn beside_a_packet_in_a_tunnel_its_key_travels() {
     {
         let packet = Packet::tcp(1, 2, 80);
         let said = Box::new(TunnelKey::new(key, src, dst).with_ip(4, 9));
-        let wanted = DpAction::Tunnel { port: leaves, queue: DEFAULT_QUEUE, key: said, max_len: None, options: None };
+        let wanted =
+            DpAction::Tunnel { port: leaves, queue: DEFAULT_QUEUE, key: said, max_len: None, options: None };
         assert_eq!(*net.translate(&packet.key(port, TenantId(tenant))).actions, [wanted]);
         if tenant == 0 {
             assert_eq!(cuts(&net, port, &packet), [Cut::Tunnel]);

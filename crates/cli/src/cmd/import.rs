@@ -96,7 +96,11 @@ impl Import {
 fn guess(path: &Path, source: &str) -> From {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let named = [".clab.yml", ".clab.yaml"].iter().any(|end| name.ends_with(end));
-    if named || source.lines().any(|line| line.starts_with("topology:")) { From::Containerlab } else { From::Compose }
+    if named || source.lines().any(|line| line.starts_with("topology:")) {
+        From::Containerlab
+    } else {
+        From::Compose
+    }
 }
 
 /// What the lab is called if the file does not say: as Compose does, after the directory; else after the file.

@@ -11,7 +11,9 @@ pub(super) fn texts(reading: &mut Reading<'_>, root: &mut Node) {
     let lookup = |name: &str| outside.variable(name);
     let beside = variables(&outside.file(".env").unwrap_or_default(), lookup);
     let known = |name: &str| {
-        outside.variable(name).or_else(|| beside.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone()))
+        outside
+            .variable(name)
+            .or_else(|| beside.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone()))
     };
     let mut budget = MAX_GROWTH;
     walk(reading, root, &known, &mut budget);

@@ -7,8 +7,8 @@ mod ports;
 mod service;
 mod storage;
 
-use netloom_lab::{FileError, Span};
 use netloom_lab::yaml::Node;
+use netloom_lab::{FileError, Span};
 
 use crate::made::{Made, Map};
 use crate::names::{Names, label};
@@ -36,7 +36,11 @@ pub fn compose(source: &str, name: &str, outside: &dyn Outside) -> Result<Import
 fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
     let top = reading.fields(root, "a Compose file");
     let Some(services) = find(&top, "services") else {
-        reading.error(Span { end: root.span.start, ..root.span }, "there are no `services`", Some("this is no Compose file, or one of before 2016"));
+        reading.error(
+            Span { end: root.span.start, ..root.span },
+            "there are no `services`",
+            Some("this is no Compose file, or one of before 2016"),
+        );
         return Map::default();
     };
     let services = reading.fields(services.node, "`services`");
@@ -81,7 +85,11 @@ fn wanted<'n>(reading: &mut Reading<'_>, all: &[Field<'n>]) -> (Vec<Field<'n>>, 
         match find(&keys, "profiles") {
             Some(profiles) if !crate::read::items(profiles.node).is_empty() => {
                 let what = format!("services.{}", field.name);
-                reading.note(profiles.span, what, "left out: it belongs to a profile, which a lab file does not have");
+                reading.note(
+                    profiles.span,
+                    what,
+                    "left out: it belongs to a profile, which a lab file does not have",
+                );
                 left_out.push(field.name);
             }
             _ => out.push(*field),

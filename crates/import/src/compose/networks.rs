@@ -40,7 +40,8 @@ impl Networks {
                 Some("none") => return,
                 Some("bridge") | None => {}
                 Some(other) => {
-                    let why = format!("`{other}` is not carried over: the node is in the network `{DEFAULT}`");
+                    let why =
+                        format!("`{other}` is not carried over: the node is in the network `{DEFAULT}`");
                     reading.note(mode.span, format!("{path}.network_mode"), why);
                 }
             }
@@ -50,7 +51,11 @@ impl Networks {
         for (number, (name, keys)) in memberships(reading, keys).into_iter().enumerate() {
             let Some(new) = self.names.new_name(&name) else {
                 let span = find(&keys, "").map_or_else(Default::default, |field| field.span);
-                reading.error(span, format!("{path}: there is no network `{name}`"), Some("declare it under `networks:`"));
+                reading.error(
+                    span,
+                    format!("{path}: there is no network `{name}`"),
+                    Some("declare it under `networks:`"),
+                );
                 continue;
             };
             all.push(new.to_owned());
@@ -64,7 +69,11 @@ impl Networks {
                     "priority" | "" => {}
                     other => {
                         let what = format!("{path}.networks.{name}.{other}");
-                        reading.note(field.span, what, "not carried over: others reach a node by its own name");
+                        reading.note(
+                            field.span,
+                            what,
+                            "not carried over: others reach a node by its own name",
+                        );
                     }
                 }
             }
@@ -87,7 +96,8 @@ impl Networks {
         let mut map = Map::default();
         for old in &self.joined {
             let mut network = Map::default();
-            let subnets = self.subnets.iter().find(|(name, _)| name == old).map(|(_, subnets)| subnets.clone());
+            let subnets =
+                self.subnets.iter().find(|(name, _)| name == old).map(|(_, subnets)| subnets.clone());
             network.list("subnet", subnets.unwrap_or_default());
             map.put(self.names.new_name(old).unwrap_or(&label(old)), Made::Map(network));
         }

@@ -7,7 +7,13 @@ use crate::made::{Made, Map};
 use crate::read::{Field, Reading, find};
 
 /// Who comes first.
-pub(super) fn after(reading: &mut Reading<'_>, project: &Project<'_>, field: Field<'_>, what: &str, map: &mut Map) {
+pub(super) fn after(
+    reading: &mut Reading<'_>,
+    project: &Project<'_>,
+    field: Field<'_>,
+    what: &str,
+    map: &mut Map,
+) {
     let mut all = Vec::new();
     for (service, condition) in services(reading, field) {
         let word = match condition.as_str() {
@@ -20,7 +26,11 @@ pub(super) fn after(reading: &mut Reading<'_>, project: &Project<'_>, field: Fie
             }
         };
         if project.left_out.contains(&service.as_str()) {
-            reading.note(field.span, format!("{what}.{service}"), "not carried over: that service is left out");
+            reading.note(
+                field.span,
+                format!("{what}.{service}"),
+                "not carried over: that service is left out",
+            );
         } else if project.services.new_name(&service).is_none() {
             reading.error(field.node.span, format!("there is no service `{service}`"), None);
         } else {
@@ -53,7 +63,11 @@ pub(super) fn health(reading: &mut Reading<'_>, field: Field<'_>, what: &str, ma
         return;
     }
     let Some(test) = find(&keys, "test") else {
-        reading.note(field.span, what, "not carried over: the check is that of the image, with its own times");
+        reading.note(
+            field.span,
+            what,
+            "not carried over: the check is that of the image, with its own times",
+        );
         return;
     };
     let mut health = Map::default();

@@ -14,7 +14,9 @@ pub(super) fn published(reading: &mut Reading<'_>, field: Field<'_>, what: &str,
         let Some(text) = text else { continue };
         match forward(&text) {
             Some(port) => all.push(port),
-            None => reading.error(node.span, format!("`{text}` is no port to publish"), Some("such as 8080:80")),
+            None => {
+                reading.error(node.span, format!("`{text}` is no port to publish"), Some("such as 8080:80"))
+            }
         }
     }
     if !all.is_empty() {

@@ -78,8 +78,9 @@ pub(super) fn node(
         let what = format!("{path}.{}", field.name);
         match field.name {
             // Read above, or of no consequence here: every node has a reaper, and takes what is sent to it.
-            "image" | "environment" | "env_file" | "networks" | "network_mode" | "scale" | "profiles" | "expose"
-            | "init" | "tty" | "stdin_open" | "attach" | "pull_policy" | "platform" | "mac_address" => {}
+            "image" | "environment" | "env_file" | "networks" | "network_mode" | "scale" | "profiles"
+            | "expose" | "init" | "tty" | "stdin_open" | "attach" | "pull_policy" | "platform"
+            | "mac_address" => {}
             "command" => command(reading, "cmd", field, &mut map),
             "entrypoint" => command(reading, "entrypoint", field, &mut map),
             "user" => copy(reading, "user", field, &mut map),
@@ -124,7 +125,13 @@ fn renamed(reading: &mut Reading<'_>, project: &Project<'_>, service: Field<'_>,
 }
 
 /// The image, or the name that Compose gives to what it builds.
-fn image(reading: &mut Reading<'_>, project: &Project<'_>, service: Field<'_>, keys: &[Field<'_>], map: &mut Map) {
+fn image(
+    reading: &mut Reading<'_>,
+    project: &Project<'_>,
+    service: Field<'_>,
+    keys: &[Field<'_>],
+    map: &mut Map,
+) {
     let image = find(keys, "image").and_then(|field| reading.text(field));
     let Some(image) = image else {
         if find(keys, "build").is_none() {
@@ -148,7 +155,9 @@ fn environment(reading: &mut Reading<'_>, keys: &[Field<'_>], map: &mut Map) {
         for (path, required) in env_files(reading, field) {
             match outside.file(&path) {
                 Some(text) => {
-                    variables(&text, |name| outside.variable(name)).into_iter().for_each(|(name, value)| set(name, value));
+                    variables(&text, |name| outside.variable(name))
+                        .into_iter()
+                        .for_each(|(name, value)| set(name, value));
                 }
                 None if required => reading.error(field.node.span, format!("`{path}` cannot be read"), None),
                 None => {}
@@ -208,7 +217,9 @@ pub(super) fn time(reading: &mut Reading<'_>, key: &str, field: Field<'_>, map: 
     let Some(text) = reading.text(field) else { return };
     match size::duration(&text) {
         Some(time) => map.text(key, time),
-        None => reading.error(field.node.span, format!("`{text}` is no duration"), Some("such as 1m30s or 500ms")),
+        None => {
+            reading.error(field.node.span, format!("`{text}` is no duration"), Some("such as 1m30s or 500ms"))
+        }
     }
 }
 
@@ -234,7 +245,11 @@ fn sysctls(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Ma
         if name.starts_with("net.") {
             own.text(&name, value.unwrap_or_default());
         } else {
-            reading.note(field.span, format!("{what}.{name}"), "not carried over: a node has only those of the network");
+            reading.note(
+                field.span,
+                format!("{what}.{name}"),
+                "not carried over: a node has only those of the network",
+            );
         }
     }
     map.map("sysctl", own);
@@ -282,7 +297,13 @@ fn deploy(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Map
     }
 }
 
-fn other_name(reading: &mut Reading<'_>, project: &Project<'_>, service: Field<'_>, field: Field<'_>, what: &str) {
+fn other_name(
+    reading: &mut Reading<'_>,
+    project: &Project<'_>,
+    service: Field<'_>,
+    field: Field<'_>,
+    what: &str,
+) {
     let Some(text) = reading.text(field) else { return };
     let node = project.node_name(service.name);
     if text != node {

@@ -30,7 +30,11 @@ fn short(reading: &mut Reading<'_>, node: &Node, text: &str, service: &str, what
         [source, target] => (Some(source), target, ""),
         [source, target, mode] => (Some(source), target, mode),
         _ => {
-            reading.error(node.span, format!("`{text}` is no volume"), Some("such as ./data:/var/lib/data:ro"));
+            reading.error(
+                node.span,
+                format!("`{text}` is no volume"),
+                Some("such as ./data:/var/lib/data:ro"),
+            );
             return None;
         }
     };
@@ -80,19 +84,25 @@ fn long(
     let read_only = find(&keys, "read_only").is_some_and(|field| reading.flag(field));
     match kind.as_deref().unwrap_or("volume") {
         "tmpfs" => {
-            let options = find(&keys, "tmpfs").map(|field| reading.fields(field.node, "`tmpfs`")).unwrap_or_default();
-            let words = options.iter().filter_map(|field| Some(format!("{}={}", field.name, field.node.text()?)));
+            let options =
+                find(&keys, "tmpfs").map(|field| reading.fields(field.node, "`tmpfs`")).unwrap_or_default();
+            let words =
+                options.iter().filter_map(|field| Some(format!("{}={}", field.name, field.node.text()?)));
             memory.push(in_memory(reading, item.node, &target, words, what));
         }
         kind @ ("bind" | "volume") => {
             let from = match from {
-                Some(path) if kind == "bind" && !path.starts_with(['.', '/', '~']) => Some(format!("./{path}")),
+                Some(path) if kind == "bind" && !path.starts_with(['.', '/', '~']) => {
+                    Some(format!("./{path}"))
+                }
                 other => other,
             };
             let from = source(reading, item.node, from.as_deref(), &target, service, what);
             all.extend(from.map(|from| format!("{from}:{target}{}", if read_only { ":ro" } else { "" })));
         }
-        other => reading.note(item.node.span, what, format!("a volume of type `{other}` is not carried over")),
+        other => {
+            reading.note(item.node.span, what, format!("a volume of type `{other}` is not carried over"))
+        }
     }
 }
 
@@ -147,7 +157,11 @@ pub(super) fn files(reading: &mut Reading<'_>, top: &[Field<'_>]) -> Files {
             match find(&keys, "file").and_then(|field| reading.text(field)) {
                 Some(file) if file.starts_with(['.', '/']) => all.push((field.name.to_owned(), file)),
                 Some(file) => all.push((field.name.to_owned(), format!("./{file}"))),
-                None => reading.note(field.span, format!("{name}.{}", field.name), "not carried over: it is no file"),
+                None => reading.note(
+                    field.span,
+                    format!("{name}.{}", field.name),
+                    "not carried over: it is no file",
+                ),
             }
         }
         all
@@ -160,7 +174,9 @@ impl Files {
     pub(super) fn mount(&self, reading: &mut Reading<'_>, service: Field<'_>, path: &str, map: &mut Map) {
         let keys = reading.fields(service.node, "a service");
         let mut all = Vec::new();
-        for (name, known, directory) in [("configs", &self.configs, "/"), ("secrets", &self.secrets, "/run/secrets/")] {
+        for (name, known, directory) in
+            [("configs", &self.configs, "/"), ("secrets", &self.secrets, "/run/secrets/")]
+        {
             let Some(field) = find(&keys, name) else { continue };
             for node in items(field.node) {
                 let (source, target) = one(reading, Field { node, ..field });

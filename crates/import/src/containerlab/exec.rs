@@ -13,7 +13,8 @@ pub(super) fn address(command: &str) -> Option<(String, String)> {
     let (ip, prefix) = address.split_once('/')?;
     let ip: std::net::IpAddr = ip.parse().ok()?;
     let most = if ip.is_ipv4() { 32 } else { 128 };
-    let fits = prefix.parse::<u8>().is_ok_and(|len| len <= most) && family.is_none_or(|f| (f == "-6") == ip.is_ipv6());
+    let fits = prefix.parse::<u8>().is_ok_and(|len| len <= most)
+        && family.is_none_or(|f| (f == "-6") == ip.is_ipv6());
     (known == [true; 2] && fits).then(|| (interface.to_owned(), address.to_owned()))
 }
 
@@ -23,10 +24,17 @@ mod tests {
 
     #[test]
     fn commands_that_set_an_address_are_known() {
-        for text in ["ip addr add 10.0.0.1/24 dev eth1", "ip a add 10.0.0.1/24 dev eth1", "/sbin/ip -4 address add 10.0.0.1/24 dev eth1"] {
+        for text in [
+            "ip addr add 10.0.0.1/24 dev eth1",
+            "ip a add 10.0.0.1/24 dev eth1",
+            "/sbin/ip -4 address add 10.0.0.1/24 dev eth1",
+        ] {
             assert_eq!(address(text), Some(("eth1".into(), "10.0.0.1/24".into())), "{text}");
         }
-        assert_eq!(address("ip -6 addr add 2001:db8::1/64 dev eth2").map(|a| a.1).as_deref(), Some("2001:db8::1/64"));
+        assert_eq!(
+            address("ip -6 addr add 2001:db8::1/64 dev eth2").map(|a| a.1).as_deref(),
+            Some("2001:db8::1/64")
+        );
         for text in [
             "ip addr add 10.0.0.1 dev eth1",
             "ip addr add 10.0.0.1/33 dev eth1",

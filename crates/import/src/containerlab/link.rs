@@ -7,7 +7,12 @@ use crate::names::Names;
 use crate::read::{Field, Reading, find, items};
 
 /// `links:` in the lab file's form.
-pub(super) fn links(reading: &mut Reading<'_>, topology: &[Field<'_>], names: &Names, bridges: &[&str]) -> Vec<Made> {
+pub(super) fn links(
+    reading: &mut Reading<'_>,
+    topology: &[Field<'_>],
+    names: &Names,
+    bridges: &[&str],
+) -> Vec<Made> {
     let Some(field) = find(topology, "links") else { return Vec::new() };
     let all = items(field.node).iter().enumerate();
     all.filter_map(|(number, node)| {
@@ -33,7 +38,11 @@ fn one(
     }
     let ends = find(link, "endpoints").map(|field| items(field.node)).unwrap_or_default();
     let [left, right] = ends else {
-        reading.error(place.node.span, "a link has two `endpoints`", Some("such as [\"a:eth1\", \"b:eth1\"]"));
+        reading.error(
+            place.node.span,
+            "a link has two `endpoints`",
+            Some("such as [\"a:eth1\", \"b:eth1\"]"),
+        );
         return None;
     };
     let mut ends = Vec::new();

@@ -8,8 +8,8 @@ mod exec;
 mod link;
 mod node;
 
-use netloom_lab::{FileError, Span};
 use netloom_lab::yaml::Node;
+use netloom_lab::{FileError, Span};
 
 use crate::made::{Made, Map};
 use crate::names::{Names, label};
@@ -30,7 +30,10 @@ pub fn containerlab(source: &str, name: &str, outside: &dyn Outside) -> Result<I
         return Err(reading.errors);
     }
     reading.notes.sort_by_key(|note| note.span);
-    Ok(Imported { text: map.write("Made from a topology of containerlab by `netloom import`."), notes: reading.notes })
+    Ok(Imported {
+        text: map.write("Made from a topology of containerlab by `netloom import`."),
+        notes: reading.notes,
+    })
 }
 
 /// The network that every node has its `eth0` in.
@@ -39,11 +42,16 @@ const MANAGEMENT: &str = "mgmt";
 fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
     let top = reading.fields(root, "a topology");
     let Some(topology) = find(&top, "topology") else {
-        reading.error(Span { end: root.span.start, ..root.span }, "there is no `topology`", Some("this is no file of containerlab"));
+        reading.error(
+            Span { end: root.span.start, ..root.span },
+            "there is no `topology`",
+            Some("this is no file of containerlab"),
+        );
         return Map::default();
     };
     let topology = reading.fields(topology.node, "`topology`");
-    let nodes = find(&topology, "nodes").map(|field| reading.fields(field.node, "`nodes`")).unwrap_or_default();
+    let nodes =
+        find(&topology, "nodes").map(|field| reading.fields(field.node, "`nodes`")).unwrap_or_default();
     let names = Names::of(nodes.iter().map(|field| field.name));
     let shared = node::Shared::of(reading, &topology);
     let (mut hosts, mut switches) = (Map::default(), Map::default());
@@ -52,7 +60,11 @@ fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
     for field in &nodes {
         let new = names.new_name(field.name).unwrap_or(field.name).to_owned();
         if new != field.name {
-            reading.note(field.span, format!("topology.nodes.{}", field.name), format!("it is called `{new}`"));
+            reading.note(
+                field.span,
+                format!("topology.nodes.{}", field.name),
+                format!("it is called `{new}`"),
+            );
         }
         let own = shared.keys(reading, *field);
         match node::kind(reading, *field, &own) {
@@ -102,7 +114,9 @@ fn management(reading: &mut Reading<'_>, node: &Node) -> Vec<String> {
     let mut subnets = Vec::new();
     for field in reading.fields(node, "`mgmt`") {
         match field.name {
-            "ipv4-subnet" | "ipv6-subnet" => subnets.extend(reading.text(field).filter(|text| text != "auto")),
+            "ipv4-subnet" | "ipv6-subnet" => {
+                subnets.extend(reading.text(field).filter(|text| text != "auto"))
+            }
             "network" | "bridge" => {}
             other => reading.note(field.span, format!("mgmt.{other}"), "not carried over"),
         }

@@ -41,7 +41,8 @@ impl<'n> Shared<'n> {
         if let Some(group) = group.and_then(|name| find(&self.groups, name)) {
             inherited.extend(reading.fields(group.node, "a group"));
         }
-        let kind = text(&keys, "kind").or_else(|| text(&inherited, "kind")).or_else(|| text(&self.defaults, "kind"));
+        let kind =
+            text(&keys, "kind").or_else(|| text(&inherited, "kind")).or_else(|| text(&self.defaults, "kind"));
         if let Some(kind) = kind.and_then(|name| find(&self.kinds, name)) {
             inherited.extend(reading.fields(kind.node, "a kind"));
         }
@@ -63,7 +64,9 @@ pub(super) fn kind(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
         "bridge" | "ovs-bridge" => Kind::Bridge,
         "linux" => Kind::Host { managed: find(keys, "network-mode").is_none() },
         other => {
-            let why = format!("the kind `{other}` has set-up of its own, which is not carried over: a plain container");
+            let why = format!(
+                "the kind `{other}` has set-up of its own, which is not carried over: a plain container"
+            );
             reading.note(node.span, format!("topology.nodes.{}", node.name), why);
             Kind::Host { managed: find(keys, "network-mode").is_none() }
         }
@@ -92,8 +95,9 @@ pub(super) fn node(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
         seen.push(field.name);
         let what = format!("{path}.{}", field.name);
         match field.name {
-            "kind" | "image" | "group" | "env" | "env-files" | "exec" | "mgmt-ipv4" | "mgmt-ipv6" | "mgmt_ipv4"
-            | "mgmt_ipv6" | "network-mode" | "sysctls" | "binds" | "image-pull-policy" | "auto-remove" => {}
+            "kind" | "image" | "group" | "env" | "env-files" | "exec" | "mgmt-ipv4" | "mgmt-ipv6"
+            | "mgmt_ipv4" | "mgmt_ipv6" | "network-mode" | "sysctls" | "binds" | "image-pull-policy"
+            | "auto-remove" => {}
             "cmd" | "entrypoint" | "user" => {
                 if let Some(text) = reading.text(*field) {
                     map.text(field.name, text);
@@ -170,12 +174,19 @@ fn run(reading: &mut Reading<'_>, keys: &[Field<'_>], map: &mut Map) -> Vec<(Str
 }
 
 /// Networks and addresses.
-fn place(reading: &mut Reading<'_>, keys: &[Field<'_>], managed: bool, own: Vec<(String, String)>, map: &mut Map) {
+fn place(
+    reading: &mut Reading<'_>,
+    keys: &[Field<'_>],
+    managed: bool,
+    own: Vec<(String, String)>,
+    map: &mut Map,
+) {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
-    let mut add = |interface: String, address: String| match all.iter_mut().find(|(known, _)| *known == interface) {
-        Some((_, addresses)) => addresses.push(address),
-        None => all.push((interface, vec![address])),
-    };
+    let mut add =
+        |interface: String, address: String| match all.iter_mut().find(|(known, _)| *known == interface) {
+            Some((_, addresses)) => addresses.push(address),
+            None => all.push((interface, vec![address])),
+        };
     if managed {
         map.list("networks", vec![MANAGEMENT.to_owned()]);
         for name in ["mgmt-ipv4", "mgmt_ipv4", "mgmt-ipv6", "mgmt_ipv6"] {
@@ -216,7 +227,11 @@ fn bind(reading: &mut Reading<'_>, text: &str, span: Span, path: &str) -> Option
         }
     };
     if text.contains("__clab") {
-        reading.note(span, format!("{path}.binds"), format!("`{text}` is not carried over: it is containerlab's own"));
+        reading.note(
+            span,
+            format!("{path}.binds"),
+            format!("`{text}` is not carried over: it is containerlab's own"),
+        );
         return None;
     }
     let source = if source.starts_with(['/', '.']) { source.to_owned() } else { format!("./{source}") };

@@ -26,6 +26,9 @@ struct Span {
     settle: f64,
 }
 
+/// A part of the group.
+type Part = fn(Span) -> Result<(), Failed>;
+
 /// Runs the parts of the group that are wanted.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ pub(super) fn run(rounds: Option<usize>, quick: bool, wanted: impl Fn(&str) -> b
         seconds: if quick { seconds / 2.0 } else { seconds },
         settle: 1.0,
     };
-    let parts: [(&str, fn(Span) -> Result<(), Failed>, Span); 4] = [
+    let parts: [(&str, Part, Span); 4] = [
         ("priority", priority::run, of(3, 2.0)),
         ("queues", queues::run, of(2, 2.0)),
         ("policers", policers::run, of(2, 2.0)),
