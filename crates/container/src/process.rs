@@ -120,10 +120,6 @@ fn whoever(process: &ProcessSpec, program: &mut Program) -> Result<Option<User>,
 
 fn enter_working_dir(host: &HostSpec, process: &ProcessSpec) -> Result<(), Failure> {
     let dir = process.cwd.as_deref().unwrap_or_else(|| host.working_dir());
-    if host.image.is_some() && !dir.exists() {
-        // An image may name a directory that it does not have; why it cannot be made shows when it is entered.
-        let _ = std::fs::create_dir_all(dir);
-    }
     std::env::set_current_dir(dir).map_err(|error| Failure {
         step: Step::WorkingDir,
         errno: error.raw_os_error().unwrap_or(0),

@@ -99,6 +99,8 @@ pub struct ImageRoot {
     pub layers: Vec<PathBuf>,
     /// A directory for what is written, on a file system that can hold the upper layer of an overlay.
     pub written: PathBuf,
+    /// Made if the image does not have it.
+    pub workdir: Option<PathBuf>,
     /// The root is read-only once everything is in place.
     pub read_only: bool,
     /// What else is mounted.

@@ -44,6 +44,10 @@ pub(super) fn build(host: &HostSpec, root: &ImageRoot) -> Result<(), HostError> 
         attach(mount, tree)?;
     }
     files.attach(host)?;
+    if let Some(dir) = root.workdir.as_ref().filter(|dir| !dir.exists()) {
+        // Why it cannot be made shows when it is entered.
+        let _ = fs::create_dir_all(dir);
+    }
     if root.read_only {
         mount_tree::limit_one(c"/", Limits { read_only: true, ..Limits::default() })?;
     }

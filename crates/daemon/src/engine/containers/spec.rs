@@ -31,6 +31,7 @@ impl Containers {
         let root = ImageRoot {
             layers: one.image.layers.clone(),
             written: one.written.clone(),
+            workdir: one.image.workdir(container),
             read_only: container.read_only,
             mounts: memory.chain(volumes).collect(),
             resolver: Some(self.resolver.clone()),
