@@ -15,7 +15,7 @@
 //!
 //! `filesystem: shared` leaves the machine's files as they are and does the last three lines only.
 //!
-//! A container has a root of its own: see [`image`].
+//! A container has a root of its own: see `image`.
 //!
 //! For hosts, why not pivot_root(2) into a tree of our own: the copy is already private, changing it takes half the calls, and a process
 //! without `CAP_SYS_ADMIN` can undo neither. In a user namespace of its own it gets a copy whose mounts and limits are locked.

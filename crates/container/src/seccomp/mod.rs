@@ -1,6 +1,6 @@
 //! The system calls of a container: what Docker's default profile allows; all others fail with `EPERM`.
 //!
-//! Two filters, since one knows one answer: calls of [`calls`] are allowed, and `clone3` and calls younger than the list fail
+//! Two filters, since one knows one answer: calls of `calls` are allowed, and `clone3` and calls younger than the list fail
 //! with `ENOSYS`. `clone3` passes its flags by pointer, which no filter can follow, and the C library then takes `clone`,
 //! whose flags can be looked at: no new namespace is made with it. The kernel remembers which calls pass whatever their
 //! arguments, so that most of them cost nothing.

@@ -1,4 +1,4 @@
-//! Docker Compose files (the Compose specification, https://compose-spec.io).
+//! Docker Compose files (the Compose specification, <https://compose-spec.io>).
 
 mod interpolate;
 mod networks;

@@ -1,4 +1,4 @@
-//! Topologies of containerlab (https://containerlab.dev): nodes of kind `linux`, bridges, links.
+//! Topologies of containerlab (<https://containerlab.dev>): nodes of kind `linux`, bridges, links.
 //!
 //! There, every node also has `eth0` in a network for management, has all privileges, and gets its addresses by the
 //! commands of `exec`. Here it is so, too; an address that a command would set is written as the node's own, so that
