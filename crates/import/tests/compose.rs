@@ -1,6 +1,9 @@
 //! Compose files as lab files.
 
-use netloom_import::{Imported, Nothing, Outside, compose};
+mod shown;
+
+use netloom_import::{Nothing, Outside, compose};
+use shown::shown;
 
 /// An environment with one variable, and one file.
 struct Shop;
@@ -17,15 +20,6 @@ impl Outside for Shop {
     fn file(&self, path: &str) -> Option<String> {
         (path == "web.env").then(|| "MODE=fast\nLEVEL=1\n".to_owned())
     }
-}
-
-fn shown(made: &Imported, source: &str) -> String {
-    let mut out = made.text.clone();
-    for note in &made.notes {
-        let (line, _) = netloom_lab::line_column(source, note.span.start);
-        out.push_str(&format!("{line}: {}: {}\n", note.what, note.why));
-    }
-    out
 }
 
 #[test]

@@ -1,15 +1,9 @@
 //! Topologies of containerlab as lab files.
 
-use netloom_import::{Imported, Nothing, containerlab};
+mod shown;
 
-fn shown(made: &Imported, source: &str) -> String {
-    let mut out = made.text.clone();
-    for note in &made.notes {
-        let (line, _) = netloom_lab::line_column(source, note.span.start);
-        out.push_str(&format!("{line}: {}: {}\n", note.what, note.why));
-    }
-    out
-}
+use netloom_import::{Nothing, containerlab};
+use shown::shown;
 
 #[test]
 fn nodes_inherit_and_commands_become_addresses() {
