@@ -6,8 +6,9 @@
 const LINGER_NS: u64 = 100_000;
 /// Rounds with packets, none this much after the one before...
 const PAUSE_NS: u64 = 150_000;
-/// ...that make a conversation: a single packet now and then is not worth a processor.
-const CONVERSATION: u32 = 4;
+/// ...that make a conversation: a single packet now and then is not worth a processor, nor are a few that have nothing
+/// to do with each other, as when hosts that came up together look for routers at the same tick of the clock.
+const CONVERSATION: u32 = 16;
 /// Wakes up this much before a link's departure is due, and looks on until it is.
 const EARLY_NS: u64 = 60_000;
 /// Woken this much after it was to be, by a hypervisor that had better things to do, it does not trust sleep...
