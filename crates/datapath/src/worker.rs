@@ -305,6 +305,12 @@ impl Worker {
         &mut self.wiring.handoffs[at]
     }
 
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_handoffs(&self) -> bool {
+        self.wiring.handoffs.iter().any(|list| !list.is_empty())
+    }
+
     /// Counts a packet that did not fit into a ring.
     pub fn count_lost_handoff(&mut self, handoff: Handoff) {
         self.wiring.drop(handoff.port, DropReason::HandoffFull, handoff.wire.packets);

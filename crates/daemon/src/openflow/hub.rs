@@ -20,7 +20,7 @@ use super::snoop::{self, Snoops};
 use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
 use crate::slowpath::{self, SharedSwitch, Tracked};
-use crate::worker::{Caller, Mail};
+use crate::worker::Caller;
 
 /// All connections of a lab.
 #[derive(Debug)]
@@ -384,9 +384,8 @@ impl Hub {
             self.tracked.add(Arc::clone(&translation));
             (in_port, frame, translation)
         });
-        let packets = Mail::Inject(packets.collect());
-        if let Some(worker) = &*self.worker() {
-            worker.send(packets);
+        if self.worker().as_ref().is_none_or(|worker| worker.inject(packets.collect())) {
+            return;
         }
         if self.injected.fetch_add(count, Ordering::Relaxed) + count >= INJECTED {
             self.settle();

@@ -7,6 +7,7 @@
 //!
 //! Everything that decides is pure and lives in `netloom-datapath`; here are the clock, the waiting and the mail.
 
+mod shared;
 mod spin;
 mod standing;
 mod thread;

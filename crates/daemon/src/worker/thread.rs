@@ -12,6 +12,7 @@ use netloom_sys::eventfd::EventFd;
 use netloom_sys::load::Runnable;
 use netloom_sys::{HostError, affinity, clock};
 
+use super::shared::{Held, Inject, Shared};
 use super::spin::{Machine, Spin};
 use super::standing::Promptness;
 use super::vigil::Vigil;
@@ -43,6 +44,7 @@ pub(crate) type Injected = (PortId, Vec<u8>, Arc<Translation>);
 /// The control side of a worker's thread. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct WorkerHandle {
+    shared: Arc<Shared<dyn Inject>>,
     mail: Option<mpsc::Sender<Mail>>,
     bell: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
@@ -80,9 +82,9 @@ impl WorkerHandle {
             let epoll = Epoll::new(EVENTS)?;
             epoll.add(&*bell, BELL, Interest::Read)?;
             let (mail, inbox) = mpsc::channel();
+            let shared = Arc::new(Shared::new(Held::new(worker, slow)));
             let runner = Runner {
-                worker,
-                slow,
+                shared: Arc::clone(&shared),
                 epoll,
                 bell: Arc::clone(&bell),
                 inbox,
@@ -92,7 +94,6 @@ impl WorkerHandle {
                 ready: Vec::new(),
                 looked: 0,
                 quiet: None,
-                served: 0,
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
                 promptness: Promptness::new(),
@@ -102,14 +103,18 @@ impl WorkerHandle {
                 std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || runner.run());
             let thread =
                 thread.map_err(|e| HostError::from_io("start the thread", format!("worker-{index}"), &e))?;
-            handles.push(Self { mail: Some(mail), bell, thread: Some(thread) });
+            handles.push(Self { shared, mail: Some(mail), bell, thread: Some(thread) });
         }
         Ok(handles)
     }
 
     /// Somebody else who may send mail. It must be dropped before the handle is.
     pub(crate) fn caller(&self) -> Option<Caller> {
-        Some(Caller { mail: self.mail.clone()?, bell: Arc::clone(&self.bell) })
+        Some(Caller {
+            shared: Arc::clone(&self.shared),
+            mail: self.mail.clone()?,
+            bell: Arc::clone(&self.bell),
+        })
     }
 
     /// Sends one piece of mail; the worker reads it within microseconds.
@@ -121,6 +126,7 @@ impl WorkerHandle {
     pub(crate) fn send_all(&self, all: impl IntoIterator<Item = Mail>) {
         let Some(sender) = &self.mail else { return };
         for mail in all {
+            self.shared.announce();
             // The thread ends only after this handle has let go of `mail`.
             let _ = sender.send(mail);
         }
@@ -139,6 +145,7 @@ impl WorkerHandle {
 /// A second way to send mail to a worker.
 #[derive(Debug)]
 pub(crate) struct Caller {
+    shared: Arc<Shared<dyn Inject>>,
     mail: mpsc::Sender<Mail>,
     bell: Arc<EventFd>,
 }
@@ -146,9 +153,27 @@ pub(crate) struct Caller {
 impl Caller {
     /// Sends one piece of mail.
     pub(crate) fn send(&self, mail: Mail) {
+        self.shared.announce();
         // A worker that has ended has nothing left to be told.
         let _ = self.mail.send(mail);
         self.bell.signal();
+    }
+
+    /// Carries out packets that no port received: here, if the worker has nothing else to do, else it is told to.
+    /// `true`: it has been done.
+    pub(crate) fn inject(&self, packets: Vec<Injected>) -> bool {
+        match self.shared.try_inject(&packets) {
+            Some(is_to_look) => {
+                if is_to_look {
+                    self.bell.signal();
+                }
+                true
+            }
+            None => {
+                self.send(Mail::Inject(packets));
+                false
+            }
+        }
     }
 
     /// Waits until everything sent before has been done.
@@ -183,8 +208,7 @@ const REST_NS: u64 = 30_000;
 const BELL: u64 = u64::MAX;
 
 struct Runner<S> {
-    worker: Worker,
-    slow: S,
+    shared: Arc<Shared<Held<S>>>,
     epoll: Epoll,
     bell: Arc<EventFd>,
     inbox: mpsc::Receiver<Mail>,
@@ -196,8 +220,6 @@ struct Runner<S> {
     looked: u64,
     /// When none was ready, since the last round.
     quiet: Option<u64>,
-    /// Packets that the last round brought.
-    served: u32,
     machine: Host,
     promptness: Promptness,
     vigil: Vigil,
@@ -216,35 +238,40 @@ impl Machine for Host {
     }
 }
 
-impl<S: Slowpath> Runner<S> {
+impl<S: Slowpath + Send> Runner<S> {
     fn run(mut self) {
         // Failing to sharpen timers only makes departures some 50 us later; fidelity will say so.
         let _ = netloom_sys::process::set_timer_slack(1);
         let mut rung = true;
+        let shared = Arc::clone(&self.shared);
         loop {
+            let mut held = shared.hold();
             if rung {
                 self.bell.clear();
-                if !self.read_mail() {
+                if !self.read_mail(&mut held) {
                     return;
                 }
-                self.take_over();
+                self.take_over(&mut held);
             }
             let now = clock::now();
-            let served = std::mem::take(&mut self.served);
+            let served = std::mem::take(&mut held.served);
             if served > 0 {
                 self.spin.traffic(now, served, &self.machine);
             }
-            self.worker.poll(Nanos(now), &mut self.slow);
-            self.hand_over();
-            let timeout = self.timeout(now);
+            let Held { worker, slow, .. } = &mut *held;
+            worker.poll(Nanos(now), slow);
+            self.hand_over(worker);
+            let timeout = self.timeout(now, worker.deadline());
+            // Meanwhile others may send.
+            drop(held);
             rung = self.wait(timeout);
-            self.serve(now, timeout);
+            self.serve(&mut shared.hold(), now, timeout);
         }
     }
 
     /// How long to wait for devices, in nanoseconds.
-    fn timeout(&mut self, now: u64) -> Option<u64> {
-        let deadline = self.worker.deadline().map(|due| due.0);
+    fn timeout(&mut self, now: u64, deadline: Option<Nanos>) -> Option<u64> {
+        let deadline = deadline.map(|due| due.0);
         let vigil = match deadline {
             Some(_) => {
                 self.vigil.appointment(now);
@@ -256,58 +283,51 @@ impl<S: Slowpath> Runner<S> {
     }
 
     /// Carries out what was sent; `false` when the control side is gone.
-    fn read_mail(&mut self) -> bool {
+    fn read_mail(&mut self, held: &mut Held<S>) -> bool {
         loop {
+            let worker = &mut held.worker;
             match self.inbox.try_recv() {
-                Ok(Mail::Change(change)) => self.worker.apply(change, Nanos(clock::now())),
-                Ok(Mail::Attach(spec, device)) => self.attach(spec, device),
+                Ok(Mail::Change(change)) => worker.apply(change, Nanos(clock::now())),
+                Ok(Mail::Attach(spec, device)) => self.attach(worker, spec, device),
                 Ok(Mail::Judge) => {
                     let now = Nanos(clock::now());
-                    self.worker.judge(now);
-                    self.worker.expire(now.since(IDLE));
+                    worker.judge(now);
+                    worker.expire(now.since(IDLE));
                 }
-                Ok(Mail::Cut) => self.worker.cut(),
-                Ok(Mail::Inject(packets)) => self.inject(&packets),
+                Ok(Mail::Cut) => worker.cut(),
+                // What has come of it is looked at next.
+                Ok(Mail::Inject(packets)) => drop(held.inject(&packets)),
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }
                 Err(mpsc::TryRecvError::Empty) => return true,
                 Err(mpsc::TryRecvError::Disconnected) => return false,
             }
+            self.shared.read();
         }
     }
 
-    /// They count as traffic: who answers packets has more to say soon.
-    fn inject(&mut self, packets: &[Injected]) {
-        for (port, frame, translation) in packets {
-            let now = Nanos(clock::now());
-            self.worker.inject_next(*port, frame, translation, now, &mut self.slow);
-        }
-        self.worker.flush();
-        self.served += u32::try_from(packets.len()).unwrap_or(u32::MAX);
-    }
-
-    fn attach(&mut self, spec: PortSpec, device: Box<dyn Device>) {
+    fn attach(&self, worker: &mut Worker, spec: PortSpec, device: Box<dyn Device>) {
         let id = spec.id;
         if let Err(error) = self.epoll.add(&device, u64::from(id.0), Interest::Read) {
             tracing::error!(port = id.0, %error, "a port cannot be waited for");
         }
-        self.worker.apply(Change::AddPort(spec, Some(device)), Nanos(clock::now()));
+        worker.apply(Change::AddPort(spec, Some(device)), Nanos(clock::now()));
     }
 
     /// Takes the packets that other workers handed over.
-    fn take_over(&mut self) {
+    fn take_over(&self, held: &mut Held<S>) {
         let now = Nanos(clock::now());
         while let Ok(handoff) = self.ring.try_recv() {
-            self.worker.accept(handoff, now, &mut self.slow);
+            held.worker.accept(handoff, now, &mut held.slow);
         }
-        self.worker.flush();
+        held.worker.flush();
     }
 
     /// Hands packets for others' ports over, and wakes who got any.
-    fn hand_over(&mut self) {
+    fn hand_over(&self, worker: &mut Worker) {
         for (index, neighbour) in self.neighbours.iter().enumerate() {
-            let list = self.worker.handoffs(u16::try_from(index).unwrap_or(u16::MAX));
+            let list = worker.handoffs(u16::try_from(index).unwrap_or(u16::MAX));
             if list.is_empty() {
                 continue;
             }
@@ -320,7 +340,7 @@ impl<S: Slowpath> Runner<S> {
                 }
             }
             neighbour.bell.signal();
-            lost.into_iter().for_each(|handoff| self.worker.count_lost_handoff(handoff));
+            lost.into_iter().for_each(|handoff| worker.count_lost_handoff(handoff));
         }
     }
 
@@ -338,14 +358,15 @@ impl<S: Slowpath> Runner<S> {
     }
 
     /// One round at every port that is ready, with a look at due links in between.
-    fn serve(&mut self, waiting: u64, timeout: Option<u64>) {
+    fn serve(&mut self, held: &mut Held<S>, waiting: u64, timeout: Option<u64>) {
+        let Held { worker, slow, served: packets } = held;
         let woken = clock::now();
         if let Some(timeout) = timeout.filter(|timeout| *timeout > 0) {
             self.spin.slept(woken, waiting + timeout);
         }
         let slept = timeout != Some(0) && woken.saturating_sub(waiting) > REST_NS;
         if slept {
-            let others = self.spin.leaves_processors() || self.worker.deadline().is_some();
+            let others = self.spin.leaves_processors() || worker.deadline().is_some();
             let worth = others && !self.spin.storm();
             self.promptness.rested(woken, worth);
         } else {
@@ -362,19 +383,19 @@ impl<S: Slowpath> Runner<S> {
             Some(at) => Quiet::Everywhere(Nanos(at)),
             None => Quiet::Elsewhere(Nanos(looked)),
         };
-        self.worker.begin_round(Nanos(woken), quiet);
+        worker.begin_round(Nanos(woken), quiet);
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
             let now = if index == 0 { woken } else { clock::now() };
-            if self.worker.deadline().is_some_and(|due| due.0 <= now) {
-                self.worker.poll(Nanos(now), &mut self.slow);
+            if worker.deadline().is_some_and(|due| due.0 <= now) {
+                worker.poll(Nanos(now), slow);
             }
-            let served = self.worker.service(port, Nanos(now), &mut self.slow);
-            self.served += served.packets;
+            let served = worker.service(port, Nanos(now), slow);
+            *packets = packets.saturating_add(served.packets);
             if let Some(errno) = served.error {
                 // Its device is gone or broken: waiting for it any longer would only spin.
                 tracing::warn!(port = port.0, errno, "a port's device failed and is let go");
-                self.worker.apply(Change::RemovePort(port), Nanos(now));
+                worker.apply(Change::RemovePort(port), Nanos(now));
             }
         }
         self.ready.clear();

@@ -1,7 +1,9 @@
 //! Packets for controllers, as each connection is to see them.
 
+use std::ops::Range;
+
 use netloom_flow::action::PacketInReason as Why;
-use netloom_flow::{FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, Punt, word};
+use netloom_flow::{FieldId, FlowKey, FlowMask, FlowMatch, PACKET_WORDS, Punt, word};
 use netloom_openflow::msg::{PacketIn, PacketInFormat, PacketInReason};
 use netloom_openflow::{Message, Version};
 
@@ -59,22 +61,12 @@ const fn reason(punt: &Punt) -> PacketInReason {
 /// What the packet itself does not say, as far as it is not 0; and the ingress port in any case.
 fn metadata(punt: &Punt) -> FlowMatch {
     /// Words whose two halves are fields of their own.
-    const HALVES: std::ops::Range<usize> = word::REG..word::CONJ;
-    let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
+    const HALVES: Range<usize> = word::REG..word::CONJ;
     let words = [word::METADATA, word::TUN_ID].into_iter().chain(word::TUN_SRC..word::TUN_META);
     let words = words.chain(word::TUN_METADATA..word::TUN_PRESENT).chain(HALVES);
-    for index in words.filter(|index| *index < FLOW_WORDS) {
-        let value = punt.key.0[index];
-        let bits = if HALVES.contains(&index) {
-            [!0 << 32, 0xffff_ffff].into_iter().filter(|half| value & half != 0).sum()
-        } else if value != 0 {
-            u64::MAX
-        } else {
-            0
-        };
-        (key.0[index], mask.0[index]) = (value & bits, bits);
-    }
-    let mut matches = FlowMatch::new(key, mask);
+    let mut said = words.filter(|index| punt.key.0.get(*index).is_some_and(|value| *value != 0)).peekable();
+    // Most packets say none of them.
+    let mut matches = if said.peek().is_some() { of_words(punt, said, &HALVES) } else { FlowMatch::any() };
     let port = punt.key.0[word::IN_PORT] >> 32;
     matches.set(FieldId::InPortOxm, port.into());
     let mark = punt.key.0[word::PKT_MARK] >> 32;
@@ -88,6 +80,21 @@ fn metadata(punt: &Punt) -> FlowMatch {
         }
     }
     matches
+}
+
+/// Demands what these words of the key hold; of those that are two fields, the halves that are not 0.
+fn of_words(punt: &Punt, words: impl Iterator<Item = usize>, halves: &Range<usize>) -> FlowMatch {
+    let (mut key, mut mask) = (FlowKey::default(), FlowMask::default());
+    for index in words {
+        let value = punt.key.0[index];
+        let bits = if halves.contains(&index) {
+            [!0 << 32, 0xffff_ffff].into_iter().filter(|half| value & half != 0).sum()
+        } else {
+            u64::MAX
+        };
+        (key.0[index], mask.0[index]) = (value & bits, bits);
+    }
+    FlowMatch::new(key, mask)
 }
 
 const _: () = assert!(word::METADATA >= PACKET_WORDS);

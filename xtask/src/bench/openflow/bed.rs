@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use netloom_sys::netns::NetNs;
 
 use super::client::Client;
 use super::generator::Sent;
@@ -45,11 +45,16 @@ impl Bed {
         Client::connect(&self.socket)
     }
 
-    /// Packets that a host has received.
+    /// Packets that a host has received. Read at once, since a switch that is behind goes on meanwhile.
     pub(super) fn arrived(&self, host: usize) -> Result<f64, Failed> {
-        let told = self.hosts[host].ip("-s -j link show eth0")?;
-        let links: Value = serde_json::from_str(&told).unwrap_or_default();
-        Ok(links[0]["stats64"]["rx"]["packets"].as_f64().unwrap_or(0.0))
+        let name = &self.hosts[host].name;
+        let wrong = |e: &dyn std::fmt::Display| Failed::Check(format!("{name}: {e}"));
+        let netns = NetNs::open(format!("/run/netns/{name}")).map_err(|e| wrong(&e))?;
+        let read = netns.run(|| std::fs::read_to_string("/proc/thread-self/net/dev"));
+        let table = read.map_err(|e| wrong(&e))?.map_err(|e| wrong(&e))?;
+        let row = table.lines().find_map(|line| line.trim_start().strip_prefix("eth0:"));
+        let packets = row.and_then(|row| row.split_whitespace().nth(1)?.parse().ok());
+        packets.ok_or_else(|| wrong(&"no eth0"))
     }
 
     /// Packets per second that a host receives while something is sent.

@@ -17,8 +17,10 @@ const CONTROLLER: u32 = 0xffff_fffd;
 const MATCH: usize = 16;
 /// Packets whose time to the controller is taken.
 const TOLD: usize = 1_000;
-/// Setups under way at once.
-const AT_ONCE: usize = 64;
+/// Setups under way at once: one after the other, a few, and as many as show what a switch can do.
+const AT_ONCE: [usize; 3] = [1, 64, 512];
+/// Flows of one measurement come this much after those of the one before.
+const APART: usize = 0x0100_0000;
 /// After this long without a packet, some were lost.
 const LOST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(10);
@@ -26,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`Failed`] if a switch cannot be set up, or refuses something.
 pub(super) fn run(rounds: usize, setups: usize) -> Result<(), Failed> {
-    let (mut rates, mut delays) = (Series::default(), Series::default());
+    let (mut rates, mut delays) = (AT_ONCE.map(|_| Series::default()), Series::default());
     for round in 1..=rounds {
         for peer in PEERS {
             eprintln!("reactive: round {round} of {rounds}, {}", peer.name());
@@ -34,14 +36,18 @@ pub(super) fn run(rounds: usize, setups: usize) -> Result<(), Failed> {
             let mut client = bed.connect()?;
             listen(&mut client)?;
             delays.add(peer, p99(&bed, &mut client)?);
-            rates.add(peer, setups_per_second(&bed, &mut client, setups)?);
+            for ((at_once, rates), n) in AT_ONCE.into_iter().zip(&mut rates).zip(0..) {
+                let load = Load { at_once, setups: setups.min(at_once * 1_000), first: n * APART };
+                rates.add(peer, setups_per_second(&bed, &mut client, &load)?);
+            }
         }
     }
-    rates.print(
-        &format!("Reactive setups, {AT_ONCE} at once"),
-        "flows/s",
-        &[(Peer::Ovs, Asked::AtLeast(3.0, 3.0))],
-    );
+    for (at_once, rates) in AT_ONCE.into_iter().zip(&rates) {
+        let asked = (Peer::Ovs, Asked::AtLeast(3.0, 3.0));
+        let is_most = Some(&at_once) == AT_ONCE.last();
+        let asked = if is_most { &[asked][..] } else { &[] };
+        rates.print(&format!("Reactive setups, {at_once} at once"), "flows/s", asked);
+    }
     delays.print("Packet-in, from the host's send to the controller, p99", "us", &[]);
     Ok(())
 }
@@ -100,24 +106,37 @@ fn p99(bed: &Bed, client: &mut Client) -> Result<f64, Failed> {
     })
 }
 
+/// How a switch is loaded with setups.
+struct Load {
+    /// So many are under way at once.
+    at_once: usize,
+    /// So many are to be done.
+    setups: usize,
+    /// The number of the first flow.
+    first: usize,
+}
+
 /// Flows set up per second: the first packet of each goes to the controller, which adds a flow and sends the packet on.
 /// So many are under way at once, and the next begins when one is answered: neither the sender nor the controller, which
 /// are one thread here, runs ahead of the switch. What arrives in the end counts.
-fn setups_per_second(bed: &Bed, client: &mut Client, wanted: usize) -> Result<f64, Failed> {
+fn setups_per_second(bed: &Bed, client: &mut Client, load: &Load) -> Result<f64, Failed> {
     let mut generator = Generator::open(&bed.hosts[0])?;
+    // What is left of a measurement before would be answered, too.
+    while client.ready(LOST)?.is_some() {}
+    let Load { at_once, setups: wanted, first } = *load;
     let before = bed.arrived(1)?;
     let start = crate::bench::now();
-    let (mut done, mut next) = (0, 0);
+    let (mut done, mut next) = (0, first);
     let mut begin = |count: usize| {
         let flows: Vec<Flow> = (next..next + count).map(Flow::numbered).collect();
         next += count;
         generator.send(&flows, [0; 8])
     };
-    begin(AT_ONCE)?;
+    begin(at_once)?;
     while done < wanted && start.elapsed() < LONGEST {
         let Some(messages) = client.ready(LOST)? else {
             // Some were lost: others take their place.
-            begin(AT_ONCE)?;
+            begin(at_once)?;
             continue;
         };
         let packets = messages.iter().filter(|it| it.kind == kind::PACKET_IN).map(|it| frame(&it.body));
