@@ -35,6 +35,8 @@ pub struct HostSpec {
     pub image: Option<Box<ImageRoot>>,
     /// Its programs have only the system calls of [`crate::seccomp`].
     pub seccomp: bool,
+    /// Folders of the control groups that all its processes are in; they must be there.
+    pub groups: Vec<PathBuf>,
 }
 
 impl HostSpec {
@@ -56,6 +58,7 @@ impl HostSpec {
             devices: Vec::new(),
             image: None,
             seccomp: false,
+            groups: Vec::new(),
         }
     }
 
