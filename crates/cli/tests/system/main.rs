@@ -19,6 +19,7 @@ mod firewall;
 mod hosts;
 mod isolation;
 mod leftovers;
+mod limits;
 mod links;
 mod monitors;
 mod nodes;
