@@ -56,11 +56,14 @@ fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<Namespaces, Failure> 
     let failed = Failure::at(Step::Namespaces);
     privileges::die_with_parent().map_err(&failed)?;
     namespaces::set_process_name(c"netloom-init");
-    // First of all: what is made from now on counts there, and a namespace of control groups begins where its maker is.
-    cgroup::join(&host.groups).map_err(&failed)?;
     if host.image.is_some() {
+        // A namespace of control groups begins where its maker is.
+        cgroup::join(&host.groups).map_err(&failed)?;
         namespaces::own_cgroups().map_err(&failed)?;
     }
+    // Beside the node's group: where memory runs short there the kernel looks for the largest, and with this process all
+    // would end.
+    cgroup::join(&host.init_groups).map_err(&failed)?;
     namespaces::enter_net(netns).map_err(&failed)?;
     namespaces::set_hostname(&host.hostname).map_err(&failed)?;
     let own = Namespaces::of_this_process(host.image.is_some()).map_err(&failed)?;

@@ -69,15 +69,14 @@ pub fn overdrafts(lab: &Lab, tenant: &str) -> Vec<Overdraft> {
     let Some(quota) = lab.tenant(tenant).map(|tenant| tenant.quota) else { return Vec::new() };
     let nodes: Vec<&Node> = lab.nodes.iter().filter(|node| node.tenant == tenant).collect();
     let reserved = |amount: Option<Amount>| amount.map_or(0, |amount| amount.reserved());
-    let name = |node: &&Node| node.name.clone();
-    let cpu = || nodes.iter().map(|n| (name(n), reserved(n.limits.cpu))).collect();
-    let memory = || nodes.iter().map(|n| (name(n), reserved(n.limits.memory))).collect();
-    let count = || nodes.iter().map(|n| (name(n), 1)).collect();
-    let parts: [(Part, &dyn Fn() -> Vec<(String, u64)>); 3] =
-        [(Part::Cpu, &cpu), (Part::Memory, &memory), (Part::Nodes, &count)];
-    let sums = parts.into_iter().filter_map(|(part, list)| {
+    let sums = [Part::Cpu, Part::Memory, Part::Nodes].into_iter().filter_map(|part| {
         let limit = part.of(&quota)?;
-        overdraft(tenant, part, limit, list())
+        let of = |node: &&Node| match part {
+            Part::Cpu => reserved(node.limits.cpu),
+            Part::Memory => reserved(node.limits.memory),
+            Part::Nodes | Part::Bandwidth => 1,
+        };
+        overdraft(tenant, part, limit, nodes.iter().map(|node| (node.name.clone(), of(node))).collect())
     });
     let bandwidth = quota.bandwidth.and_then(|limit| match sent(lab, tenant) {
         Ok(list) => overdraft(tenant, Part::Bandwidth, limit, list),

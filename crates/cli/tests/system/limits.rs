@@ -1,5 +1,7 @@
 //! What nodes and tenants may use of the machine: kept, changed while programs run, counted, and gone with the lab.
 
+mod guest;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

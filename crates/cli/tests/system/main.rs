@@ -16,6 +16,7 @@ mod chaos;
 mod containers;
 mod controllers;
 mod firewall;
+mod guest;
 mod hosts;
 mod isolation;
 mod leftovers;

@@ -89,11 +89,11 @@ impl Programs {
             let number = one.written.file_name().unwrap_or_default().to_string_lossy();
             spec.private_dir = place.with_file_name(format!("{number}@"));
             spec.hosts_file = Some(self.hosts_file(&node.tenant));
-            spec.groups = self.groups.folders(node);
+            (spec.groups, spec.init_groups) = self.groups.folders(node);
             return Some(spec);
         }
         let mut spec = self.machine_host(lab, node, place);
-        spec.groups = self.groups.folders(node);
+        (spec.groups, spec.init_groups) = self.groups.folders(node);
         Some(spec)
     }
 

@@ -93,7 +93,7 @@ fn remove(leftover: &Leftover) -> io::Result<()> {
 
 /// Whether a folder is a control group, of either version, and no other directory.
 fn is_cgroup(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|found| [CGROUP, CGROUP2].contains(&i64::from(found.f_type)))
+    rustix::fs::statfs(path).is_ok_and(|found| [CGROUP, CGROUP2].contains(&found.f_type))
 }
 
 /// Magic numbers of statfs(2).

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! <ground>/netloom.<lab>.<pid>.<start>/tenant-<tenant>/node-<name>      in each tree that has a controller
-//!           the journal has this one     a quota        a node's limits and processes
+//!           the journal has this one     a quota        a node's limits and programs
+//!                                     /inits                           the first processes of all nodes
 //! ```
+//! - The first process of a node holds its namespaces and is not in its group: else it would be what the kernel kills first
+//!   where a node's memory runs short, and everything in the node with it.
 //! - A node gets its group when it first runs something, or at `up` if it has limits. An idle host without limits has none.
 //! - What cannot be kept is refused before anything is changed ([`Groups::prepare`]), or, where the file says so, told.
 //! - A node keeps its group while limits change: no program is started again for them.
@@ -43,6 +46,8 @@ pub(super) struct Groups {
 struct Held {
     /// Looked for when it is first needed.
     root: Option<Root>,
+    /// Where the first processes of nodes are.
+    inits: Option<Cgroup>,
     tenants: BTreeMap<String, One>,
     nodes: BTreeMap<String, One>,
 }
@@ -71,15 +76,17 @@ impl Groups {
         Self { lab: lab.to_owned(), ledger, held: Mutex::default() }
     }
 
-    /// The folders that a node's processes belong in; none where this machine lets us make no groups.
-    pub(super) fn folders(&self, node: &Node) -> Vec<PathBuf> {
+    /// The folders that a node's programs belong in, and those of its first process; none where this machine lets us make no
+    /// groups.
+    pub(super) fn folders(&self, node: &Node) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let mut held = self.held();
-        match self.node(&mut held, node) {
-            Ok(one) => one.group.cgroup().folders(),
+        let programs = self.node(&mut held, node).map(|one| one.group.cgroup().folders());
+        match programs.and_then(|programs| Ok((programs, self.inits(&mut held)?))) {
+            Ok(folders) => folders,
             Err(error) => {
                 // Limits were tried before; without any there is only nothing to be counted.
                 tracing::debug!(node = node.name, %error, "no control group");
-                Vec::new()
+                (Vec::new(), Vec::new())
             }
         }
     }
@@ -200,6 +207,16 @@ impl Groups {
             held.tenants.insert(tenant.to_owned(), one);
         }
         held.tenants.get_mut(tenant).ok_or_else(|| missing(tenant))
+    }
+
+    /// The folders of the first processes of nodes, made if need be.
+    fn inits(&self, held: &mut Held) -> Result<Vec<PathBuf>, HostError> {
+        if held.inits.is_none() {
+            let group = self.root(held)?.group.below("inits");
+            group.make()?;
+            held.inits = Some(group);
+        }
+        Ok(held.inits.as_ref().map(Cgroup::folders).unwrap_or_default())
     }
 
     /// The group of the lab, made and noted if need be.
@@ -331,6 +348,10 @@ pub(super) fn is_of(lab: &str, folder: &Path) -> bool {
 const PREFIX: &str = "netloom";
 
 /// Tries for a while: processes that were killed leave their group when the kernel comes to it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "version 1 of control groups tells nobody when a group is empty"
+)]
 pub(super) fn patiently(mut remove: impl FnMut() -> Result<(), HostError>) -> Result<(), HostError> {
     let mut pause = Duration::from_millis(1);
     let until = netloom_sys::clock::now() + PATIENCE_NANOS;
