@@ -206,6 +206,45 @@ fn a_node_runs_on_its_processors_and_disks_are_read_at_its_rate() {
     });
 }
 
+#[test]
+fn a_node_without_limits_has_no_group_and_gets_one_with_its_programs() {
+    once(|place| {
+        if !can(&[Controller::Cpu, Controller::Accounting, Controller::Pids]) {
+            return;
+        }
+        let lab = "netloom: 1\nname: late\ntenants: { red: {} }\nnodes: { red/h1: { run: \"while :; do :; done\" } }\n";
+        place.up(lab);
+        assert_eq!(groups("late"), Vec::<PathBuf>::new());
+        assert!(top(place, "node", "red/h1")["cpu"].is_null());
+        let mut shell = place.start("exec -T red/h1 -- sleep 77.25");
+        let pid = node(place, "red/h1")["pid"].clone();
+        let inside = || {
+            let groups = groups("late").into_iter().map(|it| it.join("tenant-red/node-h1/cgroup.procs"));
+            let procs =
+                groups.map(|procs| std::fs::read_to_string(procs).unwrap_or_default().lines().count());
+            procs.min().unwrap_or(0)
+        };
+        within(5, "the shell's program", || {
+            (place.sh_ok("red/h1", "pgrep -c -f '^sleep 77.25' || true") != "0").then_some(())
+        });
+        place.ok("resize red/h1 --cpu 0.2");
+        assert_eq!(inside(), 2, "the program of the file, and the shell's");
+        within(20, "it is slow", || (top(place, "node", "red/h1")["cpu"].as_f64()? < 0.4).then_some(()));
+        assert!(place.sh_ok("red/h1", "cat /proc/self/cgroup").contains("node-h1"));
+        assert_eq!(node(place, "red/h1")["pid"], pid);
+        // An edit gives one, too, and that of a tenant its nodes.
+        place.ok("down");
+        let _ = shell.wait();
+        place.up(lab);
+        let pid = node(place, "red/h1")["pid"].clone();
+        place.up(&lab.replace("red: {}", "red: { quota: { cpu: 0.2 } }"));
+        assert_eq!(inside(), 1);
+        within(20, "it is slow", || (top(place, "tenant", "red")["cpu"].as_f64()? < 0.4).then_some(()));
+        place.up(&lab.replace("{ run:", "{ pids: 30, run:"));
+        assert_eq!((&node(place, "red/h1")["pid"], inside()), (&pid, 1));
+    });
+}
+
 const TENANTS: &str = "\
 netloom: 1
 name: shares
@@ -271,7 +310,7 @@ fn no_group_is_left_by_down_nor_after_a_daemon_was_killed() {
         if !can(&[Controller::Memory, Controller::Pids]) {
             return;
         }
-        let lab = "netloom: 1\nname: leavings\nnodes: { h1: { memory: 64MiB, run: sleep 99 }, h2: { run: sleep 99 } }\n";
+        let lab = "netloom: 1\nname: leavings\nnodes: { h1: { memory: 64MiB, run: sleep 99 }, h2: { pids: 50, run: sleep 99 } }\n";
         place.up(lab);
         let made = groups("leavings");
         assert!(!made.is_empty());

@@ -265,16 +265,25 @@ impl<'a> Execution<'a> {
     /// Sets what a node may use; its programs go on.
     fn limit(&mut self, name: &str, to: &Limits) -> Result<(), String> {
         let Some(node) = self.new.lab.node(name) else { return Err("it is not there".to_owned()) };
-        let set = self.running.programs.groups().set(node, to);
+        let netns = self.state.nodes.get(name).map(|made| &*made.netns);
+        let set = self.running.programs.groups().set(node, netns, to);
         set.map_err(|error| self.not_set(&format!("The limits of {name}"), to, &error))
     }
 
     /// Sets what a tenant's nodes may use together.
     fn quota(&mut self, name: &str, undoing: bool) -> Result<(), String> {
-        let target = if undoing { &self.old } else { &self.new };
-        let limits = target.lab.tenant(name).map(|tenant| tenant.quota.limits()).unwrap_or_default();
-        let set = self.running.programs.groups().set_tenant(name, &limits);
-        set.map_err(|error| self.not_set(&format!("The quota of {name}"), &limits, &error))
+        let lab = Arc::clone(if undoing { &self.old.lab } else { &self.new.lab });
+        let limits = lab.tenant(name).map(|tenant| tenant.quota.limits()).unwrap_or_default();
+        let groups = self.running.programs.groups();
+        groups
+            .set_tenant(name, &limits)
+            .map_err(|error| self.not_set(&format!("The quota of {name}"), &limits, &error))?;
+        let nodes = lab.nodes.iter().filter(|node| node.tenant == name && !limits.is_unlimited());
+        for node in nodes {
+            let Some(made) = self.state.nodes.get(&node.name) else { continue };
+            groups.enter(node, Some(&*made.netns)).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn not_set(&mut self, what: &str, limits: &Limits, error: &SetError) -> String {

@@ -62,6 +62,12 @@ impl Programs {
         &self.groups
     }
 
+    /// Has programs that are started from now on enter the group that a node has.
+    pub(super) fn regroup(&self, node: &Node) {
+        let (groups, init_groups) = self.groups.folders(node);
+        self.runs.regroup(&node.name, &groups, &init_groups);
+    }
+
     /// What a program of a node is started with; `None` for a container that was not made, which has no files to be started
     /// from.
     pub(super) fn look(&self, state: &State, node: &Node) -> Option<Look> {

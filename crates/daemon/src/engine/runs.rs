@@ -108,8 +108,10 @@ pub(super) struct Check {
 }
 
 impl Wanted {
+    /// Whether nothing has to be started anew: a control group can be entered by what runs.
     fn is_as(&self, other: &Self) -> bool {
-        self.host == other.host
+        let (groups, init_groups) = (other.host.groups.clone(), other.host.init_groups.clone());
+        HostSpec { groups, init_groups, ..self.host.clone() } == other.host
             && self.env == other.env
             && self.programs == other.programs
             && (&self.stop, &self.check, &self.after) == (&other.stop, &other.check, &other.after)
@@ -205,7 +207,8 @@ impl Runs {
     /// No thread, fd or log file to be had.
     pub(super) fn set(&self, node: &str, wanted: Wanted, start: bool) -> std::io::Result<()> {
         let crew = self.crew().map_err(std::io::Error::other)?;
-        if crew.shared.lock().get(node).is_some_and(|old| old.wanted.is_as(&wanted)) {
+        if let Some(old) = crew.shared.lock().get_mut(node).filter(|old| old.wanted.is_as(&wanted)) {
+            old.wanted.host = wanted.host;
             return Ok(());
         }
         self.remove(node);
@@ -234,6 +237,15 @@ impl Runs {
         crew.shared.lock().insert(node.to_owned(), runs);
         crew.shared.news.notify_all();
         Ok(())
+    }
+
+    /// What is started from now on enters these control groups.
+    pub(super) fn regroup(&self, node: &str, groups: &[PathBuf], init_groups: &[PathBuf]) {
+        let Some(crew) = self.crew.get() else { return };
+        if let Some(node) = crew.shared.lock().get_mut(node) {
+            node.wanted.host.groups = groups.to_vec();
+            node.wanted.host.init_groups = init_groups.to_vec();
+        }
     }
 
     /// Ends what a node runs, and forgets it.

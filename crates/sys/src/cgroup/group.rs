@@ -101,6 +101,29 @@ impl Cgroup {
         self.file(controller, file).is_some_and(|path| path.exists())
     }
 
+    /// The processes in it, each once, in order.
+    #[must_use]
+    pub fn processes(&self) -> Vec<i32> {
+        let Some(folder) = self.folders().into_iter().next() else { return Vec::new() };
+        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        let mut all: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Moves a process in, which must be one of ours; its children to come are born there. One that has ended is none.
+    ///
+    /// # Errors
+    /// `EACCES`; `ENOSPC` for a group without processors.
+    pub fn take_in(&self, pid: i32) -> Result<(), HostError> {
+        self.folders().iter().try_for_each(|folder| {
+            match fs::write(folder.join("cgroup.procs"), pid.to_string()) {
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
+                result => result.because("move a process into", || folder.display().to_string()),
+            }
+        })
+    }
+
     /// Removes it and all below it.
     ///
     /// # Errors
@@ -250,10 +273,9 @@ mod tests {
         lab.make().unwrap();
         node.make().unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let joined = node
-            .folders()
-            .iter()
-            .try_for_each(|folder| fs::write(folder.join("cgroup.procs"), child.id().to_string()));
+        let pid = i32::try_from(child.id()).unwrap();
+        let joined = node.take_in(pid);
+        let inside = node.processes();
         let limited = node.set(Controller::Pids, "pids.max", "7");
         let said = node.get(Controller::Pids, "pids.max");
         let busy = lab.remove();
@@ -261,6 +283,8 @@ mod tests {
         child.wait().unwrap();
         let removed = lab.remove();
         joined.unwrap();
+        assert_eq!(inside, [pid]);
+        assert_eq!(node.processes(), [], "it is gone");
         assert_eq!((limited, said.as_deref().map(str::trim)), (Ok(true), Some("7")));
         assert_eq!(busy.unwrap_err().errno, Errno::BUSY);
         removed.unwrap();

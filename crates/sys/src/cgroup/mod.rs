@@ -10,8 +10,12 @@
 //! groups below that are limited, and so there it is the nearest one above without any ([`Ground`]). A [`Cgroup`] hides the
 //! difference: made, joined and removed in every tree it needs.
 //!
-//! No process is moved but by its own will ([`join`]), and no group is touched that was not made here. One exception: version
-//! 2 hands controllers down level by level, so the group above ours is asked to hand down those it has.
+//! A process enters a group by itself ([`join`]), or, one of ours that runs already, is taken in; none of others is moved, and
+//! no group is touched that was not made here. One exception: version 2 hands controllers down level by level, so the group
+//! above ours is asked to hand down those it has.
+//!
+//! Entering is not free: the kernel stops all forks of the machine for it, and waits for its other processors to notice. It
+//! took 6 to 18 ms on an idle machine (Linux 6.18, two processors), much less in a row.
 //!
 //! Source: cgroups(7); Linux `Documentation/admin-guide/cgroup-v1`, `cgroup-v2.rst`.
 

@@ -38,14 +38,16 @@ impl Running {
         })?;
         self.within_quota(&lab, node, &to)?;
         let what = format!("The limits of {name}");
-        groups.set(node, &to).map_err(|error| set_failed(&what, &to, &error))?;
+        let netns = self.state().nodes.get(name).map(|made| Arc::clone(&made.netns));
+        groups.set(node, netns.as_deref(), &to).map_err(|error| set_failed(&what, &to, &error))?;
         let lacking = groups.lacking(name);
         if !lacking.is_empty() && !to.best_effort {
             // Nothing is kept that was asked for: so nothing is changed.
-            groups.set(node, &now).map_err(|error| set_failed(&what, &now, &error))?;
+            groups.set(node, None, &now).map_err(|error| set_failed(&what, &now, &error))?;
             let said = format!("This machine cannot keep the limits of {name}: {}.", lacking.join("; "));
             return Err(ApiError::new(ErrorKind::Machine, said).hint("`netloom check` says what it has"));
         }
+        self.programs.regroup(node);
         let state = self.state();
         self.node_rows(&state)
             .into_iter()

@@ -7,12 +7,15 @@
 //! ```
 //! - The first process of a node holds its namespaces and is not in its group: else it would be what the kernel kills first
 //!   where a node's memory runs short, and everything in the node with it.
-//! - A node gets its group when it first runs something, or at `up` if it has limits. An idle host without limits has none.
+//! - A node gets its group with its first limit, or that of its tenant. One without has none, and starts programs faster: it
+//!   takes the kernel some 10 ms to let a process enter a group.
+//! - Programs that run by then are taken in ([`gather`]).
 //! - What cannot be kept is refused before anything is changed ([`Groups::prepare`]), or, where the file says so, told.
 //! - A node keeps its group while limits change: no program is started again for them.
 //! - The name is one that no other daemon makes, so that what is found under it after a crash is ours.
 
 mod disks;
+mod gather;
 pub(super) mod prepare;
 mod shown;
 
@@ -28,6 +31,7 @@ use netloom_lab::lab::Node;
 use netloom_lab::limits::Limits;
 use netloom_sys::HostError;
 use netloom_sys::cgroup::{self, Cgroup, Controller, Grounds, Hierarchies};
+use netloom_sys::netns::NetNs;
 
 pub(super) use shown::{Bound, lacking_here};
 
@@ -80,6 +84,10 @@ impl Groups {
     /// groups.
     pub(super) fn folders(&self, node: &Node) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let mut held = self.held();
+        let shared = held.tenants.get(&node.tenant).is_some_and(|one| !one.limits.is_unlimited());
+        if node.limits.is_unlimited() && !shared && !held.nodes.contains_key(&node.name) {
+            return (Vec::new(), Vec::new());
+        }
         let programs = self.node(&mut held, node).map(|one| one.group.cgroup().folders());
         match programs.and_then(|programs| Ok((programs, self.inits(&mut held)?))) {
             Ok(folders) => folders,
@@ -91,20 +99,33 @@ impl Groups {
         }
     }
 
-    /// Sets the limits of a node.
+    /// Sets the limits of a node. `netns` is its network, if it may have programs that run.
     ///
     /// # Errors
-    /// Nothing is changed.
-    pub(super) fn set(&self, node: &Node, to: &Limits) -> Result<(), SetError> {
-        let mut held = self.held();
-        let Held { root, .. } = &*held;
-        if to.is_unlimited() && !held.nodes.contains_key(&node.name) && root.is_none() {
+    /// No limit is changed.
+    pub(super) fn set(&self, node: &Node, netns: Option<&NetNs>, to: &Limits) -> Result<(), SetError> {
+        if to.is_unlimited() && !self.held().nodes.contains_key(&node.name) {
             return Ok(());
         }
         let refused = |source| SetError::Refused { part: Part::Memory, source };
-        self.node(&mut held, node).map_err(refused)?;
+        self.enter(node, netns).map_err(refused)?;
+        let mut held = self.held();
         let Held { root: Some(root), nodes, .. } = &mut *held else { return Ok(()) };
         nodes.get_mut(&node.name).map_or(Ok(()), |one| one.set(root, to))
+    }
+
+    /// Has a node be in a group of its own, and its programs in it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn enter(&self, node: &Node, netns: Option<&NetNs>) -> Result<(), HostError> {
+        let mut held = self.held();
+        if held.nodes.contains_key(&node.name) {
+            return Ok(());
+        }
+        let group = self.node(&mut held, node)?.group.cgroup().clone();
+        drop(held);
+        netns.map_or(Ok(()), |netns| gather::gather(netns, &group))
     }
 
     /// Sets what a tenant's nodes may use together.

@@ -57,7 +57,7 @@ impl Groups {
         let limited = lab.nodes.iter().filter(|node| !node.limits.is_unlimited());
         for node in limited.filter(|node| before.node(&node.name).is_none()) {
             prepared.fresh.push(node.name.clone());
-            self.set(node, &node.limits).map_err(|error| {
+            self.set(node, None, &node.limits).map_err(|error| {
                 set_failed(&format!("The limits of {}", node.name), &node.limits, &error)
                     .hint(format!("line {} of the lab file has them", node.line))
             })?;
