@@ -199,6 +199,13 @@ pub enum Command {
         /// What to do.
         action: NodeAction,
     },
+    /// Sets what a node may use of the machine while its programs go on: answers its row.
+    Resize {
+        /// The node.
+        node: String,
+        /// `cpu`, `memory`, `swap`, `pids`, as a lab file spells them; `none`: no limit.
+        limits: BTreeMap<String, String>,
+    },
     /// Stream: runs a program in a node.
     Exec {
         /// The node.
@@ -420,6 +427,7 @@ impl Command {
             Self::Apply { .. }
                 | Self::Down { .. }
                 | Self::Node { .. }
+                | Self::Resize { .. }
                 | Self::Play
                 | Self::Test { sentences: None }
         )
@@ -464,6 +472,7 @@ impl Command {
                 NodeAction::Pause => "pause",
                 NodeAction::Resume => "resume",
             },
+            Self::Resize { .. } => "resize",
             Self::Exec { .. } => "exec",
             Self::Copy { .. } => "cp",
             Self::Logs { .. } => "logs",

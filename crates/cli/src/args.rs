@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Pause(cmd::node::Nodes),
     /// Let frozen programs go on
     Resume(cmd::node::Nodes),
+    /// Change what a node may use of the machine while its programs go on
+    Resize(cmd::resize::ResizeNode),
     /// Ping from one node to another, or everybody from everybody
     Ping(cmd::ping::Ping),
     /// Follow a packet through the lab, and say what becomes of it and why
@@ -187,6 +189,7 @@ impl Args {
             Verb::Restart(verb) => verb.run(lab, Action::Restart),
             Verb::Pause(verb) => verb.run(lab, Action::Pause),
             Verb::Resume(verb) => verb.run(lab, Action::Resume),
+            Verb::Resize(verb) => verb.run(lab),
             Verb::Ping(verb) => verb.run(lab),
             Verb::Trace(verb) => verb.run(lab),
             Verb::Link(verb) => verb.run(lab),

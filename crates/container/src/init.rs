@@ -10,7 +10,7 @@ use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::namespaces::Namespaces;
 use netloom_sys::seqpacket::SeqPacket;
 use netloom_sys::signals::SignalFd;
-use netloom_sys::{HostError, child, namespaces, privileges};
+use netloom_sys::{HostError, cgroup, child, namespaces, privileges};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Failure, Received, Step, receive, tell};
@@ -56,6 +56,14 @@ fn build(netns: BorrowedFd<'_>, host: &HostSpec) -> Result<Namespaces, Failure> 
     let failed = Failure::at(Step::Namespaces);
     privileges::die_with_parent().map_err(&failed)?;
     namespaces::set_process_name(c"netloom-init");
+    if host.image.is_some() {
+        // A namespace of control groups begins where its maker is.
+        cgroup::join(&host.groups).map_err(&failed)?;
+        namespaces::own_cgroups().map_err(&failed)?;
+    }
+    // Beside the node's group: where memory runs short there the kernel looks for the largest, and with this process all
+    // would end.
+    cgroup::join(&host.init_groups).map_err(&failed)?;
     namespaces::enter_net(netns).map_err(&failed)?;
     namespaces::set_hostname(&host.hostname).map_err(&failed)?;
     let own = Namespaces::of_this_process(host.image.is_some()).map_err(&failed)?;

@@ -12,6 +12,7 @@
 //! - [`spec`]: what a host and a process are to be: plain values.
 //! - [`spawner`]: the handle of the daemon, the server behind it, the state machine of a node.
 //! - [`rootfs`]: what a host sees of the machine's files.
+//! - [`limits`]: what a node's processes may use of the machine.
 //! - [`service`]: when a `run:` process is started again; [`health`]: whether it is well; [`log`] and [`collector`]: where its output goes.
 //!
 //! It deliberately knows nothing of labs, images or links: who calls it hands over a network namespace, and paths of
@@ -22,6 +23,7 @@ pub mod collector;
 pub mod health;
 mod identity;
 mod init;
+pub mod limits;
 pub mod log;
 mod process;
 mod protocol;

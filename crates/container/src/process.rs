@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use netloom_sys::namespaces::Namespaces;
 use netloom_sys::rlimit::OpenFiles;
 use netloom_sys::seqpacket::SeqPacket;
-use netloom_sys::{Errno, child, namespaces, privileges, signals, terminal};
+use netloom_sys::{Errno, cgroup, child, namespaces, privileges, signals, terminal};
 use serde::{Deserialize, Serialize};
 
 use crate::identity;
@@ -68,6 +68,8 @@ fn prepare(way: &Way<'_>) -> Result<Program, Failure> {
     // What can be wrong with the request shows before anything is entered.
     let mut program = Program::new(way.process)?;
     privileges::die_with_parent().map_err(Failure::at(Step::Namespaces))?;
+    // While the machine's control groups are in sight.
+    cgroup::join(&way.host.groups).map_err(Failure::at(Step::Namespaces))?;
     namespaces::enter_net(way.netns).map_err(Failure::at(Step::Namespaces))?;
     way.node.enter().map_err(Failure::at(Step::Namespaces))?;
     take_streams(way.status, way.process, way.streams)?;

@@ -35,6 +35,10 @@ pub struct HostSpec {
     pub image: Option<Box<ImageRoot>>,
     /// Its programs have only the system calls of [`crate::seccomp`].
     pub seccomp: bool,
+    /// Folders of the control group that its programs are in; they must be there.
+    pub groups: Vec<PathBuf>,
+    /// The same for the node's own first process, which holds its namespaces.
+    pub init_groups: Vec<PathBuf>,
 }
 
 impl HostSpec {
@@ -56,6 +60,8 @@ impl HostSpec {
             devices: Vec::new(),
             image: None,
             seccomp: false,
+            groups: Vec::new(),
+            init_groups: Vec::new(),
         }
     }
 

@@ -63,6 +63,43 @@ impl Map {
         self.0.push(Entry { key: key.to_owned(), value, waits: true });
     }
 
+    /// Whether there is a value under a key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.0.iter().any(|entry| entry.key == key && !entry.waits)
+    }
+
+    /// Adds a limit that Docker writes as a lab file does, unless there is one already. 0 and less is none there.
+    pub(crate) fn limit(&mut self, key: &str, text: &str) {
+        let number = text.trim().parse::<f64>().ok();
+        if self.has(key) || (key != "cpuset" && number.is_some_and(|number| number <= 0.0)) {
+            return;
+        }
+        let value = match (key, number) {
+            ("cpuset", _) => Made::Text(text.to_owned()),
+            // A lab file has three decimals, and no less than a hundredth.
+            ("cpu", Some(number)) => {
+                let text = format!("{:.3}", number.max(0.01));
+                Made::Bare(text.trim_end_matches('0').trim_end_matches('.').to_owned())
+            }
+            _ => Made::Bare(text.to_owned()),
+        };
+        self.put(key, value);
+    }
+
+    /// Adds the limit of memory, unless there is one already.
+    pub(crate) fn memory(&mut self, bytes: u64) {
+        if bytes > 0 && !self.has("memory") {
+            self.put("memory", Made::Bare(crate::size::written(bytes)));
+        }
+    }
+
+    /// Docker goes on without a limit that the machine cannot keep, and says so.
+    pub(crate) fn limits_as_docker(&mut self) {
+        if ["cpu", "memory", "pids", "cpuset"].iter().any(|key| self.has(key)) {
+            self.put("limits", Made::Bare("best-effort".to_owned()));
+        }
+    }
+
     /// Adds a map, unless it is empty.
     pub(crate) fn map(&mut self, key: &str, map: Self) {
         if !map.0.is_empty() {

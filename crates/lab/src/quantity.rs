@@ -13,6 +13,15 @@ pub const MIN_RATE: u64 = 1_000;
 /// The highest rate a link can be limited to, in bits per second: no machine reaches it, so that more is a slip.
 pub const MAX_RATE: u64 = 1_000_000_000_000;
 
+/// The least memory a node can have, in bytes.
+pub const MIN_MEMORY: u64 = 1 << 20;
+
+/// The least processor time, in thousandths: Linux deals out no less than 1 ms of each 100 ms.
+pub const MIN_PROCESSORS: u64 = 10;
+
+/// More than any machine has, in thousandths.
+pub const MAX_PROCESSORS: u64 = 8_192_000;
+
 const DURATIONS: &[(&str, u128)] = &[
     ("ns", 1),
     ("us", 1_000),
@@ -68,6 +77,38 @@ pub fn rate(text: &str) -> Result<u64, TextError> {
 /// As [`duration`].
 pub fn size(text: &str) -> Result<u64, TextError> {
     quantity(text, SIZES, "a size", "512MiB, 100KiB or 1500B")
+}
+
+/// Memory of a node, in bytes.
+///
+/// # Errors
+/// As [`duration`]; also under [`MIN_MEMORY`].
+pub fn memory(text: &str) -> Result<u64, TextError> {
+    let bytes = size(text)?;
+    if bytes < MIN_MEMORY {
+        return Err(TextError::new(format!("nothing runs in {text} of memory")).hint("the least is 1MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Processors, a bare number with at most three decimals, in thousandths.
+///
+/// # Errors
+/// Says what is wrong with the text; also under [`MIN_PROCESSORS`] and above [`MAX_PROCESSORS`].
+pub fn processors(text: &str) -> Result<u64, TextError> {
+    let bad = || {
+        TextError::new(format!("`{text}` is no number of processors"))
+            .hint("a bare number such as 0.5, 1.25 or 4")
+    };
+    let (mantissa, scale) = decimal(text.trim()).ok_or_else(bad)?;
+    if (mantissa * 1_000) % scale != 0 {
+        return Err(TextError::new(format!("`{text}` has more than three decimals")));
+    }
+    let thousandths = u64::try_from(mantissa * 1_000 / scale).map_err(|_| bad())?;
+    if !(MIN_PROCESSORS..=MAX_PROCESSORS).contains(&thousandths) {
+        return Err(TextError::new(format!("{text} processors are not possible")).hint("from 0.01 to 8192"));
+    }
+    Ok(thousandths)
 }
 
 /// A share of 100 %.
@@ -197,6 +238,13 @@ pub fn show_size(bytes: u64) -> String {
     print(bytes, &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)])
 }
 
+/// `0.5`, of thousandths.
+#[must_use]
+pub fn show_processors(thousandths: u64) -> String {
+    let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `0.1%`.
 #[must_use]
 pub fn show_percent(share: Probability) -> String {
@@ -247,6 +295,20 @@ mod tests {
         }
         assert!(duration("999999999999999999h").is_err_and(|e| e.message.contains("too large")));
         assert!(queue("0").is_err());
+    }
+
+    #[test]
+    fn processors_have_three_decimals() {
+        for (text, thousandths, shown) in
+            [("0.5", 500, "0.5"), ("4", 4_000, "4"), ("1.250", 1_250, "1.25"), ("0.01", 10, "0.01")]
+        {
+            assert_eq!(processors(text), Ok(thousandths));
+            assert_eq!(show_processors(thousandths), shown);
+        }
+        for text in ["", "0", "0.001", "1.0005", "-1", "1 cpu", "9000", "1e3"] {
+            assert!(processors(text).is_err(), "{text}");
+        }
+        assert!(memory("1000KiB").is_err_and(|e| e.hint.is_some_and(|hint| hint.contains("1MiB"))));
     }
 
     #[test]

@@ -47,6 +47,15 @@ fn shape(shape_: &Shape) -> Value {
         Shape::Queue => quantity("([kKmMgGtT]?[iI]?[bB])?"),
         Shape::Size => quantity("([kKmMgGtT]?[iI]?[bB])"),
         Shape::Share => quantity("%"),
+        Shape::Processors => {
+            let number = r"[0-9]+(\.[0-9]{1,3})?";
+            let pattern = format!(r"^\s*{number}(\.\.{number})?\s*$|\$");
+            json!({ "type": ["string", "number"], "minimum": 0.01, "pattern": pattern })
+        }
+        Shape::Memory => {
+            let size = r"[0-9]+(\.[0-9]+)?\s*[kKmMgGtT]?[iI]?[bB]";
+            json!({ "type": "string", "pattern": format!(r"^\s*{size}(\s*\.\.\s*{size})?\s*$|\$") })
+        }
         Shape::Choice(words) => {
             json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] })
         }

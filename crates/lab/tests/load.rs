@@ -106,16 +106,14 @@ fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
 acl: []
-tenants: { red: { quota: { cpu: 6 } } }
 networks: { lan: { internet: true } }
 nodes:
-  a: { cpu: 1, memory: 64MiB }
   b: { vm: { disk: x } }
   c: { interface: eth0, ports: [1] }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 8, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 8, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 5, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 5, "{text}");
 }
 
 #[test]
@@ -148,12 +146,12 @@ fn files_that_are_not_there_are_found_with_their_place() {
 
 #[test]
 fn what_only_names_tell_is_found_in_the_same_run() {
-    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, memory: 1GiB }, b: { ip: 10.0.0.1/24 } }\n\
+    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, ports: [1] }, b: { ip: 10.0.0.1/24 } }\n\
                   switches: { s1: { flows: [ 'actions=nromal' ] } }\n\
                   links: [ { link: a -- s1, delay: 10 }, b -- s1, a -- s9 ]\n\
                   expect: [ a can reach c, a cna reach b ]\n";
     let errors = check(source);
-    for wanted in ["memory", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
+    for wanted in ["ports", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
         assert!(errors.contains(wanted), "{wanted}: {errors}");
     }
 }

@@ -89,6 +89,7 @@ fn drift_is_kept_unless_the_file_changes_it_or_it_is_reset() {
     let present = Present {
         links: vec![PresentLink { link: "core".into(), forth: by_hand.clone(), back: core.back.clone() }],
         flows: vec![("s2".into(), "+flow actions=drop".into())],
+        ..Present::default()
     };
     let kept = plan(Some(&before), &before, &present, Drifted::Keep);
     assert!(kept.is_empty());

@@ -26,8 +26,6 @@ pub struct NewNamespaces {
     pub uts: bool,
     /// System V IPC and message queues of its own.
     pub ipc: bool,
-    /// A view of control groups whose root is its own group.
-    pub cgroup: bool,
 }
 
 impl NewNamespaces {
@@ -38,7 +36,6 @@ impl NewNamespaces {
             (self.pid, libc::CLONE_NEWPID),
             (self.uts, libc::CLONE_NEWUTS),
             (self.ipc, libc::CLONE_NEWIPC),
-            (self.cgroup, libc::CLONE_NEWCGROUP),
         ] {
             if wanted {
                 flags |= u64::from(flag.cast_unsigned());

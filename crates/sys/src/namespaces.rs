@@ -1,5 +1,7 @@
 //! Entering the namespaces of a running process, and starting children inside its PID namespace.
 
+#![expect(unsafe_code, reason = "unshare(2) is unsafe in general; here only for CLONE_NEWCGROUP")]
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
@@ -120,6 +122,16 @@ impl OwnPidNamespace {
             .because("return to", || "the spawner's PID namespace")?;
         Ok(started)
     }
+}
+
+/// Gives this process a view of control groups whose root is the group it is in.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`, `ENOSPC` at the limit of such namespaces.
+pub fn own_cgroups() -> Result<(), HostError> {
+    // SAFETY: unshare(2) is unsafe only because of CLONE_FILES, which would give this thread a file table of its own.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP) }
+        .because("make a namespace of", || "control groups")
 }
 
 /// Sets the host name of this process's UTS namespace.

@@ -31,6 +31,18 @@ pub struct NodeRow {
     /// The exit code of a container's program that does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Why the kernel ended its program: `out of memory: its limit is 32MiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it may use of the machine now: `cpu 0.5, memory 128MiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<String>,
+    /// Set when that was changed by hand: what the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_in_file: Option<String>,
+    /// Limits that this machine does not keep, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
     /// How often that program was started again.
     #[serde(default)]
     pub restarts: u32,

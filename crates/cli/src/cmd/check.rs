@@ -137,17 +137,47 @@ fn packet() -> Finding {
 }
 
 fn cgroups() -> Finding {
-    let seen = cgroup::Hierarchies::detect();
+    let machine = cgroup::Hierarchies::detect();
+    let version = machine.as_ref().map(cgroup::Hierarchies::version);
+    let (ok, seen) = machine.as_ref().map_or_else(|error| (false, error.to_string()), limits);
+    let delegated = version == Ok(cgroup::Version::Two) && !process::is_root();
     Finding {
         name: "control groups",
-        ok: seen.is_ok(),
-        seen: seen
-            .map_or_else(|error| error.to_string(), |found| format!("{:?}", found.version()).to_lowercase()),
-        costs: Some("`memory` and `cpu` of a node cannot be kept"),
-        fix: None,
+        ok,
+        seen,
+        costs: Some("limits of nodes that say `limits: required`, which is the default, are refused"),
+        fix: (!ok).then(|| match delegated {
+            true => "systemd-run --user --scope netloom up .. (docs/limits.md says how to get all of them)"
+                .to_owned(),
+            false => "run netloom as root".to_owned(),
+        }),
         needed: false,
         mend: None,
     }
+}
+
+/// Whether all limits can be kept, and which: `hybrid; cpu, memory, pids, io and cpuset are kept`.
+fn limits(machine: &cgroup::Hierarchies) -> (bool, String) {
+    let grounds = cgroup::Grounds::find(machine);
+    let all = [
+        ("cpu", cgroup::Controller::Cpu),
+        ("memory", cgroup::Controller::Memory),
+        ("pids", cgroup::Controller::Pids),
+        ("io", cgroup::Controller::Io),
+        ("cpuset", cgroup::Controller::Cpuset),
+    ];
+    let kept: Vec<&str> =
+        all.iter().filter(|(_, it)| grounds.of(*it).is_ok()).map(|(name, _)| *name).collect();
+    let mut words = format!("{:?}; ", machine.version()).to_lowercase();
+    words += &match kept.as_slice() {
+        [] => "no limit is kept".to_owned(),
+        kept => format!("{} can be kept", kept.join(", ")),
+    };
+    let missing = all.iter().find_map(|(name, it)| Some((name, grounds.of(*it).err()?)));
+    if let Some((name, why)) = missing {
+        words += &format!("; {name}: {why}");
+    }
+    (missing.is_none(), words)
 }
 
 /// The machine's neighbour tables are shared by all namespaces: a pingall of a great lab fills them.

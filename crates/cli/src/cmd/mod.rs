@@ -27,6 +27,7 @@ pub(crate) mod ping;
 pub(crate) mod plan;
 pub(crate) mod play;
 pub(crate) mod reference;
+pub(crate) mod resize;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;

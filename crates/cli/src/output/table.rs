@@ -184,9 +184,15 @@ impl Painter {
 
     fn tenants(&self, rows: &[TenantRow]) -> String {
         self.table(
-            &["TENANT", "NODES>", "ISOLATED>", "NETWORKS"],
+            &["TENANT", "NODES>", "ISOLATED>", "QUOTA", "NETWORKS"],
             rows.iter().map(|row| {
-                vec![row.name.clone(), row.nodes.to_string(), count(row.isolated), row.networks.join("  ")]
+                vec![
+                    row.name.clone(),
+                    row.nodes.to_string(),
+                    count(row.isolated),
+                    row.quota.clone().unwrap_or_default(),
+                    row.networks.join("  "),
+                ]
             }),
         )
     }
@@ -351,7 +357,8 @@ impl Painter {
             }
             Shown::Link(link) => link_text(link),
             Shown::Tenant { tenant, nodes } => {
-                format!("{}\n{}", inner.tenants(std::slice::from_ref(tenant)), inner.nodes(nodes))
+                let lacking = pairs(&[("not kept", tenant.lacking.join("; "))]);
+                format!("{}{lacking}\n{}", inner.tenants(std::slice::from_ref(tenant)), inner.nodes(nodes))
             }
         }
     }
@@ -466,8 +473,12 @@ fn node_text(node: &NodeRow) -> String {
         (node.kind.as_str(), node.name.clone()),
         ("state", node.state.clone()),
         ("exit code", node.exit_code.map(|code| code.to_string()).unwrap_or_default()),
+        ("reason", node.reason.clone().unwrap_or_default()),
         ("health", node.health.clone().unwrap_or_default()),
         ("image", node.image.clone().unwrap_or_default()),
+        ("limits", node.limits.clone().unwrap_or_default()),
+        ("drift", in_file(node)),
+        ("not kept", node.lacking.join("; ")),
         ("tenant", node.tenant.clone()),
         ("forwards", if node.forward { "yes".into() } else { String::new() }),
         ("run", node.run.clone().unwrap_or_default()),
@@ -481,6 +492,12 @@ fn node_text(node: &NodeRow) -> String {
         out.push_str(&pairs(&[("route", route.clone())]));
     }
     out
+}
+
+/// What the file says of limits that were changed by hand.
+fn in_file(node: &NodeRow) -> String {
+    let said = |file: &String| format!("changed by hand; the file has {file}, `up --reset` restores it");
+    node.limits_in_file.as_ref().map(said).unwrap_or_default()
 }
 
 fn interface_text(interface: &InterfaceRow) -> String {

@@ -29,6 +29,13 @@ pub(crate) fn bytes(n: u64) -> String {
     format!("{number} {unit}")
 }
 
+/// `120MiB`, `1.5GiB`: memory, in the units of a lab file.
+pub(crate) fn memory(n: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let (number, unit) = scaled(n as f64, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]);
+    format!("{number}{unit}")
+}
+
 /// `12.3k`, `4.5M`; whole numbers below 10,000 stay as they are.
 pub(crate) fn count(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

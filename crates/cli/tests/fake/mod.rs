@@ -247,6 +247,8 @@ impl Engine for Fake {
                 nodes: 1,
                 networks: vec!["lan 10.0.0.0/24".into()],
                 isolated: 3,
+                quota: Some("cpu 2, nodes 4".into()),
+                lacking: vec![],
             }]),
             Ask::Ls { what: Listing::Drops } => Reply::Drops(vec![DropRow {
                 place: "core".into(),

@@ -225,6 +225,6 @@ pub(crate) fn interrupt(mut child: Child) -> Done {
     Done::from(Output { status, stdout: out, stderr: err })
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_netloom");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_netloom");
 /// The number of an ordinary user; it needs no name.
 const USER: u32 = 1000;

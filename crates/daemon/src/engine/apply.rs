@@ -7,6 +7,8 @@ use std::sync::Arc;
 use netloom_api::{ApiError, Applied, ErrorKind, PlanStep, Progress, Wanted};
 use netloom_lab::Lab;
 use netloom_lab::apply::{ApplyError, Progress as Report};
+use netloom_lab::lab::Node;
+use netloom_lab::limits::Limits;
 use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 
 use super::execute::{Execution, Target};
@@ -33,6 +35,7 @@ impl Running {
         let before = Arc::clone(&self.state().lab);
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
+        let prepared = self.programs.groups().prepare(&lab, &before)?;
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
@@ -45,6 +48,7 @@ impl Running {
             return Err(failed(error, execution.into_failure(), sink));
         }
         execution.commit();
+        prepared.keep();
         state.wanted = wanted;
         let mut notes = std::mem::take(&mut fresh.notes);
         let former = self.programs.containers().adopt(fresh, &state.lab);
@@ -52,6 +56,7 @@ impl Running {
         notes.extend(self.programs.update(&from, &state, &former));
         drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
+        notes.extend(self.limits_not_kept(&state));
         self.control(core, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
         let mut applied = Applied {
@@ -78,11 +83,33 @@ impl Running {
             forth: forth.clone(),
             back: back.clone(),
         });
-        let present = Present { links: links.collect(), flows: self.flow_drift(state, wanted) };
+        let limits = self.limits_by_hand(state);
+        let present = Present { links: links.collect(), limits, flows: self.flow_drift(state, wanted) };
         let drifted = if reset { Drifted::Reset } else { Drifted::Keep };
         // The datapath of an empty lab is not configured yet: its settings are no change.
         let applied = (!state.wanted.path.is_empty()).then_some(&*state.lab);
         netloom_lab::plan::plan(applied, wanted, &present, drifted)
+    }
+
+    /// Limits that the machine does not keep, where the file says that it need not.
+    fn limits_not_kept(&self, state: &State) -> Vec<String> {
+        let groups = self.programs.groups();
+        let node = |node: &Node| (node.name.clone(), groups.lacking(&node.name));
+        let tenant = |tenant: &netloom_lab::lab::Tenant| {
+            (format!("tenant {}", tenant.name), groups.tenant_lacking(&tenant.name))
+        };
+        let all = state.lab.tenants.iter().map(tenant).chain(state.lab.nodes.iter().map(node));
+        let words = all.flat_map(|(name, why)| why.into_iter().map(move |why| (name.clone(), why)));
+        words.map(|(name, why)| format!("{name} is not kept to {why}")).collect()
+    }
+
+    /// Nodes whose limits are not those of the file, with what they are.
+    pub(super) fn limits_by_hand(&self, state: &State) -> Vec<(String, Limits)> {
+        let now = |node: &Node| Some((node.name.clone(), self.programs.groups().now(&node.name)?));
+        let differs = |(name, now): &(String, Limits)| {
+            state.lab.node(name).is_some_and(|node| node.limits.list() != now.list())
+        };
+        state.lab.nodes.iter().filter_map(now).filter(differs).collect()
     }
 
     /// Switches that stay and whose flows were changed by hand, and how.
@@ -112,7 +139,7 @@ pub(super) fn drift(plan: &Plan) -> Vec<PlanStep> {
 
 /// Whether a user counts it among the objects of a lab.
 fn is_thing(kind: &str) -> bool {
-    matches!(kind, "node" | "switch" | "link" | "run" | "flows" | "controller")
+    matches!(kind, "node" | "limits" | "switch" | "link" | "run" | "flows" | "controller")
 }
 
 /// Why a plan was not carried out, for the user.

@@ -15,16 +15,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netloom_api::{ApiError, ErrorKind};
+use netloom_container::limits::SetError;
 use netloom_datapath::{Direction, PortSpec};
 use netloom_flow::{Policing, PortId, Qos};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
+use netloom_lab::limits::Limits;
 use netloom_lab::plan::{Action, BothSettings, Phase, Plan, Step};
 use netloom_lab::tunnel::{Tunnel, TunnelType};
 
 use super::core::Core;
 use super::handle::{directions, zone};
 use super::hints::refused;
+use super::limits::prepare::set_failed;
 use super::nodes::NodeError;
 use super::running::{NodeState, Running, State};
 use super::tunnels::TunnelError;
@@ -259,6 +262,37 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
+    /// Sets what a node may use; its programs go on.
+    fn limit(&mut self, name: &str, to: &Limits) -> Result<(), String> {
+        let Some(node) = self.new.lab.node(name) else { return Err("it is not there".to_owned()) };
+        let netns = self.state.nodes.get(name).map(|made| &*made.netns);
+        let set = self.running.programs.groups().set(node, netns, to);
+        set.map_err(|error| self.not_set(&format!("The limits of {name}"), to, &error))
+    }
+
+    /// Sets what a tenant's nodes may use together.
+    fn quota(&mut self, name: &str, undoing: bool) -> Result<(), String> {
+        let lab = Arc::clone(if undoing { &self.old.lab } else { &self.new.lab });
+        let limits = lab.tenant(name).map(|tenant| tenant.quota.limits()).unwrap_or_default();
+        let groups = self.running.programs.groups();
+        groups
+            .set_tenant(name, &limits)
+            .map_err(|error| self.not_set(&format!("The quota of {name}"), &limits, &error))?;
+        let nodes = lab.nodes.iter().filter(|node| node.tenant == name && !limits.is_unlimited());
+        for node in nodes {
+            let Some(made) = self.state.nodes.get(&node.name) else { continue };
+            groups.enter(node, Some(&*made.netns)).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn not_set(&mut self, what: &str, limits: &Limits, error: &SetError) -> String {
+        let said = set_failed(what, limits, error);
+        let text = said.message.clone();
+        self.failure.get_or_insert(said);
+        text
+    }
+
     /// Devices that were made anew for ports that were there before.
     fn reattach(&mut self) {
         for (port, device) in std::mem::take(&mut self.devices) {
@@ -445,6 +479,8 @@ impl Execution<'_> {
             Action::RemoveNode(name) => self.remove_node(name, undoing),
             Action::AddNode(name) => self.keep_node(name),
             Action::ChangeNode { node, .. } => self.change_node(node, undoing),
+            Action::Limit { node, to, .. } => self.limit(node, to),
+            Action::Quota(tenant) => self.quota(tenant, undoing),
             Action::AddLink(link) if undoing => {
                 // The port stood all the time; only its device may be another.
                 self.detach_again(link);

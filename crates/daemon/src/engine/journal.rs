@@ -108,6 +108,14 @@ impl Ledger {
         if fresh { self.identify(Kind::File, path, inode(path)?) } else { Ok(()) }
     }
 
+    /// Notes that a control group noted before is there.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn made_group(&self, path: &Path) -> io::Result<()> {
+        self.identify(Kind::Cgroup, path, inode(path)?)
+    }
+
     /// Notes that a file noted before is there.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod execute;
 mod handle;
 mod hints;
 mod journal;
+mod limits;
 mod names;
 mod nodes;
 mod programs;

@@ -16,6 +16,7 @@ use netloom_sys::netns::NetNs;
 use super::containers::{Containers, Former};
 use super::controllers::Ports;
 use super::journal::Ledger;
+use super::limits::Groups;
 use super::running::State;
 use super::runs::{self, Runs};
 
@@ -25,6 +26,7 @@ pub(crate) struct Programs {
     folder: PathBuf,
     runs: Runs,
     containers: Containers,
+    groups: Arc<Groups>,
     ledger: Arc<Ledger>,
     /// The daemon's own network.
     own: OnceLock<Result<Arc<NetNs>, HostError>>,
@@ -39,9 +41,10 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Around a spawner; `folder` is the lab's own, for the files that nodes are shown.
     pub(super) fn new(lab: &str, spawner: Spawner, folder: &Path, ledger: Arc<Ledger>) -> Self {
-        let runs = Runs::new(spawner.clone(), folder.join(LOGS), Arc::clone(&ledger));
+        let groups = Arc::new(Groups::new(lab, Arc::clone(&ledger)));
+        let runs = Runs::new(spawner.clone(), folder.join(LOGS), Arc::clone(&ledger), Arc::clone(&groups));
         let containers = Containers::new(lab, folder, Arc::clone(&ledger));
-        Self { spawner, folder: folder.to_owned(), runs, containers, ledger, own: OnceLock::new() }
+        Self { spawner, folder: folder.to_owned(), runs, containers, groups, ledger, own: OnceLock::new() }
     }
 
     /// The spawner.
@@ -52,6 +55,17 @@ impl Programs {
     /// The containers.
     pub(super) fn containers(&self) -> &Containers {
         &self.containers
+    }
+
+    /// The control groups of nodes and tenants.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Has programs that are started from now on enter the group that a node has.
+    pub(super) fn regroup(&self, node: &Node) {
+        let (groups, init_groups) = self.groups.folders(node);
+        self.runs.regroup(&node.name, &groups, &init_groups);
     }
 
     /// What a program of a node is started with; `None` for a container that was not made, which has no files to be started
@@ -81,9 +95,12 @@ impl Programs {
             let number = one.written.file_name().unwrap_or_default().to_string_lossy();
             spec.private_dir = place.with_file_name(format!("{number}@"));
             spec.hosts_file = Some(self.hosts_file(&node.tenant));
+            (spec.groups, spec.init_groups) = self.groups.folders(node);
             return Some(spec);
         }
-        Some(self.machine_host(lab, node, place))
+        let mut spec = self.machine_host(lab, node, place);
+        (spec.groups, spec.init_groups) = self.groups.folders(node);
+        Some(spec)
     }
 
     /// A host with the machine's files.
@@ -304,6 +321,7 @@ impl Programs {
             self.runs.settle(node);
             self.runs.remove(node);
         }
+        self.groups.forget(nodes);
     }
 
     /// Process id of a node's `run:` program, as the machine sees it.
@@ -326,6 +344,11 @@ impl Programs {
         self.runs.exit_code(node)
     }
 
+    /// Why a program of a node was ended by the kernel, if its last end was so.
+    pub(super) fn reason(&self, node: &str) -> Option<String> {
+        self.runs.reason(node)
+    }
+
     /// Whether the program of a container is over for good.
     pub(super) fn has_exited(&self, node: &str) -> bool {
         self.runs.has_exited(node)
@@ -346,7 +369,7 @@ impl Programs {
         self.runs.log(node)
     }
 
-    /// Removes the files that nodes were shown, and those of containers; what could not be removed.
+    /// Removes the files that nodes were shown, those of containers, and the control groups; what could not be removed.
     pub(super) fn remove_files(&self, lab: &Lab) -> Vec<String> {
         for tenant in &lab.tenants {
             // Missing is as good as removed.
@@ -354,7 +377,9 @@ impl Programs {
         }
         let _ = std::fs::remove_dir(self.folder.join("nodes"));
         let _ = std::fs::remove_dir_all(self.runs.logs());
-        self.containers.remove_all()
+        let mut left = self.containers.remove_all();
+        left.extend(self.groups.remove_all());
+        left
     }
 }
 

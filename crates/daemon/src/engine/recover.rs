@@ -32,7 +32,10 @@ pub(super) fn recover(home: &Home) -> Result<DownReport, ApiError> {
     let boot = crate::state::boot_id().map_err(|e| {
         ApiError::caused(ErrorKind::Machine, "Cannot tell this boot of the machine from others.", &e)
     })?;
-    for leftover in replay(&text).leftovers {
+    let mut leftovers = replay(&text).leftovers;
+    // Control groups are not empty before their processes have ended.
+    leftovers.sort_by_key(|leftover| leftover.kind != Kind::Process);
+    for leftover in leftovers {
         if !leftover.is_ours(&boot, found(home, &leftover).as_ref()) {
             continue;
         }
@@ -62,8 +65,15 @@ fn found(home: &Home, leftover: &Leftover) -> Option<Found> {
             let identity = Identity::Inode { dev: there.dev(), inode: there.ino() };
             Some(Found { identity, marked })
         }
+        Kind::Cgroup => {
+            let there = std::fs::symlink_metadata(path).ok()?;
+            // The name is its mark: one that only this lab's daemons make, once.
+            let marked = there.is_dir() && is_cgroup(path) && super::limits::is_of(home.lab(), path);
+            let identity = Identity::Inode { dev: there.dev(), inode: there.ino() };
+            marked.then_some(Found { identity, marked })
+        }
         // This version makes none: whatever has the name is somebody else's.
-        Kind::Device | Kind::Mount | Kind::Cgroup => None,
+        Kind::Device | Kind::Mount => None,
     }
 }
 
@@ -73,9 +83,22 @@ fn remove(leftover: &Leftover) -> io::Result<()> {
         (Kind::Process, Some(Identity::Process { pid, start })) => end(*pid, *start),
         (Kind::Netns, _) => netns_name::unmount(path).map_err(io::Error::other),
         (Kind::Folder, _) => remove_folder(path),
+        (Kind::Cgroup, _) => {
+            let removed = super::limits::patiently(|| netloom_sys::cgroup::remove_tree(path));
+            removed.map_err(io::Error::other)
+        }
         _ => std::fs::remove_file(path),
     }
 }
+
+/// Whether a folder is a control group, of either version, and no other directory.
+fn is_cgroup(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|found| [CGROUP, CGROUP2].contains(&found.f_type))
+}
+
+/// Magic numbers of statfs(2).
+const CGROUP: i64 = 0x0027_e0eb;
+const CGROUP2: i64 = 0x6367_7270;
 
 /// Whether a folder is one for what containers of the lab wrote: nobody else makes any there.
 fn is_of_containers(home: &Home, path: &Path) -> bool {

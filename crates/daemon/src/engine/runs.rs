@@ -21,6 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::journal::Ledger;
+use super::limits::Groups;
 use netloom_container::collector::Collector;
 use netloom_container::health::{self, Health, Rule, Verdict};
 use netloom_container::log::Log;
@@ -107,8 +108,10 @@ pub(super) struct Check {
 }
 
 impl Wanted {
+    /// Whether nothing has to be started anew: a control group can be entered by what runs.
     fn is_as(&self, other: &Self) -> bool {
-        self.host == other.host
+        let (groups, init_groups) = (other.host.groups.clone(), other.host.init_groups.clone());
+        HostSpec { groups, init_groups, ..self.host.clone() } == other.host
             && self.env == other.env
             && self.programs == other.programs
             && (&self.stop, &self.check, &self.after) == (&other.stop, &other.check, &other.after)
@@ -122,6 +125,7 @@ pub(super) struct Runs {
     spawner: Spawner,
     logs: PathBuf,
     ledger: Arc<Ledger>,
+    groups: Arc<Groups>,
     crew: OnceLock<Crew>,
 }
 
@@ -133,6 +137,7 @@ struct Crew {
 
 struct Shared {
     spawner: Spawner,
+    groups: Arc<Groups>,
     nodes: Mutex<BTreeMap<String, NodeRuns>>,
     news: Condvar,
     over: AtomicBool,
@@ -166,6 +171,8 @@ struct Run {
     /// It was told to end: then its end is no failure.
     signalled: bool,
     refused: Option<String>,
+    /// Why the kernel ended it.
+    reason: Option<String>,
 }
 
 /// One start that is due.
@@ -179,8 +186,8 @@ struct Due {
 
 impl Runs {
     /// None yet; logs go to the directory `logs`.
-    pub(super) fn new(spawner: Spawner, logs: PathBuf, ledger: Arc<Ledger>) -> Self {
-        Self { spawner, logs, ledger, crew: OnceLock::new() }
+    pub(super) fn new(spawner: Spawner, logs: PathBuf, ledger: Arc<Ledger>, groups: Arc<Groups>) -> Self {
+        Self { spawner, logs, ledger, groups, crew: OnceLock::new() }
     }
 
     /// The log of a node, there or not.
@@ -200,7 +207,8 @@ impl Runs {
     /// No thread, fd or log file to be had.
     pub(super) fn set(&self, node: &str, wanted: Wanted, start: bool) -> std::io::Result<()> {
         let crew = self.crew().map_err(std::io::Error::other)?;
-        if crew.shared.lock().get(node).is_some_and(|old| old.wanted.is_as(&wanted)) {
+        if let Some(old) = crew.shared.lock().get_mut(node).filter(|old| old.wanted.is_as(&wanted)) {
+            old.wanted.host = wanted.host;
             return Ok(());
         }
         self.remove(node);
@@ -216,7 +224,7 @@ impl Runs {
             if !start {
                 service.stop();
             }
-            Run { service, process: None, signalled: false, refused: None }
+            Run { service, process: None, signalled: false, refused: None, reason: None }
         };
         let runs = wanted.programs.iter().map(run).collect();
         let health = wanted.check.as_ref().map(|check| NodeHealth {
@@ -229,6 +237,15 @@ impl Runs {
         crew.shared.lock().insert(node.to_owned(), runs);
         crew.shared.news.notify_all();
         Ok(())
+    }
+
+    /// What is started from now on enters these control groups.
+    pub(super) fn regroup(&self, node: &str, groups: &[PathBuf], init_groups: &[PathBuf]) {
+        let Some(crew) = self.crew.get() else { return };
+        if let Some(node) = crew.shared.lock().get_mut(node) {
+            node.wanted.host.groups = groups.to_vec();
+            node.wanted.host.init_groups = init_groups.to_vec();
+        }
     }
 
     /// Ends what a node runs, and forgets it.
@@ -351,7 +368,8 @@ impl Runs {
     pub(super) fn ending(&self, node: &str) -> Option<String> {
         let ended = |run: &Run| {
             let last = run.service.last().filter(|_| run.service.state() == State::Finished);
-            run.refused.clone().or_else(|| last.map(words))
+            let why = run.reason.iter().map(|reason| format!(": {reason}")).collect::<String>();
+            run.refused.clone().or_else(|| last.map(|last| format!("{}{why}", words(last))))
         };
         self.look(node, |node| node.runs.iter().find_map(ended)).flatten()
     }
@@ -367,6 +385,11 @@ impl Runs {
             }
         };
         self.look(node, main).flatten()
+    }
+
+    /// Why the kernel ended a program of a node, if the last end of one was so.
+    pub(super) fn reason(&self, node: &str) -> Option<String> {
+        self.look(node, |node| node.runs.iter().find_map(|run| run.reason.clone())).flatten()
     }
 
     /// Whether the program of a container has done its work and is not started again.
@@ -402,6 +425,7 @@ impl Runs {
         // Only `up` gets here, and there is one at a time.
         let shared = Arc::new(Shared {
             spawner: self.spawner.clone(),
+            groups: Arc::clone(&self.groups),
             nodes: Mutex::default(),
             news: Condvar::new(),
             over: AtomicBool::new(false),
@@ -502,6 +526,8 @@ impl Shared {
         let Some(program) = wanted.programs.get(index) else { return };
         let command = program.words();
         let process = process(program, &wanted.env);
+        // What was killed before is not this program's.
+        self.groups.out_of_memory(&node);
         let streams = [input.as_fd(), output.as_fd(), output.as_fd()];
         let (me, end_me) = (Arc::downgrade(self), Arc::downgrade(self));
         let (to_start, to_end) =
@@ -521,8 +547,14 @@ impl Shared {
                 });
             },
             move |ending| {
+                // A shell tells of a program that was killed by its own exit code.
+                let killed = ending.shell_code() == 128 + SIGKILL;
+                let groups = end_me.upgrade().filter(|_| killed).map(|shared| Arc::clone(&shared.groups));
+                let reason = groups.and_then(|groups| groups.out_of_memory(&to_end.0));
                 tell(&end_me, &to_end, |node, run, output| {
                     run.process = None;
+                    let why = reason.iter().map(|reason| format!(", {reason}")).collect::<String>();
+                    run.reason = reason;
                     if let Some(health) = node.health.as_mut().filter(|_| index == 0) {
                         health.health.handle_end();
                     }
@@ -530,7 +562,12 @@ impl Shared {
                     run.service.handle_end(Outcome::Ended(ending), clock::now());
                     if let Some(due) = run.service.deadline() {
                         let pause = Duration::from_nanos(due.saturating_sub(clock::now()));
-                        note(output, &format!("ended with {ending}, again in {:.1} s", pause.as_secs_f64()));
+                        note(
+                            output,
+                            &format!("ended with {ending}{why}, again in {:.1} s", pause.as_secs_f64()),
+                        );
+                    } else if !why.is_empty() {
+                        note(output, &format!("ended with {ending}{why}"));
                     }
                 });
             },
@@ -799,7 +836,7 @@ fn begun(run: &mut Run, output: &PipeWriter, command: &str, started: Result<Star
     match started {
         Ok(started) => {
             run.process = Some((started.id, started.pid().and_then(|pid| u32::try_from(pid).ok())));
-            run.refused = None;
+            (run.refused, run.reason) = (None, None);
         }
         Err(error) => {
             let text = format!("`{command}` cannot be started: {error}");

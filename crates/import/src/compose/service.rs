@@ -97,10 +97,10 @@ pub(super) fn node(
             "tmpfs" => storage::tmpfs(reading, field, &what, &mut map),
             "configs" | "secrets" => {}
             "sysctls" => sysctls(reading, field, &what, &mut map),
-            "cpus" => later(reading, "cpu", field, &what, &mut map),
-            "cpuset" => later(reading, "cpuset", field, &what, &mut map),
-            "pids_limit" => later(reading, "pids", field, &what, &mut map),
-            "mem_limit" => memory(reading, field, &what, &mut map),
+            "cpus" => limit(reading, "cpu", field, &mut map),
+            "cpuset" => limit(reading, "cpuset", field, &mut map),
+            "pids_limit" => limit(reading, "pids", field, &mut map),
+            "mem_limit" => memory(reading, field, &mut map),
             "deploy" => deploy(reading, field, &what, &mut map),
             "container_name" | "hostname" => other_name(reading, project, service, field, &what),
             "build" => reading.note(
@@ -113,6 +113,7 @@ pub(super) fn node(
         }
     }
     project.files.mount(reading, service, &path, &mut map);
+    map.limits_as_docker();
     map
 }
 
@@ -255,20 +256,16 @@ fn sysctls(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Ma
     map.map("sysctl", own);
 }
 
-/// A key that the lab file has, for something netloom cannot do yet.
-fn later(reading: &mut Reading<'_>, key: &str, field: Field<'_>, what: &str, map: &mut Map) {
-    let Some(text) = reading.text(field) else { return };
-    map.later(key, Made::Bare(text));
-    reading.note(field.span, what, NOT_YET);
+fn limit(reading: &mut Reading<'_>, key: &str, field: Field<'_>, map: &mut Map) {
+    if let Some(text) = reading.text(field) {
+        map.limit(key, &text);
+    }
 }
 
-fn memory(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Map) {
+fn memory(reading: &mut Reading<'_>, field: Field<'_>, map: &mut Map) {
     let Some(text) = reading.text(field) else { return };
     match size::bytes(&text) {
-        Some(bytes) => {
-            map.later("memory", Made::Bare(size::written(bytes)));
-            reading.note(field.span, what, NOT_YET);
-        }
+        Some(bytes) => map.memory(bytes),
         None => reading.error(field.node.span, format!("`{text}` is no size"), Some("such as 512m or 2g")),
     }
 }
@@ -285,9 +282,9 @@ fn deploy(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Map
                 for field in limits.unwrap_or_default() {
                     let what = format!("{what}.limits.{}", field.name);
                     match field.name {
-                        "cpus" => later(reading, "cpu", field, &what, map),
-                        "pids" => later(reading, "pids", field, &what, map),
-                        "memory" => memory(reading, field, &what, map),
+                        "cpus" => limit(reading, "cpu", field, map),
+                        "pids" => limit(reading, "pids", field, map),
+                        "memory" => memory(reading, field, map),
                         _ => reading.note(field.span, what, "not carried over"),
                     }
                 }
@@ -310,5 +307,3 @@ fn other_name(
         reading.note(field.span, what, format!("not carried over: the node and its host name are `{node}`"));
     }
 }
-
-const NOT_YET: &str = "not supported yet: it stands in the lab file as a comment";

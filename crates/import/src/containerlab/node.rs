@@ -104,9 +104,9 @@ pub(super) fn node(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
                 }
             }
             "ports" => later(reading, "ports", *field, what, &mut map),
-            "cpu" => later(reading, "cpu", *field, what, &mut map),
-            "cpu-set" => later(reading, "cpuset", *field, what, &mut map),
-            "memory" => later(reading, "memory", *field, what, &mut map),
+            "cpu" => limit(reading, "cpu", *field, &mut map),
+            "cpu-set" => limit(reading, "cpuset", *field, &mut map),
+            "memory" => limit(reading, "memory", *field, &mut map),
             "restart-policy" => match reading.text(*field).as_deref() {
                 Some("always" | "unless-stopped") => map.text("restart", "always"),
                 Some("on-failure") => map.text("restart", "on-failure"),
@@ -117,6 +117,7 @@ pub(super) fn node(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
     }
     joined(reading, keys, "sysctls", "sysctl", &mut map);
     map.list("volumes", binds(reading, keys, &path));
+    map.limits_as_docker();
     map
 }
 
@@ -239,16 +240,19 @@ fn bind(reading: &mut Reading<'_>, text: &str, span: Span, path: &str) -> Option
     Some((target.to_owned(), format!("{source}:{target}{read_only}")))
 }
 
+fn limit(reading: &mut Reading<'_>, key: &str, field: Field<'_>, map: &mut Map) {
+    let Some(text) = reading.text(field) else { return };
+    match (key, crate::size::bytes(&text)) {
+        ("memory", Some(bytes)) => map.memory(bytes),
+        ("memory", None) => {
+            reading.error(field.node.span, format!("`{text}` is no size"), Some("such as 512m or 2g"));
+        }
+        _ => map.limit(key, &text),
+    }
+}
+
 fn later(reading: &mut Reading<'_>, key: &str, field: Field<'_>, what: String, map: &mut Map) {
     let texts = reading.texts(field);
-    let one = |text: &String| match (key, crate::size::bytes(text)) {
-        ("memory", Some(bytes)) => crate::size::written(bytes),
-        _ => text.clone(),
-    };
-    let value = match (&texts[..], key) {
-        ([text], "cpu" | "memory" | "cpuset") => Made::Bare(one(text)),
-        _ => Made::texts(texts),
-    };
-    map.later(key, value);
+    map.later(key, Made::texts(texts));
     reading.note(field.span, what, "not supported yet: it stands in the lab file as a comment");
 }

@@ -23,6 +23,10 @@ pub(crate) enum Shape {
     Size,
     /// `1%`
     Share,
+    /// `0.5`, or `0.5..2`
+    Processors,
+    /// `128MiB`, or `128MiB..1GiB`
+    Memory,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A map with these keys.
@@ -58,7 +62,10 @@ const fn later(name: &'static str, about: &'static str) -> Key {
     Key { name, shape: Shape::Later, about }
 }
 
-use Shape::{Any, Choice, Duration, Each, Flag, Integer, List, MapTo, Queue, Rate, Share, Text};
+use Shape::{
+    Any, Choice, Duration, Each, Flag, Integer, List, MapTo, Memory, Processors, Queue, Rate, Share, Size,
+    Text,
+};
 
 /// One text or several.
 const TEXTS: Shape = Any(&[Text, List(&Text)]);
@@ -79,6 +86,7 @@ pub(crate) const LOOPS: &[&str] = &["tree", "ecmp", "allow"];
 pub(crate) const ARPS: &[&str] = &["local", "flood", "static"];
 pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
 pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
+pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
 /// The file itself.
@@ -153,7 +161,22 @@ pub(crate) static DEFAULTS: Table = &[&[
 ]];
 
 /// A tenant.
-pub(crate) static TENANT: Table = &[&[later("quota", "limits of a tenant")]];
+pub(crate) static TENANT: Table = &[&[
+    key("quota", Shape::Table(QUOTA), "What all nodes of the tenant may use together."),
+    key(
+        "limits",
+        Choice(LIMITS),
+        "A quota the machine cannot keep is refused (required, default) or told (best-effort).",
+    ),
+]];
+
+/// `quota:`
+pub(crate) static QUOTA: Table = &[&[
+    key("cpu", Processors, "Processors, such as 2 or 0.5."),
+    key("memory", Memory, "Memory, such as 2GiB."),
+    key("nodes", Integer(0, 1_000_000), "How many nodes."),
+    key("bandwidth", Rate, "Bits a second that the nodes may send, by the rates of their links."),
+]];
 
 /// A network.
 pub(crate) static NETWORK: Table = &[&[
@@ -218,14 +241,34 @@ pub(crate) static NODE: Table = &[&[
     later("vm", "virtual machines"),
     later("vf", "SR-IOV virtual functions"),
     later("interface", "a real interface as a node"),
-    later("cpu", "limits of processor time"),
-    later("memory", "limits of memory"),
-    later("limits", "limits of a node"),
+    key(
+        "cpu",
+        Processors,
+        "Processors the node may use, 0.5 or 0.5..2: at first, and the most `resize` may give it.",
+    ),
+    key("memory", Memory, "Memory the node may use, 128MiB or 128MiB..1GiB: at first, and the most."),
+    key("swap", Size, "What of its memory may be swapped out besides; with `memory`, none by default."),
+    key("pids", Integer(1, crate::limits::MOST_PIDS), "How many processes and threads the node may have."),
+    key(
+        "io",
+        Any(&[Size, Shape::Table(IO)]),
+        "Bytes a second the node may read and write, or a map that says more.",
+    ),
+    key("cpuset", TEXTS, "Processors of the machine the node runs on: 0..3, or [0, 2]."),
+    key(
+        "limits",
+        Choice(LIMITS),
+        "A limit the machine cannot keep is refused (required, default) or told (best-effort).",
+    ),
     later("ports", "ports published on the machine"),
-    later("swap", "limits of memory"),
-    later("pids", "limits of processes"),
-    later("io", "limits of disks"),
-    later("cpuset", "processors of a node"),
+]];
+
+/// `io:`
+pub(crate) static IO: Table = &[&[
+    key("read", Size, "Bytes a second read from disks."),
+    key("write", Size, "Bytes a second written to disks."),
+    key("reads", Integer(1, 1_000_000_000), "Reads a second."),
+    key("writes", Integer(1, 1_000_000_000), "Writes a second."),
 ]];
 
 /// A health check.
@@ -277,7 +320,7 @@ pub(crate) static QOS: Table = &[&[
 pub(crate) static QUEUE: Table = &[&[
     key("min-rate", Rate, "Guaranteed bits per second; without it none are."),
     key("max-rate", Rate, "Most bits per second; without it, what the port has."),
-    key("burst", Shape::Size, "Bytes that may leave at once after a pause; without it, 10 ms at the rate."),
+    key("burst", Size, "Bytes that may leave at once after a pause; without it, 10 ms at the rate."),
     key("priority", Integer(0, 255), "Who gets first what guarantees leave over: 0 (default) before 1."),
     key("dscp", Integer(0, 63), "What IP packets that leave by the queue are marked with."),
     key("limit", Queue, "What may wait: packets, or bytes with a unit."),
@@ -286,11 +329,7 @@ pub(crate) static QUEUE: Table = &[&[
 /// Policing.
 pub(crate) static POLICE: Table = &[&[
     key("rate", Rate, "Most bits per second, counted as L2 bytes without FCS."),
-    key(
-        "burst",
-        Shape::Size,
-        "Bytes that may come at once after a pause; without it, half a second at the rate.",
-    ),
+    key("burst", Size, "Bytes that may come at once after a pause; without it, half a second at the rate."),
     key("packets", Integer(1, 1_000_000_000), "Most packets per second."),
     key(
         "packet-burst",

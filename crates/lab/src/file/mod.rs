@@ -8,6 +8,7 @@ mod controller;
 mod event;
 mod expectation;
 pub(crate) mod keys;
+mod limits;
 mod link;
 mod network;
 mod node;
@@ -26,6 +27,7 @@ use netloom_flow::Nanos;
 pub(crate) use container::{ContainerSpec, only_containers};
 pub(crate) use controller::{ControllerEntry, ControllerSpec, Place};
 pub(crate) use event::{EventEntry, WrittenEvent};
+pub(crate) use limits::{LimitsSpec, TenantEntry};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};
 pub(crate) use network::NetworkEntry;
 pub(crate) use node::{ByInterface, NodeEntry, NodeSpec, RouteSpec, WrittenRoute};
@@ -54,7 +56,7 @@ pub struct LabFile {
     pub(crate) node_defaults: NodeSpec,
     pub(crate) switch_defaults: SwitchSpec,
     pub(crate) link_defaults: BothWays,
-    pub(crate) tenants: Vec<Spanned<String>>,
+    pub(crate) tenants: Vec<TenantEntry>,
     pub(crate) controllers: Vec<ControllerEntry>,
     pub(crate) qos: Vec<QosEntry>,
     pub(crate) networks: Vec<NetworkEntry>,
@@ -209,7 +211,7 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
         node_defaults,
         switch_defaults,
         link_defaults,
-        tenants: fields.take("tenants").map(|node| tenants(reader, node)).unwrap_or_default(),
+        tenants: fields.take("tenants").map(|node| limits::tenants(reader, node)).unwrap_or_default(),
         controllers: fields
             .take("controllers")
             .map(|node| controller::read_all(reader, node))
@@ -272,18 +274,6 @@ fn defaults(reader: &mut Reader, node: &yaml::Node) -> (NodeSpec, SwitchSpec, Bo
         fields.take("switch").map(|node| switch::read(reader, node)).unwrap_or_default(),
         fields.take("link").map(|node| link::defaults(reader, node)).unwrap_or_default(),
     )
-}
-
-fn tenants(reader: &mut Reader, node: &yaml::Node) -> Vec<Spanned<String>> {
-    let mut out = Vec::new();
-    for (name, span, value) in reader.entries(node) {
-        drop(reader.fields(value, keys::TENANT, "a tenant"));
-        match crate::names::check_label(name) {
-            Ok(()) => out.push(Spanned::new(name.to_owned(), span)),
-            Err(error) => reader.text_error(span, name.len(), error),
-        }
-    }
-    out
 }
 
 /// An empty file is told how to begin, not what it lacks.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::container::{self, ContainerSpec, WrittenAfter};
 use super::keys;
+use super::limits::{self, LimitsSpec};
 use super::read::Reader;
 use super::yaml::{Node, Value};
 use crate::address::{Family, parse_address};
@@ -60,6 +61,7 @@ pub(crate) struct NodeSpec {
     pub(crate) container: ContainerSpec,
     pub(crate) health: Option<HealthRule>,
     pub(crate) after: Option<Vec<WrittenAfter>>,
+    pub(crate) limits: LimitsSpec,
 }
 
 impl NodeSpec {
@@ -84,6 +86,7 @@ impl NodeSpec {
             container: self.container.over(&base.container),
             health: self.health.clone().or_else(|| base.health.clone()),
             after: self.after.clone().or_else(|| base.after.clone()),
+            limits: self.limits.over(&base.limits),
         }
     }
 }
@@ -131,6 +134,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
         container: container::read(reader, &fields),
         health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
         after: fields.take("after").map(|node| container::after(reader, node)),
+        limits: limits::read(reader, &fields),
         run,
     }
 }

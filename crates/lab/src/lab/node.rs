@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{Cidr, Family};
 use crate::container::{After, Container, HealthRule};
+use crate::limits::Limits;
 use crate::mac::Mac;
 
 /// A node: a host, or a container.
@@ -47,6 +48,9 @@ pub struct Node {
     /// What its programs wait for.
     #[serde(default)]
     pub after: Vec<After>,
+    /// What it may use of the machine.
+    #[serde(default)]
+    pub limits: Limits,
     /// Line of the file, from 1; 0: made by a topology.
     pub line: u32,
 }

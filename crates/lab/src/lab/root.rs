@@ -14,6 +14,7 @@ use super::options::{ArpMode, Fidelity, Filesystem, Loops, Options};
 use super::switch::Switch;
 use crate::address::Cidr;
 use crate::expect::Expectation;
+use crate::limits::Quota;
 use crate::mac::Mac;
 
 /// How long untimed expectations may take, unless the file says.
@@ -57,7 +58,11 @@ impl Lab {
             name: name.to_owned(),
             path: PathBuf::new(),
             seed: 0,
-            tenants: vec![Tenant { name: crate::names::DEFAULT_TENANT.to_owned(), id: 0 }],
+            tenants: vec![Tenant {
+                name: crate::names::DEFAULT_TENANT.to_owned(),
+                id: 0,
+                quota: Quota::default(),
+            }],
             nodes: Vec::new(),
             controllers: Vec::new(),
             switches: Vec::new(),
@@ -124,6 +129,12 @@ impl Lab {
         self.controllers.iter().find(|c| c.name == name)
     }
 
+    /// A tenant by its name.
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|t| t.name == name)
+    }
+
     /// The number of a tenant.
     #[must_use]
     pub fn tenant_id(&self, name: &str) -> Option<u16> {
@@ -177,6 +188,9 @@ pub struct Tenant {
     pub name: String,
     /// Its number in the datapath; kept when the file is edited.
     pub id: u16,
+    /// What its nodes may use together.
+    #[serde(default)]
+    pub quota: Quota,
 }
 
 /// A broadcast domain of one tenant.

@@ -4,7 +4,8 @@ use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, BothSettings, Step};
-use crate::lab::Link;
+use crate::lab::{Link, Node};
+use crate::limits::Limits;
 use crate::settings::{SettingsPatch, describe, written};
 
 /// What is not as the lab was applied.
@@ -12,6 +13,9 @@ use crate::settings::{SettingsPatch, describe, written};
 pub struct Present {
     /// Links whose settings were changed by hand, with those they have now.
     pub links: Vec<PresentLink>,
+    /// Nodes whose limits were changed by hand, with those they have now.
+    #[serde(default)]
+    pub limits: Vec<(String, Limits)>,
     /// Switches whose flows were changed by hand: name, and what about them.
     pub flows: Vec<(String, String)>,
 }
@@ -42,7 +46,7 @@ pub enum Drifted {
 /// One thing that others changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// `link` or `flows`.
+    /// `link`, `limits` or `flows`.
     pub kind: String,
     /// Of what.
     pub name: String,
@@ -50,7 +54,7 @@ pub struct Drift {
     pub detail: String,
 }
 
-/// What becomes of a link that stays.
+/// What becomes of a link, or of the limits of a node, that stays.
 pub(super) struct Shape {
     pub(super) drift: Option<Drift>,
     pub(super) step: Option<Step>,
@@ -76,6 +80,25 @@ pub(super) fn shape(old: &Link, new: &Link, present: Option<&PresentLink>, drift
             from: Box::new(BothSettings { forth: now.0.clone(), back: now.1.clone() }),
             to: Box::new(BothSettings { forth, back }),
         },
+    });
+    Shape { drift, step }
+}
+
+/// Compares the limits of a node as applied, as wanted and as they are.
+pub(super) fn limits(old: &Node, new: &Node, present: Option<&Limits>, drifted: Drifted) -> Shape {
+    let now = present.unwrap_or(&old.limits);
+    let drift = (*now != old.limits).then(|| Drift {
+        kind: "limits".to_owned(),
+        name: old.name.clone(),
+        detail: now.words(),
+    });
+    let to = match drifted {
+        Drifted::Reset => new.limits.clone(),
+        Drifted::Keep => Limits::merge(&old.limits, &new.limits, now),
+    };
+    let step = (*now != to).then(|| Step {
+        detail: format!("{} -> {}", now.words(), to.words()),
+        action: Action::Limit { node: new.name.clone(), from: Box::new(now.clone()), to: Box::new(to) },
     });
     Shape { drift, step }
 }

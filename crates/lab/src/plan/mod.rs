@@ -18,6 +18,7 @@ pub use drift::{Drift, Drifted, Present, PresentLink};
 pub use render::Row;
 
 use crate::lab::{Lab, Link, Node, Switch};
+use crate::limits::Limits;
 use crate::settings::written;
 
 /// What a step does. It names things; whoever carries it out is given both labs.
@@ -38,6 +39,15 @@ pub enum Action {
         node: String,
         /// What about it.
         delta: Box<NodeDelta>,
+    },
+    /// Sets what a node may use of the machine; its programs go on.
+    Limit {
+        /// Which node.
+        node: String,
+        /// Its limits now.
+        from: Box<Limits>,
+        /// And wanted.
+        to: Box<Limits>,
     },
     /// Takes a switch out of the configuration.
     RemoveSwitch(String),
@@ -67,6 +77,8 @@ pub enum Action {
     /// Writes the names of a tenant's nodes for its hosts, [`Lab::hosts_file`]; tells the switches who owns which
     /// address, and under `arp: static` the nodes, [`Lab::neighbours`].
     Names(String),
+    /// Sets what the nodes of a tenant may use together.
+    Quota(String),
     /// Loops, ARP, workers, file system.
     Options,
     /// Starts the commands of a node's `run:`.
@@ -147,14 +159,14 @@ impl Action {
             Self::RemoveLink(_) => Phase::Unlink,
             Self::RemoveNode(_) => Phase::RemoveNodes,
             Self::AddNode(_) => Phase::AddNodes,
-            Self::ChangeNode { .. } => Phase::ChangeNodes,
+            Self::ChangeNode { .. } | Self::Limit { .. } => Phase::ChangeNodes,
             Self::RemoveSwitch(_) | Self::AddSwitch(_) | Self::ChangeSwitch(_) | Self::ResetFlows(_) => {
                 Phase::Switches
             }
             Self::AddLink(_) => Phase::Link,
             Self::ShapeLink { .. } => Phase::Shape,
             Self::AddController(_) | Self::ChangeController(_) | Self::RemoveController(_) => Phase::Settle,
-            Self::Names(_) | Self::Options => Phase::Settle,
+            Self::Names(_) | Self::Quota(_) | Self::Options => Phase::Settle,
             Self::StartRun(_) => Phase::Start,
         }
     }
@@ -170,6 +182,7 @@ impl Action {
             Self::RemoveNode(node) => Self::AddNode(node),
             Self::AddNode(node) => Self::RemoveNode(node),
             Self::ChangeNode { node, delta } => Self::ChangeNode { node, delta: Box::new(delta.reversed()) },
+            Self::Limit { node, from, to } => Self::Limit { node, from: to, to: from },
             Self::RemoveSwitch(switch) => Self::AddSwitch(switch),
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
             Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
@@ -178,6 +191,7 @@ impl Action {
             Self::ChangeController(name) => Self::ChangeController(name),
             Self::RemoveController(name) => Self::AddController(name),
             Self::Names(tenant) => Self::Names(tenant),
+            Self::Quota(tenant) => Self::Quota(tenant),
             Self::Options => Self::Options,
             Self::ResetFlows(_) => return None,
         })
@@ -194,6 +208,7 @@ impl Step {
             Action::RemoveNode(n) => ("remove", "node ", n),
             Action::AddNode(n) => ("make", "node ", n),
             Action::ChangeNode { node, .. } => ("change", "node ", node),
+            Action::Limit { node, .. } => ("set", "limits of ", node),
             Action::RemoveSwitch(n) => ("remove", "switch ", n),
             Action::AddSwitch(n) => ("make", "switch ", n),
             Action::ChangeSwitch(n) => ("change", "switch ", n),
@@ -204,6 +219,7 @@ impl Step {
             Action::RemoveController(n) => ("remove", "controller ", n),
             Action::ResetFlows(n) => ("reset", "flows of ", n),
             Action::Names(n) => ("write", "names of ", n),
+            Action::Quota(n) => ("set", "quota of ", n),
             Action::Options => return "change settings of the lab".to_owned(),
             Action::StartRun(n) => ("start", "run of ", n),
         };
@@ -249,9 +265,11 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     let from = applied.unwrap_or(&empty);
     let mut planner = Planner { from, to: wanted, steps: Vec::new(), touched: BTreeSet::new() };
     let remade = planner.nodes();
+    let mut drift = planner.limits(present, drifted);
     planner.switches();
     planner.controllers();
-    let drift = planner.links(&remade, present, drifted);
+    drift.extend(planner.links(&remade, present, drifted));
+    planner.quotas();
     planner.names();
     planner.options(applied.is_some());
     let mut steps = planner.steps;
@@ -337,6 +355,33 @@ impl<'l> Planner<'l> {
         }
         if commands && new.has_programs() {
             self.step(Action::StartRun(new.name.clone()), render::run(new));
+        }
+    }
+
+    /// What nodes that stay may use; returns what was changed by hand.
+    fn limits(&mut self, present: &Present, drifted: Drifted) -> Vec<Drift> {
+        let now: BTreeMap<&str, &Limits> = present.limits.iter().map(|(n, l)| (n.as_str(), l)).collect();
+        let old: BTreeMap<&str, &Node> = self.from.nodes.iter().map(|n| (n.name.as_str(), n)).collect();
+        let mut drift = Vec::new();
+        for node in &self.to.nodes {
+            let Some(old) = old.get(node.name.as_str()) else { continue };
+            let shape = drift::limits(old, node, now.get(node.name.as_str()).copied(), drifted);
+            drift.extend(shape.drift);
+            if let Some(step) = shape.step {
+                self.touched.insert((0, &node.name));
+                self.steps.push(step);
+            }
+        }
+        drift
+    }
+
+    fn quotas(&mut self) {
+        for tenant in &self.to.tenants {
+            let old = self.from.tenant(&tenant.name).map(|old| old.quota).unwrap_or_default();
+            if old != tenant.quota {
+                let detail = format!("quota {} -> {}", old.words(), tenant.quota.words());
+                self.step(Action::Quota(tenant.name.clone()), detail);
+            }
         }
     }
 

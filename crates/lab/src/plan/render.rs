@@ -47,7 +47,7 @@ impl fmt::Display for Plan {
 pub struct Row<'p> {
     /// `+` made, `-` removed, `~` changed in place.
     pub sign: char,
-    /// `node`, `switch`, `link`, `flows`, `names`, `run`, `controller` or `lab`.
+    /// `node`, `limits`, `switch`, `link`, `flows`, `names`, `run`, `controller`, `tenant` or `lab`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'p str,
@@ -62,6 +62,7 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::RemoveNode(n) => ('-', "node", n.as_str()),
         Action::AddNode(n) => ('+', "node", n.as_str()),
         Action::ChangeNode { node, .. } => ('~', "node", node.as_str()),
+        Action::Limit { node, .. } => ('~', "limits", node.as_str()),
         Action::RemoveSwitch(n) => ('-', "switch", n.as_str()),
         Action::AddSwitch(n) => ('+', "switch", n.as_str()),
         Action::ChangeSwitch(n) => ('~', "switch", n.as_str()),
@@ -69,6 +70,7 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::ShapeLink { link, .. } => ('~', "link", link.as_str()),
         Action::ResetFlows(n) => ('~', "flows", n.as_str()),
         Action::Names(n) => ('~', "names", n.as_str()),
+        Action::Quota(n) => ('~', "tenant", n.as_str()),
         Action::AddController(n) => ('+', "controller", n.as_str()),
         Action::ChangeController(n) => ('~', "controller", n.as_str()),
         Action::RemoveController(n) => ('-', "controller", n.as_str()),
@@ -96,6 +98,7 @@ pub(super) fn node(node: &Node) -> String {
         words.push("privileged".to_owned());
     }
     words.extend(node.container.as_ref().map(|container| format!("image {}", container.image)));
+    words.extend(node.limits.list());
     words.join(", ")
 }
 

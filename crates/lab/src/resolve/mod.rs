@@ -1,7 +1,7 @@
 //! From what a file says to a lab with nothing left to guess.
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name), [`wires`]
-//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`order`], [`script`]
+//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`order`], [`quota`], [`script`]
 //! (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -11,6 +11,7 @@ mod controllers;
 mod domains;
 mod order;
 mod qos;
+mod quota;
 mod routes;
 mod script;
 mod things;
@@ -25,8 +26,9 @@ use netloom_flow::LinkSettings;
 use crate::address::Cidr;
 use crate::container::{Container, STOP_TIMEOUT};
 use crate::error::{Errors, Span};
-use crate::file::{ContainerSpec, LabFile, NodeSpec, Reader, SwitchSpec};
+use crate::file::{ContainerSpec, LabFile, LimitsSpec, NodeSpec, Reader, SwitchSpec};
 use crate::lab::{self, Lab, Options};
+use crate::limits::{Limits, Quota};
 use crate::mac::Mac;
 
 /// Resolves a file.
@@ -52,6 +54,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let mut lab = draft.finish(domains, routes);
     qos::resolve(&mut draft, &mut lab);
     order::resolve(&mut draft, &mut lab);
+    quota::resolve(&mut draft.reader, file, &mut lab);
     controllers::resolve(&mut draft.reader, file, &mut lab);
     script::resolve(&mut draft.reader, file, &mut lab);
     Errors::unless_empty(&file.path, draft.reader.errors, lab)
@@ -248,7 +251,7 @@ impl<'f> Draft<'f> {
         let mut free = (1..=u16::MAX).filter(|id| !used.contains(id));
         let number = |(i, name): (usize, &String)| {
             let id = if i == 0 { Some(0) } else { kept(name).or_else(|| free.next()) };
-            lab::Tenant { name: name.clone(), id: id.unwrap_or(u16::MAX) }
+            lab::Tenant { name: name.clone(), id: id.unwrap_or(u16::MAX), quota: Quota::default() }
         };
         self.tenants.iter().enumerate().map(number).collect()
     }
@@ -365,8 +368,22 @@ impl<'f> Draft<'f> {
             container: container(&spec.container),
             health: spec.health.clone().unwrap_or_default(),
             after: Vec::new(),
+            limits: limits(&spec.limits),
             line: node.line,
         }
+    }
+}
+
+/// What a node may use of the machine.
+fn limits(spec: &LimitsSpec) -> Limits {
+    Limits {
+        cpu: spec.cpu.as_ref().map(|cpu| cpu.value),
+        memory: spec.memory.as_ref().map(|memory| memory.value),
+        swap: spec.swap,
+        pids: spec.pids,
+        io: spec.io.unwrap_or_default(),
+        cpuset: spec.cpuset.clone(),
+        best_effort: spec.best_effort.unwrap_or(false),
     }
 }
 

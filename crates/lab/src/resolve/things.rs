@@ -36,12 +36,13 @@ fn tenants(draft: &mut Draft<'_>) {
     draft.tenant_index.insert(DEFAULT_TENANT.to_owned(), 0);
     for tenant in &draft.file.tenants {
         if draft.tenants.len() >= usize::from(u16::MAX) {
-            draft.error(tenant.span, "more than 65,534 tenants", None);
+            draft.error(tenant.name.span, "more than 65,534 tenants", None);
             return;
         }
-        if tenant.value != DEFAULT_TENANT {
-            draft.tenant_index.insert(tenant.value.clone(), draft.tenants.len());
-            draft.tenants.push(tenant.value.clone());
+        let name = &tenant.name.value;
+        if name != DEFAULT_TENANT {
+            draft.tenant_index.insert(name.clone(), draft.tenants.len());
+            draft.tenants.push(name.clone());
         }
     }
 }

@@ -9,7 +9,7 @@ name: inside
 networks: { lan: {} }
 nodes:
   a: { image: 'oci:img', networks: [lan] }
-  b: { image: 'oci:img', networks: [lan], cmd: [sh, -c, 'echo secret > /secret; exec sleep 54321'] }
+  b: { image: 'oci:img', networks: [lan], cmd: [sh, -c, 'echo secret > /secret; exec sleep 54321'], memory: 256MiB, limits: best-effort }
   host: { networks: [lan] }
 ";
 const CONFIG: &str = r#"{"Cmd":["sleep","1000"],"Env":["PATH=/bin"]}"#;
@@ -66,6 +66,8 @@ fn no_file_socket_or_cgroup_of_others_is_seen() {
         let own = place.sh_ok("a", "grep -c @ /proc/net/unix; true");
         assert_eq!(own, "0", "the machine has {machine}");
         assert_eq!(place.sh_ok("a", "cut -d: -f3 /proc/self/cgroup | sort | uniq 2>/dev/null || cut -d: -f3 /proc/self/cgroup | head -n 1"), "/");
+        // One with limits is in a group of its own, and sees it as the first of all.
+        assert_eq!(place.sh_ok("b", "grep -vc ':/$' /proc/self/cgroup; true"), "0");
         assert_eq!(place.sh_ok("a", "find /sys/fs/cgroup -name cgroup.procs | wc -l"), "0");
         assert_eq!(place.sh_ok("a", "ls /dev/shm /tmp"), "/dev/shm:\n\n/tmp:");
     });

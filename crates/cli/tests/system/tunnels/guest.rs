@@ -3,13 +3,11 @@
 //! The guest is an initial file system of busybox, `ip`, and the kernel's modules. It makes a device for each type and
 //! waits; the lab beside it has a host for each.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::process::Command;
 
 use super::{Machines, ip, sh, sh_ok};
+use crate::guest::{Guest, kernel, libraries, modules, pack, take, which};
 use crate::place::{Place, eventually, once};
 
 /// Types, the device of the guest's kernel, and the tunnel of the lab. The nth has 10.N.0.2 in the guest, 10.N.0.1 here.
@@ -27,81 +25,6 @@ const TYPES: [(&str, &str); 7] = [
 ];
 const MTU: u32 = 1400;
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_net", "vxlan", "geneve", "ip_gre"];
-/// How long the guest may take to boot, emulated, on a busy machine.
-const BOOT: Duration = Duration::from_secs(75);
-
-/// A running guest; killed when dropped.
-struct Guest(Child);
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Debian's kernel on this machine, and its modules; `None`, said aloud, if something is missing.
-fn kernel() -> Option<(PathBuf, PathBuf)> {
-    let folders = std::fs::read_dir("/lib/modules").into_iter().flatten().flatten();
-    let found = folders.map(|folder| folder.path()).find_map(|modules| {
-        let version = modules.file_name()?.to_str()?.to_owned();
-        let image = PathBuf::from(format!("/boot/vmlinuz-{version}"));
-        let list = std::fs::read_to_string(modules.join("modules.dep")).ok()?;
-        let has = |name: &str| list.contains(&format!("/{name}.ko"));
-        (image.is_file() && MODULES.iter().all(|name| has(name))).then_some((image, modules))
-    });
-    let programs = ["qemu-system-x86_64", "busybox", "cpio"];
-    let lacks = |program: &&&str| Command::new(program).arg("--help").output().is_err();
-    let missing = programs.iter().find(lacks);
-    match (found, missing) {
-        (Some(found), None) => Some(found),
-        (found, missing) => {
-            let packages = "qemu-system-x86, linux-image-cloud-amd64, busybox-static, cpio";
-            eprintln!("skipped: kernel {found:?}, program {missing:?} missing (packages {packages})");
-            None
-        }
-    }
-}
-
-/// Copies a file to the same place below `root`.
-fn take(root: &Path, file: &Path) {
-    let to = root.join(file.strip_prefix("/").unwrap());
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(file, to).unwrap();
-}
-
-/// The libraries that a program is linked with, its loader included.
-fn libraries(program: &Path) -> Vec<PathBuf> {
-    let done = Command::new("ldd").arg(program).output().unwrap();
-    let text = String::from_utf8(done.stdout).unwrap();
-    text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
-}
-
-fn which(program: &str) -> PathBuf {
-    let folders = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{program} is missing"))
-}
-
-/// Modules in the order in which they can be loaded.
-fn modules(folder: &Path) -> Vec<PathBuf> {
-    let list = std::fs::read_to_string(folder.join("modules.dep")).unwrap();
-    let mut order: Vec<PathBuf> = Vec::new();
-    for name in MODULES {
-        let of =
-            |line: &&str| line.split(':').next().is_some_and(|path| path.ends_with(&format!("/{name}.ko")));
-        let line = list.lines().find(of).unwrap();
-        // What it needs stands behind it, the first needed last.
-        for path in line.split([':', ' ']).filter(|path| !path.is_empty()).rev() {
-            let path = folder.join(path);
-            if !order.contains(&path) {
-                order.push(path);
-            }
-        }
-    }
-    order
-}
-
 fn init(modules: &[PathBuf]) -> String {
     let mut script = String::from(
         "#!/bin/busybox sh
@@ -146,48 +69,17 @@ fn boot(place: &Place, machine: &str, image: &Path, folder: &Path) -> Guest {
     let program = which("ip");
     std::fs::copy(&program, root.join("real/ip")).unwrap();
     libraries(&program).iter().for_each(|library| take(&root, library));
-    let order = modules(folder);
+    let order = modules(folder, &MODULES);
     order.iter().for_each(|module| take(&root, module));
-    let script = root.join("init");
-    std::fs::File::create(&script).unwrap().write_all(init(&order).as_bytes()).unwrap();
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, executable).unwrap();
-    let initrd = place.path("initrd");
-    let pack = format!("cd {} && find . | cpio -o -H newc --quiet > {}", root.display(), initrd.display());
-    assert!(Command::new("sh").args(["-c", &pack]).status().unwrap().success());
+    let initrd = pack(place, &root, &init(&order));
     let mut command = Command::new("ip");
-    command.args([
-        "netns",
-        "exec",
-        machine,
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg",
-        "-cpu",
-        "max",
-        "-m",
-        "256",
-    ]);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"]);
-    command.arg("-kernel").arg(image).arg("-initrd").arg(&initrd);
-    command.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]);
+    let qemu = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "256"];
+    command.args(["netns", "exec", machine]).args(qemu);
     command.args(["-netdev", "tap,id=under,ifname=guest,script=no,downscript=no"]);
     command.args(["-device", "virtio-net-pci,netdev=under,mac=02:00:00:00:00:22,romfile="]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let guest = Guest(child);
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-    let mut seen = Vec::new();
-    loop {
-        let line = told.recv_timeout(BOOT);
-        let line = line.unwrap_or_else(|_| panic!("the guest did not boot: {seen:#?}"));
-        assert!(!line.contains("FAILED"), "{line}: {seen:#?}");
-        if line.trim_end().ends_with("READY") {
-            return guest;
-        }
-        seen.push(line);
-    }
+    let guest = Guest::boot(command, image, &initrd);
+    guest.until("READY");
+    guest
 }
 
 const FETCH: &str = "\
@@ -206,7 +98,7 @@ assert peer.recv(64).split()[0].decode() == wanted
 #[test]
 fn debians_kernel_understands_every_type() {
     once(|place| {
-        let Some((image, folder)) = kernel() else { return };
+        let Some((image, folder)) = kernel(&MODULES) else { return };
         let machines = Machines::new();
         let [west, _] = machines.names();
         ip(&format!("-n {west} tuntap add dev guest mode tap"));

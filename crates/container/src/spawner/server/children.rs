@@ -40,8 +40,7 @@ impl Server<'_> {
         let token = self.next_init;
         self.next_init += 2;
         self.epoll.add(&ours, token, Interest::Read)?;
-        let cgroup = first.host.image.is_some();
-        let all = NewNamespaces { mount: true, pid: true, uts: true, ipc: true, cgroup };
+        let all = NewNamespaces { mount: true, pid: true, uts: true, ipc: true };
         let keep = [theirs.as_fd(), first.netns.as_fd()];
         let init = child::fork(all, &keep, || init::run(&theirs, first.netns.as_fd(), &first.host))?;
         Ok((init, ours, token))

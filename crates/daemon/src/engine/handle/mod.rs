@@ -14,6 +14,7 @@ mod node;
 mod ping;
 mod plan;
 mod queues;
+mod resize;
 mod rows;
 mod test;
 mod top;
@@ -86,6 +87,9 @@ impl Engine for Running {
             }
             Command::Test { sentences } => self.test(sentences.as_deref(), sink).map(Reply::Tested),
             Command::Play => self.play(sink).map(|()| Reply::Done {}),
+            Command::Resize { node, limits } => {
+                self.resize(&node, &limits).map(|row| Reply::Nodes(vec![row]))
+            }
             Command::Node { nodes, action } => self.nodes(&nodes, action).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),
         }

@@ -6,6 +6,7 @@ use netloom_lab::plan::{Action, Drifted, Plan, Present};
 
 use crate::engine::Running;
 use crate::engine::apply::drift;
+use crate::engine::limits::lacking_here;
 
 impl Running {
     /// The difference between what runs and `wanted`.
@@ -35,6 +36,7 @@ fn shown(plan: &Plan, wanted: &Lab) -> PlanReply {
             notes.push(format!("{name} is privileged: its programs may do whatever the user of the lab may"));
         }
     }
+    notes.extend(lacking_here(wanted));
     notes.extend(netloom_lab::tunnel::warnings(wanted));
     PlanReply { steps: plan.rows().map(step).collect(), drift: drift(plan), notes }
 }

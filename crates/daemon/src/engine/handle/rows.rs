@@ -50,6 +50,8 @@ impl Running {
                 tx_bytes: sent.bytes,
             }
         };
+        let groups = self.programs.groups();
+        let limits = groups.now(&node.name).unwrap_or_else(|| node.limits.clone());
         NodeRow {
             name: node.name.clone(),
             tenant: node.tenant.clone(),
@@ -61,6 +63,10 @@ impl Running {
             image: node.container.as_ref().map(|container| container.image.clone()),
             health: self.programs.health(&node.name).map(str::to_owned),
             exit_code: self.programs.exit_code(&node.name),
+            reason: self.programs.reason(&node.name),
+            limits: (!limits.is_unlimited()).then(|| limits.words()),
+            limits_in_file: (limits.list() != node.limits.list()).then(|| node.limits.words()),
+            lacking: groups.lacking(&node.name),
             restarts: self.programs.restarts(&node.name),
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),
@@ -241,6 +247,8 @@ impl Running {
                     format!("{} {}", domain.of, subnets.collect::<Vec<_>>().join(" "))
                 })
                 .collect(),
+            quota: (!tenant.quota.is_unlimited()).then(|| tenant.quota.words()),
+            lacking: self.programs.groups().tenant_lacking(&tenant.name),
             isolated,
         };
         state.lab.tenants.iter().map(row).filter(|row| row.nodes > 0).collect()

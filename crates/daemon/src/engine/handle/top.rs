@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use netloom_api::stream::Frame;
 use netloom_api::{ApiError, TopRow};
+use netloom_container::limits::stat::Usage;
 use netloom_datapath::Direction;
 use netloom_flow::{LinkSettings, PortId};
 use netloom_sys::clock;
 
 use super::rows::directions;
 use crate::engine::Running;
+use crate::engine::limits::Bound;
+use crate::engine::running::State;
 use crate::stream::Conn;
 
 /// The shortest interval: more often would measure the measuring.
@@ -25,6 +28,9 @@ struct Count {
     queued: u64,
     /// Bits a second at most.
     rate: Option<f64>,
+    /// What its programs use of the machine, and may use.
+    used: Usage,
+    bound: Bound,
 }
 
 /// Everything at one moment.
@@ -75,6 +81,7 @@ impl Running {
                     drops: way.lost + way.overflowed,
                     queued: way.queued,
                     rate: settings.and_then(rate),
+                    ..Count::default()
                 };
                 counts.insert(("link", format!("{from} -> {to}")), count);
             }
@@ -87,15 +94,29 @@ impl Running {
             }
             counts.insert(("switch", row.name), count);
         }
+        let (nodes, tenants) = self.programs.groups().usage();
         for row in self.node_rows(&state) {
-            let mut count = Count::default();
+            let mut count = self.of_node(&state, &row.name, nodes.get(&row.name));
             for interface in &row.interfaces {
                 count.packets += interface.rx_packets + interface.tx_packets;
                 count.bytes += interface.rx_bytes + interface.tx_bytes;
             }
             counts.insert(("node", row.name), count);
         }
+        for (name, used) in tenants {
+            let quota = state.lab.tenant(&name).map(|tenant| tenant.quota.limits()).unwrap_or_default();
+            let count = Count { used, bound: Bound::of(&quota), ..Count::default() };
+            counts.insert(("tenant", name), count);
+        }
         Sample { at: clock::now(), cpu: clock::process_cpu(), counts }
+    }
+
+    /// A node without packets yet.
+    fn of_node(&self, state: &State, name: &str, used: Option<&Usage>) -> Count {
+        let now = self.programs.groups().now(name);
+        let limits = now.or_else(|| Some(state.lab.node(name)?.limits.clone())).unwrap_or_default();
+        let used = used.copied().unwrap_or_default();
+        Count { used, bound: Bound::of(&limits), ..Count::default() }
     }
 }
 
@@ -112,6 +133,7 @@ fn rows(before: &Sample, now: &Sample, lab: &str) -> Vec<TopRow> {
     let row = |((kind, name), count): (&(&'static str, String), &Count)| {
         let old = before.counts.get(&(*kind, name.clone())).copied().unwrap_or(*count);
         let bps = per_second(count.bytes, old.bytes) * 8.0;
+        let cpu = count.used.cpu_nanos.zip(old.used.cpu_nanos);
         TopRow {
             kind: (*kind).to_owned(),
             name: name.clone(),
@@ -120,6 +142,13 @@ fn rows(before: &Sample, now: &Sample, lab: &str) -> Vec<TopRow> {
             drops: per_second(count.drops, old.drops),
             queued: count.queued,
             load: count.rate.filter(|rate| *rate > 0.0).map(|rate| bps / rate),
+            cpu: cpu.map(|(now, before)| per_second(now, before) / 1e9),
+            cpu_limit: count.bound.cpu.map(|thousandths| thousandths as f64 / 1e3),
+            memory: count.used.memory,
+            memory_limit: count.bound.memory,
+            pids: count.used.pids,
+            pids_limit: count.bound.pids,
+            oom_kills: Some(count.used.oom_kills).filter(|kills| *kills > 0),
         }
     };
     let mut rows: Vec<TopRow> = now.counts.iter().map(row).collect();
@@ -143,7 +172,8 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_time_between_two_samples() {
-        let old = Count { packets: 10, bytes: 1_000, drops: 1, queued: 3, rate: Some(10e6) };
+        let old =
+            Count { packets: 10, bytes: 1_000, drops: 1, queued: 3, rate: Some(10e6), ..Count::default() };
         let new = Count { packets: 110, bytes: 251_000, drops: 3, queued: 5, ..old };
         let rows = rows(&sample(1_000_000_000, old), &sample(3_000_000_000, new), "shop");
         let link = TopRow {
@@ -154,6 +184,7 @@ mod tests {
             drops: 1.0,
             queued: 5,
             load: Some(0.1),
+            ..TopRow::default()
         };
         assert_eq!(rows[0], link);
         assert_eq!((rows[1].kind.as_str(), rows[1].load), ("daemon", Some(0.25)));
@@ -161,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_new_has_no_past() {
-        let count = Count { packets: 1_000, bytes: 9, drops: 4, queued: 0, rate: None };
+        let count = Count { packets: 1_000, bytes: 9, drops: 4, ..Count::default() };
         let before = Sample { at: 0, cpu: 0, counts: BTreeMap::new() };
         let rows = rows(&before, &sample(1_000_000_000, count), "shop");
         assert_eq!((rows[0].pps, rows[0].load), (0.0, None));
