@@ -21,6 +21,7 @@ mod isolation;
 mod leftovers;
 mod links;
 mod monitors;
+mod networks;
 mod nodes;
 mod ofctl;
 mod openflow;
