@@ -27,6 +27,8 @@ pub struct HostSpec {
     pub private_dir: PathBuf,
     /// The file shown as /etc/hosts; many hosts may share one.
     pub hosts_file: Option<PathBuf>,
+    /// The file shown as /etc/resolv.conf; `None`: as the machine or the image has it.
+    pub resolver_file: Option<PathBuf>,
     /// Further files and directories shown at places of the host's choice.
     pub files: Vec<BoundFile>,
     /// Device files of the machine beside the usual ones, such as /dev/net/tun.
@@ -56,6 +58,7 @@ impl HostSpec {
             lab_dir: None,
             private_dir: private_dir.into(),
             hosts_file: None,
+            resolver_file: None,
             files: Vec::new(),
             devices: Vec::new(),
             image: None,
@@ -111,8 +114,6 @@ pub struct ImageRoot {
     pub read_only: bool,
     /// What else is mounted.
     pub mounts: Vec<Mount>,
-    /// The file shown as /etc/resolv.conf.
-    pub resolver: Option<PathBuf>,
 }
 
 /// Something mounted in a container.

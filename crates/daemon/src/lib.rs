@@ -9,7 +9,8 @@
 //! 3. [`http`]: `api.sock`, HTTP/1.1; a command is handed to [`Engine::command`] on a thread of its own, a
 //!    stream to [`Engine::stream`] with the bare socket;
 //! 4. `openflow`: `<bridge>.mgmt` of every switch, for `ovs-ofctl` and controllers, on a thread of its own;
-//! 5. after `down` the directory goes, the answer is sent, the process ends.
+//! 5. `services`: what networks answer by themselves, addresses and names, on a thread of its own;
+//! 6. after `down` the directory goes, the answer is sent, the process ends.
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
@@ -22,6 +23,7 @@ mod probe;
 pub mod process;
 mod punts;
 mod service;
+mod services;
 mod slowpath;
 mod state;
 mod stream;

@@ -1,4 +1,4 @@
-//! Packets on their way from the workers to the controllers.
+//! Packets on their way from the workers to the controllers, or to the services of networks: a queue each.
 //!
 //! A bounded queue: what comes faster than it is taken is refused, and the worker counts it. A port may fill no more
 //! of it than what is left, so that however many a port sends, another's packets still find room. Nobody takes anything
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// Most packets that wait.
 const ROOM: usize = 4_096;
 
-/// A packet for a controller.
+/// A packet that goes up.
 #[derive(Debug)]
 pub(crate) struct Packet {
     /// What is told with it.
@@ -117,6 +117,7 @@ mod tests {
     fn punt(max_len: u16) -> Arc<Punt> {
         Arc::new(Punt {
             bridge: BridgeId(0),
+            is_served: false,
             table: TableId(0),
             cookie: None,
             reason: PacketInReason::Action,

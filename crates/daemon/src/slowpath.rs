@@ -50,19 +50,22 @@ pub(crate) fn write(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGuard<'_, 
 pub(crate) struct Misses {
     switch: SharedSwitch,
     tracked: Arc<Tracked>,
+    /// For controllers.
     punts: Arc<Punts>,
+    /// For the networks' own services.
+    served: Arc<Punts>,
     watch: Arc<Watch>,
 }
 
 impl Misses {
-    /// For one worker.
-    pub(crate) const fn new(
+    /// For one worker; `punts` are for controllers, `served` for the networks' own services.
+    pub(crate) fn new(
         switch: SharedSwitch,
         tracked: Arc<Tracked>,
-        punts: Arc<Punts>,
+        [punts, served]: [Arc<Punts>; 2],
         watch: Arc<Watch>,
     ) -> Self {
-        Self { switch, tracked, punts, watch }
+        Self { switch, tracked, punts, served, watch }
     }
 }
 
@@ -123,7 +126,8 @@ impl Slowpath for Misses {
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
-        self.punts.offer(punt, frame, now)
+        let queue = if punt.is_served { &self.served } else { &self.punts };
+        queue.offer(punt, frame, now)
     }
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {

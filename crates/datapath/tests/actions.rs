@@ -295,6 +295,7 @@ fn every_wire_packet_of_a_super_packet_says_what_follows() {
 fn punt() -> Arc<Punt> {
     Arc::new(Punt {
         bridge: BridgeId(0),
+        is_served: false,
         table: TableId(0),
         cookie: None,
         reason: PacketInReason::Action,

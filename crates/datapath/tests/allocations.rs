@@ -117,6 +117,7 @@ fn nothing_is_allocated_per_packet() {
 fn punt() -> Punt {
     Punt {
         bridge: BridgeId(0),
+        is_served: false,
         table: TableId(0),
         cookie: None,
         reason: PacketInReason::Action,

@@ -1,4 +1,4 @@
-//! What a controller is told with a packet.
+//! What is told with a packet that goes up: to a controller, or to the service of a network.
 
 use crate::action::PacketInReason;
 use crate::{Action, BridgeId, FlowKey, TableId};
@@ -8,6 +8,8 @@ use crate::{Action, BridgeId, FlowKey, TableId};
 pub struct Punt {
     /// The bridge.
     pub bridge: BridgeId,
+    /// It is for the network's own service, and no controller hears of it; only `bridge` and `key` count then.
+    pub is_served: bool,
     /// The table of the flow that says so, or in which no flow was found.
     pub table: TableId,
     /// The cookie of that flow; `None`: there is none.

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddrV4};
 
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
-    Arp, Bridge, Config, FailMode, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
+    Arp, Bridge, Config, FailMode, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Service, Uuid,
+    VlanMode,
 };
 use netloom_switch::{Owner, Owners, Subnet};
 
@@ -39,6 +40,7 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
             lab::FailMode::Standalone => FailMode::Standalone,
             lab::FailMode::Secure => FailMode::Secure,
         },
+        service: lab.service(&switch.name).map(|service| served(lab, service)),
         arp: match lab.options.arp {
             lab::ArpMode::Local => Arp::Local,
             lab::ArpMode::Flood => Arp::Flood,
@@ -53,6 +55,18 @@ fn bridge(lab: &Lab, switch: &lab::Switch, ids: PortIds<'_>) -> Bridge {
         other_config: switch.dpid.iter().map(|id| ("datapath-id".to_owned(), format!("{id:016x}"))).collect(),
         ports: switch.ports.iter().filter_map(|p| port(lab, p, ids)).collect(),
         ..Bridge::default()
+    }
+}
+
+fn served(lab: &Lab, service: &lab::Service) -> Service {
+    let v4 = service.addresses.iter().find_map(|a| if let IpAddr::V4(ip) = a.ip { Some(ip) } else { None });
+    let v6 = service.addresses.iter().filter_map(|a| if let IpAddr::V6(ip) = a.ip { Some(ip) } else { None });
+    Service {
+        tenant: TenantId(lab.tenant_id(&service.tenant).unwrap_or(u16::MAX)),
+        mac: service.mac.0,
+        v4,
+        v6: v6.chain([service.mac.link_local()]).collect(),
+        dhcp: service.dhcp,
     }
 }
 
@@ -158,6 +172,16 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
         {
             let addresses = interface.addresses.iter().map(|a| a.ip).collect();
             owners.push(Owner { tenant: TenantId(tenant), port, mac: interface.mac.0, addresses });
+        }
+    }
+    // On its own switch a service is asked before any of this; from a switch that is joined, the way leads there.
+    for service in &lab.services {
+        let ports = lab.switch(&service.network).into_iter().flat_map(|switch| &switch.ports);
+        let port = ports.filter_map(|port| ids(&port.link, port.left)).next();
+        if let (Some(port), Some(tenant)) = (port, lab.tenant_id(&service.tenant)) {
+            let addresses = service.addresses.iter().map(|a| a.ip).chain([service.mac.link_local().into()]);
+            let (mac, addresses) = (service.mac.0, addresses.collect());
+            owners.push(Owner { tenant: TenantId(tenant), port, mac, addresses });
         }
     }
     let subnet = |domain: &lab::Domain| {

@@ -1,6 +1,7 @@
 //! MAC addresses: written ones, and those made from names and the lab's seed.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,14 @@ impl Mac {
         let hash = hash(seed.wrapping_add(u64::from(again).rotate_left(32)), &[node, interface]);
         let [a, b, c, d, e, f, ..] = hash.to_be_bytes();
         Self([(a & 0xfc) | 0x02, b, c, d, e, f])
+    }
+
+    /// The link-local address made of it (RFC 4291 appendix A).
+    #[must_use]
+    pub const fn link_local(self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.0;
+        let bytes = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 0x02, b, c, 0xff, 0xfe, d, e, f];
+        Ipv6Addr::from_bits(u128::from_be_bytes(bytes))
     }
 
     /// Whether it addresses a group.

@@ -60,6 +60,6 @@ pub use model::{
     Bucket, Carried, Control, Group, GroupType, LinkState, Owner, Owners, PortConfig, Role, Rule, Selection,
     Subnet, TableLimit,
 };
-pub use recorder::{Cut, Event, Forward, Recorder, Silent};
+pub use recorder::{Cut, Event, Forward, Recorder, Served, Silent};
 pub use status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 pub use switch::{Settings, Switch};

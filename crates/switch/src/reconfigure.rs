@@ -128,7 +128,9 @@ impl Switch {
             if is_handed_over {
                 bridge.first_egress = None;
             }
-            if is_handed_over || bridge.config.in_band != wanted.config.in_band {
+            let is_asked_alike = (&bridge.config.in_band, &bridge.config.service)
+                == (&wanted.config.in_band, &wanted.config.service);
+            if is_handed_over || !is_asked_alike {
                 // Asked of whatever comes in, so it is a matter of each port.
                 bridge.ports.values_mut().for_each(|port| port.version = version);
             }

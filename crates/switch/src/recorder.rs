@@ -98,6 +98,8 @@ pub enum Event<'a> {
     },
     /// It is between a controller and its switches: no flow is asked, NORMAL forwards it.
     InBand,
+    /// It is for the network's own service, which answers: no flow is asked.
+    Served(Served),
     /// NORMAL decides where it goes.
     Forward(Forward),
     /// It leaves by a port, to a device or into a link.
@@ -144,6 +146,21 @@ pub enum Event<'a> {
         /// The port it came in by, or was to leave by.
         port: OfPort,
     },
+}
+
+/// What a network's service is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// An IPv4 address, by DHCP.
+    Dhcp,
+    /// An IPv6 address, by DHCPv6.
+    Dhcp6,
+    /// Which routers there are.
+    Routers,
+    /// A name.
+    Names,
+    /// Where it is, or whether it is there.
+    Neighbour,
 }
 
 /// How NORMAL found where a packet goes.

@@ -141,6 +141,18 @@ impl Switch {
         self.packet_out_as(bridge, in_port, actions, packet, 0)
     }
 
+    /// How an answer of a network's own service leaves by a port of the bridge. It belongs to the service's tenant, also where
+    /// the port is a link to another switch, which has none. `None`: as for [`Self::packet_out`], or there is no service.
+    #[must_use]
+    pub fn serve_out(&self, bridge: BridgeId, port: OfPort, packet: &[u8]) -> Option<Translation> {
+        let bridge = self.bridges.get(bridge)?;
+        let tenant = bridge.config.service.as_ref()?.tenant;
+        let headers = netloom_packet::parse(packet).ok()?;
+        let key = extract(packet, &headers, &PacketMeta { tenant, ..PacketMeta::default() });
+        let actions = [Action::Output(port)];
+        Some(Translator::translate_out(self, bridge, OfPort::NONE, &actions, &key, &mut Silent))
+    }
+
     /// The same for a packet of some type, with an Ethernet header that its type does not know of.
     pub(crate) fn packet_out_as(
         &self,

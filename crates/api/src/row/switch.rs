@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::QueueRow;
+use super::{QueueRow, ServiceRow};
 
 /// A switch in a list.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct SwitchRow {
     /// Packets dropped by it, for whatever reason.
     #[serde(default)]
     pub drops: u64,
+    /// What it answers by itself, if it is a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceRow>,
 }
 
 /// A controller of a switch.

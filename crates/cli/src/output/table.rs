@@ -3,8 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
-    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
-    TenantRow, ZoneRow,
+    LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply,
+    ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -353,7 +353,12 @@ impl Painter {
                     [] => String::new(),
                     queues => format!("{}\n", inner.queues(queues)),
                 };
-                format!("{}\n{}\n{queues}{}", switch_text(switch), inner.ports(switch), inner.links(links))
+                let leases = match switch.service.as_ref().map(|service| &service.leases[..]) {
+                    None | Some([]) => String::new(),
+                    Some(leases) => format!("{}\n", inner.leases(leases)),
+                };
+                let (head, ports) = (switch_text(switch), inner.ports(switch));
+                format!("{head}\n{ports}\n{queues}{leases}{}", inner.links(links))
             }
             Shown::Link(link) => link_text(link),
             Shown::Tenant { tenant, nodes } => {
@@ -361,6 +366,23 @@ impl Painter {
                 format!("{}{lacking}\n{}", inner.tenants(std::slice::from_ref(tenant)), inner.nodes(nodes))
             }
         }
+    }
+
+    fn leases(&self, rows: &[LeaseRow]) -> String {
+        self.table(
+            &["LEASE", "ADDRESS", "MAC", "STATE", "LEFT>", "GRANTS>"],
+            rows.iter().map(|row| {
+                let left = if row.left_s > 0 { format!("{} s", row.left_s) } else { String::new() };
+                vec![
+                    row.node.clone(),
+                    row.address.clone(),
+                    row.mac.clone(),
+                    row.state.clone(),
+                    left,
+                    count(row.grants),
+                ]
+            }),
+        )
     }
 
     fn ports(&self, switch: &SwitchRow) -> String {
@@ -565,7 +587,25 @@ fn switch_text(switch: &SwitchRow) -> String {
         ("macs", switch.macs.to_string()),
         ("drops", count(switch.drops)),
         ("police", policed.join("; ")),
+        ("service", switch.service.as_ref().map(service).unwrap_or_default()),
+        ("answered", switch.service.as_ref().map(|it| counts(&it.answered)).unwrap_or_default()),
+        ("refused", switch.service.as_ref().map(|it| counts(&it.refused)).unwrap_or_default()),
     ])
+}
+
+/// `10.0.0.253 fd00::fd at 02:00:00:00:00:01: dhcp, names of the lab`
+fn service(row: &ServiceRow) -> String {
+    let names = if row.forwards { "names of the lab and the world" } else { "names of the lab" };
+    let dhcp = if row.dhcp { "dhcp, " } else { "" };
+    match &row.addresses[..] {
+        [] => "none: the subnet has no address left for it".to_owned(),
+        addresses => format!("{} at {}: {dhcp}{names}", addresses.join(" "), row.mac),
+    }
+}
+
+/// `dhcp ack 2, name 5`
+fn counts(all: &std::collections::BTreeMap<String, u64>) -> String {
+    all.iter().map(|(what, n)| format!("{what} {}", count(*n))).collect::<Vec<_>>().join(", ")
 }
 
 fn link_text(link: &LinkRow) -> String {

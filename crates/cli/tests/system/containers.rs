@@ -49,7 +49,10 @@ fn a_container_runs_from_its_image_to_its_end() {
         );
         assert!(place.sh_ok("web", "cat /etc/hosts").contains("10.7.0.2 host"));
         assert_eq!(place.sh_ok("web", "cat /etc/hostname"), "web");
-        assert!(place.sh_ok("web", "cat /etc/resolv.conf").starts_with('#'));
+        let resolver = place.sh_ok("web", "cat /etc/resolv.conf");
+        assert!(resolver.ends_with("nameserver 10.7.0.253\nsearch default.pair"), "{resolver}");
+        let answer = place.sh_ok("web", "/bin/busybox nslookup host.default.pair");
+        assert!(answer.contains("10.7.0.2"), "{answer}");
         assert_ne!(place.sh("web", "test -e /usr/share || test -e /home").code, 0, "nothing of the machine");
         place.ok("ping web host");
         place.sh_ok("host", "ping -c 1 -W 2 web");

@@ -23,6 +23,7 @@ mod leftovers;
 mod limits;
 mod links;
 mod monitors;
+mod networks;
 mod nodes;
 mod ofctl;
 mod openflow;

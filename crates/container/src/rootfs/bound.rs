@@ -1,4 +1,4 @@
-//! Files of the lab at places of the host's choice: /etc/hosts, /etc/hostname and `files:`.
+//! Files of the lab at places of the host's choice: /etc/hosts, /etc/hostname, /etc/resolv.conf and `files:`.
 //!
 //! A bind mount needs something to be mounted on, and the machine's directories cannot and must not be written. Where the
 //! target does not exist, its nearest existing directory is covered by a read-only overlay that adds it:
@@ -32,7 +32,7 @@ impl Files {
         if let Some(hosts) = &host.hosts_file {
             files.push(take_one(Path::new("/etc/hosts"), hosts)?);
         }
-        if let Some(resolver) = host.image.as_ref().and_then(|image| image.resolver.as_ref()) {
+        if let Some(resolver) = &host.resolver_file {
             files.push(take_one(Path::new("/etc/resolv.conf"), resolver)?);
         }
         for file in &host.files {

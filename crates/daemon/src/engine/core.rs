@@ -16,6 +16,7 @@ use netloom_sys::eventfd::EventFd;
 
 use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
+use crate::services::Services;
 use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
 use crate::trace::Watch;
 use crate::worker::{Caller, Device, Mail, WorkerHandle};
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
     openflow: Service,
+    services: Services,
     watch: Arc<Watch>,
 }
 
@@ -55,7 +57,7 @@ impl Core {
         let options = switch.tunnel_options();
         let switch: SharedSwitch = Arc::new(RwLock::new(switch));
         let tracked = Arc::<Tracked>::default();
-        let punts = Arc::<Punts>::default();
+        let (punts, served) = (Arc::<Punts>::default(), Arc::<Punts>::default());
         let watch = Arc::<Watch>::default();
         let pool = PoolLimit::new(POOL_BYTES);
         let tracker = Arc::new(Tracker::new(TrackerConfig { seed, limit: CONNECTIONS }));
@@ -74,8 +76,8 @@ impl Core {
             };
             let worker = Worker::new(config);
             counters.push(worker.counters());
-            let (model, queue) = (Arc::clone(&switch), Arc::clone(&punts));
-            let misses = Misses::new(model, Arc::clone(&tracked), queue, Arc::clone(&watch));
+            let (model, queues) = (Arc::clone(&switch), [&punts, &served].map(Arc::clone));
+            let misses = Misses::new(model, Arc::clone(&tracked), queues, Arc::clone(&watch));
             threads.push((worker, misses));
         }
         let threads = WorkerHandle::start_all(threads)?;
@@ -87,7 +89,9 @@ impl Core {
             Arc::clone(&tracker),
             callers,
         )?;
-        let worker = threads.first().and_then(WorkerHandle::caller);
+        let first = || threads.first().and_then(WorkerHandle::caller);
+        let services = Services::new(Arc::clone(&switch), Arc::clone(&tracked), served, first());
+        let worker = first();
         let hub = Hub::new(
             Arc::clone(&switch),
             Arc::clone(&tracked),
@@ -109,6 +113,7 @@ impl Core {
             captured,
             keeper,
             openflow,
+            services,
             watch,
         })
     }
@@ -131,6 +136,11 @@ impl Core {
     /// Who serves OpenFlow.
     pub(super) fn openflow(&self) -> &Service {
         &self.openflow
+    }
+
+    /// What networks answer by themselves.
+    pub(super) fn services(&self) -> &Services {
+        &self.services
     }
 
     /// The model's counters brought up to date, and then the model for reading.
@@ -243,6 +253,7 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.openflow.stop();
+        self.services.stop();
         self.keeper.stop();
     }
 }

@@ -140,6 +140,7 @@ impl<'a> Execution<'a> {
         }
         let owners = netloom_lab::config::owners(&new.lab, &|link, left| new.id(link, left));
         slowpath::write(core.switch()).set_owners(&owners);
+        core.services().update(&new.lab);
         core.settle();
         // Their devices are closed; the last holder of a namespace takes them along.
         gone.iter().for_each(|name| drop(state.nodes.remove(name)));

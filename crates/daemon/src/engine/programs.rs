@@ -1,5 +1,6 @@
 //! The programs of nodes: what they see of the machine's files or of an image's, and the spawner that starts them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -96,6 +97,7 @@ impl Programs {
             spec.private_dir = place.with_file_name(format!("{number}@"));
             spec.hosts_file = Some(self.hosts_file(&node.tenant));
             (spec.groups, spec.init_groups) = self.groups.folders(node);
+            spec.resolver_file = self.resolver_file(lab, node).or(spec.resolver_file);
             return Some(spec);
         }
         let mut spec = self.machine_host(lab, node, place);
@@ -108,6 +110,7 @@ impl Programs {
         let mut spec = HostSpec::new(&node.name, place);
         spec.lab_dir = Some(lab.dir().to_owned()).filter(|dir| dir.is_absolute());
         spec.hosts_file = Some(self.hosts_file(&node.tenant));
+        spec.resolver_file = self.resolver_file(lab, node);
         spec.files = node
             .files
             .iter()
@@ -122,6 +125,27 @@ impl Programs {
     /// The file that nodes of a tenant see as /etc/hosts.
     fn hosts_file(&self, tenant: &str) -> PathBuf {
         self.folder.join(format!("hosts.{tenant}"))
+    }
+
+    /// The file that a node sees as /etc/resolv.conf, if its networks have name servers.
+    fn resolver_file(&self, lab: &Lab, node: &Node) -> Option<PathBuf> {
+        lab.resolver(node).map(|resolver| self.resolver_named(&resolver.key))
+    }
+
+    fn resolver_named(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("resolv.{key}"))
+    }
+
+    /// Writes the files of resolvers, in place, so that running programs see the change.
+    fn write_resolvers(&self, lab: &Lab) -> std::io::Result<()> {
+        for (key, text) in resolvers(lab) {
+            let path = self.resolver_named(&key);
+            if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+                continue;
+            }
+            self.ledger.write(&path, &text)?;
+        }
+        Ok(())
     }
 
     /// Writes the hosts files of all tenants, in place, so that running programs see the change.
@@ -164,6 +188,9 @@ impl Programs {
         let mut notes = Vec::new();
         if let Err(error) = self.write_hosts(&state.lab) {
             notes.push(format!("The nodes' /etc/hosts could not be written: {error}"));
+        }
+        if let Err(error) = self.write_resolvers(&state.lab) {
+            notes.push(format!("The nodes' /etc/resolv.conf could not be written: {error}"));
         }
         if state.lab.nodes.iter().any(|node| node.container.is_some())
             && let Err(error) = self.containers.write_resolver()
@@ -375,12 +402,24 @@ impl Programs {
             // Missing is as good as removed.
             let _ = std::fs::remove_file(self.hosts_file(&tenant.name));
         }
+        for key in resolvers(lab).into_keys() {
+            let _ = std::fs::remove_file(self.resolver_named(&key));
+        }
         let _ = std::fs::remove_dir(self.folder.join("nodes"));
         let _ = std::fs::remove_dir_all(self.runs.logs());
         let mut left = self.containers.remove_all();
         left.extend(self.groups.remove_all());
         left
     }
+}
+
+/// The resolvers of all nodes, each once.
+fn resolvers(lab: &Lab) -> BTreeMap<String, String> {
+    lab.nodes
+        .iter()
+        .filter_map(|node| lab.resolver(node))
+        .map(|resolver| (resolver.key, resolver.text))
+        .collect()
 }
 
 /// What a program of a node is started with.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use netloom_api::{TraceDrop, TraceRule, TraceWhat};
 use netloom_flow::{DropReason, FlowKey, OfPort, RecircId};
-use netloom_switch::{Cut, Event, Forward, Group, GroupType, Recorder};
+use netloom_switch::{Cut, Event, Forward, Group, GroupType, Recorder, Served};
 
 use super::story::{Story, Stretch, Where};
 use super::{Chart, words};
@@ -214,6 +214,11 @@ impl Recorder for Notes<'_> {
             Event::InBand => {
                 self.decide("in-band control: forwarded as by NORMAL, whatever the flows say".to_owned());
             }
+            Event::Served(what) => {
+                self.decide(format!("answered by the network's {}", served_words(what)));
+                let to = "the network's service".to_owned();
+                self.say(self.depth + 1, TraceWhat::Delivered { to });
+            }
             Event::Forward(how) => self.forward(how),
             Event::Output { port, dp_port, cut, .. } => self.output(port, dp_port, cut),
             Event::Cross { port } => self.cross(port),
@@ -243,6 +248,16 @@ impl Drop for Notes<'_> {
 /// The indentation of actions within so many lookups.
 fn level(depth: u32) -> u16 {
     u16::try_from(2 * depth + 2).unwrap_or(u16::MAX)
+}
+
+const fn served_words(what: Served) -> &'static str {
+    match what {
+        Served::Dhcp => "DHCP",
+        Served::Dhcp6 => "DHCPv6",
+        Served::Routers => "router advertisements",
+        Served::Names => "name server",
+        Served::Neighbour => "own service",
+    }
 }
 
 const fn cut_words(cut: Cut) -> &'static str {

@@ -45,11 +45,13 @@ fn route(route: &netloom_lab::lab::Route) -> HostRoute {
     }
 }
 
-/// Everybody else in the interface's broadcast domain.
+/// Everybody else in the interface's broadcast domain, its network's own service included.
 fn neighbours(lab: &Lab, interface: &Interface) -> Vec<(IpAddr, [u8; 6])> {
     let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
+    let services = lab.services.iter().filter(|service| service.domain == interface.domain);
     others
         .filter(|other| other.domain == interface.domain && other.mac != interface.mac)
         .flat_map(|other| other.addresses.iter().map(|address| (address.ip, other.mac.0)))
+        .chain(services.flat_map(|it| it.addresses.iter().map(|address| (address.ip, it.mac.0))))
         .collect()
 }

@@ -182,7 +182,11 @@ pub(crate) static QUOTA: Table = &[&[
 pub(crate) static NETWORK: Table = &[&[
     key("subnet", TEXTS, "Addresses of the network, at most one prefix per family."),
     later("internet", "a way out to the internet"),
-    later("dhcp", "an address server"),
+    key(
+        "dhcp",
+        Flag,
+        "Whether the network hands out addresses and advertises routers (default); it answers names in any case.",
+    ),
 ]];
 
 /// A node.

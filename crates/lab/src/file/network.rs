@@ -13,6 +13,8 @@ use crate::names::Pattern;
 pub(crate) struct NetworkEntry {
     pub(crate) pattern: Spanned<Pattern>,
     pub(crate) subnet: Vec<Spanned<Cidr>>,
+    /// Whether it hands out addresses and advertises routers.
+    pub(crate) dhcp: bool,
 }
 
 /// Reads `networks:`.
@@ -22,7 +24,8 @@ pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<NetworkEntry> {
         let pattern = pattern(reader, name, span);
         let fields = reader.fields(value, keys::NETWORK, "a network");
         let subnet = fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default();
-        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet }));
+        let dhcp = fields.take("dhcp").and_then(|node| reader.flag(node)).unwrap_or(true);
+        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet, dhcp }));
     }
     out
 }

@@ -12,6 +12,7 @@ pub(crate) mod nanos;
 mod node;
 mod options;
 mod root;
+mod service;
 mod switch;
 
 pub use controller::{Controller, ControllerPlace, TlsFiles};
@@ -20,4 +21,5 @@ pub use link::{End, Link};
 pub use node::{Interface, Node, PortKind, Restart, Route};
 pub use options::{ArpMode, Fidelity, Filesystem, Loops, Options};
 pub use root::{Domain, Lab, SETTLE, Tenant};
+pub use service::{Resolver, Service};
 pub use switch::{FailMode, Flow, Switch, SwitchPort, Vlan};

@@ -11,6 +11,7 @@ use super::event::Event;
 use super::link::Link;
 use super::node::Node;
 use super::options::{ArpMode, Fidelity, Filesystem, Loops, Options};
+use super::service::Service;
 use super::switch::Switch;
 use crate::address::Cidr;
 use crate::expect::Expectation;
@@ -42,6 +43,9 @@ pub struct Lab {
     pub links: Vec<Link>,
     /// Broadcast domains.
     pub domains: Vec<Domain>,
+    /// What networks answer by themselves.
+    #[serde(default)]
+    pub services: Vec<Service>,
     /// What happens when.
     pub events: Vec<Event>,
     /// What must hold.
@@ -68,6 +72,7 @@ impl Lab {
             switches: Vec::new(),
             links: Vec::new(),
             domains: Vec::new(),
+            services: Vec::new(),
             events: Vec::new(),
             expect: Vec::new(),
             options: Options {
@@ -162,6 +167,9 @@ impl Lab {
             let others = self.nodes.iter().filter(|n| n.name != node.name).flat_map(|n| &n.interfaces);
             for other in others.filter(|i| i.domain == own.domain) {
                 out.extend(other.addresses.iter().map(|a| (own.name.clone(), a.ip, other.mac)));
+            }
+            for service in self.services.iter().filter(|service| service.domain == own.domain) {
+                out.extend(service.addresses.iter().map(|a| (own.name.clone(), a.ip, service.mac)));
             }
         }
         out

@@ -394,8 +394,12 @@ impl<'l> Planner<'l> {
         }
         for switch in &to.switches {
             let (action, detail) = match old.get(switch.name.as_str()) {
-                None => (Action::AddSwitch(switch.name.clone()), render::switch(switch)),
-                Some(old) => match render::switch_change(old, switch) {
+                None => {
+                    let service = to.service(&switch.name).map(render::service);
+                    let words: Vec<String> = [render::switch(switch)].into_iter().chain(service).collect();
+                    (Action::AddSwitch(switch.name.clone()), words.join(", "))
+                }
+                Some(old) => match render::switch_change(old, switch, (self.from, to)) {
                     detail if detail.is_empty() => continue,
                     detail => (Action::ChangeSwitch(switch.name.clone()), detail),
                 },

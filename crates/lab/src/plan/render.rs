@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use super::compare::{NodeDelta, end};
 use super::drift::both;
 use super::{Action, Plan, Step};
-use crate::lab::{Controller, FailMode, Link, Node, Options, Switch, SwitchPort};
+use crate::lab::{Controller, FailMode, Lab, Link, Node, Options, Service, Switch, SwitchPort};
 use crate::{qos_text, quantity};
 
 /// Longest detail in a table.
@@ -202,8 +202,18 @@ pub(super) fn switch(switch: &Switch) -> String {
     words.join(", ")
 }
 
-/// What changes about a switch; empty if nothing does.
-pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
+/// `answers at 10.0.0.253 fd00::fd: dhcp, names`
+pub(super) fn service(service: &Service) -> String {
+    let addresses: Vec<_> = service.addresses.iter().map(|a| a.ip.to_string()).collect();
+    if addresses.is_empty() {
+        return "answers nothing: its subnet has no address left for that".to_owned();
+    }
+    let what = if service.dhcp { "dhcp, names" } else { "names" };
+    format!("answers at {}: {what}", addresses.join(" "))
+}
+
+/// What changes about a switch between two labs; empty if nothing does.
+pub(super) fn switch_change(old: &Switch, new: &Switch, (from, to): (&Lab, &Lab)) -> String {
     let mut out = String::new();
     let mut add = |text: String| {
         let comma = if out.is_empty() { "" } else { ", " };
@@ -253,6 +263,12 @@ pub(super) fn switch_change(old: &Switch, new: &Switch) -> String {
     if old.openflow != new.openflow {
         let (a, b) = (or_none(&old.openflow, "all versions"), or_none(&new.openflow, "all versions"));
         add(format!("openflow {a} -> {b}"));
+    }
+    let service = |lab: &Lab| lab.service(&new.name).map_or_else(|| "answers nothing".to_owned(), service);
+    let known =
+        |lab: &Lab| lab.service(&new.name).map(|it| (it.mac, it.addresses.clone(), it.dhcp, it.internet));
+    if known(from) != known(to) {
+        add(service(to));
     }
     if old.dpid != new.dpid {
         let id = |id: Option<u64>| id.map_or_else(|| "by itself".to_owned(), |id| format!("{id:016x}"));

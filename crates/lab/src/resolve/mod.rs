@@ -1,7 +1,8 @@
 //! From what a file says to a lab with nothing left to guess.
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name), [`wires`]
-//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`qos`], [`order`], [`quota`], [`script`]
+//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`services`] (what networks
+//! answer by themselves), [`qos`], [`order`], [`quota`], [`script`]
 //! (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -14,6 +15,7 @@ mod qos;
 mod quota;
 mod routes;
 mod script;
+mod services;
 mod things;
 mod tunnels;
 mod wires;
@@ -52,6 +54,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let domains = addresses::hand_out(&mut draft, domains);
     let routes = routes::compute(&mut draft, &domains);
     let mut lab = draft.finish(domains, routes);
+    services::resolve(&draft, &mut lab);
     qos::resolve(&mut draft, &mut lab);
     order::resolve(&mut draft, &mut lab);
     quota::resolve(&mut draft.reader, file, &mut lab);
@@ -271,6 +274,7 @@ impl<'f> Draft<'f> {
             switches,
             links,
             domains,
+            services: Vec::new(),
             events: Vec::new(),
             expect: Vec::new(),
             options: Options {

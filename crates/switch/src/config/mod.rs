@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod id;
 mod origin;
+mod service;
 mod uuid;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use check::{Numbers, check};
 pub use error::{BadFlow, ConfigError};
 pub use origin::Origin;
+pub use service::Service;
 pub use uuid::Uuid;
 
 /// All switches of a lab.
@@ -65,6 +67,9 @@ pub struct Bridge {
     /// Controllers whose traffic with switches is forwarded by NORMAL whatever the flows say (in-band control).
     #[serde(default)]
     pub in_band: Vec<SocketAddrV4>,
+    /// What is answered here and not forwarded, whatever the flows say.
+    #[serde(default)]
+    pub service: Option<Service>,
     /// How NORMAL treats ARP requests and neighbour solicitations.
     #[serde(default)]
     pub arp: Arp,

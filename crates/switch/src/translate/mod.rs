@@ -37,6 +37,7 @@ mod pbb;
 mod pipeline;
 mod punt;
 mod recirc;
+mod serve;
 mod set;
 mod solicit;
 
@@ -274,6 +275,8 @@ impl<'a> Translator<'a> {
             self.recorder.record(Event::InBand);
             visiting.stage = Stage::Beside;
             self.normal(&mut visiting);
+        } else if let Some(served) = self.asks_service(&visiting) {
+            self.serve(&mut visiting, served);
         } else {
             self.start_pipeline(&mut visiting);
         }

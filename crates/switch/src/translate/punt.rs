@@ -62,6 +62,7 @@ impl<'a> Translator<'a> {
         key.0[word::ETH_DST..PACKET_WORDS].fill(0);
         Punt {
             bridge: visiting.bridge.id,
+            is_served: false,
             table: place.table,
             cookie: place.cookie,
             reason,

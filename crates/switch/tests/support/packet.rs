@@ -34,7 +34,7 @@ impl std::fmt::Debug for Packet {
 }
 
 /// The address of a host.
-pub(crate) fn mac(host: u8) -> [u8; 6] {
+pub(crate) const fn mac(host: u8) -> [u8; 6] {
     [2, 0, 0, 0, 0, host]
 }
 

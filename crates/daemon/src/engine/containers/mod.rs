@@ -37,7 +37,7 @@ use crate::{Sink, data_dir};
 #[derive(Debug)]
 pub(super) struct Containers {
     lab: String,
-    /// The file that containers see as /etc/resolv.conf.
+    /// The file that containers see as /etc/resolv.conf if they have no name server.
     resolver: PathBuf,
     ledger: Arc<Ledger>,
     made: Mutex<Made>,
@@ -169,7 +169,7 @@ impl Containers {
         former
     }
 
-    /// Writes the file that containers see as /etc/resolv.conf.
+    /// Writes the file that containers see as /etc/resolv.conf if they have no name server.
     ///
     /// # Errors
     /// The host's.
@@ -177,8 +177,10 @@ impl Containers {
         if self.resolver.exists() {
             return Ok(());
         }
-        self.ledger
-            .write(&self.resolver, "# The names of the lab are in /etc/hosts; the lab has no name server.\n")
+        self.ledger.write(
+            &self.resolver,
+            "# The names of the lab are in /etc/hosts; this node has no name server.\n",
+        )
     }
 
     /// Removes what all containers wrote; what could not be removed.

@@ -34,9 +34,9 @@ impl Containers {
             workdir: one.image.workdir(container),
             read_only: container.read_only,
             mounts: memory.chain(volumes).collect(),
-            resolver: Some(self.resolver.clone()),
         };
         let mut spec = HostSpec::container(&node.name, PathBuf::new(), root);
+        spec.resolver_file = Some(self.resolver.clone());
         let file = |(target, source): (&String, &String)| BoundFile {
             target: target.into(),
             source: lab.dir().join(source),

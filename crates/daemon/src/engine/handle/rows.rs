@@ -125,6 +125,7 @@ impl Running {
                 },
                 openflow: switch.openflow.clone(),
                 drops: here().map(|d| d.packets).sum(),
+                service: core.services().row(&switch.name),
             }
         };
         state.lab.switches.iter().map(row).collect()
@@ -268,6 +269,7 @@ impl Running {
                 rows.extend(counters.drops().iter().map(|(why, n)| drop_row(place.clone(), why, n)));
             }
         }
+        rows.extend(core.services().drops());
         rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.place.cmp(&b.place)));
         rows
     }
