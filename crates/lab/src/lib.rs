@@ -37,6 +37,7 @@ pub mod lab;
 pub mod mac;
 pub mod names;
 pub mod plan;
+pub mod publish;
 pub mod qos_text;
 pub mod quantity;
 mod resolve;

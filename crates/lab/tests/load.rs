@@ -107,15 +107,14 @@ fn features_to_come_are_refused_by_name() {
 netloom: 1
 acl: []
 tenants: { red: { quota: { cpu: 6 } } }
-networks: { lan: { internet: true } }
 nodes:
   a: { cpu: 1, memory: 64MiB }
   b: { vm: { disk: x } }
-  c: { interface: eth0, ports: [1] }
+  c: { interface: eth0 }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 8, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 8, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 6, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 6, "{text}");
 }
 
 #[test]

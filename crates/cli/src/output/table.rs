@@ -3,8 +3,8 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
-    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply, Shown, SwitchRow,
-    TenantRow, ZoneRow,
+    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, PublishedRow, QueueRow, Reply,
+    Shown, SwitchRow, TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -480,7 +480,29 @@ fn node_text(node: &NodeRow) -> String {
     for route in &node.routes {
         out.push_str(&pairs(&[("route", route.clone())]));
     }
+    for port in &node.ports {
+        out.push_str(&pairs(&[("port", published(port))]));
+    }
+    let counted: Vec<_> =
+        node.gateway.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
+    if !counted.is_empty() {
+        out.push_str(&pairs(&[("so far", counted.join(", "))]));
+    }
     out
+}
+
+/// `127.0.0.1:8080 -> 80/tcp  3 taken, 1 open, 2 KiB in, 14 KiB out`
+fn published(port: &PublishedRow) -> String {
+    let mut words = vec![format!("{} taken", count(port.taken)), format!("{} open", count(port.open))];
+    for (number, what) in [(port.refused, "refused"), (port.failed, "failed"), (port.dropped, "dropped")] {
+        if number > 0 {
+            words.push(format!("{} {what}", count(number)));
+        }
+    }
+    words.push(format!("{} bytes in", count(port.bytes_in)));
+    words.push(format!("{} bytes out", count(port.bytes_out)));
+    let closed = if port.listening { "" } else { "  closed" };
+    format!("{} -> {}/{}{closed}  {}", port.listen, port.target, port.protocol, words.join(", "))
 }
 
 fn interface_text(interface: &InterfaceRow) -> String {

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests of real processes measure real time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod machine;
 mod place;
 
 mod bad_days;
@@ -17,6 +18,7 @@ mod containers;
 mod controllers;
 mod firewall;
 mod hosts;
+mod internet;
 mod isolation;
 mod leftovers;
 mod links;
@@ -24,6 +26,7 @@ mod monitors;
 mod nodes;
 mod ofctl;
 mod openflow;
+mod ports;
 mod programs;
 mod qos;
 mod tables;

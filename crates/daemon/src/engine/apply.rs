@@ -33,6 +33,7 @@ impl Running {
         let before = Arc::clone(&self.state().lab);
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
+        let published = self.published.prepare(&lab, &self.outside)?;
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
@@ -42,11 +43,13 @@ impl Running {
         let lab = execution.lab();
         let done = netloom_lab::apply::apply(&plan, &from, &lab, &mut execution, &mut phases);
         if let Err(error) = done {
+            self.published.put_back(published, &self.outside);
             return Err(failed(error, execution.into_failure(), sink));
         }
         execution.commit();
         state.wanted = wanted;
         let mut notes = std::mem::take(&mut fresh.notes);
+        notes.extend(self.published.adopt(published, &self.outside, &state));
         let former = self.programs.containers().adopt(fresh, &state.lab);
         notes.extend(self.programs.run_controllers(&from, &state, &self.ports));
         notes.extend(self.programs.update(&from, &state, &former));

@@ -158,7 +158,11 @@ pub(crate) static TENANT: Table = &[&[later("quota", "limits of a tenant")]];
 /// A network.
 pub(crate) static NETWORK: Table = &[&[
     key("subnet", TEXTS, "Addresses of the network, at most one prefix per family."),
-    later("internet", "a way out to the internet"),
+    key(
+        "internet",
+        Flag,
+        "Whether a gateway, NAME-gw, leads from the network to what the machine can reach; off by default.",
+    ),
     later("dhcp", "an address server"),
 ]];
 
@@ -214,6 +218,11 @@ pub(crate) static NODE: Table = &[&[
         Any(&[Text, List(&Text), Shape::Table(HEALTH)]),
         "A command whose exit code 0 says that the node is well, or none.",
     ),
+    key(
+        "ports",
+        TEXTS,
+        "Ports of the machine that lead into the node: 8080:80, 0.0.0.0:8080:80, 5353:53/udp, 8000..8009:80..89.",
+    ),
     key("after", TEXTS, "Nodes that come first: `db` (started), `db healthy`, `init done`."),
     later("vm", "virtual machines"),
     later("vf", "SR-IOV virtual functions"),
@@ -221,7 +230,6 @@ pub(crate) static NODE: Table = &[&[
     later("cpu", "limits of processor time"),
     later("memory", "limits of memory"),
     later("limits", "limits of a node"),
-    later("ports", "ports published on the machine"),
     later("swap", "limits of memory"),
     later("pids", "limits of processes"),
     later("io", "limits of disks"),

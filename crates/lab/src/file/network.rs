@@ -13,6 +13,8 @@ use crate::names::Pattern;
 pub(crate) struct NetworkEntry {
     pub(crate) pattern: Spanned<Pattern>,
     pub(crate) subnet: Vec<Spanned<Cidr>>,
+    /// Whether a gateway leads out of it.
+    pub(crate) internet: bool,
 }
 
 /// Reads `networks:`.
@@ -22,7 +24,8 @@ pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<NetworkEntry> {
         let pattern = pattern(reader, name, span);
         let fields = reader.fields(value, keys::NETWORK, "a network");
         let subnet = fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default();
-        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet }));
+        let internet = fields.take("internet").and_then(|node| reader.flag(node)).unwrap_or(false);
+        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet, internet }));
     }
     out
 }

@@ -53,7 +53,12 @@ impl Running {
         NodeRow {
             name: node.name.clone(),
             tenant: node.tenant.clone(),
-            kind: if node.container.is_some() { "container" } else { "host" }.to_owned(),
+            kind: match (&node.container, node.is_gateway()) {
+                (Some(_), _) => "container",
+                (None, true) => "gateway",
+                (None, false) => "host",
+            }
+            .to_owned(),
             state: what.to_owned(),
             interfaces: node.interfaces.iter().map(interface).collect(),
             pid: self.programs.pid(&node.name),
@@ -64,6 +69,13 @@ impl Running {
             restarts: self.programs.restarts(&node.name),
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),
+            ports: self.published.rows(&node.name, &node.ports),
+            gateway: self
+                .gateways
+                .counters(&node.name)
+                .into_iter()
+                .map(|(name, n)| (name.to_owned(), n))
+                .collect(),
         }
     }
 
