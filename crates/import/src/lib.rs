@@ -18,6 +18,7 @@ mod made;
 mod names;
 mod note;
 mod outside;
+mod published;
 mod read;
 mod size;
 

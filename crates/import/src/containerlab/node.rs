@@ -5,6 +5,7 @@ use netloom_lab::Span;
 use super::{MANAGEMENT, exec};
 use crate::made::{Made, Map};
 use crate::outside::variables;
+use crate::published;
 use crate::read::{Field, Reading, find};
 
 /// What a node becomes.
@@ -103,7 +104,7 @@ pub(super) fn node(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
                     map.text(field.name, text);
                 }
             }
-            "ports" => later(reading, "ports", *field, what, &mut map),
+            "ports" => ports(reading, *field, &what, &mut map),
             "cpu" => later(reading, "cpu", *field, what, &mut map),
             "cpu-set" => later(reading, "cpuset", *field, what, &mut map),
             "memory" => later(reading, "memory", *field, what, &mut map),
@@ -237,6 +238,22 @@ fn bind(reading: &mut Reading<'_>, text: &str, span: Span, path: &str) -> Option
     let source = if source.starts_with(['/', '.']) { source.to_owned() } else { format!("./{source}") };
     let read_only = if mode.split(',').any(|word| word == "ro") { ":ro" } else { "" };
     Some((target.to_owned(), format!("{source}:{target}{read_only}")))
+}
+
+/// Ports published on the machine, in Docker's words.
+fn ports(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Map) {
+    let mut all = Vec::new();
+    for text in reading.texts(field) {
+        match published::forward(&text) {
+            Some(port) => all.push(port),
+            None => reading.error(
+                field.node.span,
+                format!("`{text}` is no port to publish"),
+                Some("such as 8080:80"),
+            ),
+        }
+    }
+    published::put(reading, field.span, what, all, map);
 }
 
 fn later(reading: &mut Reading<'_>, key: &str, field: Field<'_>, what: String, map: &mut Map) {
