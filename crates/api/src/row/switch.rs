@@ -1,5 +1,7 @@
 //! A switch in a list.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::QueueRow;
@@ -41,6 +43,9 @@ pub struct SwitchRow {
     /// Packets dropped by it, for whatever reason.
     #[serde(default)]
     pub drops: u64,
+    /// What a network's gateway has carried, refused and dropped, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gateway: BTreeMap<String, u64>,
 }
 
 /// A controller of a switch.

@@ -1,5 +1,7 @@
 //! Replies as tables.
 
+use std::collections::BTreeMap;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
@@ -483,11 +485,7 @@ fn node_text(node: &NodeRow) -> String {
     for port in &node.ports {
         out.push_str(&pairs(&[("port", published(port))]));
     }
-    let counted: Vec<_> =
-        node.gateway.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}")).collect();
-    if !counted.is_empty() {
-        out.push_str(&pairs(&[("so far", counted.join(", "))]));
-    }
+    out.push_str(&pairs(&[("so far", gateway(&node.gateway))]));
     out
 }
 
@@ -570,7 +568,14 @@ fn switch_text(switch: &SwitchRow) -> String {
         ("macs", switch.macs.to_string()),
         ("drops", count(switch.drops)),
         ("police", policed.join("; ")),
+        ("gateway", gateway(&switch.gateway)),
     ])
+}
+
+/// `bytes_in 1200, tcp_connected 4`: what is not 0.
+fn gateway(counters: &BTreeMap<String, u64>) -> String {
+    let counted = counters.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}"));
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 fn link_text(link: &LinkRow) -> String {

@@ -193,6 +193,22 @@ assert s.recv(100).endswith(b'HELLO')
 }
 
 #[test]
+fn a_gateway_without_a_tap_leads_out_too() {
+    World::with(|place, world| {
+        world.machine.up(place, &format!("{LAB}defaults: {{ node: {{ port: packet }} }}\nworkers: 2\n"));
+        let script = "
+got, rate = download('198.51.100.1', 30_000_000)
+assert got == digest(30_000_000)
+upload('2001:db8:5::1', 30_000_000)
+assert outcome('198.51.100.1', 81)[0] == 'ConnectionRefusedError 111'
+";
+        world.python(place, "h1", script);
+        let shown = world.machine.ok(place, "show lan");
+        assert!(shown.contains("tcp_connected 2, tcp_refused 1"), "{shown}");
+    });
+}
+
+#[test]
 fn what_is_refused_lost_or_forbidden_is_so_in_the_node() {
     World::with(|place, world| {
         world.machine.up(place, LAB);

@@ -40,8 +40,8 @@ pub(super) fn add(draft: &mut Draft<'_>) {
         }
         let own = Spanned::new(split_full(&of).1.to_owned(), span);
         // It reaches nodes behind routers of the lab as other nodes do.
-        let spec =
-            NodeSpec { networks: Some(vec![own]), routes: Some(RouteSpec::Auto), ..NodeSpec::default() };
+        let (networks, port) = (Some(vec![own]), draft.file.node_defaults.port);
+        let spec = NodeSpec { networks, routes: Some(RouteSpec::Auto), port, ..NodeSpec::default() };
         let line = draft.file.line(span);
         if let Thing::Node(node) = add_node(draft, name, tenant, Rc::new(spec), span, line)
             && let Some(node) = draft.nodes.get_mut(node)

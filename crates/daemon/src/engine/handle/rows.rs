@@ -70,13 +70,13 @@ impl Running {
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),
             ports: self.published.rows(&node.name, &node.ports),
-            gateway: self
-                .gateways
-                .counters(&node.name)
-                .into_iter()
-                .map(|(name, n)| (name.to_owned(), n))
-                .collect(),
+            gateway: self.gateway_row(&node.name),
         }
+    }
+
+    /// What a node has done as a gateway; nothing if it is none.
+    fn gateway_row(&self, node: &str) -> BTreeMap<String, u64> {
+        self.gateways.counters(node).into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
     }
 
     /// What the switch received from and sent to a port, as the datapath counted it.
@@ -131,6 +131,9 @@ impl Running {
                 },
                 openflow: switch.openflow.clone(),
                 drops: here().map(|d| d.packets).sum(),
+                gateway: gateway_of(state, &switch.name)
+                    .map(|name| self.gateway_row(name))
+                    .unwrap_or_default(),
             }
         };
         state.lab.switches.iter().map(row).collect()
@@ -331,6 +334,12 @@ fn end_names(lab: &Lab, end: &End) -> (String, String) {
             (switch.clone(), name.map_or_else(|| port.to_string(), |p| p.name.clone()))
         }
     }
+}
+
+/// The gateway of a network, by the name of its switch.
+fn gateway_of<'s>(state: &'s State, network: &str) -> Option<&'s str> {
+    let is_its = |node: &&Node| node.gateway_of.as_deref() == Some(network);
+    state.lab.nodes.iter().find(is_its).map(|node| node.name.as_str())
 }
 
 /// What a person calls each datapath port.
