@@ -32,8 +32,8 @@ pub use reply::{
 pub use row::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, FreedRow, GroupRow, HeldRow,
     ImageInfo, ImageRow, InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow,
-    PingRow, QueueRow, ServiceRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace, TraceChange,
-    TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
+    PingRow, PublishedRow, QueueRow, ServiceRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace,
+    TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

@@ -19,6 +19,7 @@ mod host;
 pub mod http;
 pub mod launch;
 mod openflow;
+mod outside;
 mod probe;
 pub mod process;
 mod punts;

@@ -1,8 +1,7 @@
 //! Files of other systems as lab files: Docker Compose and containerlab.
 //!
 //! Nothing is read but the text that is given, and what it refers to through [`Outside`]. What a lab file has no word
-//! for is not dropped in silence: each such thing is a [`Note`] with its line, and what only waits for a feature of
-//! netloom stands in the made file as a comment at its place.
+//! for is not dropped in silence: each such thing is a [`Note`] with its line.
 //!
 //! ```
 //! let source = "services: { web: { image: nginx, depends_on: [db] }, db: { image: postgres, build: . } }";
@@ -18,6 +17,7 @@ mod made;
 mod names;
 mod note;
 mod outside;
+mod published;
 mod read;
 mod size;
 

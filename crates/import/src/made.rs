@@ -21,8 +21,6 @@ pub(crate) struct Map(Vec<Entry>);
 struct Entry {
     key: String,
     value: Made,
-    /// Netloom has the word, but cannot do it yet: it is a comment.
-    waits: bool,
 }
 
 impl Made {
@@ -35,7 +33,7 @@ impl Made {
 impl Map {
     /// Adds a value.
     pub(crate) fn put(&mut self, key: &str, value: Made) {
-        self.0.push(Entry { key: key.to_owned(), value, waits: false });
+        self.0.push(Entry { key: key.to_owned(), value });
     }
 
     /// Adds a text.
@@ -52,20 +50,15 @@ impl Map {
 
     /// Adds texts to the list under a key, which is made if there is none.
     pub(crate) fn append(&mut self, key: &str, texts: Vec<String>) {
-        match self.0.iter_mut().find(|entry| entry.key == key && !entry.waits) {
+        match self.0.iter_mut().find(|entry| entry.key == key) {
             Some(Entry { value: Made::List(items), .. }) => items.extend(texts.into_iter().map(Made::Text)),
             _ => self.list(key, texts),
         }
     }
 
-    /// Adds what has to wait for a feature: a comment.
-    pub(crate) fn later(&mut self, key: &str, value: Made) {
-        self.0.push(Entry { key: key.to_owned(), value, waits: true });
-    }
-
     /// Whether there is a value under a key.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|entry| entry.key == key && !entry.waits)
+        self.0.iter().any(|entry| entry.key == key)
     }
 
     /// Adds a limit that Docker writes as a lab file does, unless there is one already. 0 and less is none there.
@@ -122,15 +115,9 @@ impl Map {
     fn block(&self, out: &mut String, indent: usize, shell: bool) {
         for entry in &self.0 {
             let shell = shell || SHELL_KEYS.contains(&entry.key.as_str());
-            let start =
-                format!("{}{}{}:", " ".repeat(indent), if entry.waits { "# " } else { "" }, key(&entry.key));
-            let line = entry.value.line(shell);
-            if entry.waits || line.as_ref().is_some_and(|line| start.len() + line.len() < WIDTH) {
-                let line = line.unwrap_or_else(|| entry.value.flow(shell));
-                out.push_str(&format!(
-                    "{start} {line}{}\n",
-                    if entry.waits { "  # not supported yet" } else { "" }
-                ));
+            let start = format!("{}{}:", " ".repeat(indent), key(&entry.key));
+            if let Some(line) = entry.value.line(shell).filter(|line| start.len() + line.len() < WIDTH) {
+                out.push_str(&format!("{start} {line}\n"));
                 continue;
             }
             out.push_str(&format!("{start}\n"));
@@ -154,11 +141,7 @@ impl Made {
     /// In one line, if that is how one reads it best.
     fn line(&self, shell: bool) -> Option<String> {
         match self {
-            Self::Map(map)
-                if map.0.iter().any(|entry| entry.waits || matches!(entry.value, Self::Map(_))) =>
-            {
-                None
-            }
+            Self::Map(map) if map.0.iter().any(|entry| matches!(entry.value, Self::Map(_))) => None,
             Self::Map(map) if map.0.len() > 2 => None,
             Self::List(items) if items.iter().any(|item| matches!(item, Self::Map(_))) => None,
             _ => Some(self.flow(shell)),

@@ -38,6 +38,7 @@ pub mod limits;
 pub mod mac;
 pub mod names;
 pub mod plan;
+pub mod publish;
 pub mod qos_text;
 pub mod quantity;
 pub mod quota;

@@ -106,14 +106,13 @@ fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
 acl: []
-networks: { lan: { internet: true } }
 nodes:
   b: { vm: { disk: x } }
-  c: { interface: eth0, ports: [1] }
+  c: { interface: eth0 }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 5, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 5, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 4, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 4, "{text}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! is a refusal that the datapath counts.
 
 mod capture;
+mod gateway;
 mod packet;
 mod pcapng;
 mod scratch;
@@ -18,6 +19,9 @@ mod tunnel;
 mod vhost;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
+pub use gateway::{
+    Ask, Doors, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, Inner, Protocol, Tell, Whither,
+};
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;

@@ -1,5 +1,7 @@
 //! A node in a list.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// A node in a list.
@@ -9,7 +11,7 @@ pub struct NodeRow {
     pub name: String,
     /// Its tenant.
     pub tenant: String,
-    /// `host`, `container`, `vm`, `interface` or `controller`.
+    /// `host`, `container`, `gateway`, `vm`, `interface` or `controller`.
     pub kind: String,
     /// `up`, `stopped`, `paused`, `failed`, or `exited`: the program of a container has ended well.
     pub state: String,
@@ -52,6 +54,46 @@ pub struct NodeRow {
     /// Routes beyond those of its addresses: `default via 10.0.0.1 dev eth0`.
     #[serde(default)]
     pub routes: Vec<String>,
+    /// Ports of the machine that lead into it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PublishedRow>,
+    /// What a network's gateway has carried, refused and dropped, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gateway: BTreeMap<String, u64>,
+}
+
+/// A port of the machine that leads into a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PublishedRow {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Where the machine listens: `127.0.0.1:8080`, `[::1]:8080`.
+    pub listen: String,
+    /// The node's port.
+    pub target: u16,
+    /// Whether the machine does listen.
+    pub listening: bool,
+    /// Connections, or senders of datagrams, that were let in.
+    #[serde(default)]
+    pub taken: u64,
+    /// Those of them that are there now.
+    #[serde(default)]
+    pub open: u64,
+    /// Those at whose port nobody in the node listened.
+    #[serde(default)]
+    pub refused: u64,
+    /// Those that could not be let in for want of something on the machine.
+    #[serde(default)]
+    pub failed: u64,
+    /// Datagrams that found no room.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Bytes into the node.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Bytes out of the node.
+    #[serde(default)]
+    pub bytes_out: u64,
 }
 
 /// An interface of a node.

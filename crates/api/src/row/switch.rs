@@ -1,5 +1,7 @@
 //! A switch in a list.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{QueueRow, ServiceRow};
@@ -44,6 +46,9 @@ pub struct SwitchRow {
     /// What it answers by itself, if it is a network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceRow>,
+    /// What a network's gateway has carried, refused and dropped, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gateway: BTreeMap<String, u64>,
 }
 
 /// A controller of a switch.

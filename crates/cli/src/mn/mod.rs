@@ -32,7 +32,7 @@ use crate::{lifecycle, which};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:  netloom mn --topo tree,depth=2,fanout=3 --link tc,bw=10,delay=5ms --test pingall
-What is not done is refused by name: --custom, --nat, --cluster, --placement, --innamespace, --listenport, --pin,
+What is not done is refused by name: --custom, --cluster, --placement, --innamespace, --listenport, --pin,
 --host cfs|rt, --controller ryu|nox.")]
 pub(crate) struct Mn {
     /// linear|minimal|reversed|single|torus|tree[,param=value...]
@@ -92,7 +92,7 @@ pub(crate) struct Mn {
     /// Refused: processors are not dealt out yet
     #[arg(long)]
     pin: bool,
-    /// Refused: labs have no way to the outside yet
+    /// Lead the hosts to what this machine reaches, through a gateway beside the first switch
     #[arg(long, num_args = 0..=1, default_missing_value = "default")]
     nat: Option<String>,
     /// Refused: one machine
@@ -210,7 +210,12 @@ impl Mn {
             "netloom has no Python in it",
             "write the topology as a lab file; `netloom mn --topo ... --print` shows the form",
         )?;
-        refuse(self.nat.is_some(), "--nat", "labs have no way to the outside yet", "leave it out")?;
+        refuse(
+            self.nat.as_ref().is_some_and(|options| options != "default"),
+            "--nat with options",
+            "the gateway takes its address from the lab's own",
+            "--nat alone",
+        )?;
         refuse(
             self.cluster.is_some() || self.placement.is_some(),
             "--cluster",
@@ -384,6 +389,7 @@ mod tests {
             "--topo reversed,3 --switch ovsk,stp=1,failMode=standalone --controller none",
             "--topo linear,2 --switch ovsk,protocols=OpenFlow13 --controller remote,ip=10.9.9.9,port=6633",
             "--topo torus,3,3 --switch lxbr --controller=none --link tc,bw=0.5,jitter=100",
+            "--topo linear,2 --nat",
         ];
         let files: Vec<_> = flags.iter().map(|flags| format!("# mn {flags}\n{}", file(flags))).collect();
         insta::assert_snapshot!(files.join("\n"));
@@ -393,7 +399,7 @@ mod tests {
     fn what_is_not_done_is_refused_by_name_with_exit_2() {
         for (flags, name) in [
             ("--custom x.py", "--custom"),
-            ("--nat", "--nat"),
+            ("--nat ip=10.0.0.9", "--nat"),
             ("--cluster a,b", "--cluster"),
             ("--innamespace", "--innamespace"),
             ("--listenport 6654", "--listenport"),

@@ -22,6 +22,7 @@ pub(super) struct Lab {
     subnet: String,
     mac: bool,
     arp: bool,
+    nat: bool,
 }
 
 impl Lab {
@@ -39,6 +40,7 @@ impl Lab {
             subnet: mn.ipbase.clone(),
             mac: mn.mac,
             arp: mn.arp,
+            nat: mn.nat.is_some(),
         })
     }
 
@@ -62,6 +64,9 @@ impl Lab {
             let keys = if self.mac { format!("mac: \"{}\"", mac(n + 1)) } else { String::new() };
             let _ = writeln!(out, "  {host}: {{ {keys} }}");
         }
+        if self.nat {
+            let _ = writeln!(out, "networks:\n  {NAT}: {{ internet: true }}");
+        }
         out.push_str("switches:\n");
         for switch in &self.topo.switches {
             let mut keys = self.switch_keys.clone();
@@ -76,6 +81,10 @@ impl Lab {
                 "" => writeln!(out, "  - {a} -- {b}"),
                 settings => writeln!(out, "  - {{ link: {a} -- {b}, {settings} }}"),
             };
+        }
+        // Behind the others, whose ports keep the numbers they have without it.
+        if let (true, Some(first)) = (self.nat, self.topo.switches.first()) {
+            let _ = writeln!(out, "  - {first} -- {NAT}");
         }
         out.replace("{  }", "{}")
     }
@@ -96,6 +105,9 @@ impl Lab {
         self.topo.links.iter().map(move |(a, b)| (end(a, &mut next), end(b, &mut next)))
     }
 }
+
+/// The network whose gateway leads out, after Mininet's node.
+const NAT: &str = "nat0";
 
 /// `00:00:00:00:00:01` for the first host.
 fn mac(n: usize) -> String {

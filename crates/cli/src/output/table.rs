@@ -1,10 +1,12 @@
 //! Replies as tables.
 
+use std::collections::BTreeMap;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
     ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
-    LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, QueueRow, Reply,
-    ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
+    LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, PublishedRow, QueueRow,
+    Reply, ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
@@ -513,6 +515,10 @@ fn node_text(node: &NodeRow) -> String {
     for route in &node.routes {
         out.push_str(&pairs(&[("route", route.clone())]));
     }
+    for port in &node.ports {
+        out.push_str(&pairs(&[("port", published(port))]));
+    }
+    out.push_str(&pairs(&[("so far", gateway(&node.gateway))]));
     out
 }
 
@@ -520,6 +526,20 @@ fn node_text(node: &NodeRow) -> String {
 fn in_file(node: &NodeRow) -> String {
     let said = |file: &String| format!("changed by hand; the file has {file}, `up --reset` restores it");
     node.limits_in_file.as_ref().map(said).unwrap_or_default()
+}
+
+/// `127.0.0.1:8080 -> 80/tcp  3 taken, 1 open, 2 KiB in, 14 KiB out`
+fn published(port: &PublishedRow) -> String {
+    let mut words = vec![format!("{} taken", count(port.taken)), format!("{} open", count(port.open))];
+    for (number, what) in [(port.refused, "refused"), (port.failed, "failed"), (port.dropped, "dropped")] {
+        if number > 0 {
+            words.push(format!("{} {what}", count(number)));
+        }
+    }
+    words.push(format!("{} bytes in", count(port.bytes_in)));
+    words.push(format!("{} bytes out", count(port.bytes_out)));
+    let closed = if port.listening { "" } else { "  closed" };
+    format!("{} -> {}/{}{closed}  {}", port.listen, port.target, port.protocol, words.join(", "))
 }
 
 fn interface_text(interface: &InterfaceRow) -> String {
@@ -590,6 +610,7 @@ fn switch_text(switch: &SwitchRow) -> String {
         ("service", switch.service.as_ref().map(service).unwrap_or_default()),
         ("answered", switch.service.as_ref().map(|it| counts(&it.answered)).unwrap_or_default()),
         ("refused", switch.service.as_ref().map(|it| counts(&it.refused)).unwrap_or_default()),
+        ("gateway", gateway(&switch.gateway)),
     ])
 }
 
@@ -606,6 +627,12 @@ fn service(row: &ServiceRow) -> String {
 /// `dhcp ack 2, name 5`
 fn counts(all: &std::collections::BTreeMap<String, u64>) -> String {
     all.iter().map(|(what, n)| format!("{what} {}", count(*n))).collect::<Vec<_>>().join(", ")
+}
+
+/// `bytes_in 1200, tcp_connected 4`: what is not 0.
+fn gateway(counters: &BTreeMap<String, u64>) -> String {
+    let counted = counters.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{name} {n}"));
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 fn link_text(link: &LinkRow) -> String {

@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests of real processes measure real time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod machine;
 mod place;
 
 mod bad_days;
@@ -18,6 +19,7 @@ mod controllers;
 mod firewall;
 mod guest;
 mod hosts;
+mod internet;
 mod isolation;
 mod leftovers;
 mod limits;
@@ -27,6 +29,7 @@ mod networks;
 mod nodes;
 mod ofctl;
 mod openflow;
+mod ports;
 mod programs;
 mod qos;
 mod tables;

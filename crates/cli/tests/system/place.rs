@@ -29,7 +29,7 @@ pub(crate) struct Done {
 }
 
 /// Runs a test for everybody who can run labs here.
-pub(crate) fn for_each(test: fn(&Place)) {
+pub(crate) fn for_each(test: impl Fn(&Place)) {
     for who in [Who::Me, Who::User] {
         if let Some(place) = Place::of(who) {
             test(&place);

@@ -36,6 +36,7 @@ impl Running {
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let prepared = self.programs.groups().prepare(&lab, &before)?;
+        let published = self.published.prepare(&lab, &self.outside)?;
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
@@ -45,12 +46,14 @@ impl Running {
         let lab = execution.lab();
         let done = netloom_lab::apply::apply(&plan, &from, &lab, &mut execution, &mut phases);
         if let Err(error) = done {
+            self.published.put_back(published, &self.outside);
             return Err(failed(error, execution.into_failure(), sink));
         }
         execution.commit();
         prepared.keep();
         state.wanted = wanted;
         let mut notes = std::mem::take(&mut fresh.notes);
+        notes.extend(self.published.adopt(published, &self.outside, &state));
         let former = self.programs.containers().adopt(fresh, &state.lab);
         notes.extend(self.programs.run_controllers(&from, &state, &self.ports));
         notes.extend(self.programs.update(&from, &state, &former));

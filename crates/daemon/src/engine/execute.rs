@@ -150,6 +150,7 @@ impl<'a> Execution<'a> {
                 node.net.clone_from(net);
             }
         }
+        running.gateways.update(|name| new.nets.get(name));
         state.drift = drift(state, &new);
         state.lab = new.lab;
         state.ports = new.ports;

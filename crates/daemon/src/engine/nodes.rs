@@ -68,7 +68,7 @@ impl Running {
         for ((name, net), pending) in nets.iter().zip(pending) {
             let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
             let devices = furnished
-                .and_then(|f| devices(&net.interfaces, f, fabric.as_deref()))
+                .and_then(|f| self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()))
                 .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices });
             sink.send(Progress::Item {
@@ -100,7 +100,41 @@ impl Running {
         let interfaces: Vec<HostInterface> = new.interfaces.iter().filter(fresh).cloned().collect();
         // `change` has a place for every interface; only the fresh ones have devices to be opened.
         let taps = new.interfaces.iter().zip(furnished.taps).filter(|(i, _)| fresh(i)).map(|(_, tap)| tap);
-        devices(&interfaces, Furnished { taps: taps.collect() }, fabric.as_deref()).map_err(failed)
+        let furnished = Furnished { taps: taps.collect() };
+        self.devices((name, netns, new), &interfaces, furnished, fabric.as_deref()).map_err(failed)
+    }
+
+    /// The drivers of interfaces that were just made.
+    fn devices(
+        &self,
+        node: (&str, &NetNs, &HostNet),
+        interfaces: &[HostInterface],
+        furnished: Furnished,
+        fabric: Option<&Fabric>,
+    ) -> Result<Devices, FurnishError> {
+        let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
+            let device: Box<dyn Device> = match (tap, fabric) {
+                (Some(tap), _) => self.driver(node, TapPort::new(tap))?,
+                (None, Some(fabric)) => {
+                    self.driver(node, PacketPort::new(fabric.netns().run(|| open_packet(interface))??))?
+                }
+                (None, None) => return Err(no_fabric(interface).into()),
+            };
+            Ok((interface.port, device))
+        };
+        interfaces.iter().zip(furnished.taps).map(device).collect()
+    }
+
+    /// A gateway's driver has the gateway in front of it.
+    fn driver<D: Device + 'static>(
+        &self,
+        (name, netns, net): (&str, &NetNs, &HostNet),
+        device: D,
+    ) -> Result<Box<dyn Device>, HostError> {
+        match &net.outlet {
+            None => Ok(Box::new(device)),
+            Some(_) => Ok(Box::new(self.gateways.open(&self.outside, (name, netns, net), device)?)),
+        }
     }
 
     fn fabric_for<'a>(
@@ -110,25 +144,6 @@ impl Running {
         let packet = |net: &HostNet| net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
         if nets.into_iter().any(packet) { self.fabric().map(Some) } else { Ok(None) }
     }
-}
-
-/// The drivers of interfaces that were just made.
-fn devices(
-    interfaces: &[HostInterface],
-    furnished: Furnished,
-    fabric: Option<&Fabric>,
-) -> Result<Devices, FurnishError> {
-    let device = |(interface, tap): (&HostInterface, Option<Tap>)| -> Result<_, FurnishError> {
-        let device: Box<dyn Device> = match (tap, fabric) {
-            (Some(tap), _) => Box::new(TapPort::new(tap)),
-            (None, Some(fabric)) => {
-                Box::new(PacketPort::new(fabric.netns().run(|| open_packet(interface))??))
-            }
-            (None, None) => return Err(no_fabric(interface).into()),
-        };
-        Ok((interface.port, device))
-    };
-    interfaces.iter().zip(furnished.taps).map(device).collect()
 }
 
 /// Raises our end of a veth pair and opens a packet socket on it. Runs inside the fabric.

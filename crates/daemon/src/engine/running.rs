@@ -16,11 +16,14 @@ use super::captures::Captures;
 use super::controllers::Ports;
 use super::core::Core;
 use super::doors::Doors;
+use super::gateways::Gateways;
 use super::journal::Ledger;
 use super::programs::Programs;
+use super::published::PublishedPorts;
 use super::tunnels::Tunnels;
 use crate::Home;
 use crate::host::{Fabric, HostNet, PortKind};
+use crate::outside::Outside;
 use crate::wiring::PortMap;
 
 /// A lab that runs.
@@ -36,6 +39,10 @@ pub(crate) struct Running {
     pub(super) captures: Captures,
     pub(super) doors: Doors,
     pub(super) tunnels: Tunnels,
+    pub(super) published: PublishedPorts,
+    pub(super) gateways: Gateways,
+    /// What joins the lab with the world outside.
+    pub(super) outside: Outside,
     /// The ports that controllers of the lab's own are told.
     pub(super) ports: Ports,
     /// What can outlive the daemon.
@@ -101,6 +108,9 @@ impl Running {
             captures: Captures::default(),
             doors: Doors::default(),
             tunnels: Tunnels::default(),
+            published: PublishedPorts::default(),
+            gateways: Gateways::default(),
+            outside: Outside::default(),
             ports: Ports::default(),
             programs: Programs::new(home.lab(), spawner, home.dir(), Arc::clone(&ledger)),
             ledger,

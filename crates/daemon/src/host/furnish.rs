@@ -35,6 +35,8 @@ pub(crate) struct HostNet {
     pub(crate) forward: bool,
     /// `net.*` settings, names with dots.
     pub(crate) sysctls: Vec<(String, String)>,
+    /// It is a gateway, which leads anywhere but to these networks, prefixes with their lengths in bits.
+    pub(crate) outlet: Option<Vec<(IpAddr, u8)>>,
 }
 
 /// One interface.

@@ -1,5 +1,6 @@
 //! The nodes of a lab as networks of hosts.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use netloom_lab::lab::{ArpMode, Interface, Lab, Node, PortKind as Wanted};
@@ -31,8 +32,34 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) 
         interfaces: node.interfaces.iter().filter_map(interface).collect(),
         routes: node.routes.iter().map(route).collect(),
         forward: node.forward,
-        sysctls: node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        sysctls: if node.is_gateway() {
+            gateway_settings()
+        } else {
+            node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        },
+        outlet: node.is_gateway().then(|| networks(lab)),
     }
+}
+
+/// The kernel of a gateway. Packets have ports and addresses of both sides, so errors about them would not be understood:
+/// it fragments rather than wait for one. And a node may use its ports again at once.
+fn gateway_settings() -> Vec<(String, String)> {
+    let settings = [
+        ("net.ipv4.ip_no_pmtu_disc", "1"),
+        ("net.ipv4.tcp_mtu_probing", "1"),
+        ("net.ipv4.tcp_max_tw_buckets", "0"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// All networks of the lab.
+fn networks(lab: &Lab) -> Vec<(IpAddr, u8)> {
+    let subnets = lab.domains.iter().flat_map(|domain| &domain.subnets).copied();
+    let written = lab.nodes.iter().flat_map(|node| node.addresses()).map(|address| address.network());
+    let all: BTreeSet<(IpAddr, u8)> =
+        subnets.chain(written).map(|network| (network.ip, network.len)).collect();
+    all.into_iter().collect()
 }
 
 fn route(route: &netloom_lab::lab::Route) -> HostRoute {

@@ -224,10 +224,10 @@ mod tests {
     #[test]
     fn processors_are_counted_now_and_then() {
         let mut spin = Spin::new(1);
-        converse(&mut spin, 10, &Fake(2, 1));
+        converse(&mut spin, 100, &Fake(2, 1));
         converse(&mut spin, LOOK_NS, &Fake(1, 1));
         assert_eq!(spin.timeout(LOOK_NS + 1, None), Some(0), "not counted again yet");
-        converse(&mut spin, RECOUNT_NS + 20, &Fake(1, 1));
-        assert_eq!(spin.timeout(RECOUNT_NS + 21, None), None);
+        converse(&mut spin, RECOUNT_NS + 200, &Fake(1, 1));
+        assert_eq!(spin.timeout(RECOUNT_NS + 201, None), None);
     }
 }

@@ -65,9 +65,6 @@ fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
             other => reading.note(field.span, other, "not carried over: a lab file has nothing like it"),
         }
     }
-    if networks.lead_out() {
-        reading.note(root.span, "networks", "they do not lead to the internet: not supported yet");
-    }
     let mut map = Map::default();
     map.put("netloom", Made::Bare("1".to_owned()));
     map.text("name", label(&project.name).to_ascii_lowercase());

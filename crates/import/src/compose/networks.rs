@@ -86,11 +86,6 @@ impl Networks {
         }
     }
 
-    /// Whether Docker would let anybody out of one that somebody joined.
-    pub(super) fn lead_out(&self) -> bool {
-        self.joined.iter().any(|name| !self.internal.contains(name))
-    }
-
     /// Those that somebody joined.
     pub(super) fn made(&self) -> Map {
         let mut map = Map::default();
@@ -99,6 +94,10 @@ impl Networks {
             let subnets =
                 self.subnets.iter().find(|(name, _)| name == old).map(|(_, subnets)| subnets.clone());
             network.list("subnet", subnets.unwrap_or_default());
+            // As Docker lets everybody out of it.
+            if !self.internal.contains(old) {
+                network.put("internet", Made::Bare("true".to_owned()));
+            }
             map.put(self.names.new_name(old).unwrap_or(&label(old)), Made::Map(network));
         }
         map
@@ -142,7 +141,7 @@ fn network(reading: &mut Reading<'_>, network: Field<'_>) -> Vec<String> {
                     subnets.extend(find(&keys, "subnet").and_then(|field| reading.text(field)));
                 }
             }
-            // Every network of a lab is a bridge of its own, with IPv6, and goes nowhere else.
+            // Every network of a lab is a bridge of its own, with IPv6.
             "driver" | "enable_ipv4" | "enable_ipv6" | "internal" | "name" | "attachable" | "labels" => {}
             name if name.starts_with("x-") => {}
             _ => reading.note(field.span, what, "not carried over"),

@@ -97,6 +97,8 @@ fn read(reading: &mut Reading<'_>, root: &Node, name: &str) -> Map {
         }
     }
     if managed {
+        // As Docker's bridge leads the nodes out.
+        networks.put("internet", Made::Bare("true".to_owned()));
         let mut all = Map::default();
         all.put(MANAGEMENT, Made::Map(networks));
         map.map("networks", all);

@@ -5,6 +5,7 @@ use netloom_lab::Span;
 use super::{MANAGEMENT, exec};
 use crate::made::{Made, Map};
 use crate::outside::variables;
+use crate::published;
 use crate::read::{Field, Reading, find};
 
 /// What a node becomes.
@@ -103,7 +104,7 @@ pub(super) fn node(reading: &mut Reading<'_>, node: Field<'_>, keys: &[Field<'_>
                     map.text(field.name, text);
                 }
             }
-            "ports" => later(reading, "ports", *field, what, &mut map),
+            "ports" => ports(reading, *field, &what, &mut map),
             "cpu" => limit(reading, "cpu", *field, &mut map),
             "cpu-set" => limit(reading, "cpuset", *field, &mut map),
             "memory" => limit(reading, "memory", *field, &mut map),
@@ -251,8 +252,18 @@ fn limit(reading: &mut Reading<'_>, key: &str, field: Field<'_>, map: &mut Map) 
     }
 }
 
-fn later(reading: &mut Reading<'_>, key: &str, field: Field<'_>, what: String, map: &mut Map) {
-    let texts = reading.texts(field);
-    map.later(key, Made::texts(texts));
-    reading.note(field.span, what, "not supported yet: it stands in the lab file as a comment");
+/// Ports published on the machine, in Docker's words.
+fn ports(reading: &mut Reading<'_>, field: Field<'_>, what: &str, map: &mut Map) {
+    let mut all = Vec::new();
+    for text in reading.texts(field) {
+        match published::forward(&text) {
+            Some(port) => all.push(port),
+            None => reading.error(
+                field.node.span,
+                format!("`{text}` is no port to publish"),
+                Some("such as 8080:80"),
+            ),
+        }
+    }
+    published::put(reading, field.span, what, all, map);
 }

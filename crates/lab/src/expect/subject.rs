@@ -21,7 +21,8 @@ impl Subject {
                 .hint(format!("say `default/{text}` for the node"))),
             (Some(node), false) => Ok(vec![node]),
             (None, true) => {
-                let of = |n: &&Node| text == "all" || n.tenant == text;
+                // A gateway is part of its network, and none of those the sentence is about.
+                let of = |n: &&Node| (text == "all" || n.tenant == text) && !n.is_gateway();
                 let nodes: Vec<_> = lab.nodes.iter().filter(of).collect();
                 if nodes.is_empty() {
                     Err(TextError::new(format!("`{text}` has no nodes")))

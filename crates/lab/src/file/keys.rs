@@ -181,7 +181,11 @@ pub(crate) static QUOTA: Table = &[&[
 /// A network.
 pub(crate) static NETWORK: Table = &[&[
     key("subnet", TEXTS, "Addresses of the network, at most one prefix per family."),
-    later("internet", "a way out to the internet"),
+    key(
+        "internet",
+        Flag,
+        "Whether a gateway, NAME-gw, leads from the network to what the machine can reach; off by default.",
+    ),
     key(
         "dhcp",
         Flag,
@@ -241,6 +245,11 @@ pub(crate) static NODE: Table = &[&[
         Any(&[Text, List(&Text), Shape::Table(HEALTH)]),
         "A command whose exit code 0 says that the node is well, or none.",
     ),
+    key(
+        "ports",
+        TEXTS,
+        "Ports of the machine that lead into the node: 8080:80, 0.0.0.0:8080:80, 5353:53/udp, 8000..8009:80..89.",
+    ),
     key("after", TEXTS, "Nodes that come first: `db` (started), `db healthy`, `init done`."),
     later("vm", "virtual machines"),
     later("vf", "SR-IOV virtual functions"),
@@ -264,7 +273,6 @@ pub(crate) static NODE: Table = &[&[
         Choice(LIMITS),
         "A limit the machine cannot keep is refused (required, default) or told (best-effort).",
     ),
-    later("ports", "ports published on the machine"),
 ]];
 
 /// `io:`

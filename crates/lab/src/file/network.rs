@@ -15,6 +15,8 @@ pub(crate) struct NetworkEntry {
     pub(crate) subnet: Vec<Spanned<Cidr>>,
     /// Whether it hands out addresses and advertises routers.
     pub(crate) dhcp: bool,
+    /// Whether a gateway leads out of it.
+    pub(crate) internet: bool,
 }
 
 /// Reads `networks:`.
@@ -25,7 +27,8 @@ pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<NetworkEntry> {
         let fields = reader.fields(value, keys::NETWORK, "a network");
         let subnet = fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default();
         let dhcp = fields.take("dhcp").and_then(|node| reader.flag(node)).unwrap_or(true);
-        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet, dhcp }));
+        let internet = fields.take("internet").and_then(|node| reader.flag(node)).unwrap_or(false);
+        out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet, dhcp, internet }));
     }
     out
 }

@@ -13,6 +13,7 @@ use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::lab::{PortKind, Restart};
 use crate::mac::Mac;
 use crate::names::check_interface;
+use crate::publish::{self, Published};
 
 /// A value for the first interface, or one by interface.
 pub(crate) type ByInterface<T> = Vec<(Option<Spanned<String>>, T)>;
@@ -62,6 +63,7 @@ pub(crate) struct NodeSpec {
     pub(crate) health: Option<HealthRule>,
     pub(crate) after: Option<Vec<WrittenAfter>>,
     pub(crate) limits: LimitsSpec,
+    pub(crate) ports: Option<Vec<Spanned<Published>>>,
 }
 
 impl NodeSpec {
@@ -87,6 +89,7 @@ impl NodeSpec {
             health: self.health.clone().or_else(|| base.health.clone()),
             after: self.after.clone().or_else(|| base.after.clone()),
             limits: self.limits.over(&base.limits),
+            ports: self.ports.clone().or_else(|| base.ports.clone()),
         }
     }
 }
@@ -135,6 +138,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
         health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
         after: fields.take("after").map(|node| container::after(reader, node)),
         limits: limits::read(reader, &fields),
+        ports: fields.take("ports").map(|node| reader.minor(|r| published(r, node))),
         run,
     }
 }
@@ -256,6 +260,20 @@ fn route(text: &str) -> Result<WrittenRoute, TextError> {
         return Err(bad(format!("`{text}` mixes IPv4 and IPv6")));
     }
     Ok(route)
+}
+
+/// `8080:80`, a range taken apart.
+fn published(reader: &mut Reader, node: &Node) -> Vec<Spanned<Published>> {
+    let mut all: Vec<Spanned<Published>> = Vec::new();
+    for item in reader.list(node) {
+        let Some(ports) = reader.parse(item, publish::parse) else { continue };
+        if all.len() + ports.value.len() > publish::MOST {
+            reader.error(ports.span, format!("more than {} ports of one node", publish::MOST), None);
+            break;
+        }
+        all.extend(ports.value.iter().map(|port| Spanned::new(*port, ports.span)));
+    }
+    all
 }
 
 fn sysctls(reader: &mut Reader, node: &Node) -> Pairs {

@@ -9,6 +9,7 @@ use crate::address::{Cidr, Family};
 use crate::container::{After, Container, HealthRule};
 use crate::limits::Limits;
 use crate::mac::Mac;
+use crate::publish::Published;
 
 /// A node: a host, or a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,12 @@ pub struct Node {
     /// What it may use of the machine.
     #[serde(default)]
     pub limits: Limits,
+    /// Ports of the machine that lead into it.
+    #[serde(default)]
+    pub ports: Vec<Published>,
+    /// The network that it leads out of, by its full name: then it is that network's gateway, which nobody wrote.
+    #[serde(default)]
+    pub gateway_of: Option<String>,
     /// Line of the file, from 1; 0: made by a topology.
     pub line: u32,
 }
@@ -66,6 +73,12 @@ impl Node {
     #[must_use]
     pub fn has_programs(&self) -> bool {
         !self.run.is_empty() || self.container.is_some()
+    }
+
+    /// Whether it is a network's gateway rather than a node of the file.
+    #[must_use]
+    pub const fn is_gateway(&self) -> bool {
+        self.gateway_of.is_some()
     }
 
     /// An interface by its name.

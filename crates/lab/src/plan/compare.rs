@@ -30,6 +30,8 @@ pub struct NodeDelta {
     pub process: bool,
     /// What makes it a container changes: it is made anew, and what it wrote is gone.
     pub container: bool,
+    /// Ports of the machine that come to lead into it, or no more.
+    pub ports: bool,
     /// The name under /run/netns changes.
     pub netns: bool,
     /// Those it has to know for ever change (`arp: static`).
@@ -64,6 +66,7 @@ impl NodeDelta {
             files: old.files != new.files,
             process: (old.privileged, &old.env) != (new.privileged, &new.env),
             container: old.container != new.container,
+            ports: old.ports != new.ports,
             netns: old.netns != new.netns,
             neighbours: false,
         }

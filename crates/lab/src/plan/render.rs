@@ -99,6 +99,8 @@ pub(super) fn node(node: &Node) -> String {
     }
     words.extend(node.container.as_ref().map(|container| format!("image {}", container.image)));
     words.extend(node.limits.list());
+    words.extend(node.gateway_of.as_ref().map(|network| format!("gateway of {network}")));
+    words.extend(node.ports.iter().map(|port| format!("port {port}")));
     words.join(", ")
 }
 
@@ -168,6 +170,14 @@ pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
         } else {
             format!("made anew: image {a} -> {b}")
         });
+    }
+    if delta.ports {
+        let missing = |sign: char, here: &Node, there: &Node| -> Vec<String> {
+            let only = here.ports.iter().filter(|port| !there.ports.contains(port));
+            only.map(|port| format!("{sign}port {port}")).collect()
+        };
+        words.extend(missing('+', new, old));
+        words.extend(missing('-', old, new));
     }
     if delta.netns {
         words.push(format!("netns {}", new.netns.as_deref().unwrap_or("without a name")));

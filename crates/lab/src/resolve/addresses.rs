@@ -322,6 +322,7 @@ fn automatic(draft: &mut Draft<'_>, domain: &DraftDomain) {
     let subnets = &domain.domain.subnets;
     let mut used = BTreeSet::new();
     let mut waiting = Vec::new();
+    let mut gateways = Vec::new();
     for (n, i) in &domain.members {
         let Some(node) = draft.nodes.get(*n) else { continue };
         let Some(interface) = node.interfaces.get(*i) else { continue };
@@ -340,10 +341,24 @@ fn automatic(draft: &mut Draft<'_>, domain: &DraftDomain) {
     for (n, i, kept) in waiting {
         match kept.filter(|number| used.insert(*number)) {
             Some(number) => place(draft, n, i, subnets, number),
+            None if draft.nodes.get(n).is_some_and(|node| node.gateway_of.is_some()) => gateways.push((n, i)),
             None => rest.push((n, i)),
         }
     }
     let most = subnets.iter().map(|s| s.hosts()).min().unwrap_or(0);
+    // Gateways from the top, as people write them.
+    let mut last = most;
+    for (n, i) in gateways {
+        while last > 0 && used.contains(&last) {
+            last -= 1;
+        }
+        // Of a full subnet the nodes complain below.
+        if last > 0 && used.insert(last) {
+            place(draft, n, i, subnets, last);
+        } else {
+            rest.push((n, i));
+        }
+    }
     let mut next = 1u64;
     for (n, i) in rest {
         while used.contains(&next) {

@@ -1,16 +1,18 @@
 //! From what a file says to a lab with nothing left to guess.
 //!
-//! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name), [`wires`]
-//! (links, interfaces, ports and their numbers), [`domains`] (who hears whom), [`addresses`], [`routes`], [`services`] (what networks
-//! answer by themselves), [`qos`], [`order`], [`quota`], [`script`]
-//! (events and expectations). A stage notes errors and goes on, so that all come in one run.
+//! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name),
+//! [`gateways`] of networks, [`wires`] (links, interfaces, ports and their numbers), [`domains`] (who hears whom),
+//! [`addresses`], [`routes`], [`services`] (what networks answer by themselves), [`qos`], [`order`], [`quota`], [`publish`],
+//! [`script`] (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
 
 mod addresses;
 mod controllers;
 mod domains;
+mod gateways;
 mod order;
+mod publish;
 mod qos;
 mod quota;
 mod routes;
@@ -49,6 +51,7 @@ pub fn resolve(file: &LabFile) -> Result<Lab, Errors> {
 pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Errors> {
     let mut draft = Draft::new(file, running);
     things::collect(&mut draft);
+    gateways::add(&mut draft);
     wires::connect(&mut draft);
     let domains = domains::find(&mut draft);
     let domains = addresses::hand_out(&mut draft, domains);
@@ -58,6 +61,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     qos::resolve(&mut draft, &mut lab);
     order::resolve(&mut draft, &mut lab);
     quota::resolve(&mut draft.reader, file, &mut lab);
+    publish::check(&mut draft);
     controllers::resolve(&mut draft.reader, file, &mut lab);
     script::resolve(&mut draft.reader, file, &mut lab);
     Errors::unless_empty(&file.path, draft.reader.errors, lab)
@@ -93,6 +97,8 @@ struct DraftNode {
     span: Span,
     line: u32,
     interfaces: Vec<DraftInterface>,
+    /// The switch of the network that it leads out of.
+    gateway_of: Option<usize>,
 }
 
 struct DraftInterface {
@@ -373,6 +379,8 @@ impl<'f> Draft<'f> {
             health: spec.health.clone().unwrap_or_default(),
             after: Vec::new(),
             limits: limits(&spec.limits),
+            ports: spec.ports.iter().flatten().map(|port| port.value).collect(),
+            gateway_of: node.gateway_of.and_then(|switch| self.switches.get(switch)).map(|s| s.name.clone()),
             line: node.line,
         }
     }

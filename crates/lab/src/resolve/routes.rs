@@ -45,6 +45,9 @@ pub(super) fn compute(draft: &mut Draft<'_>, domains: &[Domain]) -> Vec<Vec<Rout
             }
             None if spec.gateway.is_none() && spec.forward.is_none_or(|f| !f) => {
                 routes.extend(map.only_router(draft, index));
+                if routes.is_empty() {
+                    routes.extend(map.way_out(draft, index));
+                }
             }
             None => {}
         }
@@ -99,6 +102,8 @@ struct Map {
     routers: Vec<Vec<(usize, usize)>>,
     /// For each domain the networks of its members' addresses.
     networks: Vec<BTreeSet<Cidr>>,
+    /// For each domain the gateways that lead out of it: `(node, interface)`.
+    gateways: Vec<Vec<(usize, usize)>>,
 }
 
 /// How to leave a node: the next hop and the index of the interface.
@@ -118,11 +123,20 @@ enum Way {
 
 impl Map {
     fn new(draft: &Draft<'_>, domains: usize) -> Self {
-        let mut map = Self { routers: vec![Vec::new(); domains], networks: vec![BTreeSet::new(); domains] };
+        let mut map = Self {
+            routers: vec![Vec::new(); domains],
+            networks: vec![BTreeSet::new(); domains],
+            gateways: vec![Vec::new(); domains],
+        };
         for (n, node) in draft.nodes.iter().enumerate() {
             for (i, interface) in node.interfaces.iter().enumerate() {
                 if let (true, Some(routers)) = (forwards(node), map.routers.get_mut(interface.domain)) {
                     routers.push((n, i));
+                }
+                if let (true, Some(gateways)) =
+                    (node.gateway_of.is_some(), map.gateways.get_mut(interface.domain))
+                {
+                    gateways.push((n, i));
                 }
                 if let Some(networks) = map.networks.get_mut(interface.domain) {
                     networks.extend(interface.addresses.iter().map(|a| a.network()));
@@ -145,6 +159,27 @@ impl Map {
             })
         };
         Family::BOTH.into_iter().filter_map(hop).map(|via| default_route(via, None)).collect()
+    }
+
+    /// The default routes of a node through the gateway of the first of its networks that has one; an error if it has no
+    /// address in that network's subnets.
+    fn way_out(&self, draft: &mut Draft<'_>, node: usize) -> Vec<Route> {
+        let Some(found) = draft.nodes.get(node) else { return Vec::new() };
+        let gateways =
+            found.interfaces.iter().filter_map(|i| Some((i, self.gateways.get(i.domain)?.first()?)));
+        let Some((interface, gateway)) = gateways.into_iter().next() else { return Vec::new() };
+        let span = found.span;
+        let hop = |family| address_for(draft, gateway, &interface.addresses, family);
+        let hops: Vec<IpAddr> = Family::BOTH.into_iter().filter_map(hop).collect();
+        if hops.is_empty() && !interface.addresses.is_empty() {
+            let own: Vec<_> = interface.addresses.iter().map(ToString::to_string).collect();
+            let name = draft.nodes.get(gateway.0).map_or("", |n| n.name.as_str());
+            let message =
+                format!("`{}` cannot reach the gateway `{name}`: it has only {}", found.name, own.join(", "));
+            let hint = "give the network the `subnet:` of its nodes, or the node a `gateway:` of its own";
+            draft.error(span, message, Some(hint));
+        }
+        hops.into_iter().map(|via| default_route(via, None)).collect()
     }
 
     /// Routes to every network that forwarding nodes lead to, each by the fewest hops.

@@ -37,7 +37,7 @@ pub(super) fn resolve(draft: &Draft<'_>, lab: &mut Lab) {
             mac,
             addresses: addresses(lab, at),
             dhcp: entry.is_none_or(|entry| entry.dhcp),
-            internet: false,
+            internet: entry.is_some_and(|entry| entry.internet),
         });
     }
     lab.services = services;

@@ -63,7 +63,7 @@ impl Draft<'_> {
         pattern.tenant.clone().map_or(Some(0), |name| self.tenant(&name, span))
     }
 
-    fn too_many(&mut self, span: Span) -> bool {
+    pub(super) fn too_many(&mut self, span: Span) -> bool {
         let many = self.names.len() >= MAX_NAMES;
         if many {
             self.error(span, format!("the lab has more than {MAX_NAMES} nodes and switches"), None);
@@ -72,7 +72,7 @@ impl Draft<'_> {
     }
 
     /// Notes that a name is in use already.
-    fn taken(&mut self, name: &str, span: Span) {
+    pub(super) fn taken(&mut self, name: &str, span: Span) {
         let what = match self.names.get(name) {
             Some(Thing::Switch(i)) if self.switches.get(*i).is_some_and(|s| s.network.is_some()) => "network",
             Some(Thing::Switch(_)) => "switch",
@@ -186,7 +186,7 @@ fn names_under_netns(draft: &mut Draft<'_>) {
     clashes.into_iter().take(10).for_each(|(span, message)| draft.error(span, message, None));
 }
 
-fn add_node(
+pub(super) fn add_node(
     draft: &mut Draft<'_>,
     name: String,
     tenant: usize,
@@ -196,7 +196,7 @@ fn add_node(
 ) -> Thing {
     let thing = Thing::Node(draft.nodes.len());
     draft.names.insert(name.clone(), thing);
-    draft.nodes.push(DraftNode { name, tenant, spec, span, line, interfaces: Vec::new() });
+    draft.nodes.push(DraftNode { name, tenant, spec, span, line, interfaces: Vec::new(), gateway_of: None });
     thing
 }
 

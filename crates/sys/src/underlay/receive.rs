@@ -47,6 +47,8 @@ pub struct Datagram<'a> {
     pub segment: usize,
     /// Who sent it.
     pub from: IpAddr,
+    /// From which UDP port; 0 for other protocols.
+    pub from_port: u16,
     /// To which address of the machine; `None` if the kernel did not say.
     pub to: Option<IpAddr>,
     /// DSCP and ECN of the outer header.
@@ -66,12 +68,12 @@ impl Datagrams {
     pub fn datagram(&mut self, n: usize) -> Option<Datagram<'_>> {
         let slot = *self.received.get(n)?;
         let buffer = self.memory.get_mut(n * SLOT..(n + 1) * SLOT)?;
-        let (from, _) = slot.from?;
+        let (from, from_port) = slot.from?;
         if slot.truncated {
             return None;
         }
         let Said { to, tos, ttl, segment } = slot.said;
-        Some(Datagram { buffer, range: FRONT..FRONT + slot.length, segment, from, to, tos, ttl })
+        Some(Datagram { buffer, range: FRONT..FRONT + slot.length, segment, from, from_port, to, tos, ttl })
     }
 }
 

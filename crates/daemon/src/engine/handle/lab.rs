@@ -47,6 +47,7 @@ impl Running {
         let mut state = self.state();
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
         self.captures.end_all();
+        self.published.close_all();
         self.programs.end_all();
         if let Some(core) = self.core() {
             self.doors.close_all(core, &self.ledger);
@@ -123,7 +124,8 @@ impl Running {
             owner: owner(),
             file: state.wanted.path.clone(),
             nodes: lab.nodes.len() as u64,
-            hosts: lab.nodes.iter().filter(|node| node.container.is_none()).count() as u64,
+            hosts: lab.nodes.iter().filter(|node| node.container.is_none() && !node.is_gateway()).count()
+                as u64,
             switches: lab.switches.len() as u64,
             links: lab.links.len() as u64,
             tenants: tenants(lab),

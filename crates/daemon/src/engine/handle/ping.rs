@@ -1,6 +1,6 @@
 //! Echo requests between nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use netloom_api::{ApiError, Command, ErrorKind, Family, PingReport, PingRow, Progress};
@@ -23,9 +23,9 @@ impl Running {
     pub(super) fn ping(&self, command: &Command, sink: &Sink) -> Result<PingReport, ApiError> {
         let Command::Ping { pair, family, count, every } = command else { return Ok(PingReport::default()) };
         let begin = netloom_sys::clock::now();
-        let (nodes, tenants, keep) = {
+        let (nodes, tenants, gateways, keep) = {
             let state = self.state();
-            (self.probed(&state), tenants(&state), state.lab.options.arp == ArpMode::Static)
+            (self.probed(&state), tenants(&state), gateways(&state), state.lab.options.arp == ArpMode::Static)
         };
         let index: BTreeMap<&str, usize> =
             nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
@@ -37,15 +37,18 @@ impl Running {
             }
             None => {
                 let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b);
-                let all = 0..nodes.len();
+                let asked = |at: &usize| nodes.get(*at).is_some_and(|node| !gateways.contains(&node.name));
+                let all = (0..nodes.len()).filter(asked);
                 all.clone()
                     .flat_map(|a| all.clone().map(move |b| (a, b)))
                     .filter(|(a, b)| same(*a, *b))
                     .collect()
             }
         };
-        let mut report =
-            PingReport { nodes: nodes.iter().map(|n| n.name.clone()).collect(), ..PingReport::default() };
+        // Whom nobody asked is none of a matrix.
+        let names = nodes.iter().map(|n| n.name.clone());
+        let names = names.filter(|name| pair.is_some() || !gateways.contains(name));
+        let mut report = PingReport { nodes: names.collect(), ..PingReport::default() };
         for v6 in [false, true] {
             let wanted = match family {
                 Family::Any => true,
@@ -115,6 +118,11 @@ impl Running {
             }
         }
     }
+}
+
+/// The gateways of networks: they are asked only by name.
+fn gateways(state: &State) -> BTreeSet<String> {
+    state.lab.nodes.iter().filter(|node| node.is_gateway()).map(|node| node.name.clone()).collect()
 }
 
 /// The tenant of every probed node, by index.

@@ -55,7 +55,12 @@ impl Running {
         NodeRow {
             name: node.name.clone(),
             tenant: node.tenant.clone(),
-            kind: if node.container.is_some() { "container" } else { "host" }.to_owned(),
+            kind: match (&node.container, node.is_gateway()) {
+                (Some(_), _) => "container",
+                (None, true) => "gateway",
+                (None, false) => "host",
+            }
+            .to_owned(),
             state: what.to_owned(),
             interfaces: node.interfaces.iter().map(interface).collect(),
             pid: self.programs.pid(&node.name),
@@ -70,7 +75,14 @@ impl Running {
             restarts: self.programs.restarts(&node.name),
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),
+            ports: self.published.rows(&node.name, &node.ports),
+            gateway: self.gateway_row(&node.name),
         }
+    }
+
+    /// What a node has done as a gateway; nothing if it is none.
+    fn gateway_row(&self, node: &str) -> BTreeMap<String, u64> {
+        self.gateways.counters(node).into_iter().map(|(name, n)| (name.to_owned(), n)).collect()
     }
 
     /// What the switch received from and sent to a port, as the datapath counted it.
@@ -126,6 +138,9 @@ impl Running {
                 openflow: switch.openflow.clone(),
                 drops: here().map(|d| d.packets).sum(),
                 service: core.services().row(&switch.name),
+                gateway: gateway_of(state, &switch.name)
+                    .map(|name| self.gateway_row(name))
+                    .unwrap_or_default(),
             }
         };
         state.lab.switches.iter().map(row).collect()
@@ -329,6 +344,12 @@ fn end_names(lab: &Lab, end: &End) -> (String, String) {
             (switch.clone(), name.map_or_else(|| port.to_string(), |p| p.name.clone()))
         }
     }
+}
+
+/// The gateway of a network, by the name of its switch.
+fn gateway_of<'s>(state: &'s State, network: &str) -> Option<&'s str> {
+    let is_its = |node: &&Node| node.gateway_of.as_deref() == Some(network);
+    state.lab.nodes.iter().find(is_its).map(|node| node.name.as_str())
 }
 
 /// What a person calls each datapath port.
