@@ -153,3 +153,19 @@ fn limits_set_by_hand_are_drift() {
     let [Step { action: Action::Limit { to, .. }, .. }] = reset.steps.as_slice() else { panic!("{reset}") };
     assert_eq!(**to, limits(&before, "red/web"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_stands_there_is_read_or_refused_and_reads_the_same_again(text in "[0-9.,a-zA-Z -]{0,20}") {
+        if let Ok(set) = netloom_lab::limits::cpuset(&text) {
+            proptest::prop_assert_eq!(netloom_lab::limits::cpuset(&set), Ok(set));
+        }
+        if let Ok(cpu) = netloom_lab::quantity::processors(&text) {
+            let shown = netloom_lab::quantity::show_processors(cpu);
+            proptest::prop_assert_eq!(netloom_lab::quantity::processors(&shown), Ok(cpu));
+        }
+        for key in ["cpu", "memory", "swap", "pids"] {
+            let _ = netloom_lab::limits::Resize::parse(&[(key.to_owned(), text.clone())].into());
+        }
+    }
+}

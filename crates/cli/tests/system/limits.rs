@@ -136,6 +136,15 @@ fn processors_and_processes_are_limited_and_a_resize_changes_it_while_programs_r
         );
         assert_eq!((&node(place, "h1")["pid"], &node(place, "h1")["limits"]), (&pid, &"cpu 0.2..1".into()));
         assert_eq!(place.sh("h1", "for i in $(seq 60); do sleep 0 & done; wait").code, 0);
+        // A node that is made anew is still the one that was limited.
+        place.ok("resize h1 --cpu 0.3");
+        place.up(
+            "netloom: 1\nname: busy\nnodes:\n  h1: { port: packet, cpu: 0.2..1, run: \"while :; do :; done\" }\n  h2: {}\n",
+        );
+        assert_eq!(node(place, "h1")["limits"], "cpu 0.3..1");
+        assert_ne!(node(place, "h1")["pid"], pid);
+        within(20, "it is slow, too", || (cpu() < 0.5).then_some(()));
+        assert!(place.sh_ok("h1", "cat /proc/self/cgroup").contains("node-h1"));
     });
 }
 

@@ -133,6 +133,9 @@ impl<'a> Execution<'a> {
         let Self { running, core, state, new, before, made, removing, .. } = self;
         let gone: Vec<String> = removing.into_iter().collect();
         running.programs.forget(&gone);
+        // One that is only made anew keeps its group and what it was set to by hand.
+        let ended = gone.iter().filter(|name| new.lab.node(name).is_none()).cloned().collect::<Vec<_>>();
+        running.programs.groups().forget(&ended);
         for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
             running.tunnels.close(core, *port);
             core.remove_port(*port);

@@ -348,7 +348,6 @@ impl Programs {
             self.runs.settle(node);
             self.runs.remove(node);
         }
-        self.groups.forget(nodes);
     }
 
     /// Process id of a node's `run:` program, as the machine sees it.
