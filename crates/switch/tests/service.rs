@@ -3,7 +3,6 @@
 mod support;
 
 use netloom_flow::{OfPort, TenantId, word};
-use netloom_switch::config::Service;
 use support::{Net, Packet, Plan, dp, mac};
 
 const SERVICE: [u8; 6] = mac(0xfd);
@@ -12,13 +11,10 @@ const UDP: u64 = 17;
 /// Two hosts of tenant 1 in a network, and one behind another switch; one of tenant 2 there, too.
 fn plan(dhcp: bool) -> Plan {
     let mut plan = Plan::new(2).host(0, 1, 1).host(0, 2, 1).link((0, 3), (1, 3)).host(1, 1, 1).host(1, 2, 2);
-    plan.config.bridges[0].service = Some(Service {
-        tenant: TenantId(1),
-        mac: SERVICE,
-        v4: Some([10, 0, 0, 0xfd].into()),
-        v6: vec!["fd00::fd".parse().expect("an address")],
-        dhcp,
-    });
+    plan = plan.served(0, 1, 0xfd);
+    if let Some(service) = &mut plan.config.bridges[0].service {
+        service.dhcp = dhcp;
+    }
     plan
 }
 

@@ -8,10 +8,12 @@ use crate::place::{Place, eventually, for_each};
 const LAB: &str = "\
 netloom: 1
 name: left
+networks: { lan: {} }
 nodes:
   h1: { run: \"sleep 98765 & sleep 98764\" }
   h2: { files: { /etc/motd: motd } }
   h3: { port: packet }
+  h4: { networks: [lan] }
 switches: { s1: {} }
 links: [h1..3 -- s1]
 ";
@@ -59,6 +61,7 @@ fn down_leaves_nothing() {
             if root { LAB.replace("port: packet", "port: packet, netns: nl-left") } else { LAB.to_owned() };
         place.up(&lab);
         assert_eq!(place.sh_ok("h2", "cat /etc/motd"), "hello");
+        assert!(place.sh_ok("h4", "cat /etc/resolv.conf").contains("search default.left"));
         place.ok("ping h1 h3");
         let during = traces(place);
         assert!(during.len() >= before.len() + 3, "it looks for what is there: {during:?}");

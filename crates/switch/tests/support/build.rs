@@ -2,8 +2,10 @@
 
 use netloom_flow::{PortId, TenantId};
 use netloom_switch::config::{
-    Arp, Bridge, Config, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Uuid, VlanMode,
+    Arp, Bridge, Config, Flow, Inner, Interface, InterfaceType, Loops, Origin, Port, Service, Uuid, VlanMode,
 };
+
+use super::mac;
 
 /// The datapath port of a port of a bridge.
 pub(crate) fn dp(bridge: usize, port: u16) -> PortId {
@@ -92,6 +94,18 @@ impl Plan {
         for interface in interfaces.filter(|interface| interface.dp_port == dp(bridge, number)) {
             interface.inner = Some(inner.clone());
         }
+        self
+    }
+
+    /// A bridge is a network of a tenant, and answers as a host would.
+    pub(crate) fn served(mut self, bridge: usize, tenant: u16, host: u8) -> Self {
+        self.config.bridges[bridge].service = Some(Service {
+            tenant: TenantId(tenant),
+            mac: mac(host),
+            v4: Some([10, 0, 0, host].into()),
+            v6: vec![[0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)].into()],
+            dhcp: true,
+        });
         self
     }
 

@@ -72,6 +72,17 @@ impl Packet {
         packet
     }
 
+    /// UDP over IPv4 to a host, or as a broadcast to all if that is the fifth.
+    pub(crate) fn udp(src: u8, dst: u8, port: u16) -> Self {
+        let mut packet = Self::tcp(src, dst, port);
+        packet.words[word::IP] = 17 << 56 | 64 << 40;
+        packet.words[word::L4] = 68 << 48 | u64::from(port) << 32;
+        if dst == 5 {
+            packet.words[word::ETH_DST] |= 0xffff_ffff_ffff << 16;
+        }
+        packet
+    }
+
     /// An ARP request for 10.0.0.`target`, or an announcement if that is `src` itself.
     pub(crate) fn arp(src: u8, target: u8) -> Self {
         let mut packet = Self::eth(mac(src), [0xff; 6]);

@@ -157,6 +157,7 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
         1 => (1_u8..5, host_or_group()).prop_map(|(src, dst)| Packet::eth(mac(src), dst)),
         1 => (1_u8..5, 1_u8..6).prop_map(|(src, target)| Packet::arp(src, target)),
         1 => (1_u8..5, 1_u8..6).prop_map(|(src, target)| Packet::solicitation(src, target)),
+        1 => (1_u8..5, 1_u8..6, 66_u16..69).prop_map(|(src, dst, port)| Packet::udp(src, dst, port)),
     ];
     let tags = prop_oneof![
         4 => Just(vec![]),
@@ -196,8 +197,8 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
         let hosts = proptest::collection::vec(0_u8..6, 2 * bridges);
         let flows = proptest::collection::vec(proptest::collection::vec(flow(), 0..6), bridges);
         let learning = proptest::collection::vec(any::<bool>(), bridges);
-        (parents, hosts, flows, learning, any::<bool>()).prop_map(
-            move |(parents, hosts, flows, learning, local)| {
+        (parents, hosts, flows, learning, any::<[bool; 2]>()).prop_map(
+            move |(parents, hosts, flows, learning, [local, served])| {
                 let mut plan = Plan::new(bridges);
                 for (n, kind) in hosts.iter().enumerate() {
                     let (bridge, port) = (n / 2, 1 + u16::try_from(n % 2).unwrap());
@@ -215,7 +216,9 @@ pub(crate) fn plan() -> impl Strategy<Value = Plan> {
                         plan = plan.flow(bridge, "priority=0,actions=normal");
                     }
                 }
-                if local { plan.arp_local() } else { plan }
+                let plan = if local { plan.arp_local() } else { plan };
+                // What the fifth host would be.
+                if served { plan.served(0, 0, 5) } else { plan }
             },
         )
     })
