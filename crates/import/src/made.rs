@@ -261,7 +261,7 @@ mod tests {
         let mut node = Map::default();
         node.text("image", "nginx:alpine");
         node.list("cmd", vec!["nginx".into(), "-g".into(), "daemon off;".into(), "$HOME".into()]);
-        node.later("ports", Made::texts(["8080:80".to_owned()]));
+        node.list("ports", vec!["8080:80".to_owned()]);
         node.put("networks", Made::List(Vec::new()));
         let mut nodes = Map::default();
         nodes.map("web", node);
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(
             top.write("made"),
             "# made\nnetloom: 1\nnodes:\n  web:\n    image: nginx:alpine\n    cmd: [nginx, \"-g\", \"daemon off;\", $$HOME]\n    \
-             # ports: [8080:80]  # not supported yet\n    networks: []\n  idle: {}\n"
+             ports: [\"8080:80\"]\n    networks: []\n  idle: {}\n"
         );
     }
 }
