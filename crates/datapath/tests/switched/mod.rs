@@ -125,18 +125,25 @@ impl Net {
             };
             worker.apply(Change::AddPort(spec, driver), now);
         }
-        for flow in flows {
-            let (bridge, text) = flow.strip_prefix("s2 ").map_or(("s1", *flow), |text| ("s2", text));
-            switch.add_flow(bridge, text, Origin::Command, now).unwrap_or_else(|e| panic!("{flow}: {e}"));
-        }
         let counters = worker.counters();
-        Self {
+        let mut net = Self {
             worker,
             model: Model { switch, is_cached, misses: 0, punts: Vec::new() },
             tracker,
             counters,
             now,
             wires,
+        };
+        net.flows(flows);
+        net
+    }
+
+    /// Adds flows, for `s1` unless they begin with `s2 `.
+    pub(crate) fn flows(&mut self, flows: &[&str]) {
+        for flow in flows {
+            let (bridge, text) = flow.strip_prefix("s2 ").map_or(("s1", *flow), |text| ("s2", text));
+            let added = self.model.switch.add_flow(bridge, text, Origin::Command, self.now);
+            added.unwrap_or_else(|e| panic!("{flow}: {e}"));
         }
     }
 

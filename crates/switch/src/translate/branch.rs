@@ -27,7 +27,10 @@ impl<'a> Translator<'a> {
     /// From here on a meter decides. Without such a meter the packet is dropped.
     pub(super) fn meter(&mut self, visiting: &mut Visiting<'a>, id: u32) {
         match self.find_meter(visiting, id) {
-            Some(meter) => self.open(Some(meter)),
+            Some(meter) => {
+                visiting.is_remarked |= meter.0.remarks();
+                self.open(Some(meter));
+            }
             None => {
                 self.drop(visiting, DropReason::Meter, visiting.flow.in_port());
                 visiting.stop();

@@ -112,6 +112,8 @@ struct Visiting<'a> {
     is_opaque: bool,
     /// What the key says of its connection is so.
     is_tracked: bool,
+    /// A meter may have changed the packet's DSCP, which the key does not show.
+    is_remarked: bool,
     stage: Stage,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Visiting<'a> {
             missed: false,
             is_opaque: false,
             is_tracked: false,
+            is_remarked: false,
             stage: Stage::Ingress,
         }
     }

@@ -1,7 +1,7 @@
 //! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
 
 use netloom_flow::{
-    Action, Dependency, DpAction, DropReason, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, word,
+    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, word,
 };
 
 use super::flow::Flow;
@@ -87,6 +87,23 @@ impl<'a> Translator<'a> {
         visiting.frames = frozen.frames.iter().map(thawed).collect();
         self.recorder.record(Event::Resume { bridge: &bridge.config.name, key: &visiting.flow.key });
         self.finish_visit(visiting);
+    }
+
+    /// Whether an action may look at the packet's DSCP, or write to it: behind a meter that may have changed it, the packet
+    /// has to be parsed again first.
+    pub(super) fn sees_dscp(action: &Action) -> bool {
+        let is_dscp = |field: FieldId| matches!(field, FieldId::NwTos | FieldId::IpDscp);
+        match action {
+            Action::Resubmit { .. }
+            | Action::GotoTable(_)
+            | Action::Group(_)
+            | Action::Bundle(_)
+            | Action::Multipath(_)
+            | Action::Learn(_) => true,
+            Action::Move { source, .. } if is_dscp(source.field) => true,
+            Action::StackPush(source) | Action::OutputReg { source, .. } => is_dscp(source.field),
+            edit => edit.writes().is_some_and(is_dscp),
+        }
     }
 
     /// Whether an action can be carried out although the packet's inner headers are not known.
