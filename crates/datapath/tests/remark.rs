@@ -102,7 +102,7 @@ fn flows_of_later_tables_match_the_new_mark() {
 
 #[test]
 fn flows_of_the_next_switch_match_the_new_mark() {
-    let flows = ["actions=meter:1,output:4", "s2 priority=9,ip,nw_tos=48,actions=output:2", "s2 actions=output:1"];
+    let flows = ["actions=meter:1,output:4", "s2 priority=9,ip,nw_tos=48,actions=output:2", "s2 priority=0,actions=output:1"];
     let mut net = marking(2, 1, &flows);
     let out: Vec<_> = (0..12).map(|_| net.pass(1, v4(AF1[0]))).map(|(port, frame)| (port, tos_of(&frame))).collect();
     let [plain, marked] = [(dp(2, 1).0 - 10, AF1[0]), (dp(2, 2).0 - 10, AF1[1])];
@@ -111,9 +111,9 @@ fn flows_of_the_next_switch_match_the_new_mark() {
 
 #[test]
 fn a_flow_behind_the_meter_has_the_last_word() {
-    let mut net = net(&[&format!("actions=meter:1,mod_nw_tos:{},output:2", AF1[0])]);
+    let mut net = net(&[&format!("ip,actions=meter:1,mod_nw_tos:{},output:2", AF1[0])]);
     assert_eq!(marks(&mut net, &v4(AF1[0]), 15), [(AF1[0], 15)]);
-    let mut moved = net_of("actions=meter:1,move:NXM_OF_IP_TOS[2..7]->NXM_NX_REG0[0..5],resubmit(,1)");
+    let mut moved = net_of("ip,actions=meter:1,move:NXM_OF_IP_TOS[2..7]->NXM_NX_REG0[0..5],resubmit(,1)");
     let by: Vec<u32> = (0..12).map(|_| moved.pass(1, v4(AF1[0])).0).collect();
     assert_eq!(by, [[2; 10].as_slice(), &[3; 2]].concat());
 }
