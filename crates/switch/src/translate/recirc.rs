@@ -1,7 +1,7 @@
 //! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
 
 use netloom_flow::{
-    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, word,
+    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, TunnelKey, word,
 };
 
 use super::flow::Flow;
@@ -48,6 +48,7 @@ impl<'a> Translator<'a> {
             own,
             packet_type: visiting.flow.key.0[word::TENANT] & PACKET_TYPE,
             mark: visiting.flow.key.0[word::PKT_MARK],
+            tunnel: self.written_tunnel(&visiting.flow),
             stack: visiting.stack.clone(),
             set: visiting.set.iter().copied().cloned().collect(),
             frames,
@@ -59,6 +60,17 @@ impl<'a> Translator<'a> {
         self.depend(Dependency::Recirc(id));
         self.actions.push(DpAction::Recirculate(id));
         id
+    }
+
+    /// What the tunnel fields say, if that is not what the packet was received with.
+    fn written_tunnel(&mut self, flow: &Flow) -> Option<TunnelKey> {
+        if !flow.is_told_anew() {
+            return None;
+        }
+        if !flow.has_crossed() {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
+        }
+        Some(TunnelKey::of(&flow.key))
     }
 
     /// Takes up again what was put aside.
@@ -73,6 +85,9 @@ impl<'a> Translator<'a> {
             visiting.flow.write(index, value, u64::MAX);
         }
         visiting.flow.write(word::PKT_MARK, frozen.mark, u64::MAX);
+        if let Some(tunnel) = &frozen.tunnel {
+            visiting.flow.set_tunnel(tunnel);
+        }
         if frozen.packet_type != 0 {
             visiting.flow.write(word::TENANT, frozen.packet_type, PACKET_TYPE);
         }
