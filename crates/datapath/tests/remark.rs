@@ -32,17 +32,19 @@ fn marking(switches: u32, prec_level: u8, flows: &[&str]) -> Net {
 
 fn v4(tos: u8) -> Vec<u8> {
     let ip = Ip { tos, ..Ip::v4(ip(1), ip(2)) };
-    Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip.udp(5_000, 53, b"query")).to_vec().unwrap()
+    Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip.udp(5_000, 53, b"query"))
+        .to_vec()
+        .expect("it fits")
 }
 
 fn v6(tos: u8) -> Vec<u8> {
     let address = |n: u16| std::net::Ipv6Addr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
     let ip = Ip { tos, l4: udp(5_000, 53, b"query"), ..Ip::v6(address(1), address(2)) };
-    Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip).to_vec().unwrap()
+    Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip).to_vec().expect("it fits")
 }
 
 fn tos_of(frame: &[u8]) -> u8 {
-    if parse(frame).unwrap().is_ipv4() { frame[15] } else { frame[14] << 4 | frame[15] >> 4 }
+    if parse(frame).expect("a frame").is_ipv4() { frame[15] } else { frame[14] << 4 | frame[15] >> 4 }
 }
 
 /// Sends so many; how many came out by port 2 with each mark that came out at all.
@@ -102,9 +104,14 @@ fn flows_of_later_tables_match_the_new_mark() {
 
 #[test]
 fn flows_of_the_next_switch_match_the_new_mark() {
-    let flows = ["actions=meter:1,output:4", "s2 priority=9,ip,nw_tos=48,actions=output:2", "s2 priority=0,actions=output:1"];
+    let flows = [
+        "actions=meter:1,output:4",
+        "s2 priority=9,ip,nw_tos=48,actions=output:2",
+        "s2 priority=0,actions=output:1",
+    ];
     let mut net = marking(2, 1, &flows);
-    let out: Vec<_> = (0..12).map(|_| net.pass(1, v4(AF1[0]))).map(|(port, frame)| (port, tos_of(&frame))).collect();
+    let out: Vec<_> =
+        (0..12).map(|_| net.pass(1, v4(AF1[0]))).map(|(port, frame)| (port, tos_of(&frame))).collect();
     let [plain, marked] = [(dp(2, 1).0 - 10, AF1[0]), (dp(2, 2).0 - 10, AF1[1])];
     assert_eq!(out, [[plain; 10].as_slice(), &[marked; 2]].concat());
 }
@@ -127,9 +134,10 @@ fn net_of(first: &str) -> Net {
 fn of_a_super_packet_the_segments_above_the_rate_are_marked() {
     let mut net = net(&["actions=meter:1,output:2"]);
     let ip = Ip { tos: AF1[0], l4: tcp((1, 80), 0x10, (1, 1), &[7; 15_000]), ..Ip::v4(ip(1), ip(2)) };
-    let bytes = Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip).to_vec().unwrap();
+    let bytes = Frame::ip(Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]), ip).to_vec().expect("it fits");
     let offload = Offload { gso: Gso::Tcp4, gso_size: 1_000, hdr_len: 54, ..Offload::default() };
-    let offload = netloom_packet::Offload { csum: netloom_packet::Csum::Partial { start: 34, offset: 16 }, ..offload };
+    let offload =
+        netloom_packet::Offload { csum: netloom_packet::Csum::Partial { start: 34, offset: 16 }, ..offload };
     let out = net.send_packet(dp(1, 1), Packet { bytes, offload });
     let marks: Vec<u8> = out.iter().map(|(_, packet)| tos_of(&packet.bytes)).collect();
     assert_eq!(marks, [[AF1[0]; 10].as_slice(), &[AF1[1]; 5]].concat());

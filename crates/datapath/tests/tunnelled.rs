@@ -68,7 +68,10 @@ fn fused_it_is_as_it_is_hop_by_hop() {
         }
     }
     assert_eq!(fused.drops(), apart.drops());
-    assert_eq!(fused.drops().iter().map(|(reason, _)| *reason).collect::<Vec<_>>(), [DropReason::TunnelTooLong]);
+    assert_eq!(
+        fused.drops().iter().map(|(reason, _)| *reason).collect::<Vec<_>>(),
+        [DropReason::TunnelTooLong]
+    );
     assert_eq!(fused.counted(), apart.counted());
 }
 

@@ -152,7 +152,8 @@ fn beside_a_packet_in_a_tunnel_its_key_travels() {
 #[test]
 fn a_tunnel_within_the_lab_costs_no_lookup_but_for_what_does_not_fit() {
     let plan = chain(2).inner(0, 3, end(Some(77), Some(1_400))).inner(1, 2, end(None, Some(1_400)));
-    let plan = plan.flow(0, "in_port=1,actions=output:3").flow(1, "in_port=2,tun_id=77,tun_ttl=9,actions=output:1");
+    let plan =
+        plan.flow(0, "in_port=1,actions=output:3").flow(1, "in_port=2,tun_id=77,tun_ttl=9,actions=output:1");
     let mut net = Net::new(&plan.config, true);
     let key = Packet::tcp(1, 2, 80).key(dp(0, 1), TenantId(0));
     let translation = net.translate(&key);

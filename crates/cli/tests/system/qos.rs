@@ -136,7 +136,8 @@ links: [ h1 -- s1, s1 -- s2, h2 -- s2 ]
         place.sh_ok("h1", "ping -6 -Q 0x28 -c 20 -i 0.01 -W 2 fd00:9::2");
         let count = |switch: &str, of: &str| {
             let flows = place.ok(&format!("flow ls {switch}"));
-            let line = flows.lines().find(|line| line.contains(of)).unwrap_or_else(|| panic!("{of}: {flows}"));
+            let line =
+                flows.lines().find(|line| line.contains(of)).unwrap_or_else(|| panic!("{of}: {flows}"));
             let packets = line.split("n_packets=").nth(1).and_then(|rest| rest.split(',').next());
             packets.and_then(|number| number.parse::<u64>().ok()).unwrap_or_else(|| panic!("{line}"))
         };

@@ -7,11 +7,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netloom_datapath::{
-    Attach, Budget, Change, Counters, Frame, HEADROOM, Inner, OffloadCaps, PoolLimit, Port, PortSpec, Received,
-    Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
+    Attach, Budget, Change, Counters, Frame, HEADROOM, Inner, OffloadCaps, PoolLimit, Port, PortSpec,
+    Received, Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::{
-    Branch, ConnectionFilter, DropReason, Epoch, Hits, HitsRead, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall,
+    Branch, ConnectionFilter, DropReason, Epoch, Hits, HitsRead, Nanos, PacketKey, PortId, Punt, TenantId,
+    Translation, Upcall,
 };
 use netloom_packet::build::{Frame as Build, Ip, L4, Tcp};
 use netloom_packet::{Mac, Offload, checksum, parse};
@@ -201,7 +202,9 @@ impl Net {
             let delta = |hits: &Hits| HitsDelta::between(&HitsRead::default(), &hits.read());
             self.model.switch.credit(&translation, delta(&translation.hits));
             let switch = &mut self.model.switch;
-            Branch::each(&translation.actions, &mut |branch| switch.credit_branch(branch, delta(&branch.hits)));
+            Branch::each(&translation.actions, &mut |branch| {
+                switch.credit_branch(branch, delta(&branch.hits))
+            });
         }
         let switch = &self.model.switch;
         let mut lines = Vec::new();
@@ -280,7 +283,17 @@ fn peer(switches: u32, switch: u32, port: u32) -> Option<PortId> {
 
 fn config(switches: u32, tunnel: Option<Option<u16>>) -> Config {
     let (src, dst) = ([127, 9, 0, 1].into(), [127, 0, 0, 1].into());
-    let end = |mtu| End { key: Some(77), keys: Vec::new(), src, dst, tos: 0, ttl: 64, gbp: false, mtu, clamp: false };
+    let end = |mtu| End {
+        key: Some(77),
+        keys: Vec::new(),
+        src,
+        dst,
+        tos: 0,
+        ttl: 64,
+        gbp: false,
+        mtu,
+        clamp: false,
+    };
     let port = |switch: u32, port: u32| {
         let name = format!("s{switch}-eth{port}");
         let far = peer(switches, switch, port);

@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_flow::{
-    Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId, TunnelKey,
-};
+use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId, TunnelKey};
 
 use super::hash::Keyed;
 use crate::translate::{Place, Stage};

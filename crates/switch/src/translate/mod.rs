@@ -44,8 +44,8 @@ mod solicit;
 use std::collections::VecDeque;
 
 use netloom_flow::{
-    Action, BridgeId, Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey, PacketMask, PortId,
-    RecircId, Translation, Upcall, word,
+    Action, BridgeId, Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey,
+    PacketMask, PortId, RecircId, Translation, Upcall, word,
 };
 
 use self::action_set::UNSET;

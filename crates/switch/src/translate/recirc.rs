@@ -1,7 +1,8 @@
 //! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
 
 use netloom_flow::{
-    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, TunnelKey, word,
+    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, TunnelKey,
+    word,
 };
 
 use super::flow::Flow;

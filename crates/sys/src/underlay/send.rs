@@ -135,8 +135,7 @@ impl OwnHeader {
         let ttl = if packet.ttl > 0 { packet.ttl } else { self.ttl };
         let ([a, b, c, d], [e, f, g, h]) = (from, to.octets());
         let (version, df) = (0x45, 0x40);
-        *header =
-            [version, packet.tos, 0, 0, 0, 0, df, 0, ttl, self.protocol, 0, 0, a, b, c, d, e, f, g, h];
+        *header = [version, packet.tos, 0, 0, 0, 0, df, 0, ttl, self.protocol, 0, 0, a, b, c, d, e, f, g, h];
         Some(header)
     }
 }
