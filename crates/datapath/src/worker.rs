@@ -148,7 +148,8 @@ impl Worker {
             station.from_switch = old.from_switch.take();
             station.capture = old.capture.take();
             station.policer = old.policer.take();
-            if station.driver.is_none() {
+            // A port that is another worker's now takes its device along.
+            if station.driver.is_none() && station.worker == self.wiring.number() {
                 station.driver = old.driver.take();
                 station.caps = old.caps;
             }

@@ -122,6 +122,13 @@ impl Meter {
         &self.settings
     }
 
+    /// Whether packets that pass may have another DSCP than before.
+    #[must_use]
+    pub fn remarks(&self) -> bool {
+        let remarks = |band: &Band| matches!(band.kind, BandKind::DscpRemark { precedence: 1.. });
+        self.settings.bands.iter().any(remarks)
+    }
+
     /// Lets several wire packets pass at once if no band objects to any of them. `false`: nothing was charged, they are
     /// to be asked about one by one.
     pub fn admit_all(&self, packets: u32, bytes: u64, now: Nanos) -> bool {

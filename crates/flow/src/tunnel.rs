@@ -71,6 +71,11 @@ impl TunnelKey {
         key.0[word::TUN_ID..word::PKT_MARK].copy_from_slice(&self.0);
     }
 
+    /// Its words, and their places in a key.
+    pub fn words(&self) -> impl Iterator<Item = (usize, u64)> + use<> {
+        (word::TUN_ID..word::PKT_MARK).zip(self.0)
+    }
+
     /// `tun_id`
     #[must_use]
     pub const fn id(&self) -> u64 {

@@ -146,6 +146,8 @@ fn inner(lab: &Lab, link: &Link, left: bool) -> Option<Inner> {
         tos: fused.tunnel.tos.value,
         ttl: fused.tunnel.ttl.value,
         gbp: fused.tunnel.exts == Some(VxlanExtension::Gbp),
+        mtu: fused.mtu(),
+        clamp: fused.tunnel.mss_clamp,
     })
 }
 

@@ -119,25 +119,59 @@ fn a_link_that_acts_on_packets_is_handed_them() {
     }
 }
 
+/// An end of a tunnel within the lab.
+fn end(key: Option<u64>, mtu: Option<u16>) -> Inner {
+    let (src, dst) = (IpAddr::from([127, 9, 0, 1]), IpAddr::from([127, 0, 0, 1]));
+    Inner { key, keys: vec![(5, 500)], src, dst, tos: 4, ttl: 9, gbp: false, mtu, clamp: false }
+}
+
+/// What leaves by a port in a tunnel under a key, to be looked at there.
+fn tunnel(port: PortId, key: u64) -> DpAction {
+    let end = end(None, None);
+    let key = Box::new(TunnelKey::new(key, end.src, end.dst).with_ip(end.tos, end.ttl));
+    DpAction::Tunnel { port, queue: DEFAULT_QUEUE, key, max_len: None, options: None }
+}
+
 #[test]
 fn beside_a_packet_in_a_tunnel_its_key_travels() {
-    let (src, dst) = (IpAddr::from([127, 9, 0, 1]), IpAddr::from([127, 0, 0, 1]));
-    let end = |key| Inner { key, keys: vec![(5, 500)], src, dst, tos: 4, ttl: 9, gbp: false };
-    let plan = chain(2).host(0, 5, 5).inner(0, 3, end(Some(77))).inner(1, 2, end(None));
+    let clamped = |key| Inner { clamp: true, ..end(key, Some(1_400)) };
+    let plan = chain(2).host(0, 5, 5).inner(0, 3, clamped(Some(77))).inner(1, 2, clamped(None));
     let plan = plan.flow(0, "actions=output:3").flow(1, "actions=set_field:9->tun_id,output:2");
     let net = Net::new(&plan.config, true);
     for (port, tenant, leaves, key) in
         [(dp(0, 1), 0, dp(0, 3), 77), (dp(0, 5), 5, dp(0, 3), 500), (dp(1, 1), 0, dp(1, 2), 9)]
     {
         let packet = Packet::tcp(1, 2, 80);
-        let said = Box::new(TunnelKey::new(key, src, dst).with_ip(4, 9));
-        let wanted =
-            DpAction::Tunnel { port: leaves, queue: DEFAULT_QUEUE, key: said, max_len: None, options: None };
-        assert_eq!(*net.translate(&packet.key(port, TenantId(tenant))).actions, [wanted]);
+        assert_eq!(*net.translate(&packet.key(port, TenantId(tenant))).actions, [tunnel(leaves, key)]);
         if tenant == 0 {
             assert_eq!(cuts(&net, port, &packet), [Cut::Tunnel]);
         }
     }
+}
+
+#[test]
+fn a_tunnel_within_the_lab_costs_no_lookup_but_for_what_does_not_fit() {
+    let plan = chain(2).inner(0, 3, end(Some(77), Some(1_400))).inner(1, 2, end(None, Some(1_400)));
+    let plan =
+        plan.flow(0, "in_port=1,actions=output:3").flow(1, "in_port=2,tun_id=77,tun_ttl=9,actions=output:1");
+    let mut net = Net::new(&plan.config, true);
+    let key = Packet::tcp(1, 2, 80).key(dp(0, 1), TenantId(0));
+    let translation = net.translate(&key);
+    let [DpAction::CheckLength { len: 1_414, longer, other }] = &*translation.actions else {
+        panic!("{:?}", translation.actions)
+    };
+    assert_eq!((&*longer.actions, longer.effects.len()), (&[tunnel(dp(0, 3), 77)][..], 0));
+    assert_eq!((&*other.actions, hops(&other.effects)), (&[DpAction::Output(dp(1, 1))][..], 1));
+    assert_eq!(net.ports(dp(0, 1), &Packet::tcp(1, 2, 80)), [dp(1, 1)]);
+    let flows = net.switch.flows("s2", "").unwrap();
+    assert_eq!(flows[0].packets, 1, "what comes out is counted there");
+    // A tag counts for the tunnel, so the packet goes there itself.
+    let tagged = Packet::tcp(1, 2, 80).tagged(7).key(dp(0, 1), TenantId(0));
+    assert_eq!(*net.translate(&tagged).actions, [tunnel(dp(0, 3), 77)]);
+    // Nothing is too long where the underlay may fragment.
+    let any = chain(2).inner(0, 3, end(Some(77), None)).inner(1, 2, end(None, None));
+    let any = any.flow(0, "in_port=1,actions=output:3").flow(1, "in_port=2,tun_id=77,actions=output:1");
+    assert_eq!(*Net::new(&any.config, true).translate(&key).actions, [DpAction::Output(dp(1, 1))]);
 }
 
 #[test]

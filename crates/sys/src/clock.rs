@@ -26,6 +26,12 @@ pub fn process_cpu() -> u64 {
     nanos(clock_gettime(ClockId::ProcessCPUTime))
 }
 
+/// Sleeps so many nanoseconds, or until a signal comes.
+pub fn sleep(nanos: u64) {
+    // What is left after a signal is not slept: whoever calls looks at the clock anyway.
+    let _ = rustix::thread::nanosleep(&timespec(nanos));
+}
+
 /// A kernel time as one number; a time before the clock's origin counts as the origin.
 pub(crate) fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -51,6 +57,13 @@ mod tests {
         let first = now();
         while now() == first {}
         assert!(now() > first);
+    }
+
+    #[test]
+    fn a_sleep_takes_its_time() {
+        let start = now();
+        sleep(200_000);
+        assert!(now() - start >= 200_000);
     }
 
     #[test]

@@ -171,6 +171,20 @@ fn every_type_over_both_families_carries_pings_of_all_sizes_and_bulk() {
 }
 
 #[test]
+fn with_two_workers_a_tunnel_that_becomes_another_one_goes_to_its_door() {
+    once(|place| {
+        let machines = Machines::new();
+        for kind in ["vxlan", "geneve", "vxlan", "stt", "gre"] {
+            let labs = joined(&format!("type: {kind}, key: 77"), false);
+            let labs = labs.map(|lab| lab.replace("netloom: 1\n", "netloom: 1\nworkers: 2\n"));
+            machines.up(place, [&labs[0], &labs[1]]);
+            sh_ok(place, "west", "h1", "ping -c 3 -i 0.2 -W 2 10.0.0.2");
+            bulk(place);
+        }
+    });
+}
+
+#[test]
 fn tenants_with_equal_addresses_share_an_underlay_and_do_not_meet() {
     once(|place| tenants(place, "type: vxlan, key: { red: 100, blue: 200 }"));
 }

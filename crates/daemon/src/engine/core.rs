@@ -176,9 +176,9 @@ impl Core {
         self.set_state(spec);
     }
 
-    /// Has the first worker read a port that is none of a switch's.
+    /// Has a worker read a port that is none of a switch's.
     pub(super) fn add_door(&self, spec: &PortSpec, device: Box<dyn Device>) {
-        if let Some(worker) = self.workers.first() {
+        if let Some(worker) = self.workers.get(usize::from(spec.worker)) {
             worker.send(Mail::Attach(spec.clone(), device));
         }
     }

@@ -13,7 +13,7 @@ use netloom_netdev::{Door, DoorKey, DoorPort, SttPort, TunnelKind, TunnelPort, T
 use netloom_sys::HostError;
 
 use super::core::Core;
-use crate::wiring::tunnel_settings;
+use crate::wiring::{door_worker, tunnel_settings};
 use crate::worker::Device;
 
 /// Doors that are open, by what they listen to.
@@ -68,7 +68,9 @@ impl Tunnels {
             None => {
                 let door = Door::open(&settings, core.tunnel_options())?;
                 let opened = Opened { door: Arc::clone(&door), port: fresh() };
+                let worker = door_worker(&settings.door(), u16::try_from(core.workers()).unwrap_or(1));
                 let spec = PortSpec::new(opened.port, TenantId(u16::MAX), Attach::Switch);
+                let spec = PortSpec { worker, ..spec };
                 core.add_door(&spec, Box::new(DoorPort::new(Arc::clone(&door))?));
                 open.insert(settings.door(), opened);
                 door

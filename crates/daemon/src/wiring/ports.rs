@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use netloom_datapath::{Attach, Inner, PortSpec};
 use netloom_flow::{PortId, TenantId};
 use netloom_lab::lab::{End, Lab};
+use netloom_netdev::DoorKey;
 use netloom_switch::config::Uuid;
+
+use super::tunnel_settings;
 
 /// The ports of all links. A number is never given twice while the lab runs.
 ///
@@ -93,9 +96,11 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
         };
         let link_seed = seed(lab.seed, &link.id);
         let spec = |port: PortId, end: &End, attach| {
-            // What comes by a door is looked up where the door is read: with the first.
-            let at = if link.tunnel.is_some() { 0 } else { port.0 % u32::from(workers) };
-            let worker = u16::try_from(at).unwrap_or(0);
+            let worker = match &link.tunnel {
+                // What comes by a door is looked up where the door is read.
+                Some(tunnel) => door_worker(&tunnel_settings(tunnel).door(), workers),
+                None => u16::try_from(port.0 % u32::from(workers)).unwrap_or(0),
+            };
             PortSpec { worker, link_seed, ..PortSpec::new(port, tenant_of(end), attach) }
         };
         match (link.a.is_switch(), link.b.is_switch()) {
@@ -125,6 +130,11 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
         }
     }
     specs
+}
+
+/// The worker that reads a door, and has the ports of all its tunnels.
+pub(crate) fn door_worker(door: &DoorKey, workers: u16) -> u16 {
+    u16::try_from(door.number() % u32::from(workers.max(1))).unwrap_or(0)
 }
 
 fn tenants_of_interfaces(lab: &Lab) -> BTreeMap<(&str, &str), TenantId> {

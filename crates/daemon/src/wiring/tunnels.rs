@@ -51,6 +51,7 @@ pub(crate) fn tunnel_settings(tunnel: &Tunnel) -> TunnelSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wiring::{PortMap, door_worker, port_specs};
 
     const FILE: &str = "netloom: 1
 nodes: { h1: {} }
@@ -68,6 +69,26 @@ tunnels:
   - { link: s1 -- 192.0.2.2, type: stt, key: 18446744073709551615 }
   - { link: s1 -- 2001:db8::2, type: stt, key: 1 }
 ";
+
+    #[test]
+    fn doors_are_dealt_out_and_a_tunnel_belongs_to_the_worker_of_its_own() {
+        let file = FILE.replace("netloom: 1\n", "netloom: 1\nworkers: 2\n");
+        let file = netloom_lab::load(&file, "t.loom.yml".as_ref(), &[]).unwrap();
+        let lab = netloom_lab::resolve(&file).unwrap();
+        let mut ports = PortMap::default();
+        ports.update(&lab);
+        let specs = port_specs(&lab, &ports);
+        let mut workers = Vec::new();
+        for link in &lab.links {
+            let Some(tunnel) = &link.tunnel else { continue };
+            let [port, _] = ports.link(&link.id).unwrap();
+            let spec = specs.iter().find(|spec| spec.id == port).unwrap();
+            assert_eq!(spec.worker, door_worker(&tunnel_settings(tunnel).door(), 2));
+            workers.push(spec.worker);
+        }
+        // VXLAN over either family, Geneve, GRE and ERSPAN (one door), STT over either family.
+        assert_eq!(workers, [0, 1, 1, 0, 0, 0, 0, 0, 1, 0]);
+    }
 
     /// The lab hands out an MTU without knowing the wire formats; it must be theirs.
     #[test]

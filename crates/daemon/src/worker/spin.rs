@@ -24,6 +24,15 @@ const LOOK_NS: u64 = 1_000_000;
 
 /// Packets in a millisecond that make a storm.
 const STORM: u64 = 200;
+/// The same of a shower, in which nearly all come by one port: where others want the processor, it naps for a moment when there
+/// is nothing to do, and is not woken for a packet. To wake it costs whoever sends a few microseconds for each. Who asks and
+/// answers in turn would only wait for that.
+const SHOWER: u64 = 40;
+/// Of so many packets one may come by another port than the one before.
+const ONE_WAY: u64 = 8;
+/// How long it naps in a shower, and in a storm.
+const NAP_NS: u64 = 50_000;
+const STORM_NAP_NS: u64 = 100_000;
 /// How long a storm is watched before it is judged.
 const WATCH_NS: u64 = 1_000_000;
 
@@ -52,8 +61,11 @@ pub(super) struct Spin {
     wary_until: u64,
     /// Packets since `watched`.
     packets: u64,
+    /// Those of them that came by another port than the ones before.
+    turns: u64,
     watched: u64,
     storm: bool,
+    shower: bool,
 }
 
 impl Spin {
@@ -69,18 +81,23 @@ impl Spin {
             threads,
             wary_until: 0,
             packets: 0,
+            turns: 0,
             watched: 0,
             storm: false,
+            shower: false,
         }
     }
 
-    /// Packets were dealt with by `now`.
-    pub(super) fn traffic(&mut self, now: u64, packets: u32, machine: &impl Machine) {
+    /// Packets were dealt with by `now`; `turned`: not all by the one port that the last ones came by.
+    pub(super) fn traffic(&mut self, now: u64, packets: u32, turned: bool, machine: &impl Machine) {
         self.packets += u64::from(packets);
+        self.turns += u64::from(turned);
         let watched = now.saturating_sub(self.watched);
         if watched >= WATCH_NS {
-            self.storm = self.packets * WATCH_NS / watched >= STORM;
-            (self.packets, self.watched) = (0, now);
+            let each = self.packets * WATCH_NS / watched;
+            self.storm = each >= STORM;
+            self.shower = each >= SHOWER && self.turns * ONE_WAY <= self.packets;
+            (self.packets, self.turns, self.watched) = (0, 0, now);
         }
         let paused = now.saturating_sub(self.last_traffic) >= PAUSE_NS;
         self.streak = if paused { 1 } else { self.streak.saturating_add(1) };
@@ -113,10 +130,22 @@ impl Spin {
         self.storm
     }
 
+    /// How long to nap at `now` if nothing is there to do, in nanoseconds: whatever comes meanwhile waits. `None`: not at all.
+    pub(super) fn nap(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
+        let nap = if self.storm { STORM_NAP_NS } else { NAP_NS };
+        let rains = self.shower && !self.spare && now.saturating_sub(self.last_traffic) < WATCH_NS;
+        let has_time = deadline.is_none_or(|due| due > now + nap + EARLY_NS);
+        (rains && has_time).then_some(nap)
+    }
+
     /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
     pub(super) fn timeout(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
         let converses = self.streak >= CONVERSATION;
         if self.spare && converses && now.saturating_sub(self.last_traffic) < LINGER_NS {
+            return Some(0);
+        }
+        // It looks first.
+        if self.nap(now, deadline).is_some() {
             return Some(0);
         }
         let left = deadline?.saturating_sub(now);
@@ -146,7 +175,7 @@ mod tests {
 
     /// Traffic enough for a conversation, the last of it at `now`.
     fn converse(spin: &mut Spin, now: u64, machine: &Fake) {
-        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), 1, machine));
+        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), 1, false, machine));
     }
 
     #[test]
@@ -168,7 +197,7 @@ mod tests {
     fn a_packet_now_and_then_is_no_conversation() {
         let mut spin = Spin::new(1);
         for n in 1..20 {
-            spin.traffic(n * PAUSE_NS, 1, &Fake(2, 1));
+            spin.traffic(n * PAUSE_NS, 1, false, &Fake(2, 1));
             assert_eq!(spin.timeout(n * PAUSE_NS + 1, None), None);
         }
     }
@@ -193,7 +222,7 @@ mod tests {
     #[test]
     fn once_woken_late_it_stays_awake_for_what_is_due_soon() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, 1, &Fake(2, 2));
+        spin.traffic(1_000_000, 1, false, &Fake(2, 2));
         spin.slept(2_000_000, 1_900_000);
         assert_eq!(spin.timeout(2_000_000, Some(2_500_000)), Some(440_000), "a little late is usual");
         spin.slept(2_500_000, 2_000_000);
@@ -203,7 +232,7 @@ mod tests {
         let later = 2_500_000 + DISTRUST_NS;
         assert_eq!(spin.timeout(later, Some(later + 500_000)), Some(440_000), "forgiven");
         spin.slept(later, 0);
-        spin.traffic(later + 1, 1, &Fake(2, 3));
+        spin.traffic(later + 1, 1, false, &Fake(2, 3));
         assert_eq!(spin.timeout(later + 1, Some(later + 500_001)), Some(440_000), "not at others' cost");
     }
 
@@ -211,7 +240,7 @@ mod tests {
     fn two_hundred_packets_in_a_millisecond_are_a_storm() {
         let mut spin = Spin::new(1);
         let mut storms = |packets, rounds: std::ops::Range<u64>| {
-            rounds.for_each(|n| spin.traffic(n * 100_000, packets, &Fake(2, 2)));
+            rounds.for_each(|n| spin.traffic(n * 100_000, packets, false, &Fake(2, 2)));
             spin.storm()
         };
         assert!(!storms(32, 0..10), "not watched for long enough");
@@ -219,6 +248,27 @@ mod tests {
         assert!(!storms(10, 30..60));
         assert!(storms(20, 60..90));
         assert!(!storms(32, 9_000..9_001), "over, and something comes again");
+    }
+
+    #[test]
+    fn it_naps_in_a_shower_if_others_want_the_processor() {
+        let mut spin = Spin::new(1);
+        let mut rain = |packets, rounds: std::ops::Range<u64>, runnable| {
+            rounds.clone().for_each(|n| spin.traffic(n * 100_000, packets, false, &Fake(2, runnable)));
+            let now = (rounds.end - 1) * 100_000 + 1;
+            [None, Some(now + 100_000), Some(now + 900_000)].map(|deadline| spin.nap(now, deadline))
+        };
+        assert_eq!(rain(5, 10..30, 2), [None; 3], "a processor is spare");
+        assert_eq!(rain(3, 30..60, 3), [None; 3], "a packet now and then");
+        assert_eq!(rain(5, 60..90, 3), [Some(50_000), None, Some(50_000)]);
+        assert_eq!(rain(25, 90..120, 3), [Some(100_000), None, Some(100_000)]);
+        let last = 119 * 100_000;
+        let mut talk = Spin::new(1);
+        (0..300).for_each(|n| talk.traffic(n * 10_000, 1, n % 2 == 0, &Fake(2, 3)));
+        assert_eq!(talk.nap(2_990_001, None), None, "one answers the other");
+        assert_eq!(spin.timeout(last + 1, None), Some(0), "it looks before it naps");
+        assert_eq!(spin.nap(last + 1_000_000, None), None, "it is over");
+        assert_eq!(spin.timeout(last + 1_000_000, None), None);
     }
 
     #[test]

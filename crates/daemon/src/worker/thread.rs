@@ -94,6 +94,8 @@ impl WorkerHandle {
                 ready: Vec::new(),
                 looked: 0,
                 quiet: None,
+                last: None,
+                turned: false,
                 // Without the file it looks as if nobody else wanted to run.
                 machine: Host(Runnable::open().ok()),
                 promptness: Promptness::new(),
@@ -220,6 +222,10 @@ struct Runner<S> {
     looked: u64,
     /// When none was ready, since the last round.
     quiet: Option<u64>,
+    /// The only port that brought some in the round before.
+    last: Option<PortId>,
+    /// Not all of the last round came by it.
+    turned: bool,
     machine: Host,
     promptness: Promptness,
     vigil: Vigil,
@@ -256,7 +262,7 @@ impl<S: Slowpath + Send> Runner<S> {
             let now = clock::now();
             let served = std::mem::take(&mut held.served);
             if served > 0 {
-                self.spin.traffic(now, served, &self.machine);
+                self.spin.traffic(now, served, self.turned, &self.machine);
             }
             let Held { worker, slow, .. } = &mut *held;
             worker.poll(Nanos(now), slow);
@@ -265,7 +271,21 @@ impl<S: Slowpath + Send> Runner<S> {
             // Meanwhile others may send.
             drop(held);
             rung = self.wait(timeout);
-            self.serve(&mut shared.hold(), now, timeout);
+            let is_idle = self.ready.is_empty() && !rung;
+            let mut held = shared.hold();
+            self.serve(&mut held, now, timeout);
+            let deadline = held.worker.deadline();
+            drop(held);
+            if is_idle {
+                self.nap(now, deadline);
+            }
+        }
+    }
+
+    /// Sleeps a moment while packets gather, if so many come that this is worth it.
+    fn nap(&self, now: u64, deadline: Option<Nanos>) {
+        if let Some(nap) = self.spin.nap(now, deadline.map(|due| due.0)) {
+            clock::sleep(nap);
         }
     }
 
@@ -384,6 +404,9 @@ impl<S: Slowpath + Send> Runner<S> {
             None => Quiet::Elsewhere(Nanos(looked)),
         };
         worker.begin_round(Nanos(woken), quiet);
+        let only = if let [port] = self.ready[..] { Some(port) } else { None };
+        self.turned = only.is_none() || only != self.last;
+        self.last = only;
         for index in 0..self.ready.len() {
             let Some(&port) = self.ready.get(index) else { break };
             let now = if index == 0 { woken } else { clock::now() };

@@ -247,6 +247,11 @@ impl Wiring {
         }
     }
 
+    /// This worker's number.
+    pub(crate) const fn number(&self) -> u16 {
+        self.worker
+    }
+
     /// Whether this is the first of the workers.
     pub(crate) const fn is_first(&self) -> bool {
         self.worker == 0

@@ -7,16 +7,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netloom_datapath::{
-    Attach, Budget, Change, Counters, Frame, HEADROOM, OffloadCaps, PoolLimit, Port, PortSpec, Received,
-    Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
+    Attach, Budget, Change, Counters, Frame, HEADROOM, Inner, OffloadCaps, PoolLimit, Port, PortSpec,
+    Received, Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::{
-    ConnectionFilter, DropReason, Epoch, Nanos, PacketKey, PortId, Punt, TenantId, Translation, Upcall,
+    Branch, ConnectionFilter, DropReason, Epoch, Hits, HitsRead, Nanos, PacketKey, PortId, Punt, TenantId,
+    Translation, Upcall,
 };
 use netloom_packet::build::{Frame as Build, Ip, L4, Tcp};
 use netloom_packet::{Mac, Offload, checksum, parse};
-use netloom_switch::config::{Bridge, Config, Interface, InterfaceType, Origin, Uuid};
-use netloom_switch::{Settings, Switch};
+use netloom_switch::config::{Bridge, Config, Inner as End, Interface, InterfaceType, Origin, Uuid};
+use netloom_switch::{HitsDelta, Settings, Switch};
 use netloom_testkit::{Packet, Wire, WireEnd};
 
 struct Device(WireEnd, OffloadCaps);
@@ -53,6 +54,8 @@ pub(crate) struct Model {
     pub(crate) switch: Switch,
     is_cached: bool,
     pub(crate) misses: usize,
+    /// All translations, whose hits are to be credited.
+    given: Vec<Arc<Translation>>,
     pub(crate) punts: Vec<(Arc<Punt>, Vec<u8>)>,
 }
 
@@ -62,7 +65,9 @@ impl Slowpath for Model {
         let mut translation = self.switch.translate(upcall);
         translation.cacheable &= self.is_cached;
         self.switch.meet(&translation, upcall.now);
-        Arc::new(translation)
+        let translation = Arc::new(translation);
+        self.given.push(Arc::clone(&translation));
+        translation
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], _: Nanos) -> bool {
@@ -72,6 +77,24 @@ impl Slowpath for Model {
 
     fn still_valid(&mut self, key: &PacketKey, translation: &Translation) -> bool {
         self.switch.still_valid(key, translation)
+    }
+}
+
+/// What a net is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) switches: u32,
+    pub(crate) is_cached: bool,
+    /// Connections that may be tracked.
+    pub(crate) limit: usize,
+    pub(crate) fusion: bool,
+    /// Between switches are tunnels under key 77, whose longest packet may be given.
+    pub(crate) tunnel: Option<Option<u16>>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { switches: 1, is_cached: true, limit: 1 << 16, fusion: true, tunnel: None }
     }
 }
 
@@ -97,6 +120,12 @@ impl Net {
 
     /// Flows are for `s1`, unless they begin with `s2 `.
     pub(crate) fn with(switches: u32, is_cached: bool, limit: usize, flows: &[&str]) -> Self {
+        Self::shaped(&Shape { switches, is_cached, limit, ..Shape::default() }, flows)
+    }
+
+    /// The same of another shape.
+    pub(crate) fn shaped(shape: &Shape, flows: &[&str]) -> Self {
+        let Shape { switches, is_cached, limit, fusion, tunnel } = *shape;
         let epoch = Epoch::new();
         let tracker = Arc::new(Tracker::new(TrackerConfig { seed: 5, limit }));
         let mut worker = Worker::new(WorkerConfig {
@@ -109,13 +138,16 @@ impl Net {
             tracker: Arc::clone(&tracker),
         });
         let now = Nanos::from_secs(1_000);
-        let mut switch = Switch::new(Settings { seed: 5, fusion: true }, epoch);
-        switch.reconfigure(&config(switches), now).expect("a good configuration");
+        let mut switch = Switch::new(Settings { seed: 5, fusion }, epoch);
+        switch.reconfigure(&config(switches, tunnel), now).expect("a good configuration");
         let mut wires = BTreeMap::new();
         for (switch, port) in (1..=switches).flat_map(|switch| (1..=4).map(move |port| (switch, port))) {
             let id = dp(switch, port);
             let (spec, driver) = match peer(switches, switch, port) {
-                Some(peer) => (PortSpec::new(id, TenantId(0), Attach::Peer(peer)), None),
+                Some(peer) => {
+                    let inner = tunnel.map(|mtu| Inner { mtu, clamp: false });
+                    (PortSpec { inner, ..PortSpec::new(id, TenantId(0), Attach::Peer(peer)) }, None)
+                }
                 None => {
                     let (near, far) = Wire::with_limit(4_096);
                     wires.insert(id, far);
@@ -125,18 +157,25 @@ impl Net {
             };
             worker.apply(Change::AddPort(spec, driver), now);
         }
-        for flow in flows {
-            let (bridge, text) = flow.strip_prefix("s2 ").map_or(("s1", *flow), |text| ("s2", text));
-            switch.add_flow(bridge, text, Origin::Command, now).unwrap_or_else(|e| panic!("{flow}: {e}"));
-        }
         let counters = worker.counters();
-        Self {
+        let mut net = Self {
             worker,
-            model: Model { switch, is_cached, misses: 0, punts: Vec::new() },
+            model: Model { switch, is_cached, misses: 0, given: Vec::new(), punts: Vec::new() },
             tracker,
             counters,
             now,
             wires,
+        };
+        net.flows(flows);
+        net
+    }
+
+    /// Adds flows, for `s1` unless they begin with `s2 `.
+    pub(crate) fn flows(&mut self, flows: &[&str]) {
+        for flow in flows {
+            let (bridge, text) = flow.strip_prefix("s2 ").map_or(("s1", *flow), |text| ("s2", text));
+            let added = self.model.switch.add_flow(bridge, text, Origin::Command, self.now);
+            added.unwrap_or_else(|e| panic!("{flow}: {e}"));
         }
     }
 
@@ -155,6 +194,33 @@ impl Net {
             .iter()
             .flat_map(|(port, wire)| wire.drain().into_iter().map(|packet| (*port, packet)))
             .collect()
+    }
+
+    /// What every port and flow has counted, the model's share and the datapath's together.
+    pub(crate) fn counted(&mut self) -> Vec<String> {
+        for translation in std::mem::take(&mut self.model.given) {
+            let delta = |hits: &Hits| HitsDelta::between(&HitsRead::default(), &hits.read());
+            self.model.switch.credit(&translation, delta(&translation.hits));
+            let switch = &mut self.model.switch;
+            Branch::each(&translation.actions, &mut |branch| {
+                switch.credit_branch(branch, delta(&branch.hits))
+            });
+        }
+        let switch = &self.model.switch;
+        let mut lines = Vec::new();
+        for bridge in ["s1", "s2"] {
+            for flow in switch.flows(bridge, "").unwrap_or_default() {
+                lines.push(format!("{bridge} {:?}: {} {}", flow.rule.flow.matches, flow.packets, flow.bytes));
+            }
+            for port in switch.ports(bridge) {
+                let counters = self.counters.port(port.dp_port).expect("a port");
+                let (rx, tx, inside) = (counters.rx(), counters.tx(), port.crossed);
+                let received = (rx.packets + inside.rx_packets, rx.bytes + inside.rx_bytes);
+                let sent = (tx.packets + inside.tx_packets, tx.bytes + inside.tx_bytes);
+                lines.push(format!("{}: received {received:?}, sent {sent:?}", port.name));
+            }
+        }
+        lines
     }
 
     /// What has come out meanwhile, and where.
@@ -215,7 +281,19 @@ fn peer(switches: u32, switch: u32, port: u32) -> Option<PortId> {
     }
 }
 
-fn config(switches: u32) -> Config {
+fn config(switches: u32, tunnel: Option<Option<u16>>) -> Config {
+    let (src, dst) = ([127, 9, 0, 1].into(), [127, 0, 0, 1].into());
+    let end = |mtu| End {
+        key: Some(77),
+        keys: Vec::new(),
+        src,
+        dst,
+        tos: 0,
+        ttl: 64,
+        gbp: false,
+        mtu,
+        clamp: false,
+    };
     let port = |switch: u32, port: u32| {
         let name = format!("s{switch}-eth{port}");
         let far = peer(switches, switch, port);
@@ -225,6 +303,7 @@ fn config(switches: u32) -> Config {
             dp_port: dp(switch, port),
             kind: if far.is_some() { InterfaceType::Patch } else { InterfaceType::default() },
             peer: far,
+            inner: far.and(tunnel).map(end),
             ..Interface::default()
         };
         let tenant = far.is_none().then_some(TenantId(0));

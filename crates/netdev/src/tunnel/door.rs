@@ -110,6 +110,8 @@ impl Door {
 pub struct DoorPort {
     door: Arc<Door>,
     batch: Datagrams,
+    /// The last batch had a super-packet or a train in it.
+    is_long: bool,
     stt: Option<Stitching>,
 }
 
@@ -137,7 +139,7 @@ impl DoorPort {
         } else {
             None
         };
-        Ok(Self { door, batch: Datagrams::new(), stt })
+        Ok(Self { door, batch: Datagrams::new(), is_long: true, stt })
     }
 }
 
@@ -161,8 +163,8 @@ impl Port for DoorPort {
         let mut received = Received::default();
         let mut bytes = 0_u32;
         loop {
-            let room =
-                chunk(budget.bytes.saturating_sub(bytes)).min(budget.packets.saturating_sub(opener.frames));
+            let room = chunk(budget.bytes.saturating_sub(bytes), self.is_long)
+                .min(budget.packets.saturating_sub(opener.frames));
             if room == 0 {
                 received.more = true;
                 break;
@@ -178,9 +180,11 @@ impl Port for DoorPort {
                     break;
                 }
             };
+            self.is_long = false;
             for n in 0..count {
                 match self.batch.datagram(n).and_then(|datagram| whole(self.door.key, datagram)) {
                     Some(mut datagram) => {
+                        self.is_long |= datagram.range.len() > SINGLE;
                         bytes = bytes.saturating_add(u32::try_from(datagram.range.len()).unwrap_or(u32::MAX));
                         match &mut self.stt {
                             None => opener.open(&mut datagram),
@@ -224,9 +228,13 @@ impl Stitching {
     }
 }
 
-/// How many packets to ask for when `bytes` are left of a budget: so few that even super-packets overrun it only once.
-fn chunk(bytes: u32) -> u32 {
-    bytes.div_ceil(16 << 10)
+/// Bytes of a packet that is none of many.
+const SINGLE: usize = 2 << 10;
+
+/// How many packets to ask for when `bytes` are left of a budget: where super-packets come, so few that they overrun it only
+/// once.
+fn chunk(bytes: u32, is_long: bool) -> u32 {
+    bytes.div_ceil(if is_long { 16 << 10 } else { 4 << 10 })
 }
 
 /// The packet without the IP header that IPv4 has in front of what is not UDP.
@@ -235,6 +243,7 @@ fn whole(key: DoorKey, mut datagram: Datagram<'_>) -> Option<Datagram<'_>> {
         let ip = datagram.buffer.get(datagram.range.clone())?;
         let length = usize::from(ip.first()? & 0x0f) * 4;
         (datagram.tos, datagram.ttl) = (*ip.get(1)?, *ip.get(8)?);
+        datagram.to = ip.get(16..)?.first_chunk::<4>().map(|to| IpAddr::from(*to));
         if length < 20 || length > ip.len() {
             return None;
         }
@@ -422,5 +431,16 @@ pub(super) const fn reason(bad: BadTunnel) -> DropReason {
         }
         BadTunnel::Ecn => DropReason::TunnelEcn,
         _ => DropReason::TunnelMalformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nearly_spent_budget_asks_for_few_and_where_super_packets_come_for_fewer() {
+        assert_eq!([0, 1, 4_096, 4_097, 1 << 17].map(|bytes| chunk(bytes, false)), [0, 1, 1, 2, 32]);
+        assert_eq!([0, 1, 4_096, 16_385, 1 << 17].map(|bytes| chunk(bytes, true)), [0, 1, 1, 2, 8]);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId};
+use netloom_flow::{Action, BridgeId, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, TableId, TunnelKey};
 
 use super::hash::Keyed;
 use crate::translate::{Place, Stage};
@@ -25,6 +25,8 @@ pub(crate) struct Frozen {
     pub(crate) packet_type: u64,
     /// Mark and queue.
     pub(crate) mark: u64,
+    /// What was said of a tunnel, if it is not what came with the packet.
+    pub(crate) tunnel: Option<TunnelKey>,
     pub(crate) stack: Vec<u128>,
     pub(crate) set: Vec<Action>,
     /// What is to be done, the last first.
@@ -100,6 +102,7 @@ mod tests {
             own: [0; FLOW_WORDS - PACKET_WORDS],
             packet_type: 0,
             mark: 0,
+            tunnel: None,
             stack: Vec::new(),
             set: Vec::new(),
             frames: Vec::new(),

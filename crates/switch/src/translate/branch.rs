@@ -27,7 +27,10 @@ impl<'a> Translator<'a> {
     /// From here on a meter decides. Without such a meter the packet is dropped.
     pub(super) fn meter(&mut self, visiting: &mut Visiting<'a>, id: u32) {
         match self.find_meter(visiting, id) {
-            Some(meter) => self.open(Some(meter)),
+            Some(meter) => {
+                visiting.is_remarked |= meter.0.remarks();
+                self.open(Some(meter));
+            }
             None => {
                 self.drop(visiting, DropReason::Meter, visiting.flow.in_port());
                 visiting.stop();
@@ -62,18 +65,26 @@ impl<'a> Translator<'a> {
 
     /// One side of a choice, to its end.
     fn side(&mut self, visiting: &mut Visiting<'a>, target: Subfield, bit: u128) -> Arc<Branch> {
-        self.open(None);
-        let (open, sent) = (self.open.len(), self.sent.clone());
-        for frame in &mut visiting.frames {
-            // Copies that end within this side end here, not where they began.
-            if let Frame::Restore(kept) = frame {
-                let mark = &mut kept.mark;
-                (mark.open, mark.actions, mark.sent) = (open, 0, sent.clone());
+        self.aside(|this| {
+            let (open, sent) = (this.open.len(), this.sent.clone());
+            for frame in &mut visiting.frames {
+                // Copies that end within this side end here, not where they began.
+                if let Frame::Restore(kept) = frame {
+                    let mark = &mut kept.mark;
+                    (mark.open, mark.actions, mark.sent) = (open, 0, sent.clone());
+                }
             }
-        }
-        self.write(visiting, target, bit);
-        self.go(visiting);
-        self.settle(visiting);
+            this.write(visiting, target, bit);
+            this.go(visiting);
+            this.settle(visiting);
+        })
+    }
+
+    /// What `make` adds, as a branch for some packets only.
+    pub(super) fn aside(&mut self, make: impl FnOnce(&mut Self)) -> Arc<Branch> {
+        self.open(None);
+        let open = self.open.len();
+        make(self);
         self.close_to(open);
         let Some(open) = self.open.pop() else { return Arc::default() };
         Arc::new(self.leave(open).1)

@@ -18,6 +18,7 @@ pub(crate) struct Kept<'a> {
     set: Vec<&'a Action>,
     is_opaque: bool,
     is_tracked: bool,
+    is_remarked: bool,
     stage: Stage,
     pub(super) mark: Mark,
 }
@@ -45,6 +46,7 @@ impl<'a> Translator<'a> {
             set: visiting.set.clone(),
             is_opaque: visiting.is_opaque,
             is_tracked: visiting.is_tracked,
+            is_remarked: visiting.is_remarked,
             stage: visiting.stage,
             mark,
         };
@@ -59,6 +61,7 @@ impl<'a> Translator<'a> {
         visiting.set = kept.set;
         visiting.is_opaque = kept.is_opaque;
         visiting.is_tracked = kept.is_tracked;
+        visiting.is_remarked = kept.is_remarked;
         visiting.stage = kept.stage;
     }
 

@@ -65,7 +65,7 @@ impl<'a> Translator<'a> {
         visiting.set = vec![&port.output];
         show_output(visiting);
         visiting.frames.push(Frame::Set(Place { reason: PacketInReason::ActionSet, ..Place::packet_out() }));
-        if visiting.is_opaque {
+        if visiting.is_opaque || visiting.is_remarked {
             visiting.frames.push(Frame::Enter(table));
             return self.recirculate(visiting);
         }

@@ -1,6 +1,8 @@
 //! A packet on its way through the pipeline: what it says now, and which of it is still the packet's own.
 
-use netloom_flow::{FieldId, FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, word};
+use netloom_flow::{
+    FieldId, FlowKey, FlowMask, OfPort, PACKET_WORDS, PacketKey, PacketMask, TenantId, TunnelKey, word,
+};
 
 /// The bits of `vlan_tci` in [`word::ETH_SRC`].
 pub(super) const TCI: u64 = 0xffff;
@@ -53,6 +55,8 @@ pub(super) struct Flow {
     is_reshaped: bool,
     /// Connection tracking may have changed addresses and ports in the packet, which the key does not show.
     is_translated: bool,
+    /// It has come over a link: what a tunnel said of it when it was received is over.
+    has_crossed: bool,
 }
 
 impl Flow {
@@ -65,6 +69,7 @@ impl Flow {
             pushed: 0,
             is_reshaped: false,
             is_translated: false,
+            has_crossed: false,
         };
         flow.key.0[..PACKET_WORDS].copy_from_slice(&key.0);
         flow.set_in_port(in_port);
@@ -87,8 +92,19 @@ impl Flow {
             flow.key.0[index] = 0;
         }
         flow.rewritten &= (1 << PACKET_WORDS) - 1;
+        flow.has_crossed = true;
         flow.set_in_port(in_port);
         flow
+    }
+
+    /// Whether it has come over a link: then nothing of what it says of a tunnel is the packet's own.
+    pub(super) const fn has_crossed(&self) -> bool {
+        self.has_crossed
+    }
+
+    /// Whether what it says of a tunnel may be something else than what the packet was received with.
+    pub(super) fn is_told_anew(&self) -> bool {
+        self.has_crossed || (word::TUN_ID..word::PKT_MARK).any(|index| self.own(index) != !0)
     }
 
     pub(super) const fn in_port(&self) -> OfPort {
@@ -166,6 +182,11 @@ impl Flow {
             *written |= bits;
             self.rewritten |= 1 << index;
         }
+    }
+
+    /// What the tunnel that it came by says of it.
+    pub(super) fn set_tunnel(&mut self, tunnel: &TunnelKey) {
+        tunnel.words().for_each(|(index, value)| self.write(index, value, u64::MAX));
     }
 
     /// A tunnel option that came with the packet, by the number of its field.

@@ -3,10 +3,16 @@
 //! A lab owns all its switches, so a chain of a hundred of them can cost one lookup. What each hop would have
 //! counted and learned becomes effects. Where the packet itself has to be somewhere, fusion is *cut*: the packet
 //! is handed to the link and looked up again at its other end. It is never dropped for being long under way.
+//!
+//! A tunnel between two switches of the lab is such a link, too, and what it says of packets is written to the fields that
+//! the other end sees. Only a packet says whether it would have fitted in: one that would not is handed to the link, which
+//! drops and answers it.
 
-use netloom_flow::{BridgeId, Effect, word};
+use netloom_flow::qos::DEFAULT_QUEUE;
+use netloom_flow::{BridgeId, DpAction, Effect, TunnelKey, word};
+use netloom_packet::ethernet;
 
-use super::flow::Flow;
+use super::flow::{Flow, PRESENT};
 use super::{Translator, Visiting};
 use crate::model::{Peer, Port};
 use crate::recorder::{Cut, Event};
@@ -16,9 +22,25 @@ const MAX_HOPS: usize = 128;
 const MAX_OUTPUTS: usize = 1024;
 
 /// A packet that waits to come in to a bridge.
-pub(super) struct Visit {
+pub(super) struct Visit<'a> {
     pub(super) bridge: BridgeId,
     pub(super) flow: Flow,
+    /// Only packets that are short enough come in.
+    pub(super) gate: Option<Box<Gate<'a>>>,
+}
+
+/// The way into a tunnel between two switches of the lab.
+pub(super) struct Gate<'a> {
+    from: BridgeId,
+    /// The port that leads there.
+    port: &'a Port,
+    to: Peer,
+    /// The packet at that port.
+    flow: Flow,
+    /// What the other end is told.
+    said: TunnelKey,
+    /// The longest frame that fits in.
+    len: u16,
 }
 
 /// The bridges a packet has been to, by whatever branch.
@@ -56,7 +78,7 @@ impl<'a> Translator<'a> {
             Cut::Shaped
         } else if port.link.captured || is_captured {
             Cut::Captured
-        } else if port.inner.is_some() {
+        } else if self.is_for_the_packet(&visiting.flow, port) {
             Cut::Tunnel
         } else if self.trail.hops() >= MAX_HOPS || self.outputs >= MAX_OUTPUTS {
             Cut::Budget
@@ -75,20 +97,72 @@ impl<'a> Translator<'a> {
         Err(Some(cut))
     }
 
+    /// Whether a tunnel within the lab has more to do with a packet than to tell whether it fits in: then the packet goes
+    /// there itself. So does one whose way is told.
+    fn is_for_the_packet(&mut self, flow: &Flow, port: &Port) -> bool {
+        let Some(inner) = &port.inner else { return false };
+        if inner.clamp || self.is_watched {
+            return true;
+        }
+        // Tags count for the tunnel, and where lengths are checked they do not.
+        inner.mtu.is_some() && {
+            self.look(flow, word::ETH_SRC, PRESENT.into());
+            flow.tci() & PRESENT != 0
+        }
+    }
+
     /// The packet crosses the link behind `port`.
     pub(super) fn cross(&mut self, visiting: &Visiting<'a>, port: &'a Port, peer: Peer) {
-        let extra = self.extra(&visiting.flow);
+        let said = self.said(&visiting.flow, port, false);
         self.recorder.record(Event::Cross { port: &port.name });
+        self.trail.go(peer.bridge);
+        let mut flow = visiting.flow.crossed(peer.port);
+        if let Some(said) = &said {
+            flow.set_tunnel(said);
+        }
+        let mtu = port.inner.as_ref().and_then(|inner| inner.mtu);
+        let gate = said.zip(mtu).map(|(said, mtu)| {
+            let len = u16::try_from(usize::from(mtu) + ethernet::HEADER).unwrap_or(u16::MAX);
+            let (from, flow) = (visiting.bridge.id, visiting.flow.clone());
+            Box::new(Gate { from, port, to: peer, flow, said, len })
+        });
+        if gate.is_none() {
+            self.hop(visiting.bridge.id, port, peer, &visiting.flow);
+        }
+        self.waiting.push_back(Visit { bridge: peer.bridge, flow, gate });
+    }
+
+    /// A packet is about to enter a tunnel within the lab: it comes out at the other end if it fits in, else it is handed to
+    /// the link.
+    pub(super) fn pass_gate(&mut self, gate: &Gate<'a>, flow: Flow) {
+        let Gate { from, port, to, flow: near, said, len } = gate;
+        let longer = self.aside(|this| {
+            this.commit(near);
+            this.actions.push(DpAction::Tunnel {
+                port: port.dp_port,
+                queue: DEFAULT_QUEUE,
+                key: Box::new(*said),
+                max_len: None,
+                options: None,
+            });
+        });
+        let other = self.aside(|this| {
+            this.hop(*from, port, *to, near);
+            this.visit(to.bridge, flow);
+        });
+        self.actions.push(DpAction::CheckLength { len: *len, longer, other });
+    }
+
+    /// Both ends of the link behind `port` count the packet.
+    fn hop(&mut self, from: BridgeId, port: &Port, to: Peer, flow: &Flow) {
+        let extra = self.extra(flow);
         self.effects.push(Effect::Hop {
-            from: visiting.bridge.id,
+            from,
             out_port: port.number,
-            to: peer.bridge,
-            in_port: peer.port,
+            to: to.bridge,
+            in_port: to.port,
             extra,
         });
-        self.trail.go(peer.bridge);
-        let flow = visiting.flow.crossed(peer.port);
-        self.waiting.push_back(Visit { bridge: peer.bridge, flow });
     }
 
     /// Whether the next switch would see other fields than the key has: a third VLAN header may have come to

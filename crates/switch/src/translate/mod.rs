@@ -44,8 +44,8 @@ mod solicit;
 use std::collections::VecDeque;
 
 use netloom_flow::{
-    Action, Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey, PacketMask, PortId,
-    RecircId, Translation, Upcall, word,
+    Action, BridgeId, Dependency, DpAction, DropReason, Effect, FlowMask, Hits, OfPort, PacketKey,
+    PacketMask, PortId, RecircId, Translation, Upcall, word,
 };
 
 use self::action_set::UNSET;
@@ -87,7 +87,7 @@ pub(crate) struct Translator<'a> {
     max_len: Option<u32>,
     outputs: usize,
     /// Where copies go on.
-    waiting: VecDeque<Visit>,
+    waiting: VecDeque<Visit<'a>>,
     trail: Trail,
 }
 
@@ -112,6 +112,8 @@ struct Visiting<'a> {
     is_opaque: bool,
     /// What the key says of its connection is so.
     is_tracked: bool,
+    /// A meter may have changed the packet's DSCP, which the key does not show.
+    is_remarked: bool,
     stage: Stage,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Visiting<'a> {
             missed: false,
             is_opaque: false,
             is_tracked: false,
+            is_remarked: false,
             stage: Stage::Ingress,
         }
     }
@@ -220,14 +223,17 @@ impl<'a> Translator<'a> {
         };
         self.trail.go(bridge);
         // Not by way of the queue: most packets come to one switch, and then it takes no memory.
-        self.visit(Visit { bridge, flow: Flow::new(key, number) });
+        self.visit(bridge, Flow::new(key, number));
         self.serve_waiting();
         true
     }
 
     fn serve_waiting(&mut self) {
-        while let Some(visit) = self.waiting.pop_front() {
-            self.visit(visit);
+        while let Some(Visit { bridge, flow, gate }) = self.waiting.pop_front() {
+            match gate {
+                None => self.visit(bridge, flow),
+                Some(gate) => self.pass_gate(&gate, flow),
+            }
         }
     }
 
@@ -252,9 +258,9 @@ impl<'a> Translator<'a> {
     }
 
     /// A packet comes in to a bridge.
-    fn visit(&mut self, visit: Visit) {
-        let Some(bridge) = self.switch.bridges.get(visit.bridge) else { return };
-        let mut visiting = Visiting::new(bridge, visit.flow);
+    fn visit(&mut self, bridge: BridgeId, flow: Flow) {
+        let Some(bridge) = self.switch.bridges.get(bridge) else { return };
+        let mut visiting = Visiting::new(bridge, flow);
         let Some(port) = self.port(bridge, visiting.flow.in_port()) else { return };
         let (name, number) = (port.name.as_str(), port.number);
         let (bridge_name, key) = (bridge.config.name.as_str(), &visiting.flow.key);

@@ -154,12 +154,12 @@ impl<'a> Translator<'a> {
 
     /// What travels beside a packet that leaves by a tunnel: what flows want of it; or, if its other end is in the lab,
     /// what that will be told.
-    fn said(&mut self, flow: &Flow, port: &Port, has_options: bool) -> Option<TunnelKey> {
+    pub(super) fn said(&mut self, flow: &Flow, port: &Port, has_options: bool) -> Option<TunnelKey> {
         if port.is_flow_tunnel || has_options {
             (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
             return Some(TunnelKey::of(&flow.key));
         }
-        let Inner { key, keys, src, dst, tos, ttl, gbp } = port.inner.as_ref()?;
+        let Inner { key, keys, src, dst, tos, ttl, gbp, .. } = port.inner.as_ref()?;
         let tenant = flow.tenant();
         let of_tenant = keys.iter().find(|(owner, _)| TenantId(*owner) == tenant).map(|(_, key)| *key);
         let wanted = TunnelKey::of(&flow.key);

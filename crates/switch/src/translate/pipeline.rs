@@ -44,8 +44,11 @@ impl<'a> Translator<'a> {
             if let Frame::List(list) = frame {
                 let place = list.place;
                 match list.actions.get(list.at) {
-                    Some(action) if visiting.is_opaque && !Self::is_shallow(action) => {
-                        self.recirculate(visiting)
+                    Some(action)
+                        if visiting.is_opaque && !Self::is_shallow(action)
+                            || visiting.is_remarked && Self::sees_dscp(action) =>
+                    {
+                        self.recirculate(visiting);
                     }
                     Some(action) => {
                         list.at += 1;

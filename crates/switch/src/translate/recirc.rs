@@ -1,7 +1,8 @@
 //! Recirculation: what is to be done with a packet waits until the datapath has parsed it again.
 
 use netloom_flow::{
-    Action, Dependency, DpAction, DropReason, FLOW_WORDS, OfPort, PACKET_WORDS, RecircId, word,
+    Action, Dependency, DpAction, DropReason, FLOW_WORDS, FieldId, OfPort, PACKET_WORDS, RecircId, TunnelKey,
+    word,
 };
 
 use super::flow::Flow;
@@ -48,6 +49,7 @@ impl<'a> Translator<'a> {
             own,
             packet_type: visiting.flow.key.0[word::TENANT] & PACKET_TYPE,
             mark: visiting.flow.key.0[word::PKT_MARK],
+            tunnel: self.written_tunnel(&visiting.flow),
             stack: visiting.stack.clone(),
             set: visiting.set.iter().copied().cloned().collect(),
             frames,
@@ -59,6 +61,17 @@ impl<'a> Translator<'a> {
         self.depend(Dependency::Recirc(id));
         self.actions.push(DpAction::Recirculate(id));
         id
+    }
+
+    /// What the tunnel fields say, if that is not what the packet was received with.
+    fn written_tunnel(&mut self, flow: &Flow) -> Option<TunnelKey> {
+        if !flow.is_told_anew() {
+            return None;
+        }
+        if !flow.has_crossed() {
+            (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
+        }
+        Some(TunnelKey::of(&flow.key))
     }
 
     /// Takes up again what was put aside.
@@ -73,6 +86,9 @@ impl<'a> Translator<'a> {
             visiting.flow.write(index, value, u64::MAX);
         }
         visiting.flow.write(word::PKT_MARK, frozen.mark, u64::MAX);
+        if let Some(tunnel) = &frozen.tunnel {
+            visiting.flow.set_tunnel(tunnel);
+        }
         if frozen.packet_type != 0 {
             visiting.flow.write(word::TENANT, frozen.packet_type, PACKET_TYPE);
         }
@@ -87,6 +103,23 @@ impl<'a> Translator<'a> {
         visiting.frames = frozen.frames.iter().map(thawed).collect();
         self.recorder.record(Event::Resume { bridge: &bridge.config.name, key: &visiting.flow.key });
         self.finish_visit(visiting);
+    }
+
+    /// Whether an action may look at the packet's DSCP, or write to it: behind a meter that may have changed it, the packet
+    /// has to be parsed again first.
+    pub(super) fn sees_dscp(action: &Action) -> bool {
+        let is_dscp = |field: FieldId| matches!(field, FieldId::NwTos | FieldId::IpDscp);
+        match action {
+            Action::Resubmit { .. }
+            | Action::GotoTable(_)
+            | Action::Group(_)
+            | Action::Bundle(_)
+            | Action::Multipath(_)
+            | Action::Learn(_) => true,
+            Action::Move { source, .. } if is_dscp(source.field) => true,
+            Action::StackPush(source) | Action::OutputReg { source, .. } => is_dscp(source.field),
+            edit => edit.writes().is_some_and(is_dscp),
+        }
     }
 
     /// Whether an action can be carried out although the packet's inner headers are not known.

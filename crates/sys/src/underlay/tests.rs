@@ -70,12 +70,31 @@ fn other_protocols_come_with_their_ip_header_over_ipv4_only() {
             let mut batch = Datagrams::new();
             assert_eq!(listener.receive(&mut batch, BATCH), Ok(1));
             let packet = batch.datagram(0).unwrap();
-            let header = if v6 { 0 } else { 20 };
-            assert_eq!(packet.range.len(), header + 60);
-            assert_eq!(packet.buffer[packet.range.clone()][header..], [7; 60]);
+            let length = if v6 { 0 } else { 20 };
+            assert_eq!(packet.range.len(), length + 60);
+            let (header, body) = packet.buffer[packet.range.clone()].split_at(length);
+            assert_eq!(body, [7; 60]);
             if v6 {
                 assert_eq!((packet.tos, packet.ttl), (0xb8, 9));
+                return;
             }
+            // Version and length, TOS; DF; TTL and protocol; addresses.
+            assert_eq!((&header[..2], header[6], &header[8..10]), (&[0x45, 0xb8][..], 0x40, &[9, 47][..]));
+            assert_eq!(header[12..], [127, 0, 0, 1, 127, 0, 0, 1]);
+            let plain = Outgoing { from: None, ttl: 0, ..outgoing(v6, &[7; 60]) };
+            assert_eq!(sender.send([plain]), Ok(1));
+            assert_eq!(listener.receive(&mut batch, BATCH), Ok(1));
+            let packet = batch.datagram(0).unwrap();
+            let header = &packet.buffer[packet.range.clone()][..20];
+            assert_eq!((header[8], &header[12..16]), (64, &[127, 0, 0, 1][..]), "as the kernel has it");
+            assert_eq!(sender.send([outgoing(v6, &[7; 65_530])]), Err(Errno::MSGSIZE));
+            // One that may be fragmented is left to the kernel altogether.
+            let other = UnderlaySocket::sender(protocol, v6, false, Checksum::On).unwrap();
+            assert_eq!(other.send([outgoing(v6, &[7; 60])]), Ok(1));
+            assert_eq!(listener.receive(&mut batch, BATCH), Ok(1));
+            let packet = batch.datagram(0).unwrap();
+            let header = &packet.buffer[packet.range.clone()][..20];
+            assert_eq!((header[1], header[6], header[8]), (0xb8, 0, 9));
         })
         .unwrap();
     }
@@ -206,7 +225,7 @@ fn a_super_packet_crosses_a_cable_whole() {
     }
     assert!(count > 0);
     let packet = batch.datagram(0).unwrap();
-    assert_eq!((packet.range.len(), packet.ttl), (60_040, 64));
+    assert_eq!((packet.range.len(), packet.buffer[packet.range.start + 8]), (60_040, 64));
     assert_eq!(injector.send(4_711, 0x0800, &header, [&head, &body]), Err(Errno::NXIO));
     let lie = [1, 1, 54, 0, 0xb4, 0x05, 0xff, 0xff, 16, 0];
     assert_eq!(injector.send(77, 0x0800, &lie, [&head, &body]), Err(Errno::INVAL));

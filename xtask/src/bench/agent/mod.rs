@@ -50,6 +50,9 @@ pub(crate) enum Agent {
         /// Payload bytes.
         #[arg(long, default_value_t = 18)]
         size: usize,
+        /// Datagrams that leave in one super-packet.
+        #[arg(long, default_value_t = 1)]
+        together: usize,
         /// Datagrams per second; as fast as possible if not given.
         #[arg(long)]
         rate: Option<u64>,
@@ -102,7 +105,9 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
         Agent::TcpReceive { listen, skip, seconds } => tcp::receive(*listen, *skip, *seconds),
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
-        Agent::UdpSend { to, seconds, size, rate } => udp::send(*to, *seconds, *size, *rate),
+        Agent::UdpSend { to, seconds, size, together, rate } => {
+            udp::send(*to, *seconds, (*size, (*together).max(1)), *rate)
+        }
         Agent::RrServe { listen, cpu } => rr::serve(*listen, *cpu),
         Agent::RrAsk { to, seconds, cpu } => rr::ask(*to, *seconds, *cpu),
         Agent::DelayReceive { listen, idle } => delay::receive(*listen, *idle),

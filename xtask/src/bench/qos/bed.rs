@@ -11,6 +11,8 @@ use crate::run::Failed;
 const SEGMENT: f64 = 1448.0 / 1514.0;
 /// Ethernet, IPv4 and UDP headers.
 const HEADERS: f64 = 42.0;
+/// Above so many bits per second datagrams leave in super-packets: singly, a host cannot send as many.
+const SINGLY: f64 = 1.1e9;
 /// TCP to a port from here on chooses the queue of the number that is left; UDP, too.
 pub(super) const QUEUES: u16 = 5100;
 /// The port of what goes by queue 0.
@@ -58,18 +60,32 @@ impl Bed {
 
     /// Bytes sent by each queue.
     pub(super) fn queues(&self) -> Result<Vec<f64>, Failed> {
-        let answer = self.lab.json(&["ls", "queues"])?;
-        let rows = answer["queues"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(rows.iter().map(|row| number(row, "bytes")).collect())
+        let answer = self.lab.json(&["show", "s1"])?;
+        Ok(rows(&answer, "queues").iter().map(|row| number(row, "bytes")).collect())
     }
 
-    /// Bytes that have left for `h2`.
+    /// Bytes sent by all queues together, and those that have come from `h1`.
+    pub(super) fn queued(&self) -> Result<Vec<f64>, Failed> {
+        let answer = self.lab.json(&["show", "s1"])?;
+        let sent = rows(&answer, "queues").iter().map(|row| number(row, "bytes")).sum();
+        Ok(vec![sent, at_port(&answer, 1, "rx_bytes")])
+    }
+
+    /// Bytes that have left for `h2`, and those that have come from `h1`.
     pub(super) fn left(&self) -> Result<Vec<f64>, Failed> {
         let answer = self.lab.json(&["show", "s1"])?;
-        let ports = find(&answer, "ports").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let port = ports.iter().find(|port| port["number"] == 2).unwrap_or(&Value::Null);
-        Ok(vec![number(port, "tx_bytes")])
+        Ok(vec![at_port(&answer, 2, "tx_bytes"), at_port(&answer, 1, "rx_bytes")])
     }
+}
+
+/// The rows of a table of an answer.
+fn rows<'v>(answer: &'v Value, table: &str) -> &'v [Value] {
+    find(answer, table).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A counter of a port.
+fn at_port(answer: &Value, wanted: u32, key: &str) -> f64 {
+    rows(answer, "ports").iter().find(|port| port["number"] == wanted).map_or(0.0, |port| number(port, key))
 }
 
 /// A TCP stream with default settings to 10.0.0.2.
@@ -113,9 +129,12 @@ impl Datagrams {
     /// Begins to send so many L2 bits per second. They do not yield to losses.
     pub(super) fn start(from: &Netns, to: &Netns, bits: f64, seconds: f64) -> Result<Self, Failed> {
         let size = if bits < 5e6 { 200.0 } else { 1472.0 };
+        let together = if bits > SINGLY { 10 } else { 1 };
         let packets = bits / 8.0 / (size + HEADERS);
         let receiver = to.agent(&format!("udp-receive 10.0.0.2:5002 {seconds}"))?;
-        let line = format!("udp-send 10.0.0.2:5002 {seconds} --size {size} --rate {packets:.0}");
+        let line = format!(
+            "udp-send 10.0.0.2:5002 {seconds} --size {size} --rate {packets:.0} --together {together}"
+        );
         Ok(Self { _receiver: receiver, sender: from.agent(&line)?, bits: (size + HEADERS) * 8.0 })
     }
 

@@ -41,8 +41,8 @@ pub(super) fn run(rounds: Option<usize>, quick: bool, wanted: impl Fn(&str) -> b
     };
     let parts: [(&str, Part, Span); 4] = [
         ("priority", priority::run, of(3, 2.0)),
-        ("queues", queues::run, of(2, 2.0)),
-        ("policers", policers::run, of(2, 2.0)),
+        ("queues", queues::run, of(2, 4.0)),
+        ("policers", policers::run, of(2, 4.0)),
         ("guarantees", guarantees::run, of(3, 2.0)),
     ];
     for (_, part, span) in parts.into_iter().filter(|(name, ..)| wanted(name)) {
