@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::machine::Machine;
 use crate::place::{Place, eventually, for_each};
 
 /// Two tenants with the same addresses; in one of them somebody routes.
@@ -170,5 +171,48 @@ fn a_trace_says_who_answers() {
         let flow = "in_port=1,udp,dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff,nw_dst=255.255.255.255,tp_src=68,tp_dst=67";
         let done = place.run_words(&["trace", "--at", "red/lan", flow]);
         assert!(done.out.contains("answered by the network's DHCP"), "{done:?}");
+    });
+}
+
+/// A name server that knows every name but those that begin with `slow`, of which it says nothing.
+const WORLD: &str = "\
+import socket, struct
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('127.0.0.53', 53))
+print('ready', flush=True)
+while True:
+    asked, peer = s.recvfrom(2000)
+    at = 12
+    while asked[at]: at += 1 + asked[at]
+    question = asked[12:at + 5]
+    if question[1:5] == b'slow': continue
+    known = asked[at + 1:at + 3] == b'\\0\\1'
+    answer = b'\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4' + bytes([192, 0, 2, 77]) if known else b''
+    edns = b'\\0\\0\\x29\\x04\\xd0\\0\\0\\0\\0\\0\\0'
+    head = asked[:2] + b'\\x81\\x80\\0\\1' + struct.pack('>H', known) + b'\\0\\0\\0\\1'
+    s.sendto(head + question + answer + edns, peer)
+";
+
+#[test]
+fn names_of_the_world_are_asked_of_the_machine_where_the_network_leads_there() {
+    for_each(|place| {
+        let Some(machine) = Machine::new() else { return };
+        let server = machine.serve(WORLD);
+        place.write("resolv.conf", "nameserver 127.0.0.53\n");
+        machine.with_resolver(&place.path("resolv.conf"));
+        machine.up(place, &LAB.replace("red/lan: { ", "red/lan: { internet: true, "));
+        let ask = |node: &str, name: &str| {
+            machine.netloom(place, &["exec", "-T", node, "--", "getent", "ahostsv4", name])
+        };
+        let found = ask("red/a", "example.org");
+        assert!(found.out.starts_with("192.0.2.77 "), "{found:?}");
+        assert!(ask("red/a", "db.red.nets").out.starts_with("10.7.0.2 "), "its own stay its own");
+        assert_ne!(ask("red/a", "web.blue.nets").code, 0, "and others' are nobody's");
+        assert_ne!(ask("blue/a", "example.org").code, 0, "the other network is closed");
+        assert_ne!(ask("red/a", "slow.example.org").code, 0);
+        let shown = machine.ok(place, "show red/lan");
+        assert!(shown.contains("forwarded name") && shown.contains("no answer from outside"), "{shown}");
+        machine.ok(place, "down --all");
+        drop(server);
     });
 }
