@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(
             top.write("made"),
             "# made\nnetloom: 1\nnodes:\n  web:\n    image: nginx:alpine\n    cmd: [nginx, \"-g\", \"daemon off;\", $$HOME]\n    \
-             ports: [\"8080:80\"]\n    networks: []\n  idle: {}\n"
+             ports: [8080:80]\n    networks: []\n  idle: {}\n"
         );
     }
 }
