@@ -103,6 +103,7 @@ fn overdraft(tenant: &str, part: Part, limit: u64, mut list: Vec<(String, u64)>)
         Part::Nodes => format!("`{tenant}` has {sum_} nodes, its quota is {limit_}"),
         Part::Bandwidth => format!("the nodes of `{tenant}` may send {sum_}, its quota is {limit_}"),
     };
+    list.retain(|(_, amount)| *amount > 0);
     // A stable sort: of equals the first of the file stands first.
     list.sort_by_key(|(_, amount)| std::cmp::Reverse(*amount));
     let most = list.iter().take(3).map(|(name, amount)| format!("{name} {}", part.show(*amount)));

@@ -88,6 +88,7 @@ fn quotas_are_sums_of_what_may_come() {
     assert!(text.contains("`red` has 2 nodes, its quota is 1"), "{text}");
     assert!(!text.contains("memory"), "{text}");
     let text = errors(&LAB.replace("memory: 1GiB", "memory: 511MiB"));
+    assert!(text.contains("hint: red/web 512MiB\n"), "those that take nothing are not named: {text}");
     assert!(text.contains("may take 512MiB of memory, its quota is 511MiB"), "{text}");
     // Others' nodes do not count, those of `default` may have a quota as well.
     let text = errors(
