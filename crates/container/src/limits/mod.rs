@@ -5,7 +5,7 @@
 //!  Limits (from, to) ──writes──► [controller, file, value]  ──Group::set──► the kernel
 //!  Usage             ◄──stat───  text of files              ◄──Group::usage──
 //! ```
-//! [`write`] and [`stat`] know the files of both versions and touch none; [`Group`] is the thin rest.
+//! [`mod@write`] and [`stat`] know the files of both versions and touch none; [`Group`] is the thin rest.
 //!
 //! Source: Linux `Documentation/admin-guide/cgroup-v2.rst`; `cgroup-v1/{memory,cpusets,blkio-controller,pids}.rst`;
 //! `Documentation/scheduler/sched-bwc.rst`.
