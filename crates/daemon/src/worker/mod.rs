@@ -1,4 +1,5 @@
-//! The threads that move packets: each owns a [`netloom_datapath::Worker`], an epoll set and nothing else.
+//! The threads that move packets: each has a [`netloom_datapath::Worker`] and an epoll set, and nothing else. While it
+//! waits, a thread with packets of controllers takes the worker and sends them itself ([`shared`]): to wake it takes longer.
 //!
 //! ```text
 //! mail (changes) ──► thread: mail → due links → wait → service ready ports → ...
