@@ -147,6 +147,10 @@ fn remote(text: &str) -> Result<Remote, Problem> {
     } else {
         repository.to_owned()
     };
+    // Of the whole name: the short one may be shorter.
+    if repository.len() > 255 {
+        return Err(Problem::Long);
+    }
     let tag = tag.or_else(|| digest.is_none().then(|| "latest".to_owned()));
     Ok(Remote { registry, repository, tag, digest })
 }
@@ -185,9 +189,6 @@ fn is_host_label(label: &str) -> bool {
 }
 
 fn check_repository(text: &str) -> Result<(), Problem> {
-    if text.len() > 255 {
-        return Err(Problem::Long);
-    }
     if text.chars().any(|c| c.is_ascii_uppercase()) {
         return Err(Problem::UpperCase(text.to_ascii_lowercase()));
     }
@@ -291,6 +292,14 @@ mod tests {
             assert_eq!(full(short), wanted);
             assert_eq!(full(wanted), wanted, "the full form means itself");
         }
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_it_is_in_full() {
+        let of = |length: usize| "a".repeat(length).parse::<Reference>();
+        assert!(of(255 - "library/".len()).is_ok());
+        assert_eq!(of(256 - "library/".len()).unwrap_err().problem, Problem::Long);
+        assert!("a/".repeat(150).parse::<Reference>().is_err());
     }
 
     #[test]
