@@ -24,6 +24,8 @@ pub(super) struct Held<S> {
     pub(super) slow: S,
     /// Packets that were carried out, as far as the thread has not seen yet that there were any.
     pub(super) served: u32,
+    /// Some of them came from nowhere: somebody answers.
+    pub(super) answered: bool,
 }
 
 /// Something that can carry out packets that no port received.
@@ -42,6 +44,7 @@ impl<S: Slowpath + Send> Inject for Held<S> {
         self.worker.flush();
         // They count as traffic: who answers packets has more to say soon.
         self.served = self.served.saturating_add(u32::try_from(packets.len()).unwrap_or(u32::MAX));
+        self.answered = true;
         self.worker.deadline() != due || self.worker.has_handoffs()
     }
 }
@@ -55,7 +58,7 @@ impl<S> fmt::Debug for Held<S> {
 impl<S> Held<S> {
     /// A worker that has done nothing yet.
     pub(super) const fn new(worker: Worker, slow: S) -> Self {
-        Self { worker, slow, served: 0 }
+        Self { worker, slow, served: 0, answered: false }
     }
 }
 

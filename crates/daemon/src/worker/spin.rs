@@ -88,10 +88,10 @@ impl Spin {
         }
     }
 
-    /// Packets were dealt with by `now`; `turned`: not all by the one port that the last ones came by.
-    pub(super) fn traffic(&mut self, now: u64, packets: u32, turned: bool, machine: &impl Machine) {
+    /// Packets were dealt with by `now`; `turns`: how many of them came by another port than those before, or from nowhere.
+    pub(super) fn traffic(&mut self, now: u64, packets: u32, turns: u32, machine: &impl Machine) {
         self.packets += u64::from(packets);
-        self.turns += u64::from(turned);
+        self.turns += u64::from(turns);
         let watched = now.saturating_sub(self.watched);
         if watched >= WATCH_NS {
             let each = self.packets * WATCH_NS / watched;
@@ -175,7 +175,7 @@ mod tests {
 
     /// Traffic enough for a conversation, the last of it at `now`.
     fn converse(spin: &mut Spin, now: u64, machine: &Fake) {
-        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), 1, false, machine));
+        (0..CONVERSATION).rev().for_each(|before| spin.traffic(now - u64::from(before), 1, 0, machine));
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
     fn a_packet_now_and_then_is_no_conversation() {
         let mut spin = Spin::new(1);
         for n in 1..20 {
-            spin.traffic(n * PAUSE_NS, 1, false, &Fake(2, 1));
+            spin.traffic(n * PAUSE_NS, 1, 0, &Fake(2, 1));
             assert_eq!(spin.timeout(n * PAUSE_NS + 1, None), None);
         }
     }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn once_woken_late_it_stays_awake_for_what_is_due_soon() {
         let mut spin = Spin::new(1);
-        spin.traffic(1_000_000, 1, false, &Fake(2, 2));
+        spin.traffic(1_000_000, 1, 0, &Fake(2, 2));
         spin.slept(2_000_000, 1_900_000);
         assert_eq!(spin.timeout(2_000_000, Some(2_500_000)), Some(440_000), "a little late is usual");
         spin.slept(2_500_000, 2_000_000);
@@ -232,7 +232,7 @@ mod tests {
         let later = 2_500_000 + DISTRUST_NS;
         assert_eq!(spin.timeout(later, Some(later + 500_000)), Some(440_000), "forgiven");
         spin.slept(later, 0);
-        spin.traffic(later + 1, 1, false, &Fake(2, 3));
+        spin.traffic(later + 1, 1, 0, &Fake(2, 3));
         assert_eq!(spin.timeout(later + 1, Some(later + 500_001)), Some(440_000), "not at others' cost");
     }
 
@@ -240,7 +240,7 @@ mod tests {
     fn two_hundred_packets_in_a_millisecond_are_a_storm() {
         let mut spin = Spin::new(1);
         let mut storms = |packets, rounds: std::ops::Range<u64>| {
-            rounds.for_each(|n| spin.traffic(n * 100_000, packets, false, &Fake(2, 2)));
+            rounds.for_each(|n| spin.traffic(n * 100_000, packets, 0, &Fake(2, 2)));
             spin.storm()
         };
         assert!(!storms(32, 0..10), "not watched for long enough");
@@ -254,7 +254,7 @@ mod tests {
     fn it_naps_in_a_shower_if_others_want_the_processor() {
         let mut spin = Spin::new(1);
         let mut rain = |packets, rounds: std::ops::Range<u64>, runnable| {
-            rounds.clone().for_each(|n| spin.traffic(n * 100_000, packets, false, &Fake(2, runnable)));
+            rounds.clone().for_each(|n| spin.traffic(n * 100_000, packets, 0, &Fake(2, runnable)));
             let now = (rounds.end - 1) * 100_000 + 1;
             [None, Some(now + 100_000), Some(now + 900_000)].map(|deadline| spin.nap(now, deadline))
         };
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(rain(25, 90..120, 3), [Some(100_000), None, Some(100_000)]);
         let last = 119 * 100_000;
         let mut talk = Spin::new(1);
-        (0..300).for_each(|n| talk.traffic(n * 10_000, 1, n % 2 == 0, &Fake(2, 3)));
+        (0..300).for_each(|n| talk.traffic(n * 10_000, 1, u32::from(n % 2 == 0), &Fake(2, 3)));
         assert_eq!(talk.nap(2_990_001, None), None, "one answers the other");
         assert_eq!(spin.timeout(last + 1, None), Some(0), "it looks before it naps");
         assert_eq!(spin.nap(last + 1_000_000, None), None, "it is over");

@@ -261,8 +261,10 @@ impl<S: Slowpath + Send> Runner<S> {
             }
             let now = clock::now();
             let served = std::mem::take(&mut held.served);
+            let answered = std::mem::take(&mut held.answered);
             if served > 0 {
-                self.spin.traffic(now, served, self.turned, &self.machine);
+                let turns = if answered { served } else { u32::from(self.turned) };
+                self.spin.traffic(now, served, turns, &self.machine);
             }
             let Held { worker, slow, .. } = &mut *held;
             worker.poll(Nanos(now), slow);
@@ -379,7 +381,7 @@ impl<S: Slowpath + Send> Runner<S> {
 
     /// One round at every port that is ready, with a look at due links in between.
     fn serve(&mut self, held: &mut Held<S>, waiting: u64, timeout: Option<u64>) {
-        let Held { worker, slow, served: packets } = held;
+        let Held { worker, slow, served: packets, .. } = held;
         let woken = clock::now();
         if let Some(timeout) = timeout.filter(|timeout| *timeout > 0) {
             self.spin.slept(woken, waiting + timeout);
