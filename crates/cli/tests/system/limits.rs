@@ -57,6 +57,7 @@ fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T
             return found;
         }
         assert!(begin.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
+        // Between two looks, so that looking does not take the processor from what is looked for.
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -145,6 +145,7 @@ impl Served {
         let begin = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
             assert!(begin.elapsed() < patience, "it has not ended");
+            // Between two looks: an end without a wait for it has no other way.
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -297,6 +297,7 @@ impl<S: Slowpath + Send> Runner<S> {
         let vigil = match deadline {
             Some(_) => {
                 self.vigil.appointment(now);
+                self.spin.appointment(now);
                 None
             }
             None => self.vigil.nothing(now),
