@@ -7,12 +7,12 @@ use std::sync::Arc;
 use netloom_api::{ApiError, DownReport, ErrorKind};
 use netloom_container::{Spawner, SpawnerConfig, SpawnerSeed};
 use netloom_lab::journal::{Identity, Kind};
-use netloom_sys::{process, rlimit, tap, userns};
+use netloom_sys::{process, rlimit, userns};
 
 use super::Running;
 use super::hints::refused;
 use super::journal::Ledger;
-use crate::host::PortKind;
+use crate::host::{Fabric, PortKind};
 use crate::{Boot, Engine, Home, Prepared};
 
 /// The engine, not started.
@@ -86,8 +86,11 @@ impl Prepared for Forked {
             undo(&self.home);
             refused(ErrorKind::Failed, "Cannot talk to the lab's spawner.", &e)
         })?;
-        let auto = if tap_works() { PortKind::Tap } else { PortKind::Packet };
-        Ok(Arc::new(Running::new(self.home, spawner, Arc::new(self.ledger), self.rootless, auto)))
+        // Without one there will be no nodes either, and `up` says why.
+        let fabric = Fabric::create().ok();
+        let taps = fabric.as_ref().is_some_and(Fabric::has_taps);
+        let auto = if taps { PortKind::Tap } else { PortKind::Packet };
+        Ok(Arc::new(Running::new(self.home, spawner, Arc::new(self.ledger), self.rootless, auto, fabric)))
     }
 }
 
@@ -100,11 +103,4 @@ fn enter_user_namespace() -> Result<bool, ApiError> {
         ApiError::caused(ErrorKind::Machine, "This user may not make a user namespace.", &error)
             .hint("run `netloom check`: it says what the machine lacks and how to get it; or run as root")
     })
-}
-
-/// Whether TAP devices can be had, tried on one that nobody sees.
-fn tap_works() -> bool {
-    let tried = netloom_sys::netns::NetNs::create()
-        .and_then(|netns| netns.run(|| tap::Tap::create("probe").map(drop)));
-    matches!(tried, Ok(Ok(())))
 }

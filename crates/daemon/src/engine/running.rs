@@ -85,13 +85,14 @@ pub(crate) struct NodeState {
 }
 
 impl Running {
-    /// An empty lab.
+    /// An empty lab. `fabric`, if there is one already, is its own namespace.
     pub(super) fn new(
         home: Home,
         spawner: Spawner,
         ledger: Arc<Ledger>,
         rootless: bool,
         auto: PortKind,
+        fabric: Option<Fabric>,
     ) -> Self {
         let state = State {
             lab: Arc::new(Lab::empty(home.lab())),
@@ -116,7 +117,7 @@ impl Running {
             ledger,
             home,
             core: OnceLock::new(),
-            fabric: Mutex::default(),
+            fabric: Mutex::new(fabric.map(Arc::new)),
             state: Mutex::new(state),
         }
     }
@@ -145,7 +146,7 @@ impl Running {
         Ok(self.core.get_or_init(|| core))
     }
 
-    /// The namespace for our ends of veth pairs, made when it is first needed.
+    /// The namespace for our ends of veth pairs, made now if it could not be made before.
     ///
     /// # Errors
     /// As [`Fabric::create`].

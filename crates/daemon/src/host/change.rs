@@ -26,6 +26,7 @@ pub(crate) fn change(old: &HostNet, new: &HostNet, fabric: Option<RawFd>) -> Res
     let fresh: Vec<HostInterface> = new.interfaces.iter().filter(|i| kept(i).is_none()).cloned().collect();
     let devices =
         HostNet { interfaces: fresh, forward: new.forward, lab: new.lab.clone(), ..HostNet::default() };
+    furnish::prepare(&devices)?;
     let mut made = furnish::devices(&devices, &mut netlink, fabric)?.into_iter();
     let mut taps = Vec::new();
     let mut requests = Vec::new();

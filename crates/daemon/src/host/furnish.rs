@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::RawFd;
+use std::sync::{Mutex, PoisonError};
 
 use netloom_sys::HostError;
 use netloom_sys::netlink::{
@@ -98,6 +99,8 @@ pub(crate) enum FurnishError {
 /// What the host refused first. The caller drops the namespace; the TAPs made so far are persistent and go with it.
 pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished, FurnishError> {
     let mut netlink = NetlinkSocket::open()?;
+    prepare(net)?;
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let taps = devices(net, &mut netlink, fabric)?;
     let indexes = net
         .interfaces
@@ -109,20 +112,27 @@ pub(crate) fn furnish(net: &HostNet, fabric: Option<RawFd>) -> Result<Furnished,
         })
         .collect::<Result<Vec<_>, _>>()?;
     netlink.batch(&requests(net, &indexes))?;
+    drop(turn);
     settings(&net.sysctls)?;
     Ok(Furnished { taps })
 }
 
-/// Makes the devices of the interfaces, and what must stand before them.
+/// Held while devices are made and set up. The kernel does each of these steps under one lock of the whole machine: two
+/// threads that are at it together would put each other to sleep at every step, here they do once a host.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What must be set before the first device.
+pub(super) fn prepare(net: &HostNet) -> Result<(), HostError> {
+    settings(&[("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())])?;
+    if net.forward { settings(&forwarding(true)) } else { Ok(()) }
+}
+
+/// Makes the devices of the interfaces.
 pub(super) fn devices(
     net: &HostNet,
     netlink: &mut NetlinkSocket,
     fabric: Option<RawFd>,
 ) -> Result<Vec<Option<Tap>>, FurnishError> {
-    settings(&[("net.ipv6.conf.default.accept_ra".to_owned(), "0".to_owned())])?;
-    if net.forward {
-        settings(&forwarding(true))?;
-    }
     let taps = net.interfaces.iter().map(make_tap).collect::<Result<Vec<_>, _>>()?;
     let veths: Vec<Request> = net.interfaces.iter().filter_map(|i| veth(i, fabric)).collect();
     if !veths.is_empty() {
