@@ -5,30 +5,40 @@
 
 #![no_main]
 
-use std::cell::RefCell;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use libfuzzer_sys::fuzz_target;
 use netloom_packet::VNET_HDR;
 use netloom_vhost::backend::RingStart;
 use netloom_vhost::message::{HEADER, Header, LogArea};
-use netloom_vhost::net::{Given, Room, Taken, take};
+use netloom_vhost::net::{Given, Load, Room, Taken, take_front};
 use netloom_vhost::ring::Chain;
 use netloom_vhost::{Backend, GuestMemory, Host, Queue, Region, Unmapped, feature};
 
-struct Ram(RefCell<Vec<u8>>);
+struct Ram(Vec<AtomicU8>);
 
 impl GuestMemory for Ram {
     fn read(&self, at: u64, to: &mut [u8]) -> Result<(), Unmapped> {
-        let from = usize::try_from(at).map_err(|_| Unmapped(at))?;
-        let end = from.checked_add(to.len()).ok_or(Unmapped(at))?;
-        to.copy_from_slice(self.0.borrow().get(from..end).ok_or(Unmapped(at))?);
+        let from = self.piece(at, to.len())?;
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = from.load(Ordering::Relaxed));
         Ok(())
     }
 
     fn write(&self, at: u64, from: &[u8]) -> Result<(), Unmapped> {
-        let to = usize::try_from(at).map_err(|_| Unmapped(at))?;
-        let end = to.checked_add(from.len()).ok_or(Unmapped(at))?;
-        self.0.borrow_mut().get_mut(to..end).ok_or(Unmapped(at))?.copy_from_slice(from);
+        let to = self.piece(at, from.len())?;
+        from.iter().zip(to).for_each(|(from, to)| to.store(*from, Ordering::Relaxed));
+        Ok(())
+    }
+
+    fn piece(&self, at: u64, len: usize) -> Result<&[AtomicU8], Unmapped> {
+        let from = usize::try_from(at).map_err(|_| Unmapped(at))?;
+        let end = from.checked_add(len).ok_or(Unmapped(at))?;
+        self.0.get(from..end).ok_or(Unmapped(at))
+    }
+
+    fn copy_in(&self, at: u64, from: &[AtomicU8]) -> Result<(), Unmapped> {
+        let to = self.piece(at, from.len())?;
+        from.iter().zip(to).for_each(|(from, to)| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed));
         Ok(())
     }
 
@@ -95,7 +105,7 @@ fuzz_target!(|input: &[u8]| {
             }
         }
     }
-    let ram = Ram(RefCell::new(rest.to_vec()));
+    let ram = Ram(rest.iter().map(|byte| AtomicU8::new(*byte)).collect());
     for ring in host.started.iter().take(4) {
         serve(&ram, ring);
     }
@@ -106,14 +116,24 @@ fn serve(ram: &Ram, ring: &RingStart) {
     let Some(queue) = Queue::new(ring.size, ring.layout, ring.base) else { return };
     let mut queue = queue.with_features(ring.base & 1 == 1, true);
     let (mut chain, mut buffer, mut room) = (Chain::default(), vec![0; 4_096], Room::default());
+    let merges = ring.base & 2 == 2;
+    // What one guest sends goes on to itself: the front from us, the rest from where it is.
     for _ in 0..64 {
-        match take(&mut queue, ram, &mut chain, &mut buffer) {
+        let length = match take_front(&mut queue, ram, &mut chain, &mut buffer[..268], 70_000) {
             Ok(Taken::Nothing) | Err(_) => break,
-            Ok(Taken::Malformed | Taken::Frame(_)) => {}
+            Ok(Taken::Malformed) => continue,
+            Ok(Taken::Frame(length)) => length,
+        };
+        let front = &buffer[VNET_HDR..length.min(268)];
+        let Ok(Some(pieces)) = chain.pieces(ram, 268) else { continue };
+        let load = Load { front, pieces: pieces.all(), length: length.saturating_sub(268) };
+        assert_eq!(pieces.all().iter().map(|piece| piece.len()).sum::<usize>(), load.length);
+        if room.give(&mut queue, ram, &[0; VNET_HDR], &load, merges).is_err() {
+            break;
         }
     }
     for _ in 0..64 {
-        match room.give(&mut queue, ram, &[0; VNET_HDR], &buffer[..1_500], ring.base & 2 == 2) {
+        match room.give(&mut queue, ram, &[0; VNET_HDR], &Load::whole(&buffer[..1_500]), merges) {
             Ok(Given::Whole) => {}
             Ok(Given::Full | Given::TooLong) | Err(_) => break,
         }

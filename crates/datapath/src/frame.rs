@@ -7,8 +7,13 @@
 //!
 //! Headers grow into the headroom, so pushing a VLAN tag moves 12 bytes and not 64 KB. A frame that must wait
 //! becomes a [`crate::Packet`], which owns a pooled buffer.
+//!
+//! Of a long frame of a virtual machine only the front is in the buffer, and the rest, its [`Body`], is where the guest
+//! has it: whoever takes the frame copies it from there, once. Who has to see all of it calls [`Frame::fill`] first.
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::AtomicU8;
 
 use netloom_flow::{DropReason, Nanos, PortId, TenantId, TunnelKey};
 use netloom_packet::Offload;
@@ -16,16 +21,45 @@ use netloom_packet::Offload;
 /// Free bytes in front of the data that a driver should leave: enough for tags and for an overlay header.
 pub const HEADROOM: usize = 64;
 
+/// Bytes of a frame that are in the buffer at least, if it is as long: more than headers take that anything is decided by.
+pub const FRONT: usize = 256;
+
 /// An Ethernet frame without FCS, in a buffer that somebody else owns.
 #[derive(Debug)]
 pub struct Frame<'a> {
     buffer: &'a mut [u8],
     start: usize,
     end: usize,
+    /// What is not in the buffer yet.
+    body: Option<Rest<'a>>,
     /// What is still to do before the frame is what a wire would carry: checksum, segmentation.
     pub offload: Offload,
     pub(crate) meta: Meta,
     pub(crate) arrival: Arrival,
+}
+
+/// Bytes that lie where somebody else may change them at any time: each is to be read once at most.
+pub trait Body {
+    /// Copies out `to.len()` bytes, beginning with byte `skip`. The caller asks for no more than there are.
+    fn read(&self, skip: usize, to: &mut [u8]);
+
+    /// The bytes where they are, piece by piece.
+    fn pieces(&self) -> &[&[AtomicU8]];
+}
+
+/// A frame's [`Body`].
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    body: &'a dyn Body,
+    /// Where in the buffer its first byte belongs, and up to where it reaches.
+    start: usize,
+    end: usize,
+}
+
+impl fmt::Debug for Rest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("start", &self.start).field("end", &self.end).finish_non_exhaustive()
+    }
 }
 
 /// How a frame came in, if not simply by the port that was read.
@@ -76,10 +110,28 @@ impl<'a> Frame<'a> {
             buffer,
             start: data.start,
             end: data.end,
+            body: None,
             offload,
             meta: Meta::default(),
             arrival: Arrival::Here,
         })
+    }
+
+    /// The same for a frame that begins with `front` of `buffer` and goes on with `len` bytes of `body`. There must be
+    /// room for these in the buffer, too, and `front` should be at least [`FRONT`] bytes.
+    ///
+    /// `None` if there is no such room.
+    #[must_use]
+    pub fn with_body(
+        buffer: &'a mut [u8],
+        front: Range<usize>,
+        body: &'a dyn Body,
+        len: usize,
+        offload: Offload,
+    ) -> Option<Self> {
+        let (start, end) = (front.end, front.end.checked_add(len)?);
+        let frame = Self::new(buffer, front.start..end, offload).filter(|_| front.start <= front.end)?;
+        Some(Self { body: (len > 0).then_some(Rest { body, start, end }), ..frame })
     }
 
     pub(crate) fn with_meta(mut self, meta: Meta) -> Self {
@@ -87,17 +139,69 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The bytes, from the first of the destination address.
+    /// The bytes, from the first of the destination address. The frame has no [`Body`], or was [filled](Self::fill).
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        // `new` and `push_front`, `pop_front`, `truncate` keep start <= end <= buffer.len().
-        self.buffer.get(self.start..self.end).unwrap_or_default()
+        debug_assert!(self.body.is_none(), "all of a frame is looked at that is not all there");
+        self.front()
     }
 
-    /// The bytes, to be rewritten in place.
+    /// The same, to be rewritten in place.
     #[must_use]
     pub fn data_mut(&mut self) -> &mut [u8] {
-        self.buffer.get_mut(self.start..self.end).unwrap_or_default()
+        debug_assert!(self.body.is_none(), "all of a frame is changed that is not all there");
+        self.front_mut()
+    }
+
+    /// The bytes as far as they are in the buffer: all, or the headers at least.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        // `new` and `push_front`, `pop_front`, `truncate` keep start <= end <= buffer.len().
+        self.buffer.get(self.start..self.front_end()).unwrap_or_default()
+    }
+
+    /// The same, to be rewritten in place.
+    #[must_use]
+    pub fn front_mut(&mut self) -> &mut [u8] {
+        let range = self.start..self.front_end();
+        self.buffer.get_mut(range).unwrap_or_default()
+    }
+
+    fn front_end(&self) -> usize {
+        self.body.map_or(self.end, |rest| rest.start.min(self.end))
+    }
+
+    /// What is behind [`Self::front`], and how many bytes of it.
+    #[must_use]
+    pub fn body(&self) -> Option<(&dyn Body, usize)> {
+        self.body.map(|rest| (rest.body, self.end.saturating_sub(rest.start))).filter(|(_, len)| *len > 0)
+    }
+
+    /// Whether something is behind [`Self::front`].
+    #[must_use]
+    pub const fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// Copies the body behind the front, so that all of the frame is there.
+    pub fn fill(&mut self) {
+        let Some(Rest { body, start, end }) = self.body.take() else { return };
+        // All of it, also what is cut off now: the cut may be undone.
+        if let Some(to) = self.buffer.get_mut(start..end) {
+            body.read(0, to);
+        }
+    }
+
+    /// Copies all of the frame to the front of `to`, which has room for it.
+    pub(crate) fn copy_to(&self, to: &mut [u8]) {
+        let front = self.front();
+        let Some((head, rest)) = to.split_at_mut_checked(front.len()) else { return };
+        head.copy_from_slice(front);
+        if let Some((body, len)) = self.body()
+            && let Some(rest) = rest.get_mut(..len)
+        {
+            body.read(0, rest);
+        }
     }
 
     /// Bytes of data.
@@ -121,6 +225,7 @@ impl<'a> Frame<'a> {
     /// The whole buffer and where in it the data is: for drivers that put their own header in front.
     #[must_use]
     pub fn parts_mut(&mut self) -> (&mut [u8], Range<usize>) {
+        debug_assert!(self.body.is_none(), "a frame is taken whole that is not all there");
         (self.buffer, self.start..self.end)
     }
 
@@ -139,6 +244,9 @@ impl<'a> Frame<'a> {
     pub fn pop_front(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.len();
         if fits {
+            if self.start + bytes > self.front_end() {
+                self.fill();
+            }
             self.start += bytes;
         }
         fits
@@ -194,6 +302,8 @@ impl<'a> Frame<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     fn offload() -> Offload {
@@ -224,5 +334,40 @@ mod tests {
         frame.restore(before);
         frame.truncate(3);
         assert_eq!((frame.headroom(), frame.data()), (8, &[0xa5; 3][..]));
+    }
+
+    /// Five bytes of somebody else's.
+    struct Five([AtomicU8; 5]);
+
+    impl Body for Five {
+        fn read(&self, skip: usize, to: &mut [u8]) {
+            to.iter_mut().zip(&self.0[skip..]).for_each(|(to, from)| *to = from.load(Ordering::Relaxed));
+        }
+
+        fn pieces(&self) -> &[&[AtomicU8]] {
+            &[]
+        }
+    }
+
+    #[test]
+    fn a_body_is_behind_the_front_and_comes_when_it_is_asked_for() {
+        let body = Five([1, 2, 3, 4, 5].map(AtomicU8::new));
+        let mut buffer = [0xa5; 16];
+        assert!(Frame::with_body(&mut buffer, 8..12, &body, 5, offload()).is_none(), "no room to fill");
+        let mut frame = Frame::with_body(&mut buffer, 8..11, &body, 5, offload()).unwrap();
+        let before = frame.state();
+        assert_eq!((frame.len(), frame.front()), (8, &[0xa5; 3][..]));
+        frame.truncate(5);
+        assert_eq!(frame.body().map(|(_, len)| len), Some(2));
+        let mut copy = [0; 5];
+        frame.copy_to(&mut copy);
+        assert_eq!(copy, [0xa5, 0xa5, 0xa5, 1, 2]);
+        frame.truncate(2);
+        assert_eq!((frame.front().len(), frame.body().is_none()), (2, true));
+        frame.restore(before);
+        assert!(frame.pop_front(4), "into the body");
+        assert_eq!(frame.data(), [2, 3, 4, 5]);
+        frame.restore(before);
+        assert_eq!(frame.data(), [0xa5, 0xa5, 0xa5, 1, 2, 3, 4, 5]);
     }
 }

@@ -29,7 +29,7 @@ mod worker;
 
 pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig, ZoneState};
 pub use counters::{Counters, Drops, LinkReport, PortCounters, QueueCounters, QueueRead, Traffic};
-pub use frame::{Frame, HEADROOM};
+pub use frame::{Body, FRONT, Frame, HEADROOM};
 pub use handoff::Handoff;
 pub use link::{Fidelity, LinkCounters, LinkRead, Verdict};
 pub use pool::{Packet, PoolLimit};

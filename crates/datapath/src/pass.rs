@@ -19,7 +19,8 @@
 //! in place; copies of it wait in a list and follow after it, so packets of one flow never overtake each other.
 
 use netloom_flow::{DropReason, PacketKey, PacketMeta, PortId, RecircId, Upcall, extract_into, word};
-use netloom_packet::{Headers, Wire, parse, wire};
+use netloom_packet::parse::ip_proto;
+use netloom_packet::{Headers, Malformed, Wire, parse_front, wire};
 
 use crate::conntrack::Tracked;
 use crate::execute::{self, Carried, Next};
@@ -97,7 +98,7 @@ impl Worker {
     /// Where the headers are and what the frame is on the wire. Counts its way against the limits.
     #[inline]
     fn parse(&mut self, frame: &mut Frame<'_>, port: PortId) -> Option<(Headers, Wire)> {
-        let Ok(headers) = parse(frame.data()) else {
+        let Ok(headers) = headers(frame) else {
             self.wiring.drop(port, DropReason::Malformed, 1);
             return None;
         };
@@ -126,7 +127,7 @@ impl Worker {
             ..PacketMeta::default()
         };
         let mut key = PacketKey::default();
-        extract_into(&mut key, carried.frame.data(), &carried.headers, &meta);
+        extract_into(&mut key, carried.frame.front(), &carried.headers, &meta);
         if let Some(ct) = &carried.ct {
             ct.write(&mut key);
         }
@@ -147,6 +148,7 @@ impl Worker {
             Err(miss) => miss,
         };
         *missed = missed.saturating_add(1);
+        carried.frame.fill();
         let upcall = Upcall { key: &key, packet: carried.frame.data(), now };
         let Some(translation) = slow.try_translate(&upcall) else {
             wiring.wait(at, carried.frame, wire);
@@ -176,4 +178,19 @@ impl Worker {
             }
         }
     }
+}
+
+/// Where a frame's headers are. Of one with a body, the front is enough to tell unless they are unusual; then it is filled.
+#[inline]
+pub(crate) fn headers(frame: &mut Frame<'_>) -> Result<Headers, Malformed> {
+    let headers = parse_front(frame.front(), frame.len())?;
+    if frame.has_body() {
+        // Beyond the front may be the last of the headers, or what a neighbour is asked for.
+        let is_there = (1..=frame.front().len()).contains(&usize::from(headers.payload));
+        if !is_there || headers.ip_proto == ip_proto::ICMPV6 {
+            frame.fill();
+            return parse_front(frame.front(), frame.len());
+        }
+    }
+    Ok(headers)
 }

@@ -139,8 +139,7 @@ impl Pool {
         let mut packet = self.blank(frame.len())?;
         packet.offload = frame.offload;
         packet.meta = frame.meta;
-        let to = packet.buffer.bytes.get_mut(HEADROOM..HEADROOM + frame.len())?;
-        to.copy_from_slice(frame.data());
+        frame.copy_to(packet.buffer.bytes.get_mut(HEADROOM..HEADROOM + frame.len())?);
         Some(packet)
     }
 

@@ -30,8 +30,13 @@ pub trait Port: Send {
         Flushed::default()
     }
 
-    /// What the device finishes itself.
+    /// What the device finishes itself. It may change while the port is there.
     fn offloads(&self) -> OffloadCaps;
+
+    /// Whether [`Self::transmit`] takes frames as they are, also with a [`Body`](crate::Body); if not, they are filled.
+    fn takes_bodies(&self) -> bool {
+        false
+    }
 }
 
 /// How much one call of [`Port::receive`] may read.

@@ -139,8 +139,9 @@ impl Station {
     }
 
     #[inline]
-    pub(crate) fn capture(&mut self, way: Way, frame: &Frame<'_>) {
+    pub(crate) fn capture(&mut self, way: Way, frame: &mut Frame<'_>) {
         if let Some(sink) = &mut self.capture {
+            frame.fill();
             sink.frame(way, frame.at(), frame);
         }
     }
@@ -150,7 +151,7 @@ impl Station {
         if self.capture.is_some() {
             match load {
                 Load::Lent(frame) => self.capture(Way::Tx, frame),
-                Load::Owned(packet) => self.capture(Way::Tx, &packet.frame()),
+                Load::Owned(packet) => self.capture(Way::Tx, &mut packet.frame()),
             }
         }
     }

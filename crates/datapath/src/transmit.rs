@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use netloom_flow::DropReason;
-use netloom_packet::{Gso, Wire, checksum, parse, segment};
+use netloom_packet::{Csum, Gso, Wire, checksum, parse, segment};
 
 use crate::frame::{Frame, HEADROOM};
 use crate::port::{OffloadCaps, Port, Refused};
@@ -58,6 +58,7 @@ pub(crate) fn finished(
         sent.add(one(driver, caps, frame), len);
         return sent;
     }
+    frame.fill();
     let headers = parse(frame.data()).unwrap_or_default();
     let Ok(mut cutter) = segment::cut(frame.data(), &headers, &frame.offload, NonZeroU32::MIN) else {
         return Sent { dropped: Some((DropReason::Malformed, 1)), ..sent };
@@ -71,11 +72,21 @@ pub(crate) fn finished(
 
 /// Hands over one frame that needs no cutting.
 fn one(driver: &mut dyn Port, caps: OffloadCaps, frame: &mut Frame<'_>) -> Result<(), Refused> {
-    if !caps.csum {
+    if !caps.csum && matches!(frame.offload.csum, Csum::Partial { .. }) {
+        frame.fill();
         let mut offload = frame.offload;
         // A field outside the frame cannot be completed: nobody downstream could, either.
         let _ = checksum::complete(frame.data_mut(), &mut offload);
         frame.offload = offload;
+    }
+    hand_over(driver, frame)
+}
+
+/// Gives a frame to a driver, filled if that wants it whole.
+#[inline]
+pub(crate) fn hand_over(driver: &mut dyn Port, frame: &mut Frame<'_>) -> Result<(), Refused> {
+    if frame.has_body() && !driver.takes_bodies() {
+        frame.fill();
     }
     driver.transmit(frame)
 }

@@ -22,7 +22,7 @@ use crate::counters::Counters;
 use crate::frame::{Arrival, Frame, Meta};
 use crate::handoff::Handoff;
 use crate::link::Load;
-use crate::pass::{Place, WORK};
+use crate::pass::{self, Place, WORK};
 use crate::pool::PoolLimit;
 use crate::port::{Budget, Change, Direction, Port, PortSpec, Received, Serviced, Slowpath};
 use crate::share::Share;
@@ -189,6 +189,7 @@ impl Worker {
         });
         let missed = self.missed;
         if let Some(station) = self.wiring.station(port) {
+            station.caps = driver.offloads();
             station.driver = Some(driver);
             station.reading = false;
             station.share = Share { packets: received.packets, missed };
@@ -219,7 +220,7 @@ impl Worker {
         self.work = WORK;
         let link = self.wiring.link(port, Direction::ToSwitch);
         if link.is_some_and(|link| !link.is_transparent()) {
-            let headers = parse(frame.data()).ok();
+            let headers = pass::headers(frame).ok();
             let sound = headers.filter(|headers| frame.offload.check(frame.len(), headers).is_ok());
             let Some(headers) = sound else { return self.wiring.drop(port, DropReason::Malformed, 1) };
             let wire = wire(frame.len(), &headers, &frame.offload);

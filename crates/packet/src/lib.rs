@@ -50,5 +50,5 @@ pub mod wire;
 
 pub use ethernet::Mac;
 pub use offload::{BadOffload, Csum, Gso, Offload, VNET_HDR};
-pub use parse::{Headers, Malformed, parse};
+pub use parse::{Headers, Malformed, parse, parse_front};
 pub use wire::{Wire, wire};

@@ -134,11 +134,20 @@ impl std::error::Error for Malformed {}
 /// [`Malformed::Truncated`] under 14 bytes. Anything deeper that is wrong is "not there".
 #[inline]
 pub fn parse(frame: &[u8]) -> Result<Headers, Malformed> {
-    let mut headers = link(frame).ok_or(Malformed::Truncated)?;
+    parse_front(frame, frame.len())
+}
+
+/// The same of a frame of `len` bytes of which only the front is at hand: a header beyond it is "not there".
+///
+/// # Errors
+/// As [`parse()`].
+#[inline]
+pub fn parse_front(frame: &[u8], len: usize) -> Result<Headers, Malformed> {
+    let mut headers = link(frame, len).ok_or(Malformed::Truncated)?;
     // The pass ends at the first header that is not whole; what was found before it stands.
     let _ = match headers.eth_type {
-        eth_type::IPV4 => ipv4(frame, &mut headers),
-        eth_type::IPV6 => ipv6(frame, &mut headers),
+        eth_type::IPV4 => ipv4(frame, len, &mut headers),
+        eth_type::IPV6 => ipv6(frame, len, &mut headers),
         eth_type::ARP | eth_type::RARP => arp(frame, &mut headers),
         eth_type::MPLS | eth_type::MPLS_MCAST => mpls(frame, &mut headers),
         _ => None,
@@ -148,7 +157,7 @@ pub fn parse(frame: &[u8]) -> Result<Headers, Malformed> {
 
 /// Ethernet, VLAN tags, LLC/SNAP.
 #[inline]
-fn link(frame: &[u8]) -> Option<Headers> {
+fn link(frame: &[u8], len: usize) -> Option<Headers> {
     let mut at = HEADER;
     let mut kind = be16(frame, 12)?;
     let mut vlans = 0;
@@ -161,7 +170,7 @@ fn link(frame: &[u8]) -> Option<Headers> {
     if kind < eth_type::MIN {
         (kind, at) = llc(frame, at);
     }
-    let end = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let end = u32::try_from(len).unwrap_or(u32::MAX);
     Some(Headers { l2_len: offset(at)?, end, eth_type: kind, vlans, ..Headers::default() })
 }
 
@@ -200,17 +209,17 @@ fn mpls(frame: &[u8], headers: &mut Headers) -> Option<()> {
 }
 
 #[inline]
-fn ipv4(frame: &[u8], headers: &mut Headers) -> Option<()> {
+fn ipv4(frame: &[u8], len: usize, headers: &mut Headers) -> Option<()> {
     let at = usize::from(headers.l2_len);
     let ip = array::<20>(frame, at)?;
     let length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
     let header = usize::from(ip[0] & 0x0f) * 4;
     let end = match length {
         // A TCP super-packet above 64 KiB ("BIG TCP") has no room for its length.
-        0 if frame.len() - at > 0xffff => frame.len(),
+        0 if len.saturating_sub(at) > 0xffff => len,
         _ => at + length,
     };
-    if ip[0] >> 4 != 4 || header < 20 || end > frame.len() || at + header > end {
+    if ip[0] >> 4 != 4 || header < 20 || end > len || at + header > end {
         return None;
     }
     headers.l3 = headers.l2_len;
@@ -224,15 +233,15 @@ fn ipv4(frame: &[u8], headers: &mut Headers) -> Option<()> {
 }
 
 #[inline]
-fn ipv6(frame: &[u8], headers: &mut Headers) -> Option<()> {
+fn ipv6(frame: &[u8], len: usize, headers: &mut Headers) -> Option<()> {
     let at = usize::from(headers.l2_len);
     let ip = array::<40>(frame, at)?;
     let length = usize::from(u16::from_be_bytes([ip[4], ip[5]]));
     let end = match length {
-        0 if frame.len() - at > 0xffff => frame.len(),
+        0 if len.saturating_sub(at) > 0xffff => len,
         _ => at + 40 + length,
     };
-    if ip[0] >> 4 != 6 || end > frame.len() {
+    if ip[0] >> 4 != 6 || end > len {
         return None;
     }
     headers.l3 = headers.l2_len;
@@ -240,7 +249,7 @@ fn ipv6(frame: &[u8], headers: &mut Headers) -> Option<()> {
     headers.ip_proto = ip[6];
     let at = match ip[6] {
         ip_proto::TCP | ip_proto::UDP | ip_proto::ICMPV6 => at + 40,
-        _ => extensions(frame.get(..end)?, headers, at + 40)?,
+        _ => extensions(frame.get(..end.min(frame.len()))?, headers, at + 40)?,
     };
     transport(frame, headers, at, end)
 }

@@ -1,7 +1,7 @@
 //! Real frames, byte by byte; every truncation of each; anything at all.
 
 use netloom_packet::parse::{FRAG_ANY, FRAG_LATER};
-use netloom_packet::{Headers, Malformed, checksum, parse};
+use netloom_packet::{Headers, Malformed, checksum, parse, parse_front};
 use proptest::prelude::*;
 
 /// The frame's bytes from hexadecimal text, spaces ignored.
@@ -93,6 +93,22 @@ fn udp_over_ipv4() {
     assert_eq!(h, wanted);
     assert_eq!(h.payload_len(), 18);
     assert!(h.is_ipv4() && !h.is_ipv6() && !h.is_arp());
+}
+
+/// What [`parse_front`] says of the front of a frame is true once it has found where the payload begins, in the front.
+#[test]
+fn the_front_of_a_frame_is_enough_if_all_headers_are_in_it() {
+    for (name, frame) in all() {
+        let whole = parse(&frame).expect("a frame");
+        for front in 14..=frame.len() {
+            let found = parse_front(&frame[..front], frame.len()).expect("a frame");
+            if (1..=front).contains(&usize::from(found.payload)) {
+                assert_eq!(found, whole, "{name}, {front} bytes");
+            }
+            let needed = usize::from(whole.payload);
+            assert!(needed == 0 || front < needed || found == whole, "{name}, {front} bytes");
+        }
+    }
 }
 
 #[test]

@@ -300,6 +300,13 @@ impl Switch {
         self.advance();
     }
 
+    /// How the link behind a datapath port is, as [`Self::set_link`] said.
+    #[must_use]
+    pub fn link(&self, port: PortId) -> Option<LinkState> {
+        let (bridge, number) = self.dp_ports.get(&port).copied()?;
+        Some(self.bridges.get(bridge)?.port(number)?.link)
+    }
+
     /// Forgets MAC entries and flows whose time has come. Pull all hits first: they keep both alive.
     pub fn tick(&mut self, now: Nanos) {
         self.tick_some(now, usize::MAX);

@@ -1,7 +1,7 @@
 //! Memory of another process, mapped: bytes that change under one's hands.
 //!
-//! Nobody gets a reference into it, only copies out and in, and 16-bit indices with an order. The file must be sealed
-//! against getting shorter: a page that is gone would end this process with `SIGBUS`.
+//! Nobody gets a reference into it but as bytes that are atomic, only copies out and in, and 16-bit indices with an order.
+//! The file must be sealed against getting shorter: a page that is gone would end this process with `SIGBUS`.
 //!
 //! Source: mmap(2), memfd_create(2), fcntl(2) on file sealing.
 
@@ -87,6 +87,7 @@ impl SharedMemory {
 
     /// Copies out from `at`; false, and nothing done, if not all of it is there.
     #[must_use]
+    #[inline]
     pub fn read(&self, at: usize, to: &mut [u8]) -> bool {
         let Some(from) = self.at(at, to.len()) else { return false };
         // SAFETY: `at` holds `from` to the mapping, `to` is ours and cannot lie in it. What another process writes at
@@ -97,6 +98,7 @@ impl SharedMemory {
 
     /// Copies in to `at`; false, and nothing done, if there is no room for all of it.
     #[must_use]
+    #[inline]
     pub fn write(&self, at: usize, from: &[u8]) -> bool {
         let Some(to) = self.at(at, from.len()) else { return false };
         // SAFETY: `at` holds `to` to the mapping, `from` is ours and cannot lie in it.
@@ -104,9 +106,32 @@ impl SharedMemory {
         true
     }
 
+    /// `len` bytes from `at` on, where they are; `None` if not all of them are there. They are copied with
+    /// [`copy_out`] or [`Self::copy_in`], much faster than one by one.
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self, at: usize, len: usize) -> Option<&[AtomicU8]> {
+        let from = self.at(at, len)?.cast::<AtomicU8>();
+        // SAFETY: `at` holds them to the mapping, which outlives the slice; an atomic byte is a byte that may change.
+        Some(unsafe { std::slice::from_raw_parts(from.as_ptr(), len) })
+    }
+
+    /// Copies in to `at` what is in somebody's shared memory, this one's included; false, and nothing done, if there is
+    /// no room for all of it.
+    #[must_use]
+    #[inline]
+    pub fn copy_in(&self, at: usize, from: &[AtomicU8]) -> bool {
+        let Some(to) = self.at(at, from.len()) else { return false };
+        // SAFETY: `at` holds `to` to the mapping, `from` is a slice; they may overlap. What others write at the same
+        // time makes the bytes unknown, and any bytes are as good as others: nobody here looks at them.
+        unsafe { std::ptr::copy(from.as_ptr().cast::<u8>(), to.as_ptr(), from.len()) };
+        true
+    }
+
     /// Reads 16 bits, little-endian, so that what was written before them is seen (acquire). `None` for an odd place or
     /// one that is not there.
     #[must_use]
+    #[inline]
     pub fn load(&self, at: usize) -> Option<u16> {
         Some(u16::from_le(self.atomic(at)?.load(Ordering::Acquire)))
     }
@@ -114,6 +139,7 @@ impl SharedMemory {
     /// Writes 16 bits, little-endian, behind all that was written before (release). False for an odd place or one that is
     /// not there.
     #[must_use]
+    #[inline]
     pub fn store(&self, at: usize, value: u16) -> bool {
         let Some(place) = self.atomic(at) else { return false };
         place.store(value.to_le(), Ordering::Release);
@@ -130,6 +156,7 @@ impl SharedMemory {
         true
     }
 
+    #[inline]
     fn atomic(&self, at: usize) -> Option<&AtomicU16> {
         let place = self.at(at, 2)?.cast::<u16>();
         if !place.is_aligned() {
@@ -140,6 +167,7 @@ impl SharedMemory {
     }
 
     /// The place `at`, if `len` bytes are there.
+    #[inline]
     fn at(&self, at: usize, len: usize) -> Option<NonNull<u8>> {
         let end = at.checked_add(len)?;
         // SAFETY: within the mapping, or just behind its end for no bytes.
@@ -153,6 +181,16 @@ impl Drop for SharedMemory {
         let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.mapped) };
         debug_assert!(unmapped.is_ok(), "a mapping of our own");
     }
+}
+
+/// Copies bytes of shared memory to the front of `to`, as many as fit; how many that was.
+#[inline]
+pub fn copy_out(from: &[AtomicU8], to: &mut [u8]) -> usize {
+    let len = from.len().min(to.len());
+    // SAFETY: both are slices of at least `len` bytes, and `to` is nobody else's. What others write at the same time
+    // makes the bytes unknown, and any bytes are as good as others: they are checked after the copy.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr().cast::<u8>(), to.as_mut_ptr(), len) };
+    len
 }
 
 /// Makes a file in memory of `len` bytes, sealed against changes of its length: what a guest's memory is made of.
@@ -186,6 +224,21 @@ mod tests {
         assert!(piece.set_bits(99, 0x80) && piece.set_bits(99, 1));
         assert!(whole.read(4_199, &mut bytes));
         assert_eq!(bytes[0], 0x81);
+    }
+
+    #[test]
+    fn bytes_go_from_one_memory_to_another_and_within_one() {
+        let files = [0; 2].map(|_| sealed_memory("test", 4_096).unwrap());
+        let [one, other] = files.each_ref().map(|file| SharedMemory::map(file, 0, 4_096).unwrap());
+        assert!(one.write(10, b"hello"));
+        assert!(other.copy_in(4_091, one.bytes(10, 5).unwrap()));
+        assert!(one.copy_in(12, one.bytes(10, 5).unwrap()), "over itself");
+        let mut bytes = [0; 7];
+        assert_eq!(copy_out(other.bytes(4_091, 5).unwrap(), &mut bytes), 5);
+        assert_eq!(&bytes, b"hello\0\0");
+        assert_eq!(copy_out(one.bytes(10, 100).unwrap(), &mut bytes), 7);
+        assert_eq!(&bytes, b"hehello");
+        assert!(!other.copy_in(4_092, one.bytes(10, 5).unwrap()) && one.bytes(4_092, 5).is_none());
     }
 
     #[test]

@@ -34,6 +34,15 @@ impl GuestMemory for GuestRam {
         Ok(())
     }
 
+    fn piece(&self, at: u64, len: usize) -> Result<&[AtomicU8], Unmapped> {
+        self.span(at, len)
+    }
+
+    fn copy_in(&self, at: u64, from: &[AtomicU8]) -> Result<(), Unmapped> {
+        let bytes: Vec<u8> = from.iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
+        self.write(at, &bytes)
+    }
+
     fn load(&self, at: u64) -> Result<u16, Unmapped> {
         let mut bytes = [0; 2];
         if at % 2 == 1 {
@@ -109,10 +118,32 @@ impl DriverRing {
     /// # Panics
     /// If the ring is not in memory.
     pub fn offer(&mut self, memory: &impl GuestMemory, head: u16) {
+        self.prepare(memory, head);
+        self.publish(memory);
+    }
+
+    /// Puts the chain that begins with descriptor `head` into the ring; the device sees it after [`Self::publish`].
+    ///
+    /// # Panics
+    /// If the ring is not in memory.
+    pub fn prepare(&mut self, memory: &impl GuestMemory, head: u16) {
         let entry = u64::from(self.offered % self.size);
         memory.write(self.available + 4 + 2 * entry, &head.to_le_bytes()).expect("the ring is in memory");
         self.offered = self.offered.wrapping_add(1);
+    }
+
+    /// Lets the device see what was prepared.
+    ///
+    /// # Panics
+    /// If the ring is not in memory.
+    pub fn publish(&self, memory: &impl GuestMemory) {
         memory.store(self.available + 2, self.offered).expect("the ring is in memory");
+    }
+
+    /// The entry of the available ring that is filled next.
+    #[must_use]
+    pub const fn offered(&self) -> u16 {
+        self.offered
     }
 
     /// The next chain that the device gave back: its head, and the bytes that it says it wrote.
@@ -120,15 +151,28 @@ impl DriverRing {
     /// # Panics
     /// If the ring is not in memory.
     pub fn take_used(&mut self, memory: &impl GuestMemory) -> Option<(u32, u32)> {
-        if memory.load(self.used + 2).expect("the ring is in memory") == self.seen {
-            return None;
-        }
+        (self.used_by_now(memory) > 0).then(|| self.next_used(memory))
+    }
+
+    /// How many chains the device has given back that were not taken yet.
+    ///
+    /// # Panics
+    /// If the ring is not in memory.
+    pub fn used_by_now(&self, memory: &impl GuestMemory) -> u16 {
+        memory.load(self.used + 2).expect("the ring is in memory").wrapping_sub(self.seen)
+    }
+
+    /// The next chain of those.
+    ///
+    /// # Panics
+    /// If the ring is not in memory.
+    pub fn next_used(&mut self, memory: &impl GuestMemory) -> (u32, u32) {
         let mut bytes = [0; 8];
         let entry = u64::from(self.seen % self.size);
         memory.read(self.used + 4 + 8 * entry, &mut bytes).expect("the ring is in memory");
         self.seen = self.seen.wrapping_add(1);
         let [a, b, c, d, e, f, g, h] = bytes;
-        Some((u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])))
+        (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
     }
 
     /// Asks to be told when the device passes the used entry `index`.

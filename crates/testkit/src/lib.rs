@@ -5,6 +5,7 @@
 //! - [`ManualClock`]: time that passes when told to;
 //! - [`PortLedger`]: a step names what it changed, and nothing else may have;
 //! - [`guest`]: a virtual machine's memory and the driver's side of its rings;
+//! - [`machine`]: a virtual machine's card without a machine: shared memory, rings, and what QEMU says;
 //! - [`strategy`]: random frames from a small world, for property tests.
 //!
 //! It panics where a test should fail; nothing here is for production.
@@ -15,6 +16,7 @@ pub mod guest;
 mod hex;
 mod host;
 mod ledger;
+pub mod machine;
 pub mod strategy;
 mod wire;
 

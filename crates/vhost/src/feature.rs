@@ -3,6 +3,7 @@
 /// Device features this back end offers, a bit each (virtio 1.3 §5.1.3, §6; `VHOST_*` of the vhost-user document).
 pub const OFFERED: u64 = CSUM
     | GUEST_CSUM
+    | MTU
     | GUEST_TSO4
     | GUEST_TSO6
     | GUEST_ECN
@@ -16,12 +17,17 @@ pub const OFFERED: u64 = CSUM
     | INDIRECT_DESC
     | EVENT_IDX
     | PROTOCOL_FEATURES
-    | VERSION_1;
+    | VERSION_1
+    | GUEST_USO4
+    | GUEST_USO6
+    | HOST_USO;
 
 /// The guest may leave checksums of what it sends to us.
 pub const CSUM: u64 = 1 << 0;
 /// The guest takes frames whose checksum is still to be computed.
 pub const GUEST_CSUM: u64 = 1 << 1;
+/// The guest is told the MTU (by the front end, which has the configuration of the card).
+pub const MTU: u64 = 1 << 3;
 /// The guest takes TCP super-packets over IPv4.
 pub const GUEST_TSO4: u64 = 1 << 7;
 /// The guest takes TCP super-packets over IPv6.
@@ -50,6 +56,12 @@ pub const EVENT_IDX: u64 = 1 << 29;
 pub const PROTOCOL_FEATURES: u64 = 1 << 30;
 /// Virtio 1.0 and later: little-endian, the 12-byte header.
 pub const VERSION_1: u64 = 1 << 32;
+/// The guest takes UDP super-packets over IPv4.
+pub const GUEST_USO4: u64 = 1 << 54;
+/// The guest takes UDP super-packets over IPv6.
+pub const GUEST_USO6: u64 = 1 << 55;
+/// The guest may send UDP super-packets.
+pub const HOST_USO: u64 = 1 << 56;
 
 /// Protocol features this back end offers.
 pub mod protocol {

@@ -1,5 +1,7 @@
 //! The guest's memory: as regions in messages, and as bytes at addresses.
 
+use std::sync::atomic::AtomicU8;
+
 /// A piece of the guest's memory, shared as part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
@@ -57,6 +59,18 @@ pub trait GuestMemory {
     /// # Errors
     /// [`Unmapped`]; what was written then is not told.
     fn write(&self, at: u64, from: &[u8]) -> Result<(), Unmapped>;
+
+    /// `len` bytes from `at` on where they are, or as many as are there in one piece: at least one.
+    ///
+    /// # Errors
+    /// [`Unmapped`]
+    fn piece(&self, at: u64, len: usize) -> Result<&[AtomicU8], Unmapped>;
+
+    /// Copies in what is in a guest's memory, this one's or another's.
+    ///
+    /// # Errors
+    /// [`Unmapped`]; what was written then is not told.
+    fn copy_in(&self, at: u64, from: &[AtomicU8]) -> Result<(), Unmapped>;
 
     /// Reads a number of an index that the guest publishes by (acquire).
     ///

@@ -5,7 +5,7 @@
 use netloom_packet::VNET_HDR;
 use netloom_testkit::guest::{Buffer, DriverRing, GuestRam};
 use netloom_vhost::GuestMemory;
-use netloom_vhost::net::{Given, Room, Taken, take};
+use netloom_vhost::net::{Given, Load, Room, Taken, take, take_front};
 use netloom_vhost::ring::{Chain, Layout, Queue};
 use proptest::prelude::*;
 
@@ -98,14 +98,40 @@ fn a_long_frame_takes_as_many_buffers_as_it_needs() {
     let header = [9; VNET_HDR];
     ring.offer(0, 100);
     ring.offer(1, 100);
-    let full = room.give(&mut ring.queue, &ring.memory, &header, &frame, true).unwrap();
+    let full = room.give(&mut ring.queue, &ring.memory, &header, &Load::whole(&frame), true).unwrap();
     assert_eq!(full, Given::Full);
     ring.offer(2, 100);
-    let whole = room.give(&mut ring.queue, &ring.memory, &header, &frame, true).unwrap();
+    let whole = room.give(&mut ring.queue, &ring.memory, &header, &Load::whole(&frame), true).unwrap();
     assert_eq!(whole, Given::Whole);
     ring.queue.publish(&ring.memory).unwrap();
     let (bytes, buffers) = ring.received().unwrap();
     assert_eq!((buffers, &bytes[..10], &bytes[VNET_HDR..]), (3, &header[..10], &frame[..]));
+}
+
+#[test]
+fn a_frame_goes_into_the_pieces_of_a_buffer() {
+    let mut ring = Ring::new();
+    let chain = [(0x9000, 5, 1), (0x9100, 0, 2), (0x9200, 17, 3), (0x9300, 40, 0)];
+    for (index, (address, length, next)) in (0..).zip(chain) {
+        let flags = if next > 0 { WRITE | 1 } else { WRITE };
+        ring.driver.describe(&ring.memory, index, Buffer { address, length, flags, next });
+    }
+    ring.driver.offer(&ring.memory, 0);
+    let from = GuestRam::new(64);
+    from.write(0, b"from somewhere else").unwrap();
+    let pieces = [from.piece(0, 5).unwrap(), from.piece(5, 14).unwrap()];
+    let load = Load { front: b"front ", pieces: &pieces, length: 14 };
+    let mut room = Room::default();
+    assert_eq!(room.give(&mut ring.queue, &ring.memory, &[7; VNET_HDR], &load, true), Ok(Given::Whole));
+    ring.queue.publish(&ring.memory).unwrap();
+    assert_eq!(ring.driver.take_used(&ring.memory), Some((0, 32)));
+    let mut got = Vec::new();
+    for (address, length) in [(0x9000, 5), (0x9200, 17), (0x9300, 10)] {
+        let mut piece = vec![0; length];
+        ring.memory.read(address, &mut piece).unwrap();
+        got.extend(piece);
+    }
+    assert_eq!(&got[VNET_HDR..], b"front from somewhere");
 }
 
 #[test]
@@ -114,8 +140,9 @@ fn buffers_that_do_not_merge_take_what_fits_one() {
     let mut room = Room::default();
     ring.offer(0, 20);
     ring.offer(1, 200);
-    let mut give =
-        |frame: &[u8]| room.give(&mut ring.queue, &ring.memory, &[0; VNET_HDR], frame, false).unwrap();
+    let mut give = |frame: &[u8]| {
+        room.give(&mut ring.queue, &ring.memory, &[0; VNET_HDR], &Load::whole(frame), false).unwrap()
+    };
     assert_eq!(give(&[1; 9]), Given::TooLong);
     assert_eq!(give(&[2; 188]), Given::Whole);
     assert_eq!(give(&[3; 1]), Given::Full);
@@ -127,9 +154,11 @@ fn buffers_that_do_not_merge_take_what_fits_one() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What one guest sends, the other gets: whole, unchanged, in order, whatever the sizes of its buffers.
+    /// What one guest sends, the other gets: whole, unchanged, in order, whatever the sizes of its buffers, and however
+    /// much of it is copied by way of our own memory.
     #[test]
     fn from_ring_to_ring(
+        front in VNET_HDR..1_600,
         frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 14..1_500), 1..40),
         sizes in prop::collection::vec(13_u32..2_000, 1..SIZE as usize),
     ) {
@@ -140,11 +169,14 @@ proptest! {
         let mut offered = slots;
         for frame in &frames {
             from.send(0, frame);
-            let Taken::Frame(length) = take(&mut from.queue, &from.memory, &mut chain, &mut buffer).unwrap() else {
+            let Taken::Frame(length) = take_front(&mut from.queue, &from.memory, &mut chain, &mut buffer[..front], 2_048).unwrap() else {
                 panic!("no frame");
             };
             let header = buffer.first_chunk().unwrap();
-            let given = room.give(&mut to.queue, &to.memory, header, &buffer[VNET_HDR..length], true).unwrap();
+            let pieces = chain.pieces(&from.memory, front).unwrap().unwrap();
+            let front = &buffer[VNET_HDR..length.min(front)];
+            let load = Load { front, pieces: pieces.all(), length: frame.len() - front.len() };
+            let given = room.give(&mut to.queue, &to.memory, header, &load, true).unwrap();
             to.queue.publish(&to.memory).unwrap();
             match given {
                 Given::Whole => {
@@ -187,7 +219,7 @@ proptest! {
         }
         let mut queue = ring.queue.clone().with_features(event_idx, true);
         for _ in 0..200 {
-            match room.give(&mut queue, &ring.memory, &[0; VNET_HDR], &[0; 1_000], true) {
+            match room.give(&mut queue, &ring.memory, &[0; VNET_HDR], &Load::whole(&[0; 1_000]), true) {
                 Ok(Given::Whole) => {}
                 Ok(_) | Err(_) => break,
             }

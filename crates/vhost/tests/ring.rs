@@ -44,16 +44,43 @@ fn a_chain_is_taken_and_given_back() {
     let mut read = [0xa5; 8];
     assert_eq!(chain.read(&memory, &mut read), Ok(3));
     assert_eq!(&read, b"abc\xa5\xa5\xa5\xa5\xa5");
-    assert_eq!(chain.write(&memory, 2, b"123456"), Ok(6));
+    assert_eq!(chain.writable(), [Span { address: 0x5000, length: 4 }, Span { address: 0x6000, length: 8 }]);
     queue.push(&memory, &chain, 8).unwrap();
     assert_eq!(driver.take_used(&memory), None, "not published");
     queue.publish(&memory).unwrap();
     assert_eq!(driver.take_used(&memory), Some((5, 8)));
-    let mut written = [0; 4];
-    memory.read(0x5000, &mut written).unwrap();
-    assert_eq!(&written, b"\0\x0012");
-    memory.read(0x6000, &mut written).unwrap();
-    assert_eq!(&written, b"3456");
+}
+
+#[test]
+fn a_chain_longer_than_any_driver_makes_is_broken() {
+    const MANY: u16 = 0x1000;
+    let memory = GuestRam::new(0x4_0000);
+    let mut driver = DriverRing::new(&memory, MANY, RING, 0);
+    let mut queue = Queue::new(MANY, layout(&driver), 0).unwrap();
+    for index in 0..2_000 {
+        let flags = if index < 1_999 { NEXT } else { 0 };
+        driver.describe(&memory, index, buffer(0x100, 1, flags, index + 1));
+    }
+    assert_eq!(broken(&memory, &mut driver, &mut queue, 0), Broken::Endless(1_024));
+}
+
+#[test]
+fn what_is_to_be_read_is_found_where_it_is() {
+    let (memory, mut driver, mut queue) = pair();
+    let mut chain = Chain::default();
+    driver.describe(&memory, 0, buffer(0x4000, 3, NEXT, 1));
+    driver.describe(&memory, 1, buffer(0x5000, 0, NEXT, 2));
+    driver.describe(&memory, 2, buffer(0x6000, 4, 0, 0));
+    driver.offer(&memory, 0);
+    assert!(queue.pop(&memory, &mut chain).unwrap());
+    let lengths = |skip| {
+        let pieces = chain.pieces(&memory, skip).unwrap().unwrap();
+        pieces.all().iter().map(|piece| piece.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(0), [3, 4]);
+    assert_eq!(lengths(2), [1, 4]);
+    assert_eq!(lengths(3), [4]);
+    assert_eq!((lengths(7), lengths(100)), (vec![], vec![]));
 }
 
 #[test]

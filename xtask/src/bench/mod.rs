@@ -11,6 +11,7 @@ mod report;
 mod scale;
 pub(crate) mod shell;
 mod tunnels;
+mod vhost;
 
 use peer::Peer;
 
@@ -52,7 +53,7 @@ pub(crate) struct Args {
     /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, scale; qos or its parts queues, policers, guarantees, priority;
+    /// Only these groups: pair, chain, links, tunnels, vhost, scale; qos or its parts queues, policers, guarantees, priority;
     /// openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
     groups: Vec<String>,
@@ -94,6 +95,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if wanted("tunnels") {
         tunnels::run(args.peers_only, rounds, seconds)?;
+    }
+    if !args.peers_only && wanted("vhost") {
+        vhost::run(rounds, seconds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;

@@ -14,6 +14,7 @@ use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 
+use super::carriers::Carriers;
 use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::services::Services;
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     workers: Vec<WorkerHandle>,
     counters: Vec<Arc<Counters>>,
     tracker: Arc<Tracker>,
+    carriers: Carriers,
     /// Ports where somebody captures: packets must pass them one by one.
     captured: Mutex<BTreeSet<PortId>>,
     keeper: Keeper,
@@ -103,6 +105,7 @@ impl Core {
         let openflow =
             Service::start(hub).map_err(|e| HostError::from_io("start the thread", "openflow", &e))?;
         let captured = Mutex::default();
+        let carriers = Carriers::new(Arc::clone(&switch))?;
         Ok(Self {
             switch,
             options,
@@ -110,6 +113,7 @@ impl Core {
             workers: threads,
             counters,
             tracker,
+            carriers,
             captured,
             keeper,
             openflow,
@@ -164,6 +168,11 @@ impl Core {
         &self.tracker
     }
 
+    /// Whether anybody is behind ports.
+    pub(super) fn carriers(&self) -> &Carriers {
+        &self.carriers
+    }
+
     /// Tells every worker of a port, and its owner of the device.
     pub(super) fn add_port(&self, spec: &PortSpec, mut device: Option<Box<dyn Device>>) {
         for (index, worker) in self.workers.iter().enumerate() {
@@ -204,7 +213,7 @@ impl Core {
         let captured = self.captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&spec.id);
         let state =
             LinkState { up: spec.up && spec.from_switch.up, plain: spec.from_switch.is_plain(), captured };
-        slowpath::write(&self.switch).set_link(spec.id, state, slowpath::now());
+        self.carriers.set_link(spec.id, state);
     }
 
     /// Takes a port up or down, as `spec` says.
@@ -254,6 +263,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         self.openflow.stop();
         self.services.stop();
+        self.carriers.stop();
         self.keeper.stop();
     }
 }

@@ -138,6 +138,7 @@ impl<'a> Execution<'a> {
         running.programs.groups().forget(&ended);
         for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
             running.tunnels.close(core, *port);
+            running.guests.close(core, &running.ledger, *port);
             core.remove_port(*port);
             state.specs.remove(port);
         }
@@ -418,6 +419,7 @@ impl<'a> Execution<'a> {
                 }
                 None => {
                     self.running.tunnels.close(self.core, port);
+                    self.running.guests.close(self.core, &self.running.ledger, port);
                     self.core.remove_port(port);
                     self.state.specs.remove(&port);
                 }

@@ -9,6 +9,7 @@
 mod apply;
 mod boot;
 mod captures;
+mod carriers;
 mod containers;
 mod controllers;
 mod core;
@@ -16,12 +17,14 @@ mod doors;
 mod events;
 mod execute;
 mod gateways;
+mod guests;
 mod handle;
 mod hints;
 mod journal;
 mod limits;
 mod names;
 mod nodes;
+mod patchbay;
 mod programs;
 mod published;
 mod recover;
@@ -32,6 +35,7 @@ mod tunnels;
 
 pub use containers::remove_volumes;
 pub use handle::plan_from_nothing;
+pub use patchbay::{Patchbay, PatchbayError};
 pub(crate) use running::Running;
 
 use crate::Boot;

@@ -17,6 +17,7 @@ use super::controllers::Ports;
 use super::core::Core;
 use super::doors::Doors;
 use super::gateways::Gateways;
+use super::guests::Guests;
 use super::journal::Ledger;
 use super::programs::Programs;
 use super::published::PublishedPorts;
@@ -39,6 +40,8 @@ pub(crate) struct Running {
     pub(super) captures: Captures,
     pub(super) doors: Doors,
     pub(super) tunnels: Tunnels,
+    /// Cards of virtual machines.
+    pub(super) guests: Guests,
     pub(super) published: PublishedPorts,
     pub(super) gateways: Gateways,
     /// What joins the lab with the world outside.
@@ -109,6 +112,7 @@ impl Running {
             captures: Captures::default(),
             doors: Doors::default(),
             tunnels: Tunnels::default(),
+            guests: Guests::default(),
             published: PublishedPorts::default(),
             gateways: Gateways::default(),
             outside: Outside::default(),

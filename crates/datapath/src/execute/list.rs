@@ -28,6 +28,9 @@ pub(crate) enum Next {
 #[inline]
 pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &[DpAction]) -> Next {
     let mut actions = actions;
+    if carried.frame.has_body() && !actions.iter().all(leaves_body) {
+        carried.frame.fill();
+    }
     loop {
         let Some((last, before)) = actions.split_last() else { return Next::Done };
         if carried.frame.offload.gso != Gso::None && actions.iter().any(cuts) {
@@ -63,6 +66,20 @@ pub(crate) fn run(wiring: &mut Wiring, carried: &mut Carried<'_, '_>, actions: &
         branch::count(wiring, carried, branch);
         actions = &branch.actions;
     }
+}
+
+/// Whether an action has to do with a frame's front only.
+const fn leaves_body(action: &DpAction) -> bool {
+    matches!(
+        action,
+        DpAction::Output(_)
+            | DpAction::Enqueue { .. }
+            | DpAction::Set(_)
+            | DpAction::PushVlan { .. }
+            | DpAction::PopVlan
+            | DpAction::Recirculate(_)
+            | DpAction::Drop(_)
+    )
 }
 
 /// Whether from this action on each wire packet has to go alone: no device cuts what is behind MPLS,

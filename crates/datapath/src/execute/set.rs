@@ -5,11 +5,12 @@
 //! fragment bits) cannot be set.
 
 use netloom_flow::{PacketKey, PacketMeta, WordSet, extract, word};
+use netloom_packet::Mac;
 use netloom_packet::edit::Edit;
 use netloom_packet::nsh::{self, Nsh};
-use netloom_packet::{Mac, parse};
 
 use crate::execute::Carried;
+use crate::pass;
 
 /// The bit of a TCI in a key that says that the tag is there; on the wire it is the drop-eligible bit.
 const PRESENT: u16 = 0x1000;
@@ -19,7 +20,7 @@ const PBB: u16 = 0x88e7;
 const USE_CUSTOMER_ADDRESSES: u32 = 1 << 24;
 
 pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
-    let old = extract(carried.frame.data(), &carried.headers, &PacketMeta::default());
+    let old = extract(carried.frame.front(), &carried.headers, &PacketMeta::default());
     let mut new = old;
     let Some(word) = new.0.get_mut(usize::from(set.word)) else { return };
     *word = *word & !set.mask | set.value & set.mask;
@@ -27,10 +28,10 @@ pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
         return;
     }
     let (frame, headers) = (&mut *carried.frame, &carried.headers);
-    let tci = |at: usize| frame.data().get(at).map_or(0, |byte| u16::from(byte & 0x10) << 8);
+    let tci = |at: usize| frame.front().get(at).map_or(0, |byte| u16::from(byte & 0x10) << 8);
     let tags = [tci(14), tci(18)];
     let csum = frame.offload.csum;
-    let mut edit = Edit::new(frame.data_mut(), headers, csum);
+    let mut edit = Edit::new(frame.front_mut(), headers, csum);
     match usize::from(set.word) {
         word::ETH_DST => _ = edit.eth_dst(mac(new.0[word::ETH_DST])),
         word::ETH_SRC => eth_src(&mut edit, &old, &new, tags),
@@ -63,7 +64,7 @@ pub(crate) fn apply(carried: &mut Carried<'_, '_>, set: &WordSet) {
     }
     if usize::from(set.word) == word::VLAN {
         // Another TPID may make a tag into payload, or the reverse.
-        carried.headers = parse(carried.frame.data()).unwrap_or(carried.headers);
+        carried.headers = pass::headers(carried.frame).unwrap_or(carried.headers);
     }
 }
 

@@ -150,7 +150,7 @@ impl Link {
         }
         self.count_entered(wire);
         let number = self.number(wire.packets);
-        let refused = self.refuses(load.data().len(), headers, &load.offload());
+        let refused = self.refuses(load.len(), headers, &load.offload());
         let lost =
             || self.loss.loses(&self.settings.loss, self.stream, number).then_some(DropReason::LinkLoss);
         if let Some(reason) = refused.or_else(lost) {

@@ -25,9 +25,19 @@ impl Load<'_, '_> {
         }
     }
 
-    pub(super) fn data(&self) -> &[u8] {
+    pub(super) fn len(&self) -> usize {
         match self {
-            Self::Lent(frame) => frame.data(),
+            Self::Lent(frame) => frame.len(),
+            Self::Owned(packet) => packet.len(),
+        }
+    }
+
+    fn data(&mut self) -> &[u8] {
+        match self {
+            Self::Lent(frame) => {
+                frame.fill();
+                frame.data()
+            }
             Self::Owned(packet) => packet.data(),
         }
     }
@@ -110,18 +120,18 @@ impl Gate<'_> {
     fn offer_load(
         &mut self,
         link: &mut Link,
-        load: Load<'_, '_>,
+        mut load: Load<'_, '_>,
         headers: &Headers,
         wire: Wire,
         dropped: &mut Losses,
     ) {
         let offload = load.offload();
-        if let Some(reason) = link.refuses(load.data().len(), headers, &offload) {
+        if let Some(reason) = link.refuses(load.len(), headers, &offload) {
             dropped.add(reason, wire);
         } else if let Some(segments) =
             link.unit_segments(self.queue, headers, &offload).filter(|n| n.get() < wire.packets)
         {
-            self.cut(link, &load, headers, segments, wire, dropped);
+            self.cut(link, &mut load, headers, segments, wire, dropped);
         } else {
             self.whole(link, load, wire, dropped);
             return;
@@ -151,17 +161,18 @@ impl Gate<'_> {
     fn cut(
         &mut self,
         link: &mut Link,
-        load: &Load<'_, '_>,
+        load: &mut Load<'_, '_>,
         headers: &Headers,
         segments: NonZeroU32,
         mut left: Wire,
         dropped: &mut Losses,
     ) {
-        let Ok(mut cutter) = segment::cut(load.data(), headers, &load.offload(), segments) else {
+        let (offload, meta) = (load.offload(), load.meta());
+        let Ok(mut cutter) = segment::cut(load.data(), headers, &offload, segments) else {
             return dropped.add(DropReason::Malformed, left);
         };
         while cutter.remaining() > 0 {
-            let Some(mut unit) = self.next_unit(&mut cutter, load.meta(), headers) else {
+            let Some(mut unit) = self.next_unit(&mut cutter, meta, headers) else {
                 return dropped.add(DropReason::PoolExhausted, left);
             };
             left.packets = left.packets.saturating_sub(unit.wire.packets);

@@ -157,7 +157,7 @@ impl Wiring {
 
     /// A frame leaves by the near end of a plain link between switches: the port it arrives at, at once.
     #[inline]
-    pub(crate) fn cross(&mut self, port: PortId, frame: &Frame<'_>, wire: Wire) -> Option<PortId> {
+    pub(crate) fn cross(&mut self, port: PortId, frame: &mut Frame<'_>, wire: Wire) -> Option<PortId> {
         let station = self.station(port)?;
         let peer = station.plain_peer()?;
         station.counters.tx.add(wire);

@@ -22,7 +22,7 @@ impl Wiring {
             };
         };
         let sent = if station.caps.takes(&frame.offload) {
-            transmit::Sent::one(driver.transmit(frame), wire)
+            transmit::Sent::one(transmit::hand_over(&mut **driver, frame), wire)
         } else {
             transmit::finished(&mut **driver, station.caps, frame, scratch)
         };

@@ -24,6 +24,7 @@ impl Wiring {
             return Some(());
         };
         let Some(mtu) = inner.mtu else { return Some(()) };
+        frame.fill();
         if inner.clamp {
             let csum = frame.offload.csum;
             let _ = mss::clamp(frame.data_mut(), headers, csum, mss::of_mtu(mtu, headers.is_ipv6()));

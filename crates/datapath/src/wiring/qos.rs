@@ -84,6 +84,7 @@ impl Wiring {
         headers: &Headers,
         first: NonZeroU32,
     ) -> Option<(Headers, Wire)> {
+        frame.fill();
         let mut cutter = segment::cut(frame.data(), headers, &frame.offload, first).ok()?;
         let unit = cutter.next_into(&mut self.scratch).ok().flatten()?;
         let part = self.scratch.get(..unit.len)?;

@@ -2,12 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+mod elsewhere;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netloom_datapath::{
-    Attach, Budget, Change, Counters, Direction, Frame, HEADROOM, LinkRead, OffloadCaps, PoolLimit, Port,
-    PortSpec, Received, Refused, Slowpath, Tracker, TrackerConfig, Traffic, Worker, WorkerConfig,
+    Attach, Budget, Change, Counters, Direction, Frame, LinkRead, OffloadCaps, PoolLimit, Port, PortSpec,
+    Received, Refused, Slowpath, Tracker, TrackerConfig, Traffic, Worker, WorkerConfig,
 };
 use netloom_flow::{
     DpAction, DropReason, Epoch, Hits, LinkSettings, Nanos, PacketKey, PacketMask, PortId, TenantId,
@@ -31,12 +33,9 @@ impl Device {
 impl Port for Device {
     fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
         let mut received = Received::default();
-        let mut buffer = vec![0xa5; HEADROOM];
+        let mut buffer = Vec::new();
         while let Some(packet) = self.end.receive() {
-            buffer.truncate(HEADROOM);
-            buffer.extend(&packet.bytes);
-            let len = buffer.len();
-            sink(&mut Frame::new(&mut buffer, HEADROOM..len, packet.offload).expect("within the buffer"));
+            elsewhere::lend(&mut buffer, &packet, sink);
             received.packets += 1;
             if received.packets == budget.packets {
                 received.more = self.end.waiting() > 0;

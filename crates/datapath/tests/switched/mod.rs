@@ -2,13 +2,16 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../harness/elsewhere.rs"]
+mod elsewhere;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netloom_datapath::{
-    Attach, Budget, Change, Counters, Frame, HEADROOM, Inner, OffloadCaps, PoolLimit, Port, PortSpec,
-    Received, Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
+    Attach, Budget, Change, Counters, Frame, Inner, OffloadCaps, PoolLimit, Port, PortSpec, Received,
+    Refused, Slowpath, Tracker, TrackerConfig, Worker, WorkerConfig,
 };
 use netloom_flow::{
     Branch, ConnectionFilter, DropReason, Epoch, Hits, HitsRead, Nanos, PacketKey, PortId, Punt, TenantId,
@@ -25,11 +28,9 @@ struct Device(WireEnd, OffloadCaps);
 impl Port for Device {
     fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
         let mut received = Received::default();
+        let mut buffer = Vec::new();
         while let Some(packet) = self.0.receive() {
-            let mut buffer = vec![0xa5; HEADROOM];
-            buffer.extend(&packet.bytes);
-            let len = buffer.len();
-            sink(&mut Frame::new(&mut buffer, HEADROOM..len, packet.offload).expect("within the buffer"));
+            elsewhere::lend(&mut buffer, &packet, sink);
             received.packets += 1;
             if received.packets == budget.packets {
                 received.more = self.0.waiting() > 0;

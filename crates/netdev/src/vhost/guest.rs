@@ -1,5 +1,7 @@
 //! A guest's memory: shared files at guest addresses, and the log of pages written while a machine moves.
 
+use std::sync::atomic::AtomicU8;
+
 use netloom_sys::shared_memory::SharedMemory;
 use netloom_vhost::{GuestMemory, Region, Unmapped};
 
@@ -84,6 +86,20 @@ impl GuestMemory for Guest {
     fn write(&self, at: u64, from: &[u8]) -> Result<(), Unmapped> {
         self.pieces(at, from.len(), |memory, to, range| {
             memory.write(to, from.get(range).unwrap_or_default())
+        })?;
+        self.mark(at, from.len());
+        Ok(())
+    }
+
+    fn piece(&self, at: u64, len: usize) -> Result<&[AtomicU8], Unmapped> {
+        let (memory, from) = self.find(at)?;
+        let here = len.min(memory.len().saturating_sub(from));
+        memory.bytes(from, here).filter(|piece| !piece.is_empty()).ok_or(Unmapped(at))
+    }
+
+    fn copy_in(&self, at: u64, from: &[AtomicU8]) -> Result<(), Unmapped> {
+        self.pieces(at, from.len(), |memory, to, range| {
+            memory.copy_in(to, from.get(range).unwrap_or_default())
         })?;
         self.mark(at, from.len());
         Ok(())

@@ -2,20 +2,24 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::Arc;
 
-use netloom_datapath::{Budget, Flushed, Frame, OffloadCaps, Port, Received, Refused};
-use netloom_packet::VNET_HDR;
+use netloom_datapath::{Budget, Flushed, Frame, HEADROOM, OffloadCaps, Port, Received, Refused};
+use netloom_packet::{Offload, VNET_HDR};
 use netloom_sys::epoll::{Epoll, Interest};
+use netloom_sys::eventfd::EventFd;
 use netloom_sys::fd_stream::FdListener;
-use netloom_sys::packet_socket::FRONT;
-use netloom_sys::{Errno, HostError};
-use netloom_vhost::net::{Given, Room, Taken, take};
+use netloom_sys::{Errno, HostError, clock};
+use netloom_vhost::net::{Given, Load, Room, Taken, take_front};
 use netloom_vhost::ring::Chain;
-use netloom_vhost::{Backend, feature};
+use netloom_vhost::{Backend, Broken, feature};
 
+use super::announce;
+use super::body::{TAKEN, body_of, lend};
 use super::connection::Connection;
 use super::rings::Rings;
-use crate::scratch::{lend, with_buffer};
+use super::status::GuestStatus;
+use crate::scratch::with_buffer;
 
 /// A port whose device is a virtual machine's card, over a socket at which the machine calls.
 #[derive(Debug)]
@@ -26,17 +30,28 @@ pub struct VhostPort {
     rings: Rings,
     chain: Chain,
     room: Room,
+    status: Arc<GuestStatus>,
+    /// The pair of rings that is read first.
+    first: usize,
+    /// Makes us ready though no guest has called; signalled while `awake`.
+    again: EventFd,
+    awake: bool,
+    /// When several frames were last read at once: it is looked for more for a while, without a call for each.
+    flood: Option<u64>,
 }
 
 impl VhostPort {
-    /// Waits at `path` for a machine whose card has up to that many pairs of queues (1 to 64).
+    /// Waits at `path` for a machine whose card has up to that many pairs of queues (1 to 64). The `bell` is rung when
+    /// [`Self::status`] has changed.
     ///
     /// # Errors
     /// As [`FdListener::bind`]; no descriptor left.
-    pub fn listen(path: &Path, pairs: u8) -> Result<Self, HostError> {
+    pub fn listen(path: &Path, pairs: u8, bell: Option<Arc<EventFd>>) -> Result<Self, HostError> {
         let listener = FdListener::bind(path)?;
         let epoll = Epoll::new(EVENTS)?;
+        let again = EventFd::new()?;
         epoll.add(&listener, LISTENER, Interest::Read)?;
+        epoll.add(&again, AGAIN, Interest::Read)?;
         Ok(Self {
             listener,
             connection: None,
@@ -44,18 +59,24 @@ impl VhostPort {
             rings: Rings::new(pairs, epoll),
             chain: Chain::default(),
             room: Room::default(),
+            status: Arc::new(GuestStatus::new(bell)),
+            first: 0,
+            again,
+            awake: false,
+            flood: None,
         })
+    }
+
+    /// What is told of the machine, from any thread.
+    #[must_use]
+    pub fn status(&self) -> Arc<GuestStatus> {
+        Arc::clone(&self.status)
     }
 
     /// Whether a machine is there.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
-    }
-
-    /// The address of a machine that has moved here, once: the network is to be told.
-    pub fn take_announcement(&mut self) -> Option<[u8; 6]> {
-        self.rings.announce.take()
     }
 
     /// Whatever happened since the last look: callers, messages, wake-up calls.
@@ -73,6 +94,7 @@ impl VhostPort {
         }
         for token in ready.iter().take(count) {
             match *token {
+                AGAIN => {}
                 LISTENER => self.accept(),
                 CONNECTION => self.converse(),
                 ring => self.rings.clear_kick(usize::try_from(ring).unwrap_or(usize::MAX)),
@@ -83,6 +105,8 @@ impl VhostPort {
     /// Takes a caller, if the line is free; a second one is hung up on.
     fn accept(&mut self) {
         let Ok(stream) = self.listener.accept() else { return };
+        // One that calls again after it died calls before its end was heard of.
+        self.converse();
         if self.connection.is_some() {
             return;
         }
@@ -90,9 +114,19 @@ impl VhostPort {
         match self.rings.epoll().add(&connection, CONNECTION, Interest::Read) {
             Ok(()) => {
                 self.connection = Some(connection);
+                self.status.called();
+                self.rings.changed = true;
                 self.converse();
             }
             Err(error) => tracing::warn!(%error, "a virtual machine's call is not taken"),
+        }
+    }
+
+    /// Tells how things are now, if they may be otherwise than before.
+    fn tell(&mut self) {
+        if std::mem::take(&mut self.rings.changed) {
+            let (pairs, features) = (self.rings.serving, self.backend.features());
+            self.status.update(self.connection.is_some(), pairs, self.backend.mtu(), features);
         }
     }
 
@@ -126,6 +160,7 @@ impl VhostPort {
         }
         self.backend.end(&mut self.rings);
         self.rings.guest.clear();
+        self.rings.changed = true;
     }
 
     /// Hands out the frames of one ring. True if there may be more.
@@ -133,51 +168,93 @@ impl VhostPort {
         &mut self,
         index: usize,
         budget: Budget,
-        received: &mut Received,
-        bytes: &mut u32,
+        reading: &mut Reading,
         sink: &mut dyn FnMut(&mut Frame<'_>),
     ) -> bool {
-        let outcome = with_buffer(|buffer| {
+        let outcome: Result<bool, Broken> = with_buffer(|buffer| {
             loop {
                 let Some(ring) = self.rings.rings.get_mut(index) else { return Ok(false) };
                 let Some(queue) = &mut ring.queue else { return Ok(false) };
-                if received.packets + received.malformed >= budget.packets || *bytes >= budget.bytes {
+                if reading.looked >= budget.packets || reading.bytes >= budget.bytes {
                     return Ok(true);
                 }
-                let room = buffer.get_mut(FRONT - VNET_HDR..).unwrap_or_default();
-                let taken = take(queue, &self.rings.guest, &mut self.chain, room)?;
-                let length = match taken {
-                    Taken::Nothing => return queue.wait(&self.rings.guest),
-                    Taken::Malformed => None,
-                    Taken::Frame(length) => Some(length),
-                };
+                let (guest, copied) = (&self.rings.guest, &self.status.copied);
+                let most = buffer.len().saturating_sub(TAKEN.start);
+                let front = buffer.get_mut(TAKEN).unwrap_or_default();
+                let taken = take_front(queue, guest, &mut self.chain, front, most)?;
+                if taken == Taken::Nothing {
+                    return Ok(false);
+                }
+                reading.looked += 1;
                 ring.pending = true;
-                let frame = length.and_then(|length| lend(buffer, length));
-                match frame {
-                    // Frames of a ring that is not enabled are thrown away.
-                    Some(_) if !ring.enabled => {}
+                let Taken::Frame(length) = taken else {
+                    reading.malformed += 1;
+                    continue;
+                };
+                // Frames of a ring that is not enabled are thrown away.
+                if !ring.enabled {
+                    continue;
+                }
+                let body = body_of(guest, &self.chain, length, buffer, copied)?;
+                match lend(buffer, length, body.as_ref()) {
                     Some(mut frame) => {
-                        *bytes = bytes.saturating_add(u32::try_from(frame.len()).unwrap_or(u32::MAX));
-                        received.packets += 1;
+                        let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+                        reading.bytes = reading.bytes.saturating_add(bytes);
+                        reading.packets += 1;
                         sink(&mut frame);
                     }
-                    None => received.malformed += 1,
+                    None => reading.malformed += 1,
                 }
             }
         });
         let outcome = outcome.and_then(|more| self.rings.publish(index).map(|()| more));
         outcome.unwrap_or_else(|why| {
             self.rings.give_up(index, why);
-            received.malformed += 1;
+            reading.malformed += 1;
             false
         })
     }
 
+    /// Lets the switch see where a guest is that has moved here.
+    fn announce(&mut self, reading: &mut Reading, sink: &mut dyn FnMut(&mut Frame<'_>)) {
+        let Some(address) = self.rings.announce.take() else { return };
+        let mut buffer = [0; HEADROOM + announce::LENGTH];
+        if let Some(frame) = buffer.get_mut(HEADROOM..) {
+            announce::reverse_arp(frame, address);
+        }
+        let range = HEADROOM..buffer.len();
+        if let Some(mut frame) = Frame::new(&mut buffer, range, Offload::PLAIN) {
+            reading.packets += 1;
+            sink(&mut frame);
+        }
+    }
+
+    /// Decides whether to look again at once, or to have the guest call.
+    fn rest(&mut self, reading: &Reading, more: bool) {
+        let mut awake = more;
+        if reading.packets > 1 {
+            self.flood = Some(clock::now());
+            awake = true;
+        } else if let Some(last) = self.flood {
+            awake |= clock::now().saturating_sub(last) < LINGER_NS;
+        }
+        if !awake {
+            self.flood = None;
+            awake = self.rings.arm();
+        }
+        if awake != self.awake {
+            self.awake = awake;
+            if awake {
+                self.again.signal();
+            } else {
+                self.again.clear();
+            }
+        }
+    }
+
     /// The ring to the guest that a frame goes to: frames of one pair of addresses stay in order.
     fn ring_for(&self, frame: &[u8]) -> Option<usize> {
-        let serves =
-            |ring: usize| self.rings.rings.get(ring).is_some_and(|ring| ring.enabled && ring.queue.is_some());
-        let count = (0..self.rings.rings.len()).step_by(2).take_while(|ring| serves(*ring)).count();
+        let count = self.rings.serving;
         if count <= 1 {
             return (count == 1).then_some(0);
         }
@@ -190,6 +267,16 @@ impl VhostPort {
     }
 }
 
+/// What one call of [`Port::receive`] has come to so far.
+#[derive(Debug, Default)]
+struct Reading {
+    packets: u32,
+    malformed: u32,
+    bytes: u32,
+    /// Chains taken, whatever was in them.
+    looked: u32,
+}
+
 impl AsFd for VhostPort {
     /// Ready when there is anything to do: to be waited for, level-triggered.
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -200,16 +287,25 @@ impl AsFd for VhostPort {
 impl Port for VhostPort {
     fn receive(&mut self, budget: Budget, sink: &mut dyn FnMut(&mut Frame<'_>)) -> Received {
         self.attend();
-        let mut received = Received::default();
-        let mut bytes = 0;
-        for index in (1..self.rings.rings.len()).step_by(2) {
-            received.more |= self.drain(index, budget, &mut received, &mut bytes, sink);
+        let mut reading = Reading::default();
+        self.announce(&mut reading, sink);
+        let pairs = self.rings.rings.len() / 2;
+        let (mut more, first) = (false, self.first);
+        for pair in (first..pairs).chain(0..first) {
+            if self.drain(2 * pair + 1, budget, &mut reading, sink) {
+                // The others first, next time.
+                self.first = (pair + 1) % pairs;
+                more = true;
+                break;
+            }
         }
-        received
+        self.rest(&reading, more);
+        self.tell();
+        Received { packets: reading.packets, malformed: reading.malformed, more, ..Received::default() }
     }
 
     fn transmit(&mut self, frame: &mut Frame<'_>) -> Result<(), Refused> {
-        let Some(index) = self.ring_for(frame.data()) else {
+        let Some(index) = self.ring_for(frame.front()) else {
             return Err(Refused::Error(Errno::NOTCONN.raw_os_error()));
         };
         let mergeable = self.rings.features & feature::MRG_RXBUF != 0;
@@ -217,17 +313,23 @@ impl Port for VhostPort {
         let Some(queue) = &mut ring.queue else { return Err(Refused::Full) };
         let mut header = [0; VNET_HDR];
         frame.offload.emit(&mut header);
-        match self.room.give(queue, &self.rings.guest, &header, frame.data(), mergeable) {
+        let (pieces, length) = frame.body().map_or((&[][..], 0), |(body, length)| (body.pieces(), length));
+        let load = Load { front: frame.front(), pieces, length };
+        match self.room.give(queue, &self.rings.guest, &header, &load, mergeable) {
             Ok(given) => {
                 ring.pending |= given != Given::Full;
                 match given {
-                    Given::Whole => Ok(()),
+                    Given::Whole => {
+                        self.status.copied.count_in(load.front.len(), length);
+                        Ok(())
+                    }
                     Given::Full => Err(Refused::Full),
                     Given::TooLong => Err(Refused::Error(Errno::MSGSIZE.raw_os_error())),
                 }
             }
             Err(why) => {
                 self.rings.give_up(index, why);
+                self.tell();
                 Err(Refused::Error(Errno::IO.raw_os_error()))
             }
         }
@@ -237,6 +339,7 @@ impl Port for VhostPort {
         for index in (0..self.rings.rings.len()).step_by(2) {
             if let Err(why) = self.rings.publish(index) {
                 self.rings.give_up(index, why);
+                self.tell();
             }
         }
         Flushed::default()
@@ -249,13 +352,20 @@ impl Port for VhostPort {
             csum,
             tso4: csum && agreed(feature::GUEST_TSO4),
             tso6: csum && agreed(feature::GUEST_TSO6),
-            uso: false,
+            uso: csum && agreed(feature::GUEST_USO4) && agreed(feature::GUEST_USO6),
         }
+    }
+
+    fn takes_bodies(&self) -> bool {
+        true
     }
 }
 
-/// What the epoll set calls the listener, and the connection; rings are called by their number.
+/// What the epoll set calls the listener, the connection and our own call; rings are called by their number.
 const LISTENER: u64 = u64::MAX;
 const CONNECTION: u64 = u64::MAX - 1;
+const AGAIN: u64 = u64::MAX - 2;
+/// So long after a flood guests need not call.
+const LINGER_NS: u64 = 20_000;
 /// Events taken in one look; the rest is there at the next.
 const EVENTS: usize = 16;

@@ -32,13 +32,18 @@ pub(super) struct Rings {
     pub(super) features: u64,
     /// An address that has to be announced.
     pub(super) announce: Option<[u8; 6]>,
+    /// Pairs of rings, from the first on, whose guest takes frames.
+    pub(super) serving: usize,
+    /// Something of what [`GuestStatus`](super::GuestStatus) tells may be different now.
+    pub(super) changed: bool,
     epoll: Epoll,
 }
 
 impl Rings {
     pub(super) fn new(pairs: u8, epoll: Epoll) -> Self {
         let rings = std::iter::repeat_with(Ring::default).take(2 * usize::from(pairs)).collect();
-        Self { guest: Guest::default(), rings, features: 0, announce: None, epoll }
+        let guest = Guest::default();
+        Self { guest, rings, features: 0, announce: None, serving: 0, changed: false, epoll }
     }
 
     pub(super) fn epoll(&mut self) -> &mut Epoll {
@@ -59,6 +64,28 @@ impl Rings {
         Ok(())
     }
 
+    /// Counts the pairs that are served.
+    fn recount(&mut self) {
+        let serves = |ring: &&Ring| ring.enabled && ring.queue.is_some();
+        self.serving = self.rings.iter().step_by(2).take_while(serves).count();
+        self.changed = true;
+    }
+
+    /// Asks the guest to call when it sends again; whether it has sent something meanwhile.
+    pub(super) fn arm(&mut self) -> bool {
+        let mut more = false;
+        for index in (1..self.rings.len()).step_by(2) {
+            let Some(queue) = self.rings.get_mut(index).and_then(|ring| ring.queue.as_mut()) else {
+                continue;
+            };
+            match queue.wait(&self.guest) {
+                Ok(some) => more |= some,
+                Err(why) => self.give_up(index, why),
+            }
+        }
+        more
+    }
+
     /// Takes the guest's wake-up calls of a ring.
     pub(super) fn clear_kick(&self, index: usize) {
         if let Some(kick) = self.rings.get(index).and_then(|ring| ring.kick.as_ref()) {
@@ -72,6 +99,7 @@ impl Rings {
         ring.queue = None;
         ring.pending = false;
         signal(ring.error.as_ref());
+        self.recount();
         tracing::warn!(ring = index, %why, "a guest's ring makes no sense and is not served any more");
     }
 }
@@ -154,19 +182,23 @@ impl Host for Rings {
                 signal(Some(kick));
             }
         }
+        self.recount();
         Ok(())
     }
 
     fn stop(&mut self, queue: usize) -> Option<u16> {
         // A ring that is broken is stopped all the same.
         let _ = self.publish(queue);
-        self.rings.get_mut(queue)?.queue.take().map(|queue| queue.base())
+        let stopped = self.rings.get_mut(queue)?.queue.take();
+        self.recount();
+        stopped.map(|queue| queue.base())
     }
 
     fn enable(&mut self, queue: usize, on: bool) {
         if let Some(ring) = self.rings.get_mut(queue) {
             ring.enabled = on;
         }
+        self.recount();
     }
 
     fn announce(&mut self, address: [u8; 6]) {

@@ -1,5 +1,7 @@
 //! A chain of buffers, read from the guest once.
 
+use std::sync::atomic::AtomicU8;
+
 use super::Broken;
 use super::descriptor::Descriptor;
 use crate::memory::{GuestMemory, Unmapped};
@@ -12,6 +14,37 @@ pub struct Span {
     /// Bytes.
     pub length: u32,
 }
+
+impl Span {
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.length).unwrap_or(usize::MAX)
+    }
+}
+
+/// Pieces of a guest's memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pieces<'m> {
+    pieces: [&'m [AtomicU8]; PIECES],
+    count: usize,
+}
+
+impl<'m> Pieces<'m> {
+    fn push(&mut self, piece: &'m [AtomicU8]) -> bool {
+        let Some(place) = self.pieces.get_mut(self.count) else { return false };
+        *place = piece;
+        self.count += 1;
+        true
+    }
+
+    /// All of them, in order.
+    #[must_use]
+    pub fn all(&self) -> &[&'m [AtomicU8]] {
+        self.pieces.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// Pieces of one frame at most: Linux sends none in more than 19.
+const PIECES: usize = 32;
 
 /// What the guest offered under one head: buffers to read, and buffers to write.
 ///
@@ -56,38 +89,39 @@ impl Chain {
         let mut done = 0;
         for span in &self.readable {
             let rest = to.get_mut(done..).unwrap_or_default();
-            let take = rest.len().min(usize::try_from(span.length).unwrap_or(usize::MAX));
+            if rest.is_empty() {
+                break;
+            }
+            let take = rest.len().min(span.len());
             memory.read(span.address, rest.get_mut(..take).unwrap_or_default())?;
             done += take;
         }
         Ok(done)
     }
 
-    /// Copies as much of `from` as there is room for, beginning `skip` bytes into the room; how much that was.
+    /// What there is to read behind the first `skip` bytes, where it is; `None` if it is in too many pieces.
     ///
     /// # Errors
     /// [`Unmapped`] for a buffer that is not in the guest's memory.
-    pub fn write<M: GuestMemory + ?Sized>(
+    pub fn pieces<'m, M: GuestMemory + ?Sized>(
         &self,
-        memory: &M,
+        memory: &'m M,
         skip: usize,
-        from: &[u8],
-    ) -> Result<usize, Unmapped> {
-        let (mut skip, mut done) = (skip, 0);
-        for span in &self.writable {
-            let length = usize::try_from(span.length).unwrap_or(usize::MAX);
-            if skip >= length {
-                skip -= length;
-                continue;
+    ) -> Result<Option<Pieces<'m>>, Unmapped> {
+        let (mut all, mut skip) = (Pieces::default(), skip);
+        for span in &self.readable {
+            let mut at = skip.min(span.len());
+            skip -= at;
+            while at < span.len() {
+                let address = span.address.checked_add(at as u64).ok_or(Unmapped(span.address))?;
+                let piece = memory.piece(address, span.len() - at)?;
+                if piece.is_empty() || !all.push(piece) {
+                    return Ok(None);
+                }
+                at += piece.len();
             }
-            let rest = from.get(done..).unwrap_or_default();
-            let take = rest.len().min(length - skip);
-            let address = span.address.checked_add(skip as u64).ok_or(Unmapped(span.address))?;
-            memory.write(address, rest.get(..take).unwrap_or_default())?;
-            skip = 0;
-            done += take;
         }
-        Ok(done)
+        Ok(Some(all))
     }
 
     pub(super) fn begin(&mut self, head: u16) {

@@ -11,7 +11,7 @@ mod descriptor;
 mod notify;
 mod queue;
 
-pub use chain::{Chain, Span};
+pub use chain::{Chain, Pieces, Span};
 pub use queue::{Layout, Queue};
 
 use crate::memory::Unmapped;

@@ -25,6 +25,8 @@ pub struct Queue {
     indirect: bool,
     /// The next entry of the available ring to take.
     pub(super) next_available: u16,
+    /// Up to where the guest had filled it when it was looked at: to look costs more than to take.
+    seen: u16,
     /// The next entry of the used ring to fill.
     pub(super) next_used: u16,
     /// Up to which used entry the guest was notified.
@@ -43,6 +45,7 @@ impl Queue {
             event_idx: false,
             indirect: false,
             next_available: base,
+            seen: base,
             next_used: base,
             told: base,
         })
@@ -64,6 +67,7 @@ impl Queue {
         self.next_used = memory.load(self.used_index()?)?;
         self.told = self.next_used;
         self.next_available = self.next_used;
+        self.seen = self.next_used;
         Ok(())
     }
 
@@ -88,8 +92,11 @@ impl Queue {
     /// # Errors
     /// [`Broken`].
     pub fn pop<M: GuestMemory + ?Sized>(&mut self, memory: &M, chain: &mut Chain) -> Result<bool, Broken> {
-        if self.available(memory)? == 0 {
-            return Ok(false);
+        if self.next_available == self.seen {
+            self.seen = self.next_available.wrapping_add(self.available(memory)?);
+            if self.next_available == self.seen {
+                return Ok(false);
+            }
         }
         let entry = u64::from(self.next_available & (self.size - 1));
         let mut head = [0; 2];
@@ -148,8 +155,9 @@ impl Queue {
     fn walk<M: GuestMemory + ?Sized>(&self, memory: &M, chain: &mut Chain) -> Result<(), Broken> {
         let mut table = Table { at: self.layout.descriptors, size: self.size, inner: false };
         let mut index = chain.head;
-        // The ring's size bounds a chain, tables included (virtio 1.3 §2.7.5.3.1).
-        for _ in 0..self.size {
+        // The ring's size bounds a chain, tables included (virtio 1.3 §2.7.5.3.1); and no driver makes long ones.
+        let most = self.size.min(CHAIN);
+        for _ in 0..most {
             let descriptor = table.read(memory, index)?;
             if descriptor.is_table() {
                 table = self.inner(&table, &descriptor)?;
@@ -162,7 +170,7 @@ impl Queue {
                 None => return Ok(()),
             }
         }
-        Err(Broken::Endless(self.size))
+        Err(Broken::Endless(most))
     }
 
     fn inner(&self, outer: &Table, descriptor: &Descriptor) -> Result<Table, Broken> {
@@ -176,6 +184,9 @@ impl Queue {
         Ok(Table { at: descriptor.address, size, inner: true })
     }
 }
+
+/// Descriptors in one chain at most. Source: QEMU has no longer rings (`VIRTQUEUE_MAX_SIZE`).
+const CHAIN: u16 = 1_024;
 
 /// Descriptors in the guest's memory.
 struct Table {
