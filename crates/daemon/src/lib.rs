@@ -34,5 +34,7 @@ mod worker;
 
 pub use engine::remove_volumes;
 pub use service::{Boot, Engine, Prepared, Sink};
-pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, data_dir, docker_config, is_label};
+pub use state::{
+    Home, HomeError, Homes, Identity, Lock, LockError, authorities, data_dir, docker_config, is_label,
+};
 pub use stream::{Conn, ConnError, End, Program, Stdio, pump};
