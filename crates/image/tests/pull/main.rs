@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails, or says that it skips"
 )]
 
+mod killed;
 mod real;
 mod server;
 mod tls;
