@@ -234,7 +234,7 @@ pub(crate) static NODE: Table = &[&[
     key(
         "volumes",
         TEXTS,
-        "What a container sees of outside: ./dir:/path[:ro], or name:/path to keep after `down`.",
+        "What a container sees of outside: ./dir:/path[:ro][,make], or name:/path to keep after `down`.",
     ),
     key("tmpfs", TEXTS, "File systems in memory: /path[:size=64MiB,mode=1777]."),
     key("read-only", Flag, "The container writes nowhere but in volumes and tmpfs."),
