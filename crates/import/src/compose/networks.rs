@@ -143,6 +143,7 @@ fn network(reading: &mut Reading<'_>, network: Field<'_>) -> Vec<String> {
             }
             // Every network of a lab is a bridge of its own, with IPv6.
             "driver" | "enable_ipv4" | "enable_ipv6" | "internal" | "name" | "attachable" | "labels" => {}
+            "external" if field.node.text() == Some("false") => {}
             name if name.starts_with("x-") => {}
             _ => reading.note(field.span, what, "not carried over"),
         }
