@@ -182,8 +182,8 @@ fn lost(name: &str, layers: &[Layer]) -> Option<String> {
     let first: Vec<String> = first.collect();
     (files > 0).then(|| {
         format!(
-            "{files} files of {name} belong to root of the lab instead of their owner, which an ordinary user cannot \
-             give: {} ...",
+            "{files} files of {name} belong to root of the lab instead of their owner, which an ordinary user can give \
+             only with subordinate ids (`netloom check`) and as long as the layer is not unpacked: {} ...",
             first.join(", ")
         )
     })
