@@ -162,3 +162,25 @@ fn on_a_full_disk_it_is_said_and_the_store_stays_whole() {
     assert!(error.contains("No space left") && error.contains("netloom image gc"), "{error}");
     assert!(said.contains("cmd         /hello"), "{said}");
 }
+
+#[test]
+fn authorities_of_a_registry_are_looked_for_where_docker_and_podman_keep_them() {
+    for folder in ["containers", "docker"] {
+        let place = tempfile::tempdir().unwrap();
+        let certs = place.path().join("config").join(folder).join("certs.d/127.0.0.1:1");
+        std::fs::create_dir_all(&certs).unwrap();
+        // Those of clients, and others' notes, are not meant.
+        std::fs::write(certs.join("client.cert"), "x").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netloom"));
+        command
+            .args(["image", "pull", "127.0.0.1:1/app"])
+            .env("XDG_CONFIG_HOME", place.path().join("config"));
+        command.env("NETLOOM_DATA_DIR", place.path().join("data"));
+        let mut said = || String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+        let none = said();
+        assert!(none.contains("Cannot reach the registry"), "{none}");
+        std::fs::write(certs.join("ca.crt"), "nonsense").unwrap();
+        let one = said();
+        assert!(one.contains("ca.crt") && one.contains("no certificate is in it"), "{one}");
+    }
+}

@@ -35,12 +35,7 @@ pub fn become_root() -> Result<Option<Lack>, HostError> {
             Err(lack) => lack,
         },
         (Ok(()), Err(lack)) => lack,
-        (Err(error), writer) => {
-            if let Ok(writer) = writer {
-                writer.dismiss();
-            }
-            return Err(error);
-        }
+        (Err(error), _) => return Err(error),
     };
     if is_empty("gid_map") {
         // Without it no one without privileges may map groups: dropping a group could gain rights.

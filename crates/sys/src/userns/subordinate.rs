@@ -87,7 +87,7 @@ impl Subordinates {
         // Groups first: if that is refused, this process can still write both maps itself.
         command.args([
             "-c",
-            "read go; g=$1 u=$2 pid=$3; shift 3; \"$g\" $pid $1 $2 $3 $4 $5 $6 && shift 6 && \"$u\" $pid $*",
+            "read go || exit 1; g=$1 u=$2 pid=$3; shift 3; \"$g\" $pid $1 $2 $3 $4 $5 $6 && shift 6 && \"$u\" $pid $*",
             "sh",
         ]);
         command.arg(newgidmap).arg(newuidmap).arg(std::process::id().to_string());
@@ -97,7 +97,7 @@ impl Subordinates {
     }
 }
 
-/// A process outside the namespace that writes the maps when it is told.
+/// A process outside the namespace that writes the maps when it is told, and ends when nobody can tell it any more.
 pub(super) struct Writer(Child);
 
 impl Writer {
@@ -115,12 +115,6 @@ impl Writer {
             Ok(status) if status.success() => Ok(()),
             _ => Err(Lack::Refused(said.lines().next().unwrap_or("newuidmap failed").to_owned())),
         }
-    }
-
-    /// Nothing is to be written.
-    pub(super) fn dismiss(mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
