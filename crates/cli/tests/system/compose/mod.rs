@@ -276,6 +276,14 @@ fn gitea_with_postgres() {
         let Some(bed) = Bed::of(place, file, &[GITEA, POSTGRES], &[]) else { return };
         bed.page(3000, "gitea of gitea");
         bed.page(222, "gitea of gitea");
+        // By the name of its container, which is not that of its service: from /etc/hosts, and by DNS.
+        for name in ["gitea", "server"] {
+            let page = bed.machine.ok(place, &format!("exec -T db -- wget -q -O - http://{name}:3000/"));
+            assert_eq!(page, "gitea of gitea\n");
+            let found =
+                bed.machine.ok(place, &format!("exec -T db -- /bin/busybox nslookup {name}.default.gitea"));
+            assert!(name == "gitea" || found.contains("Address"), "{found}");
+        }
         bed.machine.ok(place, "down");
         // Directories that were not there have been made, as Compose makes them, and are the user's.
         let kept = std::fs::read_to_string(place.path("gitea/postgres/index.html")).unwrap();
