@@ -265,9 +265,11 @@ nodes:
         lab.hosts_file("default").starts_with("10.0.0.1 b b.default a1\n"),
         "another tenant's name is free"
     );
-    let said = errors("nodes: { a: { aliases: [b, c.d, '-x', ''] }, b: { aliases: b } }\nlinks: [a -- b]\n");
+    let said = errors("nodes: { a: { aliases: [b] }, b: { aliases: b } }\nlinks: [a -- b]\n");
     assert!(said.contains("`a` cannot be `b`, too: that is a node"), "{said}");
     for name in ["c.d", "-x", ""] {
+        let source = format!("netloom: 1\nnodes: {{ a: {{ aliases: ['{name}'] }} }}\n");
+        let said = load(&source, Path::new("a.yml"), &[]).expect_err("no name").render(&source);
         assert!(said.contains(&format!("`{name}` is no name for a node")), "{said}");
     }
 }
