@@ -34,7 +34,7 @@ impl Bed {
             }
             std::fs::create_dir_all(bed.pipes())?;
             std::fs::copy(BUSYBOX, root.join("bin/busybox"))?;
-            std::fs::set_permissions(root.join("bin/busybox"), PermissionsExt::from_mode(0o755))?;
+            std::fs::set_permissions(root.join("bin/busybox"), std::fs::Permissions::from_mode(0o755))?;
             ["sh", "sleep"].iter().try_for_each(|name| symlink("busybox", root.join("bin").join(name)))
         };
         made().map_err(|source| Failed::File { path: root.display().to_string(), source })?;
