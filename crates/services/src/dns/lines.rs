@@ -107,9 +107,10 @@ impl Lines {
     pub(super) fn poll(&mut self, spec: &Spec, now: Nanos, out: &mut Vec<Output>) {
         let due = self.lines.iter().filter(|(_, found)| found.line.deadline() <= now);
         for caller in due.map(|(caller, _)| *caller).collect::<Vec<_>>() {
-            match self.lines.get_mut(&caller) {
-                Some(found) if found.line.poll(now) => self.flush(spec, &caller, now, out),
-                _ => self.cut(spec, &caller, out),
+            if self.lines.get_mut(&caller).is_some_and(|found| found.line.poll(now)) {
+                self.flush(spec, &caller, now, out);
+            } else {
+                self.cut(spec, &caller, out);
             }
         }
     }
