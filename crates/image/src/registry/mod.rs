@@ -144,7 +144,8 @@ impl PullError {
             ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
             _ => None,
         };
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        error.is_some_and(|error| *error == unknown)
+        // An authority of the same name, but with another key, is another one.
+        let unknown = [rustls::CertificateError::UnknownIssuer, rustls::CertificateError::BadSignature];
+        error.is_some_and(|error| unknown.map(rustls::Error::InvalidCertificate).contains(error))
     }
 }
