@@ -3,7 +3,8 @@
 //! may be, and a question that goes on is answered once.
 //!
 //! Layout of an input: 1 byte (0 a frame; 1 to 4 the payload of a DHCP, DHCPv6, IPv4 DNS, IPv6 DNS message; 5 the answer
-//! to a question), and the bytes of it.
+//! to a question; 6 what is said in a TCP connection to the name server, after a byte of how long its segments are, and one
+//! of their flags), and the bytes of it.
 
 #![no_main]
 
@@ -11,7 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::fuzz_target;
 use netloom_flow::Nanos;
-use netloom_packet::build::{Frame, Ip};
+use netloom_packet::build::{Frame, Ip, Tcp};
+use netloom_packet::tcp::flag;
 use netloom_packet::{Mac, checksum, parse};
 use netloom_services::{Client, Hop, Network, Output, Router, Spec, Zone, link_local};
 
@@ -71,11 +73,50 @@ fn judge(frame: &[u8], asked: usize) {
     assert!(frame.len() <= LONGEST.max(asked), "{} bytes for {asked}", frame.len());
 }
 
+/// Says it all in one connection: what comes back is whole, and there is an end to it.
+fn stream(network: &mut Network, data: &[u8], mut now: Nanos) {
+    let [len, flags, rest @ ..] = data else { return };
+    let (guest, server) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 253));
+    let mut out = Vec::new();
+    let mut say = |network: &mut Network, seq: u32, ack: u32, flags: u16, data: &[u8], now: Nanos| {
+        let tcp =
+            Tcp { src: 9, dst: 53, seq, ack, flags, window: u16::from(*len) * 16, data, ..Tcp::default() };
+        let Some(ip) = Ip::between(guest.into(), server.into()) else { return 0 };
+        let Some(frame) = Frame::ip(GUEST, SERVICE, ip.tcp(tcp)).to_vec() else { return 0 };
+        network.handle(PORT, &frame, now, &mut out);
+        let mut last = 0;
+        for output in out.drain(..) {
+            if let Output::Send { frame, .. } = output {
+                judge(&frame, 0);
+                let headers = parse(&frame).expect("what leaves is a frame");
+                last = netloom_packet::tcp::Tcp::of(&frame, &headers).map_or(last, |tcp| tcp.seq());
+            }
+        }
+        last
+    };
+    let first = say(network, 99, 0, flag::SYN, &[], now).wrapping_add(1);
+    let mut seq = 100_u32;
+    for part in rest.chunks(usize::from(*len).max(1)) {
+        say(network, seq, first, flag::ACK | u16::from(*flags), part, now);
+        seq = seq.wrapping_add(u32::try_from(part.len()).unwrap_or(0));
+    }
+    for _ in 0..200 {
+        let Some(due) = network.deadline().filter(|due| *due < Nanos::from_secs(100)) else { break };
+        now = due;
+        let mut out = Vec::new();
+        network.poll(now, &mut out);
+        assert!(out.len() <= 64, "{} at once", out.len());
+    }
+}
+
 fuzz_target!(|input: &[u8]| {
     let Some((&kind, data)) = input.split_first() else { return };
     let now = Nanos::from_secs(1);
     let mut network = Network::new(spec(), now);
     let mut out = Vec::new();
+    if kind == 6 {
+        return stream(&mut network, data, now);
+    }
     let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
     let frame = match kind {
         0 => Some(data.to_vec()),
@@ -93,9 +134,9 @@ fuzz_target!(|input: &[u8]| {
             }
             Output::Ask { token, query } => {
                 assert!(query.len() <= 12 + 255 + 4 + 11);
-                network.upstream(token, Some(data), &mut out);
+                network.upstream(token, Some(data), now, &mut out);
                 assert!(matches!(out.as_slice(), [Output::Send { port: PORT, .. }]), "one answer");
-                network.upstream(token, Some(data), &mut out);
+                network.upstream(token, Some(data), now, &mut out);
                 assert_eq!(out.len(), 1, "and no other");
             }
         }

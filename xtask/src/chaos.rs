@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// How often.
     #[arg(long, default_value_t = 100)]
     rounds: u32,
+    /// Kill a pull from a registry so often instead, and look whether the store of images is whole.
+    #[arg(long, value_name = "TIMES")]
+    pulls: Option<u32>,
     /// Where the random moments start from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,6 +39,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if args.inside {
         return rounds(args);
+    }
+    if let Some(times) = args.pulls {
+        return pulls(times);
     }
     let binary = match &args.binary {
         // The task runs elsewhere.
@@ -60,6 +66,14 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     ]);
     command.arg("--binary").arg(binary);
     run::step("chaos", &mut command)
+}
+
+/// The test of the crate that pulls, with more kills than it has in continuous integration.
+fn pulls(times: u32) -> Result<(), Failed> {
+    let mut test = run::cargo(&["test", "--locked", "-p", "netloom-image", "--test", "pull"]);
+    test.args(["--", "--exact", "--nocapture"]);
+    test.arg("killed::whatever_moment_a_puller_is_killed_at_the_store_is_whole_and_the_next_goes_on");
+    run::step("chaos of pulls", test.env("NETLOOM_PULL_KILLS", times.to_string()))
 }
 
 fn build() -> Result<PathBuf, Failed> {

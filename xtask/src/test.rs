@@ -18,6 +18,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "qemu-system-x86_64", package: "qemu-system-x86" },
     Needed { program: "busybox", package: "busybox-static" },
     Needed { program: "cpio", package: "cpio" },
+    Needed { program: "newuidmap", package: "uidmap" },
     Needed { program: "/boot/vmlinuz-*-cloud-amd64", package: "linux-image-cloud-amd64" },
 ];
 

@@ -70,6 +70,7 @@ fn is_empty(client: &Client) -> Option<bool> {
 /// Removes what a daemon left that died while it started.
 fn swept(client: &Client, mut error: ApiError) -> ApiError {
     if error.kind == ErrorKind::Internal && launch::state(client.home()) == State::Dead {
+        netloom_daemon::become_owner();
         match launch::recover(client.home(), &*netloom_daemon::engine::boot()) {
             Ok(report) => error.detail.left.extend(report.left),
             Err(failed) => error.detail.left.push(failed.message),
@@ -92,6 +93,7 @@ pub(crate) fn end_with(client: &Client, volumes: bool) -> Result<DownReport, Fai
         let outcome = match state {
             State::Alive(who) => ask_down(client, &who, volumes),
             State::Dead => {
+                netloom_daemon::become_owner();
                 let recovered = launch::recover(client.home(), &*netloom_daemon::engine::boot());
                 recovered.map_err(Into::into).map(|mut report: DownReport| {
                     if volumes && let Err(error) = netloom_daemon::remove_volumes(client.home().lab()) {

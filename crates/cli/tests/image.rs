@@ -1,5 +1,9 @@
 //! `netloom image` from an archive to nothing, in a store of the test's own.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, or says that it skips"
+)]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -20,7 +24,11 @@ fn ok(place: &Path, words: &[&str]) -> String {
 
 /// What `docker save` writes for an image of one file.
 fn archive() -> Vec<u8> {
-    let layer = Builder::default().file("hello", 0o755, b"hello").finish();
+    archive_of(b"hello")
+}
+
+fn archive_of(file: &[u8]) -> Vec<u8> {
+    let layer = Builder::default().file("hello", 0o755, file).finish();
     let config = format!(
         r#"{{"os":"linux","architecture":"amd64","config":{{"Cmd":["/hello"],"Env":["A=1"]}},"rootfs":{{"diff_ids":["{}"]}}}}"#,
         Digest::of(&layer)
@@ -127,4 +135,52 @@ fn a_helper_of_docker_gives_the_login() {
     assert!(said.contains("has no"), "{said}");
     let said = pull(&place.path().join("none"));
     assert!(said.contains("without a login") && logins.try_iter().next().is_none(), "{said}");
+}
+
+#[test]
+fn on_a_full_disk_it_is_said_and_the_store_stays_whole() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("hello.tar"), archive()).unwrap();
+    let big = archive_of(&vec![7; 3 << 20]);
+    std::fs::write(place.path().join("big.tar"), big).unwrap();
+    std::fs::create_dir(place.path().join("data")).unwrap();
+    // A disk of one mebibyte, seen by these commands only.
+    let script = "mount -t tmpfs -o size=1m,mode=755 tmpfs data || exit 77
+        \"$0\" image load docker-archive:big.tar; echo code $?
+        \"$0\" image ls && \"$0\" image gc && \"$0\" image load docker-archive:hello.tar && \"$0\" image inspect hello:1";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.arg(env!("CARGO_BIN_EXE_netloom")).current_dir(place.path());
+    let output = command.env("NETLOOM_DATA_DIR", place.path().join("data")).output().unwrap();
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(77) || error.starts_with("unshare:") {
+        eprintln!("skipped: no disk of its own: {error}");
+        return;
+    }
+    assert!(output.status.success(), "{said}{error}");
+    assert!(said.starts_with("code 3\nNo images."), "{said}{error}");
+    assert!(error.contains("No space left") && error.contains("netloom image gc"), "{error}");
+    assert!(said.contains("cmd         /hello"), "{said}");
+}
+
+#[test]
+fn authorities_of_a_registry_are_looked_for_where_docker_and_podman_keep_them() {
+    for folder in ["containers", "docker"] {
+        let place = tempfile::tempdir().unwrap();
+        let certs = place.path().join("config").join(folder).join("certs.d/127.0.0.1:1");
+        std::fs::create_dir_all(&certs).unwrap();
+        // Those of clients, and others' notes, are not meant.
+        std::fs::write(certs.join("client.cert"), "x").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netloom"));
+        command
+            .args(["image", "pull", "127.0.0.1:1/app"])
+            .env("XDG_CONFIG_HOME", place.path().join("config"));
+        command.env("NETLOOM_DATA_DIR", place.path().join("data"));
+        let mut said = || String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+        let none = said();
+        assert!(none.contains("Cannot reach the registry"), "{none}");
+        std::fs::write(certs.join("ca.crt"), "nonsense").unwrap();
+        let one = said();
+        assert!(one.contains("ca.crt") && one.contains("no certificate is in it"), "{one}");
+    }
 }

@@ -106,7 +106,8 @@ fn whoever(process: &ProcessSpec, program: &mut Program) -> Result<Option<User>,
     let found = identity::look_up(text).map_err(|message| Failure::new(Step::Privileges, message))?;
     if !identity::is_known(found.user.uid) {
         let message = format!(
-            "{text} is user {} of the image, whom the lab of an ordinary user does not have; user 0 is there",
+            "{text} is user {} of the image, whom the lab of an ordinary user has only with subordinate ids; user 0 is \
+             there, and `netloom check` says how to have others",
             found.user.uid
         );
         return Err(Failure::new(Step::Privileges, message));

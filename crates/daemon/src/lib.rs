@@ -32,7 +32,9 @@ mod trace;
 mod wiring;
 mod worker;
 
-pub use engine::remove_volumes;
+pub use engine::{become_owner, remove_volumes};
 pub use service::{Boot, Engine, Prepared, Sink};
-pub use state::{Home, HomeError, Homes, Identity, Lock, LockError, data_dir, docker_config, is_label};
+pub use state::{
+    Home, HomeError, Homes, Identity, Lock, LockError, authorities, data_dir, docker_config, is_label,
+};
 pub use stream::{Conn, ConnError, End, Program, Stdio, pump};

@@ -43,6 +43,9 @@ pub struct Volume {
     pub target: String,
     /// It cannot be written.
     pub read_only: bool,
+    /// A directory that is made beside the lab file if it is not there, and stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub make: bool,
 }
 
 /// What a volume shows.

@@ -250,6 +250,31 @@ links: [{ link: red/a -- red/lan, delay: 5ms }]
 }
 
 #[test]
+fn a_node_may_have_other_names_which_are_nobody_elses() {
+    let lab = lab("
+tenants: { red: {} }
+networks: { red/lan: {}, lan: {} }
+nodes:
+  red/a1..2: { networks: [lan], aliases: [a, App_1] }
+  b: { networks: [lan], aliases: a1 }
+");
+    let hosts = lab.hosts_file("red");
+    assert!(hosts.starts_with("10.0.0.1 a1 a1.red a App_1\n"), "{hosts}");
+    assert!(hosts.contains("10.0.0.2 a2 a2.red a App_1\n"), "{hosts}");
+    assert!(
+        lab.hosts_file("default").starts_with("10.0.0.1 b b.default a1\n"),
+        "another tenant's name is free"
+    );
+    let said = errors("nodes: { a: { aliases: [b] }, b: { aliases: b } }\nlinks: [a -- b]\n");
+    assert!(said.contains("`a` cannot be `b`, too: that is a node"), "{said}");
+    for name in ["c.d", "-x", ""] {
+        let source = format!("netloom: 1\nnodes: {{ a: {{ aliases: ['{name}'] }} }}\n");
+        let said = load(&source, Path::new("a.yml"), &[]).expect_err("no name").render(&source);
+        assert!(said.contains(&format!("`{name}` is no name for a node")), "{said}");
+    }
+}
+
+#[test]
 fn under_mininet_interfaces_are_called_as_its_users_know_them() {
     let source = "netloom: 1\nnodes: { h1: {}, averylonghost: {} }\nswitches: { s1: {} }\nlinks: [h1 -- s1, averylonghost -- s1]\n";
     let mut file = load(source, Path::new("a.yml"), &[]).expect("good");

@@ -19,8 +19,11 @@ mod tunnel;
 mod vhost;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
+#[cfg(feature = "testing")]
+pub use gateway::BareGateway;
 pub use gateway::{
-    Ask, Doors, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, Inner, Protocol, Tell, Whither,
+    Ask, Doors, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, GatewayShare, Inner, Protocol,
+    Tell, Whither,
 };
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};

@@ -9,7 +9,7 @@ use netloom_packet::ipv4::Ipv4;
 use netloom_packet::ipv6::Ipv6;
 use netloom_packet::nd::{self, Nd};
 use netloom_packet::parse::ip_proto;
-use netloom_packet::tcp::Tcp;
+use netloom_packet::tcp::{self, Tcp};
 use netloom_packet::udp::{self, Udp};
 use netloom_packet::{Headers, Mac, checksum, parse};
 
@@ -34,8 +34,17 @@ pub(crate) enum Incoming<'a> {
     /// What nobody answers: an answer, or an error. So does the kernel of a client speak whose program takes DHCP's messages
     /// past it: nobody listens at their port.
     Notice,
-    /// A TCP segment.
-    Segment { from: (IpAddr, u16), to: (IpAddr, u16), seq: u32, ack: u32, flags: u16, len: u32 },
+    /// A TCP segment; `mss`: the longest that its sender takes, if it says so.
+    Segment {
+        from: (IpAddr, u16),
+        to: (IpAddr, u16),
+        seq: u32,
+        ack: u32,
+        flags: u16,
+        window: u16,
+        mss: Option<u16>,
+        data: &'a [u8],
+    },
 }
 
 /// Reads a frame; the sender's link-layer address, and what it says.
@@ -123,8 +132,25 @@ fn segment<'a>(
         seq: tcp.seq(),
         ack: tcp.ack(),
         flags: tcp.flags(),
-        len: u32::try_from(data.len()).unwrap_or(0),
+        window: tcp.window(),
+        mss: mss(frame, headers),
+        data,
     })
+}
+
+/// The option of the longest segment (RFC 9293 section 3.2), kind 2.
+fn mss(frame: &[u8], headers: &Headers) -> Option<u16> {
+    let mut at = usize::from(headers.l4) + tcp::HEADER;
+    let end = usize::from(headers.payload);
+    while at < end {
+        match u8_at(frame, at)? {
+            0 => return None,
+            1 => at += 1,
+            2 => return be16(frame, at + 2).filter(|_| at + 4 <= end && u8_at(frame, at + 1) == Some(4)),
+            _ => at += usize::from(u8_at(frame, at + 1)?).max(2),
+        }
+    }
+    None
 }
 
 fn echo<'a>(

@@ -8,7 +8,7 @@
 //!            frame, port                      ┌─ arp, nd, echo ── neighbour ─┐
 //! switch ────────────────► incoming ──────────┼─ dhcp4, dhcp6 ── leases ─────┼──► frame, to that port
 //!                                             ├─ advert ─────────────────────┤
-//!                                             └─ dns ── zone ────────────────┴──► question, to outside
+//!                                             └─ dns ── zone, lines ─────────┴──► question, to outside
 //! ```
 //!
 //! Nothing is chosen here: every lease is the address that the lab resolved for the interface with this MAC address, so
@@ -19,7 +19,7 @@
 //! have answers sent to somebody else.
 //!
 //! Sources: RFC 2131, 2132, 3396, 3442, 6842 (DHCPv4); RFC 8415, 3646 (DHCPv6); RFC 4861, 8106 (advertisements); RFC 1035,
-//! 2308, 6891 (DNS). Not done: relays, address pools, DNS over TCP, DNSSEC.
+//! 2308, 6891, 7766 (DNS). Not done: relays, address pools, DNSSEC.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 #![forbid(unsafe_code)]

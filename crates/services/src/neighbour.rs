@@ -36,9 +36,10 @@ pub(crate) fn answer(spec: &Spec, asker: Mac, incoming: &Incoming<'_>) -> Result
             let l4 = L4::Echo { reply: true, id, seq, data };
             Ip::between(to, from).and_then(|ip| Frame::ip(spec.mac, asker, Ip { l4, ..ip }).to_vec())
         }
-        Incoming::Segment { from, to, seq, ack, flags, len }
+        Incoming::Segment { from, to, seq, ack, flags, data, .. }
             if spec.is_own(to.0) && flags & flag::RST == 0 =>
         {
+            let len = u32::try_from(data.len()).unwrap_or(0);
             let tcp = reset((from.1, to.1), seq, ack, flags, len);
             Ip::between(to.0, from.0).and_then(|ip| Frame::ip(spec.mac, asker, ip.tcp(tcp)).to_vec())
         }

@@ -6,7 +6,7 @@ use netloom_flow::Nanos;
 use netloom_packet::Mac;
 
 use crate::advert::{self, Schedule};
-use crate::dns::Desk;
+use crate::dns::{NameServer, Place};
 use crate::incoming::{self, Incoming};
 use crate::lease::{Held, Lease};
 use crate::spec::{Client, Spec};
@@ -41,7 +41,7 @@ pub struct Network {
     /// One for each of `spec.clients`.
     held: Vec<Held>,
     schedule: Schedule,
-    desk: Desk,
+    names: NameServer,
     tally: Tally,
 }
 
@@ -68,7 +68,7 @@ impl Network {
             by_mac,
             held,
             schedule: Schedule::new(now),
-            desk: Desk::default(),
+            names: NameServer::default(),
             tally: Tally::default(),
         }
     }
@@ -126,8 +126,17 @@ impl Network {
                 dhcp6::answer(&self.spec, client, held, (asker.mac, from), &request, now)
             }
             Incoming::Datagram { from, to, data } if to.1 == DNS && self.spec.is_own(to.0) => {
-                let mtu = self.client(port, mac).ok().and_then(|at| self.spec.clients.get(at)).map(|c| c.mtu);
-                self.desk.ask(&self.spec, asker, (from, to.0), data, mtu, now, &mut self.tally, out)
+                let mtu = self.mtu(asker);
+                let mut place = Place { spec: &self.spec, tally: &mut self.tally, now, out };
+                self.names.datagram(&mut place, asker, (from, to.0), data, mtu)
+            }
+            Incoming::Segment { to, .. } if to.1 == DNS && self.spec.is_own(to.0) => {
+                let mtu = self.mtu(asker);
+                let mut place = Place { spec: &self.spec, tally: &mut self.tally, now, out };
+                match self.names.segment(&mut place, asker, &incoming, mtu) {
+                    Some(answer) => answer,
+                    None => Ok(Some((Served::Neighbour, neighbour::answer(&self.spec, mac, &incoming)?))),
+                }
             }
             Incoming::RouterSolicit { from } => {
                 self.is_on()?;
@@ -140,6 +149,12 @@ impl Network {
             Incoming::Notice => Ok(None),
             other => Ok(Some((Served::Neighbour, neighbour::answer(&self.spec, mac, &other)?))),
         }
+    }
+
+    /// The MTU of the asker's link, if it is known.
+    fn mtu(&self, asker: Asker) -> Option<u16> {
+        let at = self.client(asker.port, asker.mac).ok()?;
+        self.spec.clients.get(at).map(|client| client.mtu)
     }
 
     fn is_on(&self) -> Result<(), Refusal> {
@@ -159,13 +174,15 @@ impl Network {
     }
 
     /// Takes the answer of a name server outside to the question `token`; `None`: there is none.
-    pub fn upstream(&mut self, token: u64, reply: Option<&[u8]>, out: &mut Vec<Output>) {
-        self.desk.upstream(&self.spec, token, reply, &mut self.tally, out);
+    pub fn upstream(&mut self, token: u64, reply: Option<&[u8]>, now: Nanos, out: &mut Vec<Output>) {
+        let mut place = Place { spec: &self.spec, tally: &mut self.tally, now, out };
+        self.names.upstream(&mut place, token, reply);
     }
 
     /// Does what is due.
     pub fn poll(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        self.desk.expire(&self.spec, now, &mut self.tally, out);
+        let mut place = Place { spec: &self.spec, tally: &mut self.tally, now, out: &mut *out };
+        self.names.poll(&mut place);
         if !self.advertises() {
             return;
         }
@@ -183,7 +200,7 @@ impl Network {
     #[must_use]
     pub fn deadline(&self) -> Option<Nanos> {
         let adverts = self.advertises().then(|| self.schedule.next());
-        [adverts, self.desk.deadline()].into_iter().flatten().min()
+        [adverts, self.names.deadline()].into_iter().flatten().min()
     }
 
     fn advertises(&self) -> bool {

@@ -149,9 +149,9 @@ fn answers_and_errors_are_nothing_to_answer() {
 #[test]
 fn connections_are_refused_at_once() {
     let mut network = network();
-    let syn = Tcp { src: 999, dst: 53, seq: 41, flags: flag::SYN, ..Tcp::default() };
+    let syn = Tcp { src: 999, dst: 80, seq: 41, flags: flag::SYN, ..Tcp::default() };
     let frame = Frame::ip(WEB, SERVICE, Ip::v4([10, 0, 0, 1], SERVER).tcp(syn)).to_vec().unwrap();
-    let reset = Tcp { src: 53, dst: 999, ack: 42, flags: flag::RST | flag::ACK, ..Tcp::default() };
+    let reset = Tcp { src: 80, dst: 999, ack: 42, flags: flag::RST | flag::ACK, ..Tcp::default() };
     let expected = Frame::ip(SERVICE, WEB, Ip::v4(SERVER, [10, 0, 0, 1]).tcp(reset)).to_vec().unwrap();
     assert_eq!(answer(&mut network, 1, &frame), expected);
     assert!(

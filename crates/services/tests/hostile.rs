@@ -64,7 +64,7 @@ proptest! {
                     prop_assert!(query.len() <= 12 + 255 + 4 + 11);
                     // Whatever comes back, the client gets one answer.
                     let mut out = Vec::new();
-                    network.upstream(token, Some(&data), &mut out);
+                    network.upstream(token, Some(&data), NOW, &mut out);
                     prop_assert_eq!(out.len(), 1);
                 }
             }
@@ -80,7 +80,7 @@ proptest! {
         let [Output::Ask { token, .. }] = out.as_slice() else { panic!("{out:?}") };
         let real = [&[0x12, 0x34, 0x81, 0x80][..], &asked[4..], &reply].concat();
         let mut out = Vec::new();
-        network.upstream(*token, Some(&real), &mut out);
+        network.upstream(*token, Some(&real), NOW, &mut out);
         prop_assert_eq!(out.len(), 1);
     }
 }

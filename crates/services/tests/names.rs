@@ -114,7 +114,7 @@ fn other_names_are_asked_outside_and_the_answer_comes_back() {
     reply[11] = 1;
     reply.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     let mut out = Vec::new();
-    network.upstream(token, Some(&reply), &mut out);
+    network.upstream(token, Some(&reply), NOW, &mut out);
     let [Output::Send { port: 1, frame }] = out.as_slice() else { panic!("{out:?}") };
     let (_, _, to, data) = opened(frame);
     assert_eq!((to.1, &data[..2], &data[10..12]), (5353, &[0x12, 0x34][..], &[0, 0][..]));
@@ -122,7 +122,7 @@ fn other_names_are_asked_outside_and_the_answer_comes_back() {
     assert_eq!(served(&network), [(Served::Forwarded, 1)]);
     // Once only.
     out.clear();
-    network.upstream(token, Some(&reply), &mut out);
+    network.upstream(token, Some(&reply), NOW, &mut out);
     assert!(out.is_empty());
 }
 
@@ -131,7 +131,7 @@ fn relayed(asked: &[u8], reply: Option<&[u8]>) -> (u8, bool, usize) {
     let mut network = open();
     let (token, _) = ask_outside(&mut network, asked);
     let mut out = Vec::new();
-    network.upstream(token, reply, &mut out);
+    network.upstream(token, reply, NOW, &mut out);
     let [Output::Send { frame, .. }] = out.as_slice() else { panic!("{out:?}") };
     let data = opened(frame).3;
     (data[3] & 0xf, data[2] & 2 != 0, data.len())

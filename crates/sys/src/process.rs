@@ -19,6 +19,14 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// The groups of this process, its main one first.
+#[must_use]
+pub fn groups() -> Vec<u32> {
+    let more = rustix::process::getgroups().unwrap_or_default();
+    let own = rustix::process::getegid();
+    [own].into_iter().chain(more).map(rustix::process::Gid::as_raw).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

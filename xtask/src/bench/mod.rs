@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 mod chain;
+mod containers;
 mod links;
 mod openflow;
 mod pair;
@@ -27,6 +28,9 @@ const NEEDED: &[Needed] = &[
     Needed { program: "brctl", package: "bridge-utils" },
     Needed { program: "mn", package: "mininet" },
     Needed { program: "ping", package: "iputils-ping" },
+    Needed { program: "runc", package: "runc" },
+    Needed { program: "crun", package: "crun" },
+    Needed { program: "busybox", package: "busybox-static" },
 ];
 
 /// Options of `cargo xtask bench`.
@@ -53,7 +57,8 @@ pub(crate) struct Args {
     /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, vhost, scale; qos or its parts queues, policers, guarantees, priority;
+    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers; qos or its parts queues, policers,
+    /// guarantees, priority;
     /// openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
     groups: Vec<String>,
@@ -101,6 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;
+    }
+    if wanted("containers") {
+        containers::run(args.peers_only, rounds, args.quick, seconds)?;
     }
     if !args.peers_only {
         openflow::run(rounds, args.quick, |part| wanted("openflow") || wanted(part))?;

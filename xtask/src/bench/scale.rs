@@ -11,7 +11,7 @@ use crate::run::Failed;
 /// How often netloom's own short measurements are repeated.
 const RUNS: usize = 3;
 /// Seconds between labs, so that none comes up while the kernel clears up after another.
-const CLEARED: f64 = 2.0;
+pub(super) const CLEARED: f64 = 2.0;
 /// A daemon that uses at most this much of a second is quiet.
 const QUIET: f64 = 0.02;
 
@@ -229,7 +229,7 @@ fn mininet(topology: &str, hosts: usize, switch: &str, pairs: usize) -> Result<V
 }
 
 /// What is available once the kernel has cleared up after earlier namespaces.
-fn settled() -> f64 {
+pub(super) fn settled() -> f64 {
     const STILL: f64 = 2_048.0; // KiB in two seconds
     let mut last = available();
     for _ in 0..30 {
@@ -244,7 +244,7 @@ fn settled() -> f64 {
 }
 
 /// KiB that could be had without swapping.
-fn available() -> f64 {
+pub(super) fn available() -> f64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = info.lines().find_map(|l| l.strip_prefix("MemAvailable:")).unwrap_or_default();
     line.trim().trim_end_matches("kB").trim().parse().unwrap_or(0.0)

@@ -33,6 +33,7 @@ enum Trial {
     Namespace,
     Tap,
     Packet,
+    Users,
 }
 
 /// An outcome.
@@ -90,7 +91,55 @@ impl Check {
 
 /// Runs every trial.
 fn look() -> Vec<Finding> {
-    vec![namespaces(), tap(), packet(), cgroups(), neighbours("ipv4"), neighbours("ipv6"), files()]
+    let mut all = vec![namespaces(), tap(), packet(), cgroups()];
+    if !process::is_root() {
+        all.push(users());
+    }
+    all.extend([pings(), neighbours("ipv4"), neighbours("ipv6"), files()]);
+    all
+}
+
+/// The users that containers of an ordinary user have.
+fn users() -> Finding {
+    let (ok, seen) = trial(Trial::Users);
+    Finding {
+        name: "users of containers",
+        ok,
+        seen,
+        costs: Some("files of an image belong to root, and `user:` of a container can be no other"),
+        fix: (!ok).then(|| {
+            "as root: apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER".to_owned()
+        }),
+        needed: false,
+        mend: None,
+    }
+}
+
+/// Whether a gateway can pass on pings: it has no more rights than the machine gives its users.
+fn pings() -> Finding {
+    const SETTING: &str = "/proc/sys/net/ipv4/ping_group_range";
+    let range = std::fs::read_to_string(SETTING).unwrap_or_default();
+    let ok = may_ping(&range, &process::groups());
+    let mend = (!ok).then_some(Mend::Setting(SETTING, "0 2147483647"));
+    Finding {
+        name: "pings to the world",
+        ok,
+        seen: format!(
+            "net.ipv4.ping_group_range is {}",
+            range.split_whitespace().collect::<Vec<_>>().join(" ")
+        ),
+        costs: Some("`internet: true` carries TCP and UDP, but no ping"),
+        fix: mend.as_ref().map(Mend::words),
+        needed: false,
+        mend,
+    }
+}
+
+/// Whether one of the groups is in the range.
+fn may_ping(range: &str, groups: &[u32]) -> bool {
+    let bounds: Vec<u32> = range.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [first, last] = bounds[..] else { return false };
+    groups.iter().any(|group| (first..=last).contains(group))
 }
 
 fn namespaces() -> Finding {
@@ -220,6 +269,7 @@ fn trial(trial: Trial) -> (bool, String) {
         Trial::Namespace => "namespace",
         Trial::Tap => "tap",
         Trial::Packet => "packet",
+        Trial::Users => "users",
     };
     let tried = Process::new("/proc/self/exe").args(["check", "--try", name]).stdin(Stdio::null()).output();
     match tried {
@@ -248,8 +298,10 @@ fn attempt(trial: Trial) -> Outcome {
 fn seen(trial: Trial) -> Result<String, String> {
     let say = |error: netloom_sys::HostError| error.to_string();
     let root = process::is_root() && userns::is_first();
+    let numbers = userns::Subordinates::of_this_user().map_or(1, |own| own.users());
+    let mut lack = None;
     if !root && !process::is_root() {
-        userns::become_root().map_err(|error| {
+        lack = userns::become_root().map_err(|error| {
             userns::obstacle().map_or_else(|| error.to_string(), |why| format!("{error}: {why}"))
         })?;
     }
@@ -273,6 +325,10 @@ fn seen(trial: Trial) -> Result<String, String> {
                 format!("offloads: {}", words.join(", "))
             })
         }
+        Trial::Users => match lack {
+            None => Ok(format!("{numbers} of them")),
+            Some(lack) => Err(format!("one, root: {lack}")),
+        },
         Trial::Packet => {
             // The loopback interface of every namespace is number 1.
             netns
@@ -371,6 +427,12 @@ mod tests {
             },
         ];
         insta::assert_snapshot!(render(&findings, Style::PLAIN));
+    }
+
+    #[test]
+    fn pings_are_for_the_groups_of_a_range() {
+        assert!(may_ping("0\t2147483647\n", &[1000]) && may_ping("5 9", &[1, 9]));
+        assert!(!may_ping("1\t0\n", &[0, 1]) && !may_ping("", &[0]));
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Image {
 }
 
 fn open() -> Result<Store, Failure> {
+    netloom_daemon::become_owner();
     let dir = data_dir().ok_or_else(|| {
         Failure::from(ApiError::new(ErrorKind::Machine, "There is no place for images: HOME is not set."))
             .hint("set HOME, or NETLOOM_DATA_DIR to a directory of yours")

@@ -14,6 +14,7 @@ mod place;
 mod bad_days;
 mod captures;
 mod chaos;
+mod compose;
 mod containers;
 mod controllers;
 mod firewall;

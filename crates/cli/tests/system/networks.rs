@@ -127,6 +127,23 @@ fn names_are_those_of_the_tenant() {
             assert_ne!(place.sh("red/a", &format!("getent hosts {name}")).code, 0, "{name}");
         }
         place.sh_ok("red/a", "ping -c 1 -W 2 10.7.0.253");
+        // By connection.
+        assert!(
+            place.sh_ok("red/a", "RES_OPTIONS=use-vc getent ahostsv4 db.red.nets").starts_with("10.7.0.2 ")
+        );
+        assert_ne!(place.sh("red/a", "RES_OPTIONS=use-vc getent hosts nobody.red.nets").code, 0);
+        assert!(!place.ok("ls drops").contains("no such service"), "{}", place.ok("ls drops"));
+        // Other names of a node, and one that nodes share.
+        place.up(&LAB
+            .replace("red/db: {", "red/db: { aliases: [sql_1, both],")
+            .replace("red/a: {", "red/a: { aliases: both,"));
+        assert_eq!(place.sh_ok("red/a", "getent ahostsv4 sql_1").split(' ').next(), Some("10.7.0.2"));
+        let asked = place.sh_ok("red/gw", "busybox nslookup both.red.nets; getent hosts 10.7.0.2");
+        assert!(
+            asked.contains("10.7.0.1") && asked.contains("10.7.0.2") && asked.contains("db.red"),
+            "{asked}"
+        );
+        assert_ne!(place.sh("blue/a", "getent ahostsv4 sql_1").code, 0, "of one tenant");
         // A name that comes with an edit is known at once.
         place.up(&LAB.replace("red/db:", "red/new: { networks: [lan], ip: 10.7.0.77 }\n  red/db:"));
         assert!(place.sh_ok("red/a", "getent ahostsv4 new.red.nets").starts_with("10.7.0.77 "));
@@ -205,6 +222,10 @@ fn names_of_the_world_are_asked_of_the_machine_where_the_network_leads_there() {
             machine.netloom(place, &["exec", "-T", node, "--", "getent", "ahostsv4", name])
         };
         let found = ask("red/a", "example.org");
+        assert!(found.out.starts_with("192.0.2.77 "), "{found:?}");
+        let by_connection =
+            ["exec", "-T", "red/a", "--", "env", "RES_OPTIONS=use-vc", "getent", "ahostsv4", "www.org"];
+        let found = machine.netloom(place, &by_connection);
         assert!(found.out.starts_with("192.0.2.77 "), "{found:?}");
         assert!(ask("red/a", "db.red.nets").out.starts_with("10.7.0.2 "), "its own stay its own");
         assert_ne!(ask("red/a", "web.blue.nets").code, 0, "and others' are nobody's");

@@ -10,12 +10,14 @@ use netloom_sys::HostError;
 use netloom_sys::netns::NetNs;
 
 use crate::host::HostNet;
-use crate::outside::{Outside, Sockets, open_gateway};
+use crate::outside::{GatewayRoom, Outside, Sockets, open_gateway};
 
 /// The gateways of a lab, by the name of their node.
 #[derive(Debug, Default)]
 pub(super) struct Gateways {
     open: Mutex<BTreeMap<String, Vec<Gateway>>>,
+    /// What those of a tenant share.
+    rooms: Mutex<BTreeMap<String, GatewayRoom>>,
 }
 
 /// A gateway's port. It lives as long as the port does; what is kept here only speaks to it.
@@ -40,7 +42,15 @@ impl Gateways {
         let sockets = netns.run(Sockets::open)??;
         let doors = sockets.doors;
         let counters = Arc::<GatewayCounters>::default();
-        let (port, control) = open_gateway(outside, device, sockets, settings(net, doors), &counters)?;
+        let tenant = name.rsplit_once('/').map_or("", |(tenant, _)| tenant);
+        let room = self
+            .rooms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(tenant.to_owned())
+            .or_default()
+            .clone();
+        let (port, control) = open_gateway(outside, device, sockets, settings(net, doors), &counters, &room)?;
         self.all().entry(name.to_owned()).or_default().push(Gateway { control, counters, doors });
         Ok(port)
     }

@@ -33,6 +33,7 @@ mod runs;
 mod trial;
 mod tunnels;
 
+pub use boot::become_owner;
 pub use containers::remove_volumes;
 pub use handle::plan_from_nothing;
 pub use patchbay::{Patchbay, PatchbayError};

@@ -17,6 +17,6 @@ mod relay;
 mod service;
 mod waited;
 
-pub(crate) use gateway::{Sockets, open as open_gateway};
+pub(crate) use gateway::{Room as GatewayRoom, Sockets, open as open_gateway};
 pub(crate) use publish::{Entrance, Listener, PublishStats, Target};
 pub(crate) use service::{Outside, Serving};

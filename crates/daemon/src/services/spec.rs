@@ -90,6 +90,12 @@ fn zone(lab: &Lab, tenant: &str) -> Zone {
     for node in lab.nodes.iter().filter(|node| node.tenant == tenant) {
         node.addresses().for_each(|address| zone.add(node.hostname(), address.ip));
     }
+    // After all names, so that an address is known by the name of its node.
+    for node in lab.nodes.iter().filter(|node| node.tenant == tenant) {
+        for alias in &node.aliases {
+            node.addresses().for_each(|address| zone.add(alias, address.ip));
+        }
+    }
     for domain in lab.domains.iter().filter(|domain| domain.tenant == tenant) {
         domain.subnets.iter().for_each(|subnet| zone.cover(subnet.ip, subnet.len));
     }

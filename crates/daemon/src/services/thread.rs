@@ -74,7 +74,7 @@ impl Shared {
     ) {
         let mut out = Vec::new();
         if let Some((_, network)) = self.table().networks.get_mut(&bridge) {
-            network.upstream(token, reply.as_deref(), &mut out);
+            network.upstream(token, reply.as_deref(), slowpath::now(), &mut out);
         }
         self.carry_out(bridge, out, replies);
     }

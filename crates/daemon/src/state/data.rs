@@ -29,6 +29,26 @@ pub fn data_dir() -> Option<PathBuf> {
     base.map(|base| base.join("netloom"))
 }
 
+/// Certificates of authorities that this user keeps for one registry, `HOST[:PORT]`, where Docker and Podman look for them:
+/// `*.crt` in the folder of its name, in the user's own folders and the machine's.
+///
+/// Source: Docker's documentation, "Verify repository client with certificates"; containers-certs.d(5).
+#[must_use]
+pub fn authorities(registry: &str) -> Vec<PathBuf> {
+    let home = env("HOME").map(PathBuf::from);
+    let config = env("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));
+    let own = config.into_iter().flat_map(|config| ["containers", "docker"].map(|name| config.join(name)));
+    let all = own.chain(["/etc/containers", "/etc/docker"].map(PathBuf::from));
+    let mut files: Vec<PathBuf> = all
+        .filter_map(|place| std::fs::read_dir(place.join("certs.d").join(registry)).ok())
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "crt"))
+        .collect();
+    files.sort();
+    files
+}
+
 /// The file of registry logins: `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`.
 #[must_use]
 pub fn docker_config() -> Option<PathBuf> {

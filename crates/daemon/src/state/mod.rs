@@ -5,7 +5,7 @@ mod home;
 mod identity;
 mod lock;
 
-pub use data::{data_dir, docker_config};
+pub use data::{authorities, data_dir, docker_config};
 pub use home::{Home, HomeError, Homes, is_label};
 pub use identity::Identity;
 pub(crate) use identity::{boot_id, start_of};

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ const REDIRECTS: usize = 5;
 
 impl Client {
     pub(super) fn new(remote: &Remote, options: &Pull<'_>) -> Result<Self, PullError> {
-        let plain = options.plain_http || is_loopback(&remote.registry);
+        let is_here = is_loopback(&remote.registry);
+        let plain = options.plain_http || is_here && options.authorities.is_empty();
         let host = if remote.registry == "docker.io" { "registry-1.docker.io" } else { &remote.registry };
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
@@ -47,11 +49,11 @@ impl Client {
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(options.patience))
             .timeout_per_read(Some(options.patience));
-        if plain && is_loopback(&remote.registry) {
+        if is_here {
             config = config.proxy(None);
         }
         if !plain {
-            config = config.tls_config(tls()?);
+            config = config.tls_config(tls(&options.authorities)?);
         }
         Ok(Self {
             agent: config.build().new_agent(),
@@ -259,24 +261,41 @@ fn is_loopback(registry: &str) -> bool {
         || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// TLS with the authorities this machine trusts: a company's own are among them.
-fn tls() -> Result<TlsConfig, PullError> {
-    let authorities = AUTHORITIES.iter().find_map(|file| {
-        let text = std::fs::read(file).ok()?;
-        let certificates: Vec<Certificate<'static>> = parse_pem(&text)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        (!certificates.is_empty()).then_some(certificates)
+/// TLS with the authorities this machine trusts, a company's own among them, and those of the files `own`.
+fn tls(own: &[PathBuf]) -> Result<TlsConfig, PullError> {
+    let machine = AUTHORITIES.iter().find_map(|file| {
+        let found = certificates(&std::fs::read(file).ok()?);
+        (!found.is_empty()).then_some(found)
     });
-    let authorities = authorities.ok_or(PullError::NoAuthorities)?;
+    let mut authorities = machine.unwrap_or_default();
+    for file in own {
+        let failed = |source| PullError::Authority { file: file.clone(), source };
+        let found = certificates(&std::fs::read(file).map_err(failed)?);
+        if found.is_empty() {
+            return Err(failed(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "no certificate is in it",
+            )));
+        }
+        authorities.extend(found);
+    }
+    if authorities.is_empty() {
+        return Err(PullError::NoAuthorities);
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::Specific(Arc::new(authorities)))
         .unversioned_rustls_crypto_provider(provider)
         .build())
+}
+
+/// All certificates in a text in PEM.
+fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
+    let certificate = |item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    };
+    parse_pem(text).filter_map(certificate).collect()
 }
 
 /// Where distributions keep them: Debian, Ubuntu, Arch and Alpine; Fedora and its kin; openSUSE.

@@ -114,6 +114,14 @@ pub enum PullError {
         /// What it is made for.
         has: Vec<String>,
     },
+    /// A file of certificates is no good.
+    #[error("Cannot use the certificates of {}: {source}", .file.display())]
+    Authority {
+        /// Which.
+        file: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// No certificate authorities on this machine.
     #[error("No certificates of authorities were found on this machine")]
     NoAuthorities,
@@ -123,4 +131,21 @@ pub enum PullError {
     /// The store refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl PullError {
+    /// Whether the registry's certificate is signed by nobody who is trusted here.
+    #[must_use]
+    pub fn is_untrusted(&self) -> bool {
+        let Self::Reach { source, .. } = self else { return false };
+        let error = match source.as_ref() {
+            ureq::Error::Rustls(error) => Some(error),
+            // A handshake is made with the first bytes that are read or written.
+            ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+            _ => None,
+        };
+        // An authority of the same name, but with another key, is another one.
+        let unknown = [rustls::CertificateError::UnknownIssuer, rustls::CertificateError::BadSignature];
+        error.is_some_and(|error| unknown.map(rustls::Error::InvalidCertificate).contains(error))
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub struct Pull<'a> {
     pub credentials: &'a Credentials,
     /// Plain HTTP, as to registries on this machine.
     pub plain_http: bool,
+    /// Files with certificates of authorities of this registry's own, trusted beside those of the machine. With one, a
+    /// registry on this machine is spoken to in HTTPS, too.
+    pub authorities: Vec<PathBuf>,
     /// How long a registry may be silent.
     pub patience: Duration,
     /// How many layers at a time.
@@ -39,6 +43,7 @@ impl<'a> Pull<'a> {
             platform: Platform::host(),
             credentials,
             plain_http: false,
+            authorities: Vec::new(),
             patience: Duration::from_secs(30),
             streams: 3,
         }

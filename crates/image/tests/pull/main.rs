@@ -6,8 +6,10 @@
     reason = "a test that cannot go on fails, or says that it skips"
 )]
 
+mod killed;
 mod real;
 mod server;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -98,28 +100,41 @@ impl Bench {
         logins: &Credentials,
         watch: &(dyn Fn(Event) + Sync),
     ) -> Result<Digest, PullError> {
+        self.pull_with(text, Pull::new(logins), watch)
+    }
+
+    pub(crate) fn pull_with(
+        &self,
+        text: &str,
+        options: Pull<'_>,
+        watch: &(dyn Fn(Event) + Sync),
+    ) -> Result<Digest, PullError> {
         let Reference::Remote(remote) = text.parse().unwrap() else { panic!("{text} is remote") };
-        let options = Pull { patience: Duration::from_secs(5), ..Pull::new(logins) };
+        let options = Pull { patience: Duration::from_secs(5), ..options };
         let _using = self.store.using().unwrap();
         let pulled = registry::pull(&self.store, &remote, &options, watch);
         self.is_whole();
         pulled
     }
 
-    /// The store is what it claims, whatever a registry did.
     fn is_whole(&self) {
-        for entry in std::fs::read_dir(self.store.root().join("blobs")).unwrap() {
-            let path = entry.unwrap().path();
-            assert_eq!(
-                Digest::of(&std::fs::read(&path).unwrap()).hex(),
-                path.file_name().unwrap().to_str().unwrap()
-            );
-        }
+        blobs_are_whole(&self.store);
     }
 
     fn partial(&self) -> Vec<PathBuf> {
         let dir = std::fs::read_dir(self.store.root().join("partial")).unwrap();
         dir.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// The store is what it claims, whatever a registry did.
+pub(crate) fn blobs_are_whole(store: &Store) {
+    for entry in std::fs::read_dir(store.root().join("blobs")).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(
+            Digest::of(&std::fs::read(&path).unwrap()).hex(),
+            path.file_name().unwrap().to_str().unwrap()
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Debian's docker-registry on loopback.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use netloom_image::Digest;
@@ -9,20 +10,30 @@ use netloom_image::layer::Bounds;
 use crate::{Bench, Made};
 
 /// A registry, ended when dropped.
-struct Registry {
+pub(crate) struct Registry {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Registry {
     /// `None`, said aloud, where the program is not there.
-    fn start(bench: &Bench) -> Option<Self> {
+    pub(crate) fn start(bench: &Bench) -> Option<Self> {
+        Self::with(bench, "")
+    }
+
+    /// The same in HTTPS, with what was pushed to the one before of this bench.
+    pub(crate) fn secure(bench: &Bench, certificate: &Path, key: &Path) -> Option<Self> {
+        let (certificate, key) = (certificate.display(), key.display());
+        Self::with(bench, &format!(", tls: {{ certificate: {certificate}, key: {key} }}"))
+    }
+
+    fn with(bench: &Bench, more: &str) -> Option<Self> {
         // Free a moment ago: somebody else may take it, then the registry ends and the test says so.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let file = bench.scratch.path().join("registry.yml");
         let data = bench.scratch.path().join("registry");
         let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: {address} }}\n",
+            "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: {address}{more} }}\n",
             data.display()
         );
         std::fs::write(&file, config).unwrap();
@@ -53,7 +64,7 @@ impl Registry {
         panic!("the registry does not listen");
     }
 
-    fn push(&self, name: &str, tag: &str, made: &Made) {
+    pub(crate) fn push(&self, name: &str, tag: &str, made: &Made) {
         let agent = ureq::Agent::new_with_defaults();
         let base = format!("http://{}/v2/{name}", self.address);
         for blob in made.layers.iter().chain([&made.config]) {

@@ -34,7 +34,15 @@ impl Networks {
     }
 
     /// Adds a service's networks and addresses to its node.
-    pub(super) fn join(&mut self, reading: &mut Reading<'_>, keys: &[Field<'_>], path: &str, map: &mut Map) {
+    ///
+    /// `aliases` gets the other names that the service has in them.
+    pub(super) fn join(
+        &mut self,
+        reading: &mut Reading<'_>,
+        keys: &[Field<'_>],
+        path: &str,
+        (map, aliases): (&mut Map, &mut Vec<String>),
+    ) {
         if let Some(mode) = find(keys, "network_mode") {
             match reading.text(mode).as_deref() {
                 Some("none") => return,
@@ -66,6 +74,7 @@ impl Networks {
             for field in keys {
                 match field.name {
                     "ipv4_address" | "ipv6_address" => own.extend(reading.text(field)),
+                    "aliases" => aliases.extend(reading.texts(field)),
                     "priority" | "" => {}
                     other => {
                         let what = format!("{path}.networks.{name}.{other}");
@@ -143,6 +152,7 @@ fn network(reading: &mut Reading<'_>, network: Field<'_>) -> Vec<String> {
             }
             // Every network of a lab is a bridge of its own, with IPv6.
             "driver" | "enable_ipv4" | "enable_ipv6" | "internal" | "name" | "attachable" | "labels" => {}
+            "external" if field.node.text() == Some("false") => {}
             name if name.starts_with("x-") => {}
             _ => reading.note(field.span, what, "not carried over"),
         }

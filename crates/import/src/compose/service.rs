@@ -37,6 +37,11 @@ impl Project<'_> {
         }
     }
 
+    /// Whether a node has this name.
+    fn is_node(&self, name: &str) -> bool {
+        self.replicas.iter().any(|(service, _)| self.node_names(service).iter().any(|node| node == name))
+    }
+
     fn count(&self, service: &str) -> u64 {
         self.replicas.iter().find(|(name, _)| *name == service).map_or(1, |(_, count)| *count)
     }
@@ -70,10 +75,11 @@ pub(super) fn node(
     let keys = reading.fields(service.node, "a service");
     let path = format!("services.{}", service.name);
     let mut map = Map::default();
+    let mut aliases = vec![service.name.to_owned()];
     renamed(reading, project, service, &path);
     image(reading, project, service, &keys, &mut map);
     environment(reading, &keys, &mut map);
-    networks.join(reading, &keys, &path, &mut map);
+    networks.join(reading, &keys, &path, (&mut map, &mut aliases));
     for field in keys {
         let what = format!("{path}.{}", field.name);
         match field.name {
@@ -102,7 +108,11 @@ pub(super) fn node(
             "pids_limit" => limit(reading, "pids", field, &mut map),
             "mem_limit" => memory(reading, field, &mut map),
             "deploy" => deploy(reading, field, &what, &mut map),
-            "container_name" | "hostname" => other_name(reading, project, service, field, &what),
+            "container_name" => aliases.extend(reading.text(field)),
+            "hostname" => {
+                other_name(reading, project, service, field, &what);
+                aliases.extend(reading.text(field));
+            }
             "build" => reading.note(
                 field.span,
                 what,
@@ -113,14 +123,42 @@ pub(super) fn node(
         }
     }
     project.files.mount(reading, service, &path, &mut map);
+    known_as(reading, project, service, aliases, &mut map);
     map.limits_as_docker();
     map
+}
+
+/// Other names than the node's: its own if that is no name for a node, and those the file gives it besides.
+fn known_as(
+    reading: &mut Reading<'_>,
+    project: &Project<'_>,
+    service: Field<'_>,
+    aliases: Vec<String>,
+    map: &mut Map,
+) {
+    let own = project.node_names(service.name);
+    let mut all: Vec<String> = Vec::new();
+    for alias in aliases {
+        let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let is_name =
+            alias.len() < 64 && !alias.starts_with('-') && !alias.is_empty() && alias.chars().all(fit);
+        if own.contains(&alias) || all.contains(&alias) {
+            continue;
+        }
+        if is_name && !project.is_node(&alias) {
+            all.push(alias);
+        } else {
+            let what = format!("services.{}", service.name);
+            reading.note(service.span, what, format!("`{alias}` is not carried over as another name of it"));
+        }
+    }
+    map.list("aliases", all);
 }
 
 fn renamed(reading: &mut Reading<'_>, project: &Project<'_>, service: Field<'_>, path: &str) {
     let node = project.node_name(service.name);
     if node != service.name {
-        let why = format!("it is called `{node}`, and others reach it by that name");
+        let why = format!("it is called `{node}`; others reach it as `{}`, too", service.name);
         reading.note(service.span, path, why);
     }
 }
@@ -304,6 +342,10 @@ fn other_name(
     let Some(text) = reading.text(field) else { return };
     let node = project.node_name(service.name);
     if text != node {
-        reading.note(field.span, what, format!("not carried over: the node and its host name are `{node}`"));
+        reading.note(
+            field.span,
+            what,
+            format!("it is another name of `{node}`, which is what `hostname` prints"),
+        );
     }
 }

@@ -40,7 +40,15 @@ fn short(reading: &mut Reading<'_>, node: &Node, text: &str, service: &str, what
     };
     let read_only = mode.split(',').any(|word| word == "ro");
     let from = source(reading, node, from, target, service, what)?;
-    Some(format!("{from}:{target}{}", if read_only { ":ro" } else { "" }))
+    Some(written(&from, target, read_only, true))
+}
+
+/// A volume in the lab file's form. Compose makes directories that are not there; a lab does so only beside its file.
+fn written(from: &str, target: &str, read_only: bool, make: bool) -> String {
+    let make = make && from.starts_with("./");
+    let options = [(read_only, "ro"), (make, "make")];
+    let words: Vec<&str> = options.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+    if words.is_empty() { format!("{from}:{target}") } else { format!("{from}:{target}:{}", words.join(",")) }
 }
 
 /// A path, or the name of a volume; one without a name is the service's own.
@@ -98,7 +106,10 @@ fn long(
                 other => other,
             };
             let from = source(reading, item.node, from.as_deref(), &target, service, what);
-            all.extend(from.map(|from| format!("{from}:{target}{}", if read_only { ":ro" } else { "" })));
+            let bind =
+                find(&keys, "bind").map(|field| reading.fields(field.node, "`bind`")).unwrap_or_default();
+            let make = find(&bind, "create_host_path").is_none_or(|field| reading.flag(field));
+            all.extend(from.map(|from| written(&from, &target, read_only, make)));
         }
         other => {
             reading.note(item.node.span, what, format!("a volume of type `{other}` is not carried over"))

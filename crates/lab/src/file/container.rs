@@ -179,7 +179,7 @@ fn inner(text: &str) -> Result<String, TextError> {
     Ok(path.to_owned())
 }
 
-/// `./conf:/etc/conf:ro`, `data:/var/lib/db`
+/// `./conf:/etc/conf:ro`, `./data:/data:make`, `data:/var/lib/db`
 fn volume(text: &str) -> Result<Volume, TextError> {
     let hint = "such as ./conf:/etc/conf:ro, or data:/var/lib/data for a volume of the lab's own";
     let bad = |what: &str| TextError::new(format!("`{text}` is no volume: {what}")).hint(hint);
@@ -189,11 +189,16 @@ fn volume(text: &str) -> Result<Volume, TextError> {
         [source, target, options] => (source, target, options),
         _ => return Err(bad("it is SOURCE:TARGET, perhaps with :ro")),
     };
-    let read_only = match options {
-        "" | "rw" => false,
-        "ro" => true,
-        _ => return Err(bad("its options are ro and rw")),
-    };
+    let (mut read_only, mut make) = (false, false);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "rw" => read_only = false,
+            "ro" => read_only = true,
+            "make" if source.starts_with('.') => make = true,
+            "make" => return Err(bad("only a directory beside the lab file can be made")),
+            _ => return Err(bad("its options are ro, rw and make")),
+        }
+    }
     let source = if source.starts_with(['.', '/']) {
         if source.contains('\0') {
             return Err(bad("its source is no path"));
@@ -206,7 +211,7 @@ fn volume(text: &str) -> Result<Volume, TextError> {
         }
         VolumeSource::Named(source.to_owned())
     };
-    Ok(Volume { source, target: inner(target)?, read_only })
+    Ok(Volume { source, target: inner(target)?, read_only, make })
 }
 
 /// `/run`, `/cache:size=64MiB,mode=1777`
@@ -348,9 +353,22 @@ mod tests {
         assert_eq!(bind.source, VolumeSource::Path("./conf".into()));
         assert_eq!((bind.target.as_str(), bind.read_only), ("/etc/conf", true));
         assert_eq!(volume("data:/var/lib/db").unwrap().source, VolumeSource::Named("data".into()));
-        for text in
-            ["/data", "a:b", "a:/", "a:/x:z", "a:/b/../..", "../x:/..", "a b:/x", ":/x", "-a:/x", "a:/b:ro:x"]
-        {
+        let made = volume("./data:/data:ro,make").unwrap();
+        assert!(made.make && made.read_only && !bind.make);
+        for text in [
+            "/data",
+            "a:b",
+            "a:/",
+            "a:/x:z",
+            "a:/b/../..",
+            "../x:/..",
+            "a b:/x",
+            ":/x",
+            "-a:/x",
+            "a:/b:ro:x",
+            "a:/b:make",
+            "/a:/b:make",
+        ] {
             assert!(volume(text).is_err(), "{text}");
         }
     }

@@ -219,6 +219,7 @@ pub(crate) static NODE: Table = &[&[
         "When `run` ends: never (default), on-failure or always start it again.",
     ),
     key("networks", List(&Text), "Networks the node joins, its own tenant's first."),
+    key("aliases", TEXTS, "Other names that nodes of its tenant reach it by; several nodes may share one."),
     key("privileged", Flag, "Lifts the bounds of a host's capabilities."),
     key("netns", Text, "Name under /run/netns for the node's network namespace."),
     key("port", Choice(PORTS), "How the node is joined: auto (default), tap or packet."),
@@ -234,7 +235,7 @@ pub(crate) static NODE: Table = &[&[
     key(
         "volumes",
         TEXTS,
-        "What a container sees of outside: ./dir:/path[:ro], or name:/path to keep after `down`.",
+        "What a container sees of outside: ./dir:/path[:ro][,make], or name:/path to keep after `down`.",
     ),
     key("tmpfs", TEXTS, "File systems in memory: /path[:size=64MiB,mode=1777]."),
     key("read-only", Flag, "The container writes nowhere but in volumes and tmpfs."),

@@ -56,6 +56,7 @@ pub(crate) struct NodeSpec {
     pub(crate) run: Option<Vec<Spanned<String>>>,
     pub(crate) restart: Option<Restart>,
     pub(crate) networks: Option<Vec<Spanned<String>>>,
+    pub(crate) aliases: Option<Vec<Spanned<String>>>,
     pub(crate) privileged: Option<bool>,
     pub(crate) netns: Option<Spanned<String>>,
     pub(crate) port: Option<PortKind>,
@@ -82,6 +83,7 @@ impl NodeSpec {
             run: self.run.clone().or_else(|| base.run.clone()),
             restart: self.restart.or(base.restart),
             networks: self.networks.clone().or_else(|| base.networks.clone()),
+            aliases: self.aliases.clone().or_else(|| base.aliases.clone()),
             privileged: self.privileged.or(base.privileged),
             netns: self.netns.clone().or_else(|| base.netns.clone()),
             port: self.port.or(base.port),
@@ -127,6 +129,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
             _ => Some(Restart::Always),
         }),
         networks: fields.take("networks").map(|node| reader.strings(node)),
+        aliases: fields.take("aliases").map(|node| reader.minor(|r| aliases(r, node))),
         privileged: fields.take("privileged").and_then(|node| reader.flag(node)),
         netns: fields.take("netns").and_then(|node| reader.parse(node, netns)),
         port: fields.take("port").and_then(|node| match reader.choice(node, keys::PORTS)? {
@@ -317,6 +320,28 @@ fn env(reader: &mut Reader, node: &Node) -> Pairs {
         good
     });
     pairs
+}
+
+fn aliases(reader: &mut Reader, node: &Node) -> Vec<Spanned<String>> {
+    let mut all = reader.strings(node);
+    all.retain(|name| match alias(&name.value) {
+        Ok(()) => true,
+        Err(error) => {
+            reader.text_error(name.span, name.value.len(), error);
+            false
+        }
+    });
+    all
+}
+
+/// One label of a name, underscores allowed: other systems have them in names of machines.
+fn alias(text: &str) -> Result<(), TextError> {
+    let good = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if good && (1..=63).contains(&text.len()) && !text.starts_with('-') {
+        return Ok(());
+    }
+    Err(TextError::new(format!("`{text}` is no name for a node"))
+        .hint("letters, digits, hyphens and underscores, at most 63"))
 }
 
 /// A name under /run/netns.

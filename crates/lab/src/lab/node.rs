@@ -20,6 +20,9 @@ pub struct Node {
     pub tenant: String,
     /// Interfaces, in order.
     pub interfaces: Vec<Interface>,
+    /// Other names that nodes of its tenant reach it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Routes, gateways included, without those that addresses bring along.
     pub routes: Vec<Route>,
     /// Whether it forwards packets.

@@ -177,14 +177,15 @@ impl Lab {
         out
     }
 
-    /// The lab's part of /etc/hosts for nodes of a tenant: `10.0.0.2 db db.red`, a line per address.
+    /// The lab's part of /etc/hosts for nodes of a tenant: `10.0.0.2 db db.red other`, a line per address.
     #[must_use]
     pub fn hosts_file(&self, tenant: &str) -> String {
         let mut out = String::new();
         for node in self.nodes.iter().filter(|n| n.tenant == tenant) {
             let host = node.hostname();
+            let others: String = node.aliases.iter().map(|alias| format!(" {alias}")).collect();
             for address in node.addresses() {
-                out.push_str(&format!("{} {host} {host}.{tenant}\n", address.ip));
+                out.push_str(&format!("{} {host} {host}.{tenant}{others}\n", address.ip));
             }
         }
         out

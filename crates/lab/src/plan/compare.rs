@@ -120,9 +120,9 @@ pub(super) fn tenants(lab: &Lab) -> BTreeMap<&str, Vec<&str>> {
 }
 
 /// The names and addresses of a tenant's nodes: what its hosts file is made of.
-pub(super) fn names<'l>(lab: &'l Lab, tenant: &str) -> Vec<(&'l str, Vec<IpAddr>)> {
+pub(super) fn names<'l>(lab: &'l Lab, tenant: &str) -> Vec<(&'l str, &'l [String], Vec<IpAddr>)> {
     let of = lab.nodes.iter().filter(|n| n.tenant == tenant);
-    of.map(|n| (n.name.as_str(), n.addresses().map(|a| a.ip).collect())).collect()
+    of.map(|n| (n.name.as_str(), n.aliases.as_slice(), n.addresses().map(|a| a.ip).collect())).collect()
 }
 
 /// The name a table gives to an end.

@@ -365,6 +365,7 @@ impl<'f> Draft<'f> {
             name: node.name.clone(),
             tenant: self.tenant_name(node.tenant),
             interfaces: node.interfaces.iter().map(interface).collect(),
+            aliases: spec.aliases.iter().flatten().map(|name| name.value.clone()).collect(),
             routes,
             forward: spec.forward.unwrap_or(false),
             sysctl: texts(&spec.sysctl),

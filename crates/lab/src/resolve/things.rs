@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Draft, DraftNetwork, DraftNode, DraftSwitch, Thing};
 use crate::error::{Span, did_you_mean};
 use crate::file::{NodeSpec, SwitchSpec};
-use crate::names::{DEFAULT_TENANT, MAX_NAMES, Pattern, full_name};
+use crate::names::{DEFAULT_TENANT, MAX_NAMES, Pattern, full_name, split_full};
 
 /// Fills in tenants, nodes, switches and networks.
 pub(super) fn collect(draft: &mut Draft<'_>) {
@@ -29,6 +29,25 @@ pub(super) fn collect(draft: &mut Draft<'_>) {
     switches(draft, &mut refinable);
     networks(draft);
     names_under_netns(draft);
+    aliases(draft);
+}
+
+/// A name of a node is nobody else's.
+fn aliases(draft: &mut Draft<'_>) {
+    let mut clashes = Vec::new();
+    for node in &draft.nodes {
+        for alias in node.spec.aliases.iter().flatten() {
+            let tenant = split_full(&node.name).0;
+            let named = full_name(Some(tenant), &alias.value);
+            if named != node.name && matches!(draft.names.get(&named), Some(Thing::Node(_))) {
+                clashes.push((
+                    alias.span,
+                    format!("`{}` cannot be `{}`, too: that is a node", node.name, alias.value),
+                ));
+            }
+        }
+    }
+    clashes.into_iter().take(10).for_each(|(span, message)| draft.error(span, message, None));
 }
 
 fn tenants(draft: &mut Draft<'_>) {

@@ -15,6 +15,7 @@ use super::counters::{GatewayCounters, count};
 use super::flows::{Flow, Flows, Held, Outer, State};
 use super::fragments::{Datagram, Fragments};
 use super::settings::{GatewaySettings, address};
+use super::share::GatewayShare;
 use super::words::{Ask, Inner, Protocol, Tell, Whither};
 
 /// Whether a frame goes on, perhaps with other addresses.
@@ -122,11 +123,15 @@ impl<'a> Packet<'a> {
 }
 
 impl Engine {
-    pub(super) fn new(settings: GatewaySettings, counters: Arc<GatewayCounters>) -> Self {
+    pub(super) fn new(
+        settings: GatewaySettings,
+        counters: Arc<GatewayCounters>,
+        share: Arc<GatewayShare>,
+    ) -> Self {
         Self {
             settings,
             counters,
-            flows: Flows::default(),
+            flows: Flows::new(share),
             outward: Fragments::default(),
             homeward: Fragments::default(),
         }
@@ -138,7 +143,7 @@ impl Engine {
     }
 
     /// How many flows there are.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn len(&self) -> usize {
         self.flows.len()
     }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use netloom_packet::Offload;
 
+use super::share::GatewayShare;
 use super::words::{Inner, Protocol};
 
 /// A flow as the node sees it.
@@ -49,8 +51,10 @@ pub(super) const PER_NODE: u32 = 16_384;
 pub(super) const PER_GATEWAY: usize = 65_536;
 
 /// All flows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flows {
+    /// What they are a part of.
+    share: Arc<GatewayShare>,
     by_inner: HashMap<Inner, Flow>,
     by_outer: HashMap<Outer, Inner>,
     per_node: HashMap<(Protocol, IpAddr), u32>,
@@ -58,7 +62,19 @@ pub(super) struct Flows {
     next: u16,
 }
 
+impl Drop for Flows {
+    fn drop(&mut self) {
+        self.share.give(self.by_inner.len());
+    }
+}
+
 impl Flows {
+    /// None yet.
+    pub(super) fn new(share: Arc<GatewayShare>) -> Self {
+        let (by_inner, by_outer, per_node) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { share, by_inner, by_outer, per_node, next: 0 }
+    }
+
     /// The flow that the node calls so.
     pub(super) fn by_outer(&mut self, outer: &Outer) -> Option<(Inner, &mut Flow)> {
         let inner = *self.by_outer.get(outer)?;
@@ -79,6 +95,9 @@ impl Flows {
             return None;
         }
         let port = self.free(protocol, node, port)?;
+        if !self.share.take() {
+            return None;
+        }
         let inner = Inner { protocol, node, port };
         *self.per_node.entry((protocol, node)).or_default() += 1;
         self.by_outer.insert(outer, inner);
@@ -101,6 +120,7 @@ impl Flows {
     /// A flow is no more.
     pub(super) fn remove(&mut self, inner: &Inner) {
         let Some(flow) = self.by_inner.remove(inner) else { return };
+        self.share.give(1);
         // Its ports may be another one's by now.
         if self.by_outer.get(&flow.outer) == Some(inner) {
             self.by_outer.remove(&flow.outer);
@@ -115,7 +135,7 @@ impl Flows {
     }
 
     /// How many there are.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn len(&self) -> usize {
         self.by_inner.len()
     }

@@ -22,17 +22,23 @@
 //!
 //! Source of the behaviour: RFC 5382 (TCP), RFC 4787 (UDP: mapping independent of the endpoint, filtering by it), RFC 5508 (ICMP).
 
+#[cfg(feature = "testing")]
+mod bare;
 mod counters;
 mod engine;
 mod flows;
 mod fragments;
 mod port;
 mod settings;
+mod share;
 #[cfg(test)]
 mod tests;
 mod words;
 
+#[cfg(feature = "testing")]
+pub use bare::BareGateway;
 pub use counters::GatewayCounters;
 pub use port::{GatewayControl, GatewayPort};
 pub use settings::{Doors, GatewaySettings};
+pub use share::GatewayShare;
 pub use words::{Ask, Inner, Protocol, Tell, Whither};

@@ -12,6 +12,7 @@ use netloom_sys::eventfd::EventFd;
 use super::counters::GatewayCounters;
 use super::engine::{Engine, Released, Verdict};
 use super::settings::GatewaySettings;
+use super::share::GatewayShare;
 use super::words::{Ask, Tell};
 
 /// A gateway's device, with addresses changed on the way.
@@ -80,6 +81,7 @@ impl<D: Port + AsFd> GatewayPort<D> {
         device: D,
         settings: GatewaySettings,
         counters: Arc<GatewayCounters>,
+        share: Arc<GatewayShare>,
         ask: impl FnMut(Ask) -> bool + Send + 'static,
     ) -> Result<(Self, GatewayControl), HostError> {
         let bell = Arc::new(EventFd::new()?);
@@ -89,7 +91,7 @@ impl<D: Port + AsFd> GatewayPort<D> {
         let (orders, received) = mpsc::channel();
         let rung = Arc::<AtomicBool>::default();
         let control = GatewayControl { orders, rung: Arc::clone(&rung), bell: Arc::clone(&bell) };
-        let engine = Engine::new(settings, counters);
+        let engine = Engine::new(settings, counters, share);
         Ok((Self { device, engine, ask: Box::new(ask), orders: received, rung, bell, ready }, control))
     }
 

@@ -9,6 +9,7 @@ use netloom_packet::{Csum, Mac, Offload, checksum, parse};
 use super::counters::GatewayCounters;
 use super::engine::{Engine, Verdict};
 use super::settings::{Doors, GatewaySettings, address};
+use super::share::GatewayShare;
 use super::words::{Ask, Inner, Protocol, Tell, Whither};
 
 const DOORS: Doors = Doors { tcp: 40_000, udp: 40_001, closed: 40_002 };
@@ -27,6 +28,10 @@ struct Bed {
 
 impl Bed {
     fn new() -> Self {
+        Self::sharing(Arc::default())
+    }
+
+    fn sharing(share: Arc<GatewayShare>) -> Self {
         let counters = Arc::<GatewayCounters>::default();
         let settings = GatewaySettings {
             own: vec![ip("10.0.0.254"), ip("fd00::fe")],
@@ -34,7 +39,7 @@ impl Bed {
             denied: vec![(ip("10.0.0.0"), 8), (ip("fd00::"), 48)],
         };
         Self {
-            engine: Engine::new(settings, Arc::clone(&counters)),
+            engine: Engine::new(settings, Arc::clone(&counters), share),
             asked: Vec::new(),
             counters,
             has_room: true,
@@ -349,4 +354,27 @@ fn later_fragments_follow_their_first() {
     let answer = udp((GATE.0, DOORS.udp), NODE);
     assert_eq!(pass(&mut bed, mark(answer.clone(), 0x2000), false), Some((ip(WEB.0), ip(NODE.0))));
     assert_eq!(pass(&mut bed, mark(answer, 2), false), Some((ip(WEB.0), ip(NODE.0))));
+}
+
+#[test]
+fn gateways_of_a_tenant_share_what_it_may_have() {
+    let share = Arc::<GatewayShare>::default();
+    let mut beds = [Bed::sharing(Arc::clone(&share)), Bed::sharing(Arc::clone(&share))];
+    // Three nodes of the first network, and one of the second.
+    for node in 1..=4_u8 {
+        for port in 1..=16_000_u16 {
+            beds[usize::from(node == 4)].out(udp((&format!("10.0.0.{node}"), port), WEB));
+        }
+    }
+    assert_eq!((beds[0].engine.len(), beds[1].engine.len(), share.used()), (48_000, 16_000, 64_000));
+    for port in 1..=2_000_u16 {
+        beds[1].out(udp(("10.0.0.5", port), WEB));
+    }
+    assert_eq!((share.used(), beds[1].count("full")), (65_536, 464));
+    let [first, mut second] = beds;
+    drop(first);
+    assert_eq!(share.used(), 17_536, "a gateway that is gone leaves room");
+    assert!(second.out(udp(("10.0.0.6", 1), WEB)).is_some());
+    assert!(second.engine.told(Tell::Forget(inner(Protocol::Udp, "10.0.0.6", 1))).is_none());
+    assert_eq!(share.used(), 17_536);
 }

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use netloom_flow::Nanos;
 
+use super::lines::Caller;
 use super::message::{ANY_CLASS, Bad, Code, IN, Query, Record, kind};
+use super::server::Place;
 use super::zone::Found;
-use crate::network::{Answer, Asker, DNS, Output};
-use crate::outgoing::datagram;
+use crate::network::{Asker, Output};
 use crate::spec::Spec;
 use crate::tally::{Refusal, Served, Tally};
 
@@ -16,12 +17,14 @@ use crate::tally::{Refusal, Served, Tally};
 const ROOM: usize = 512;
 /// Questions of one port that do.
 const ROOM_OF_PORT: usize = 64;
+/// Without a limit of its way an answer may be as long as can be written.
+const ANY_LENGTH: usize = 65_535;
 /// How long: clients ask again after 5 s.
 const PATIENCE: Nanos = Nanos::from_secs(4);
 
 /// Questions that wait for an answer from outside.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Desk {
+pub(super) struct Desk {
     waiting: BTreeMap<u64, Waiting>,
     next: u64,
 }
@@ -29,11 +32,41 @@ pub(crate) struct Desk {
 /// A question and whose it is.
 #[derive(Debug, Clone)]
 struct Waiting {
-    asker: Asker,
-    from: (IpAddr, u16),
-    to: IpAddr,
+    back: Back,
     query: Query,
     until: Nanos,
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Back {
+    /// To an address, out of a port.
+    Datagram { asker: Asker, from: (IpAddr, u16), to: IpAddr },
+    /// To who is connected, if it still is the connection with this number.
+    Line { caller: Caller, number: u64 },
+}
+
+impl Back {
+    const fn asker(&self) -> Asker {
+        match self {
+            Self::Datagram { asker, .. } => *asker,
+            Self::Line { caller, .. } => caller.asker(),
+        }
+    }
+}
+
+/// What comes of a question at once.
+pub(super) enum Asked {
+    /// Its answer.
+    Answer(Vec<u8>),
+    /// It is asked outside.
+    Outside,
+}
+
+/// An answer to a question that has waited.
+pub(super) struct Answered {
+    pub(super) back: Back,
+    pub(super) reply: Vec<u8>,
 }
 
 /// What is to be done about a question.
@@ -44,95 +77,90 @@ enum Verdict {
 }
 
 impl Desk {
-    /// Takes a question that came from an address to one of the service's. `mtu`: that of the asker's link, if known.
-    #[expect(clippy::too_many_arguments, reason = "a datagram, and where what comes of it goes")]
-    pub(crate) fn ask(
+    /// Takes a question. `limit`: the longest answer that gets through, if there is one.
+    ///
+    /// # Errors
+    /// It is none, and nothing goes back.
+    pub(super) fn ask(
         &mut self,
-        spec: &Spec,
-        asker: Asker,
-        (from, to): ((IpAddr, u16), IpAddr),
+        place: &mut Place<'_>,
+        back: Back,
         data: &[u8],
-        mtu: Option<u16>,
-        now: Nanos,
-        tally: &mut Tally,
-        out: &mut Vec<Output>,
-    ) -> Answer {
-        let frame = |data: &[u8]| datagram((spec.mac, asker.mac), (to, DNS), from, data);
+        limit: Option<usize>,
+    ) -> Result<Asked, Refusal> {
         let mut query = match Query::read(data) {
             Ok(query) => query,
             Err(Bad::Silent) => return Err(Refusal::Malformed),
             Err(Bad::Answer(reply)) => {
-                tally.refuse(Refusal::Unsupported);
-                return Ok(frame(&reply).map(|frame| (Served::Name, frame)));
+                place.tally.refuse(Refusal::Unsupported);
+                return Ok(Asked::Answer(reply));
             }
         };
-        // IPv6 and UDP headers take 48 bytes.
-        query.room = query.room.min(usize::from(mtu.unwrap_or(1_280)).saturating_sub(48).max(512));
-        match decide(spec, &query) {
-            Verdict::Own(code, records) => {
-                Ok(frame(&query.answer(code, &records, true)).map(|frame| (Served::Name, frame)))
-            }
+        query.room = limit.map_or(ANY_LENGTH, |limit| query.room.min(limit));
+        let (code, records, is_own) = match decide(place.spec, &query) {
+            Verdict::Own(code, records) => (code, records, true),
             Verdict::Refuse(code, why) => {
-                tally.refuse(why);
-                Ok(frame(&query.answer(code, &[], false)).map(|frame| (Served::Name, frame)))
+                place.tally.refuse(why);
+                (code, Vec::new(), false)
+            }
+            Verdict::Outside if self.is_full(back.asker().port) => {
+                place.tally.refuse(Refusal::Busy);
+                (Code::ServFail, Vec::new(), false)
             }
             Verdict::Outside => {
-                let of_port = self.waiting.values().filter(|it| it.asker.port == asker.port).count();
-                if self.waiting.len() >= ROOM || of_port >= ROOM_OF_PORT {
-                    tally.refuse(Refusal::Busy);
-                    return Ok(
-                        frame(&query.answer(Code::ServFail, &[], false)).map(|frame| (Served::Name, frame))
-                    );
-                }
                 let token = self.next;
                 self.next += 1;
-                out.push(Output::Ask { token, query: query.onward() });
-                self.waiting.insert(token, Waiting { asker, from, to, query, until: now + PATIENCE });
-                Ok(None)
+                place.out.push(Output::Ask { token, query: query.onward() });
+                self.waiting.insert(token, Waiting { back, query, until: place.now + PATIENCE });
+                return Ok(Asked::Outside);
             }
-        }
+        };
+        Ok(Asked::Answer(query.answer(code, &records, is_own)))
+    }
+
+    fn is_full(&self, port: u32) -> bool {
+        let of_port = self.waiting.values().filter(|it| it.back.asker().port == port).count();
+        self.waiting.len() >= ROOM || of_port >= ROOM_OF_PORT
     }
 
     /// Takes an answer from outside.
-    pub(crate) fn upstream(
+    pub(super) fn upstream(
         &mut self,
-        spec: &Spec,
         token: u64,
         reply: Option<&[u8]>,
         tally: &mut Tally,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(waiting) = self.waiting.remove(&token) else { return };
+    ) -> Option<Answered> {
+        let waiting = self.waiting.remove(&token)?;
         let relayed = reply.and_then(|reply| waiting.query.relay(reply));
         if relayed.is_some() {
             tally.serve(Served::Forwarded);
         } else {
             tally.refuse(Refusal::Timeout);
         }
-        waiting.send(spec, relayed, out);
+        Some(waiting.answered(relayed))
     }
 
     /// Gives up on questions that have waited too long.
-    pub(crate) fn expire(&mut self, spec: &Spec, now: Nanos, tally: &mut Tally, out: &mut Vec<Output>) {
+    pub(super) fn expire(&mut self, now: Nanos, tally: &mut Tally) -> Vec<Answered> {
+        let mut all = Vec::new();
         // The first has waited longest.
         while let Some(first) = self.waiting.first_entry().filter(|first| first.get().until <= now) {
             tally.refuse(Refusal::Timeout);
-            first.remove().send(spec, None, out);
+            all.push(first.remove().answered(None));
         }
+        all
     }
 
     /// When [`Self::expire`] has something to do next.
-    pub(crate) fn deadline(&self) -> Option<Nanos> {
+    pub(super) fn deadline(&self) -> Option<Nanos> {
         self.waiting.first_key_value().map(|(_, first)| first.until)
     }
 }
 
 impl Waiting {
-    fn send(self, spec: &Spec, reply: Option<Vec<u8>>, out: &mut Vec<Output>) {
+    fn answered(self, reply: Option<Vec<u8>>) -> Answered {
         let reply = reply.unwrap_or_else(|| self.query.answer(Code::ServFail, &[], false));
-        if let Some(frame) = datagram((spec.mac, self.asker.mac), (self.to, DNS), self.from, &reply) {
-            out.push(Output::Send { port: self.asker.port, frame });
-        }
+        Answered { back: self.back, reply }
     }
 }
 

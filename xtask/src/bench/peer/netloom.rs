@@ -62,10 +62,19 @@ impl Lab {
     /// # Errors
     /// [`Failed::Check`] with what netloom printed.
     pub(crate) fn edit(&self, text: &str) -> Result<(), Failed> {
+        shell::finish("netloom up", &mut self.edit_by(text)?).map(drop)
+    }
+
+    /// The command that applies another text to it.
+    ///
+    /// # Errors
+    /// [`Failed::File`].
+    pub(crate) fn edit_by(&self, text: &str) -> Result<Command, Failed> {
         std::fs::write(&self.file, text)
             .map_err(|source| Failed::File { path: self.file.display().to_string(), source })?;
         let mut up = Command::new(program());
-        shell::finish("netloom up", up.arg("up").arg(&self.file).args(["--name", &self.name])).map(drop)
+        up.arg("up").arg(&self.file).args(["--name", &self.name]);
+        Ok(up)
     }
 
     /// Its name.

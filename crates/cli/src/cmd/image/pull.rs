@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use netloom_api::ErrorKind;
-use netloom_daemon::docker_config;
+use netloom_daemon::{authorities, docker_config};
 use netloom_image::registry::{self, Credentials, Event, PullError};
 use netloom_image::{Digest, Platform, Reference, Store};
 
@@ -43,6 +43,7 @@ impl Pull {
         let logins = logins.map_err(|error| pull_failed(error.into()))?;
         let mut options = registry::Pull::new(&logins);
         options.plain_http = self.insecure;
+        options.authorities = authorities(&remote.registry);
         options.platform = self.platform.clone().unwrap_or_else(Platform::host);
         let using = store.using().map_err(store_failed)?;
         let quiet = self.format.quiet || self.format.output == Kind::Json;
@@ -120,6 +121,11 @@ fn pull_failed(error: PullError) -> Failure {
         }
         PullError::BrokeOff { .. } => {
             (ErrorKind::Failed, Some("what has come is kept: the same command goes on from there".to_owned()))
+        }
+        PullError::Reach { ref registry, .. } if error.is_untrusted() => {
+            let place = format!("/etc/docker/certs.d/{registry}/ca.crt");
+            let hint = format!("put the certificate of its authority into {place}, if it is to be trusted");
+            (ErrorKind::Failed, Some(hint))
         }
         PullError::NoAuthorities => {
             (ErrorKind::Machine, Some("install the package ca-certificates".to_owned()))

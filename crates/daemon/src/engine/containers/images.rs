@@ -14,7 +14,7 @@ use netloom_lab::container::Container;
 use netloom_lab::lab::Node;
 
 use super::super::hints::refused;
-use crate::{Sink, data_dir, docker_config};
+use crate::{Sink, authorities, data_dir, docker_config};
 
 /// An image whose layers can be mounted.
 #[derive(Debug, PartialEq, Eq)]
@@ -156,7 +156,8 @@ fn remote_image(store: &Store, name: &str, remote: &Remote, sink: &Sink) -> Resu
     let logins = docker_config().map_or(Ok(Credentials::default()), |file| Credentials::load(&file));
     let logins = logins.map_err(|error| pull_failed(&error.into()))?;
     let bytes = Bytes::new(name, sink);
-    let pulled = registry::pull(store, remote, &Pull::new(&logins), &|event| bytes.show(event));
+    let options = Pull { authorities: authorities(&remote.registry), ..Pull::new(&logins) };
+    let pulled = registry::pull(store, remote, &options, &|event| bytes.show(event));
     let manifest = pulled.map_err(|error| pull_failed(&error))?;
     let since = netloom_sys::clock::wall() / 1_000_000_000;
     store.name(&full, manifest, since).map_err(|error| store_failed(&error))?;
@@ -181,8 +182,8 @@ fn lost(name: &str, layers: &[Layer]) -> Option<String> {
     let first: Vec<String> = first.collect();
     (files > 0).then(|| {
         format!(
-            "{files} files of {name} belong to root of the lab instead of their owner, which an ordinary user cannot \
-             give: {} ...",
+            "{files} files of {name} belong to root of the lab instead of their owner, which an ordinary user can give \
+             only with subordinate ids (`netloom check`) and as long as the layer is not unpacked: {} ...",
             first.join(", ")
         )
     })
@@ -258,7 +259,15 @@ fn pull_failed(error: &PullError) -> ApiError {
             "the name may be wrong, too; `docker login {registry}` or `podman login` makes a login"
         )),
         PullError::BrokeOff { .. } => said.hint("what has come is kept: the same command goes on from there"),
+        PullError::Reach { registry, .. } if error.is_untrusted() => said.hint(untrusted(registry)),
         PullError::Reach { .. } => said.hint("`netloom image load` takes images from files"),
         _ => said,
     }
+}
+
+/// What to do about a registry whose certificate is signed by nobody known.
+fn untrusted(registry: &str) -> String {
+    format!(
+        "put the certificate of its authority into /etc/docker/certs.d/{registry}/ca.crt, if it is to be trusted"
+    )
 }

@@ -17,6 +17,8 @@ mod images;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CString;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +28,8 @@ use netloom_image::store::{Pin, remove_tree};
 use netloom_lab::Lab;
 use netloom_lab::container::{Container, VolumeSource};
 use netloom_lab::lab::Node;
+use netloom_sys::beneath::{Place, Root};
+use netloom_sys::{Errno, HostError};
 
 pub(super) use images::Ready;
 
@@ -214,6 +218,12 @@ impl Containers {
         for volume in &container.volumes {
             match &volume.source {
                 VolumeSource::Path(path) => {
+                    if volume.make
+                        && let Some(inside) = spec::beneath(lab.dir(), Path::new(path))
+                    {
+                        make_beneath(lab.dir(), &inside)
+                            .map_err(|error| not_made(&lab.dir().join(&inside), &error))?;
+                    }
                     let path = lab.dir().join(path);
                     std::fs::metadata(&path).map_err(|error| {
                         let said = format!("Cannot show {} the volume {}.", node.name, path.display());
@@ -268,7 +278,29 @@ fn make_private(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-fn not_made(dir: &Path, error: &std::io::Error) -> ApiError {
+/// Makes the directory `inside` of `dir`, as far as nothing is there. Hosts write there, too: no link of theirs is followed
+/// out of it. It belongs to the user from then on, and so is not taken away.
+fn make_beneath(dir: &Path, inside: &Path) -> Result<(), HostError> {
+    let name = |path: &Path| {
+        CString::new(path.as_os_str().as_encoded_bytes())
+            .map_err(|_| HostError::new("make the directory", path.display().to_string(), Errno::INVAL))
+    };
+    let root = Root::open(dir)?;
+    let mut made = PathBuf::new();
+    for part in inside {
+        let parent = root.dir(&name(&made)?)?;
+        let last = name(Path::new(part))?;
+        let place = Place::new(parent.as_fd(), &last)?;
+        if place.kind()?.is_none() {
+            place.make_dir()?;
+            place.permit(0o755)?;
+        }
+        made.push(part);
+    }
+    Ok(())
+}
+
+fn not_made(dir: &Path, error: &(impl std::error::Error + 'static)) -> ApiError {
     refused(ErrorKind::Failed, format!("Cannot make the directory {}.", dir.display()), error)
 }
 

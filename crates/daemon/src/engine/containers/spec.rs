@@ -58,7 +58,7 @@ fn mount(lab: &str, dir: &Path, volume: &Volume) -> Mount {
 }
 
 /// `path` as seen from `dir`, if it lies in it: hosts write there, and what they put in the way must not lead out of it.
-fn beneath(dir: &Path, path: &Path) -> Option<PathBuf> {
+pub(super) fn beneath(dir: &Path, path: &Path) -> Option<PathBuf> {
     let path = if path.is_absolute() { path.strip_prefix(dir).ok()? } else { path };
     let mut inside = PathBuf::new();
     for part in path.components() {

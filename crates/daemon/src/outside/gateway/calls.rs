@@ -25,9 +25,6 @@ const ARRIVE: Duration = Duration::from_secs(15);
 /// So long after its end a connection's last packets are still known.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Connections of a gateway at once, those that are called included; each takes two descriptors.
-const MOST: usize = 4_096;
-
 /// Calls under way, and connections that are about to arrive.
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -35,7 +32,8 @@ pub(super) struct Calls {
     counters: Arc<GatewayCounters>,
     messages: Arc<Messages>,
     awaited: Mutex<BTreeMap<Inner, oneshot::Sender<TcpStream>>>,
-    room: Semaphore,
+    /// That of the tenant.
+    room: Arc<Semaphore>,
 }
 
 impl Calls {
@@ -43,8 +41,9 @@ impl Calls {
         control: GatewayControl,
         counters: Arc<GatewayCounters>,
         messages: Arc<Messages>,
+        room: Arc<Semaphore>,
     ) -> Self {
-        Self { control, counters, messages, awaited: Mutex::default(), room: Semaphore::new(MOST) }
+        Self { control, counters, messages, awaited: Mutex::default(), room }
     }
 
     /// Takes connections that were let in, for ever.

@@ -19,4 +19,4 @@ mod sockets;
 mod way_out;
 
 pub(crate) use sockets::Sockets;
-pub(crate) use way_out::open;
+pub(crate) use way_out::{Room, open};

@@ -5,11 +5,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use netloom_datapath::Port;
-use netloom_netdev::{Ask, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, Inner};
+use netloom_netdev::{
+    Ask, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, GatewayShare, Inner,
+};
 use netloom_sys::HostError;
 use netloom_sys::icmp::IcmpSocket;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::calls::Calls;
@@ -32,6 +34,7 @@ pub(crate) fn open<D: Port + AsFd>(
     sockets: Sockets,
     settings: GatewaySettings,
     counters: &Arc<GatewayCounters>,
+    room: &Room,
 ) -> Result<(GatewayPort<D>, GatewayControl), HostError> {
     let (asks, asked) = mpsc::channel(WAITING);
     let talk = Arc::new(Datagrams::new(Arc::clone(counters)));
@@ -41,8 +44,10 @@ pub(crate) fn open<D: Port + AsFd>(
         Ask::Datagrams { inner, port, to } => announced.announce(inner, port, to),
         ask => asks.try_send(ask).is_ok(),
     };
-    let (port, control) = GatewayPort::new(device, settings, Arc::clone(counters), ask)?;
-    let way = WayOut { control: control.clone(), counters: Arc::clone(counters), talk };
+    let (port, control) =
+        GatewayPort::new(device, settings, Arc::clone(counters), Arc::clone(&room.flows), ask)?;
+    let connections = Arc::clone(&room.connections);
+    let way = WayOut { control: control.clone(), counters: Arc::clone(counters), talk, connections };
     outside
         .start(async move {
             if let Err(error) = way.serve(sockets, asked).await {
@@ -58,7 +63,24 @@ struct WayOut {
     control: GatewayControl,
     counters: Arc<GatewayCounters>,
     talk: Arc<Datagrams>,
+    connections: Arc<Semaphore>,
 }
+
+/// What all gateways of a tenant have room for together.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    flows: Arc<GatewayShare>,
+    connections: Arc<Semaphore>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { flows: Arc::default(), connections: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+}
+
+/// Connections of a tenant at once, those that are called included; each takes two descriptors.
+const CONNECTIONS: usize = 4_096;
 
 impl WayOut {
     /// Does what is asked, as long as somebody can ask.
@@ -66,8 +88,13 @@ impl WayOut {
         // Those that are closed refuse as long as they are held.
         let Sockets { listeners, datagrams, icmp, closed: _closed, .. } = sockets;
         let messages = Arc::new(Messages { sockets: icmp });
-        let calls =
-            Arc::new(Calls::new(self.control.clone(), Arc::clone(&self.counters), Arc::clone(&messages)));
+        let calls = Calls::new(
+            self.control.clone(),
+            Arc::clone(&self.counters),
+            Arc::clone(&messages),
+            Arc::clone(&self.connections),
+        );
+        let calls = Arc::new(calls);
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(Arc::clone(&calls).take(TcpListener::from_std(listener)?));

@@ -4,6 +4,8 @@
 
 #![expect(unsafe_code, reason = "unshare(2) is unsafe in general; here only for CLONE_NEWUSER")]
 
+mod subordinate;
+
 use std::fs;
 
 use rustix::io::Errno;
@@ -11,22 +13,42 @@ use rustix::thread::UnshareFlags;
 
 use crate::error::{Because, HostError};
 
-/// Makes this process root of a new user namespace, where only its own user and group exist, as number 0.
+pub use subordinate::{Lack, Subordinates};
+
+/// Makes this process root of a new user namespace: its own user and group are number 0 there. Others exist as far as the
+/// machine has set numbers aside for this user; if it has none, or they are refused, why is returned.
 ///
 /// What it makes from now on (network namespaces, mounts) belongs to that namespace; devices and files of the machine are
 /// as closed to it as before. To be called before any thread is started; there is no way back.
 ///
 /// # Errors
 /// `EINVAL` with several threads; `EPERM`, `ENOSPC`, `EUSERS` where the machine forbids it ([`obstacle`] knows why).
-pub fn become_root() -> Result<(), HostError> {
+pub fn become_root() -> Result<Option<Lack>, HostError> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let writer = Subordinates::of_this_user().and_then(|own| own.prepare());
     // SAFETY: unshare(2) is unsafe only because of CLONE_FILES.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }
-        .because("create", || "a user namespace")?;
-    // Without it no one without privileges may map groups: dropping a group could gain rights.
-    write("setgroups", "deny")?;
+    let entered = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }
+        .because("create", || "a user namespace");
+    let lack = match (entered, writer) {
+        (Ok(()), Ok(writer)) => match writer.write() {
+            Ok(()) => return Ok(None),
+            Err(lack) => lack,
+        },
+        (Ok(()), Err(lack)) => lack,
+        (Err(error), _) => return Err(error),
+    };
+    if is_empty("gid_map") {
+        // Without it no one without privileges may map groups: dropping a group could gain rights.
+        write("setgroups", "deny")?;
+        write("gid_map", &format!("0 {gid} 1\n"))?;
+    }
     write("uid_map", &format!("0 {uid} 1\n"))?;
-    write("gid_map", &format!("0 {gid} 1\n"))
+    Ok(Some(lack))
+}
+
+/// Whether a map was not written yet.
+fn is_empty(file: &str) -> bool {
+    fs::read_to_string(format!("/proc/self/{file}")).is_ok_and(|text| text.trim().is_empty())
 }
 
 /// What on this machine speaks against [`become_root`], as far as settings tell, in words for a person; `None`: nothing
