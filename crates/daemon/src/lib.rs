@@ -12,7 +12,8 @@
 //! 5. `services`: what networks answer by themselves, addresses and names, on a thread of its own;
 //! 6. after `down` the directory goes, the answer is sent, the process ends.
 //!
-//! [`ovs`] has what stands in for Open vSwitch's own daemons, which have no lab.
+//! Beside it, without any lab, [`ovsdb_server`] stands in for Open vSwitch's daemon of that name; [`ovs`] is what all
+//! such stand-ins share.
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
@@ -23,6 +24,7 @@ pub mod launch;
 mod openflow;
 mod outside;
 pub mod ovs;
+pub mod ovsdb_server;
 mod probe;
 pub mod process;
 mod punts;
