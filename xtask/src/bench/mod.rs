@@ -4,6 +4,7 @@ pub(crate) mod agent;
 mod chain;
 mod links;
 mod openflow;
+mod ovsdb;
 mod pair;
 pub(crate) mod peer;
 mod qos;
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
     /// Only these groups: pair, chain, links, tunnels, scale; qos or its parts queues, policers, guarantees, priority;
-    /// openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
+    /// ovsdb; openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
     groups: Vec<String>,
 }
@@ -100,6 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only {
         openflow::run(rounds, args.quick, |part| wanted("openflow") || wanted(part))?;
+    }
+    if !args.peers_only && wanted("ovsdb") {
+        ovsdb::run(rounds, seconds)?;
     }
     match &args.write {
         Some(path) => report::write(path, &words()),
