@@ -1,6 +1,8 @@
 //! `cargo xtask chaos`: kills the daemon at random moments of `up` and `down`, and looks whether `netloom down` leaves
 //! anything behind, or has touched anything of others.
 //!
+//! With `--database` it is an OVSDB server that is killed, while clients write.
+//!
 //! It runs in namespaces of its own (processes, mounts, network), with a private /run: so the listing of this small
 //! machine is complete, nobody else changes it meanwhile, and what goes wrong cannot reach the machine around it.
 #![allow(clippy::disallowed_methods, reason = "chaos is a matter of time")]
@@ -27,6 +29,9 @@ pub(crate) struct Args {
     /// The binary, instead of building it.
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Kill an OVSDB server in the middle of transactions instead, and look whether one that was acknowledged is lost.
+    #[arg(long)]
+    database: bool,
     /// In the namespaces already.
     #[arg(long, hide = true)]
     inside: bool,
@@ -42,6 +47,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if let Some(times) = args.pulls {
         return pulls(times);
+    }
+    if args.database {
+        return database(args.rounds);
     }
     let binary = match &args.binary {
         // The task runs elsewhere.
@@ -74,6 +82,13 @@ fn pulls(times: u32) -> Result<(), Failed> {
     test.args(["--", "--exact", "--nocapture"]);
     test.arg("killed::whatever_moment_a_puller_is_killed_at_the_store_is_whole_and_the_next_goes_on");
     run::step("chaos of pulls", test.env("NETLOOM_PULL_KILLS", times.to_string()))
+}
+
+/// The test that continuous integration runs with a few kills.
+fn database(kills: u32) -> Result<(), Failed> {
+    let test = ["test", "--locked", "-p", "netloom-cli", "--test", "system", "nothing_acknowledged_is_lost"];
+    let mut command = run::cargo(&[&test[..], &["--", "--nocapture"]].concat());
+    run::step("kills of an OVSDB server", command.env("NETLOOM_KILLS", kills.to_string()))
 }
 
 fn build() -> Result<PathBuf, Failed> {

@@ -99,6 +99,8 @@ pub(crate) enum Verb {
     Mn(crate::mn::Mn),
     /// Open Mininet's prompt on a running lab
     Cli(cmd::cli::Cli),
+    /// Serve databases as Open vSwitch's program of that name does
+    OvsdbServer(cmd::ovsdb_server::OvsdbServer),
     /// Print the reference of all verbs as Markdown
     #[command(hide = true)]
     Reference(cmd::reference::Reference),
@@ -123,6 +125,7 @@ const WITHOUT_LAB: &[&str] = &[
     "completion",
     "mn",
     "man",
+    "ovsdb-server",
     "reference",
 ];
 
@@ -141,7 +144,7 @@ impl Args {
     /// What is wrong, or the help that was asked for.
     pub(crate) fn parse_checked() -> Result<Self, clap::Error> {
         let mut command = Self::definition();
-        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let matches = command.try_get_matches_from_mut(crate::stand_in::words())?;
         if let Some((verb, inner)) = matches.subcommand()
             && WITHOUT_LAB.contains(&verb)
             && [&matches, inner].iter().any(|m| m.value_source("lab") == Some(ValueSource::CommandLine))
@@ -208,6 +211,7 @@ impl Args {
             Verb::Completion(verb) => verb.run(),
             Verb::Mn(verb) => verb.run(),
             Verb::Cli(verb) => verb.run(lab),
+            Verb::OvsdbServer(verb) => Ok(verb.run()),
             Verb::Reference(verb) => verb.run(),
             Verb::Man(verb) => verb.run(),
             Verb::Daemon(verb) => Ok(verb.run(lab)),

@@ -13,12 +13,16 @@ mod lifecycle;
 mod mn;
 mod output;
 mod prompt;
+mod stand_in;
 mod terminal;
 mod which;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = stand_in::run() {
+        return ExitCode::from(code);
+    }
     let args = match args::Args::parse_checked() {
         Ok(args) => args,
         Err(error) => {

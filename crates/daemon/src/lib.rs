@@ -12,6 +12,9 @@
 //! 5. `services`: what networks answer by themselves, addresses and names, on a thread of its own;
 //! 6. after `down` the directory goes, the answer is sent, the process ends.
 //!
+//! Beside it, without any lab, [`ovsdb_server`] stands in for Open vSwitch's daemon of that name; [`ovs`] is what all
+//! such stand-ins share.
+//!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
 pub mod engine;
@@ -20,6 +23,8 @@ pub mod http;
 pub mod launch;
 mod openflow;
 mod outside;
+pub mod ovs;
+pub mod ovsdb_server;
 mod probe;
 pub mod process;
 mod punts;

@@ -5,6 +5,8 @@
 //! - [`server`]: databases served to clients: bytes and the time in, bytes and a deadline out.
 //! - [`replica`]: a client's copy of a database.
 //! - [`mod@file`]: the log that a database is kept in.
+//! - [`vswitch`]: the schema of a switch, without its file.
+//! - [`unixctl`]: the control connection of a daemon, which is JSON-RPC too.
 //!
 //! Nothing here reads a clock, opens a file or a socket.
 //!
@@ -23,7 +25,9 @@ pub mod schema;
 pub mod server;
 pub mod store;
 pub mod transact;
+pub mod unixctl;
 pub mod uuid;
+pub mod vswitch;
 
 pub use error::OvsdbError;
 pub use json::{Limits, StreamError};

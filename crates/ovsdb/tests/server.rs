@@ -303,3 +303,37 @@ fn a_schema_may_change_under_those_who_said_so() {
     assert_eq!(names(&replica), ["kept"]);
     assert!(replica.is_synchronised());
 }
+
+#[test]
+fn a_database_that_goes_takes_along_what_waits_in_it() {
+    let mut server = server();
+    let [aware, unaware] = [(); 2].map(|()| server.connect(at(0), SessionSettings::default()));
+    send(&mut server, at(0), aware, json!(1), "set_db_change_aware", json!([true]));
+    send(&mut server, at(0), aware, json!(2), "monitor", json!(["db", "m", {"T": {}}]));
+    send(&mut server, at(0), aware, json!(3), "transact", wait_for("x", json!(null)));
+    send(
+        &mut server,
+        at(0),
+        unaware,
+        json!(1),
+        "monitor",
+        json!(["_Server", "m", {"Database": {"columns": ["name"]}}]),
+    );
+    receive(&mut server, at(0), aware);
+    receive(&mut server, at(0), unaware);
+    assert_eq!(server.usage().monitors, 2);
+    assert_eq!(server.usage().triggers, 1);
+    assert!(server.remove_database(at(1), "_Server").is_none(), "it stays");
+    assert!(server.remove_database(at(1), "db").is_some());
+    assert!(server.remove_database(at(1), "db").is_none());
+    server.end_sessions(&CloseReason::DatabasesChanged, false);
+    assert_eq!(server.names().collect::<Vec<_>>(), ["_Server"]);
+    let told = receive(&mut server, at(1), aware);
+    assert_eq!(told[0], json!({"id": 3, "result": null, "error": "canceled"}));
+    assert_eq!((told[1]["method"].as_str(), &told[1]["params"]), (Some("monitor_canceled"), &json!(["m"])));
+    assert_eq!(server.closed(aware), None);
+    let told = server.output(unaware).to_vec();
+    assert!(String::from_utf8(told).unwrap().contains(r#""old":{"name":"db"}"#));
+    assert_eq!(server.closed(unaware), Some(&CloseReason::DatabasesChanged));
+    assert_eq!(server.usage().triggers, 0);
+}

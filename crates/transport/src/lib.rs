@@ -11,3 +11,4 @@ mod tls;
 pub use inbox::{Inbox, Room};
 pub use pump::{End, Limits, Peer, pump};
 pub use tls::{Tls, TlsError};
+pub use tokio_rustls::client::TlsStream as ClientStream;

@@ -5,6 +5,7 @@ mod chain;
 mod containers;
 mod links;
 mod openflow;
+mod ovsdb;
 mod pair;
 pub(crate) mod peer;
 mod qos;
@@ -57,9 +58,8 @@ pub(crate) struct Args {
     /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers; qos or its parts queues, policers,
-    /// guarantees, priority;
-    /// openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
+    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers, ovsdb; qos or its parts queues, policers,
+    /// guarantees, priority; openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
     groups: Vec<String>,
 }
@@ -112,6 +112,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only {
         openflow::run(rounds, args.quick, |part| wanted("openflow") || wanted(part))?;
+    }
+    if !args.peers_only && wanted("ovsdb") {
+        ovsdb::run(rounds, seconds)?;
     }
     match &args.write {
         Some(path) => report::write(path, &words()),

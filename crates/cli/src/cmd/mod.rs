@@ -23,6 +23,7 @@ pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod meter;
 pub(crate) mod node;
+pub(crate) mod ovsdb_server;
 pub(crate) mod ping;
 pub(crate) mod plan;
 pub(crate) mod play;

@@ -30,6 +30,7 @@ mod networks;
 mod nodes;
 mod ofctl;
 mod openflow;
+mod ovsdb;
 mod ports;
 mod programs;
 mod qos;

@@ -21,13 +21,13 @@ pub struct Compaction {
 }
 
 impl Compaction {
-    /// Whether to compact: after ten minutes if the log has 100 transactions, 10 MiB, and four times its first size;
+    /// Whether to compact: after ten minutes if the log has 100 transactions, 10 MiB, and twice its first size;
     /// after a day if it has 100 transactions.
     pub const fn is_due(&self) -> bool {
         if self.transactions < MIN_TRANSACTIONS || self.age_ms < MIN_INTERVAL_MS {
             return false;
         }
-        self.age_ms >= MAX_INTERVAL_MS || self.bytes >= MIN_BYTES && self.bytes / 4 >= self.base_bytes
+        self.age_ms >= MAX_INTERVAL_MS || self.bytes >= MIN_BYTES && self.bytes / 2 >= self.base_bytes
     }
 }
 
@@ -40,7 +40,7 @@ mod tests {
         let log = Compaction { base_bytes: 1 << 20, bytes: 20 << 20, transactions: 500, age_ms: 700_000 };
         assert!(log.is_due());
         assert!(!Compaction { bytes: 9 << 20, ..log }.is_due());
-        assert!(!Compaction { base_bytes: 6 << 20, ..log }.is_due());
+        assert!(!Compaction { base_bytes: 11 << 20, ..log }.is_due());
         assert!(!Compaction { age_ms: 1000, ..log }.is_due());
         assert!(!Compaction { transactions: 5, ..log }.is_due());
         assert!(Compaction { bytes: 1 << 20, age_ms: MAX_INTERVAL_MS, ..log }.is_due());

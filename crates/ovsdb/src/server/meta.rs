@@ -48,12 +48,7 @@ impl Server {
         let schema = std::sync::Arc::clone(meta.database.schema());
         let Some(table) = schema.tables.first() else { return };
         let mut txn = Txn::default();
-        let is_old =
-            |row: &Row| table.column("name").is_some_and(|at| *row.get(at) == Datum::One(name.into()));
-        let old: Vec<_> = meta.database.rows(0).filter(|row| is_old(row)).map(|row| row.uuid()).collect();
-        for uuid in old {
-            txn.delete(&mut meta.database, (0, uuid));
-        }
+        delete(&mut meta.database, &mut txn, name);
         let mut row = Row::new(table);
         let values = [
             ("name", Atom::from(name)),
@@ -70,9 +65,31 @@ impl Server {
         row.set_uuid(uuid);
         row.set_version(version);
         txn.insert(&mut meta.database, 0, row);
+        self.finish(now, txn);
+    }
+
+    /// Removes the row of a database.
+    pub(super) fn undescribe(&mut self, now: Now, name: &str) {
+        let Some(meta) = self.databases.get_mut(NAME) else { return };
+        let mut txn = Txn::default();
+        delete(&mut meta.database, &mut txn, name);
+        self.finish(now, txn);
+    }
+
+    fn finish(&mut self, now: Now, txn: Txn) {
+        let Some(meta) = self.databases.get_mut(NAME) else { return };
         if let Ok(commit) = txn.commit(&mut meta.database, &mut self.uuids) {
             self.publish(now, NAME, commit);
             self.run_pending(now, NAME);
         }
+    }
+}
+
+fn delete(meta: &mut Database, txn: &mut Txn, name: &str) {
+    let column = meta.schema().tables.first().and_then(|table| table.column("name"));
+    let is_of_it = |row: &Row| column.is_some_and(|at| *row.get(at) == Datum::One(name.into()));
+    let old: Vec<_> = meta.rows(0).filter(|row| is_of_it(row)).map(|row| row.uuid()).collect();
+    for uuid in old {
+        txn.delete(meta, (0, uuid));
     }
 }

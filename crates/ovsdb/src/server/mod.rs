@@ -8,6 +8,7 @@
 //!
 //! Source: RFC 7047 §4; ovsdb-server(7).
 
+mod administer;
 mod hosted;
 mod locks;
 mod meta;
@@ -18,6 +19,7 @@ mod transactions;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use administer::Usage;
 use hosted::Hosted;
 use locks::Locks;
 use session::Session;
@@ -73,6 +75,7 @@ pub struct Server {
     writes: VecDeque<Write>,
     /// Sessions that have something to send, or have ended.
     ready: BTreeSet<SessionId>,
+    commits: u64,
 }
 
 impl Server {
@@ -88,6 +91,7 @@ impl Server {
             next_session: 0,
             writes: VecDeque::new(),
             ready: BTreeSet::new(),
+            commits: 0,
         };
         server.add_meta();
         server
@@ -225,6 +229,7 @@ impl Server {
         if commit.changes.is_empty() {
             return;
         }
+        self.commits += 1;
         let schema = std::sync::Arc::clone(hosted.database.schema());
         if hosted.persistent
             && let Some(record) = crate::file::transaction(&schema, &commit, now.date_ms)

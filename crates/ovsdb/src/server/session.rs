@@ -64,6 +64,12 @@ pub enum CloseReason {
     /// The schema has changed, and the client has not said that it can stand that.
     #[error("The schema of a database that the client monitors has changed")]
     SchemaChanged,
+    /// A database was added or removed, and the client has not said that it can stand that.
+    #[error("A database was added or removed")]
+    DatabasesChanged,
+    /// The administrator wants clients to connect anew.
+    #[error("Clients are asked to connect anew")]
+    Reconnect,
 }
 
 /// A monitor of a session.

@@ -164,8 +164,8 @@ impl Server {
         Ok("{}".to_owned())
     }
 
-    /// Ends the monitors of a database whose schema has changed.
-    fn end_monitors(&mut self, name: &str) {
+    /// Ends the monitors of a database whose schema has changed, or that is gone.
+    pub(super) fn end_monitors(&mut self, name: &str) {
         for (id, session) in &mut self.sessions {
             let of_it = |monitor: &super::session::Monitor| monitor.database == name;
             let ended: Vec<String> = session

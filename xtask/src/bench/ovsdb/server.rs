@@ -1,0 +1,77 @@
+//! A database server in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::bench::peer;
+use crate::bench::shell;
+use crate::run::Failed;
+
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+
+/// Whose server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Netloom,
+    Ovs,
+}
+
+/// A running server; it ends with this.
+pub(super) struct Server {
+    folder: PathBuf,
+}
+
+impl Server {
+    /// Starts one with a fresh file, which `prepare` may fill before.
+    ///
+    /// # Errors
+    /// [`Failed`] with what it printed.
+    pub(super) fn start(
+        whose: Whose,
+        prepare: impl FnOnce(&Path) -> Result<(), Failed>,
+    ) -> Result<Self, Failed> {
+        let folder = std::env::temp_dir().join(format!("nlb{}-ovsdb", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| Failed::File { path: folder.display().to_string(), source })?;
+        let server = Self { folder };
+        let file = server.folder.join("conf.db");
+        shell::finish("ovsdb-tool", server.command("ovsdb-tool").arg("create").arg(&file).arg(SCHEMA))?;
+        prepare(&file)?;
+        let mut command = match whose {
+            Whose::Ovs => server.command("ovsdb-server"),
+            Whose::Netloom => {
+                let mut command = server.command(&peer::program().display().to_string());
+                command.arg("ovsdb-server");
+                command
+            }
+        };
+        command.arg(&file).arg(format!("--remote=punix:{}", server.socket().display()));
+        shell::finish(
+            "ovsdb-server",
+            command.args(["--pidfile", "--detach", "--log-file", "-vconsole:off"]),
+        )?;
+        Ok(server)
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.folder.join("db.sock")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"].map(|name| (name, &self.folder)));
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = std::fs::read_to_string(self.folder.join("ovsdb-server.pid")).unwrap_or_default();
+        if let Ok(pid) = pid.trim().parse() {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
