@@ -12,6 +12,8 @@
 //! 5. `services`: what networks answer by themselves, addresses and names, on a thread of its own;
 //! 6. after `down` the directory goes, the answer is sent, the process ends.
 //!
+//! [`ovs`] has what stands in for Open vSwitch's own daemons, which have no lab.
+//!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
 pub mod engine;
@@ -20,6 +22,7 @@ pub mod http;
 pub mod launch;
 mod openflow;
 mod outside;
+pub mod ovs;
 mod probe;
 pub mod process;
 mod punts;

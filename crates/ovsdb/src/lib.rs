@@ -5,6 +5,7 @@
 //! - [`server`]: databases served to clients: bytes and the time in, bytes and a deadline out.
 //! - [`replica`]: a client's copy of a database.
 //! - [`mod@file`]: the log that a database is kept in.
+//! - [`unixctl`]: the control connection of a daemon, which is JSON-RPC too.
 //!
 //! Nothing here reads a clock, opens a file or a socket.
 //!
@@ -23,6 +24,7 @@ pub mod schema;
 pub mod server;
 pub mod store;
 pub mod transact;
+pub mod unixctl;
 pub mod uuid;
 
 pub use error::OvsdbError;
