@@ -98,7 +98,8 @@ mod tests {
     #[test]
     fn a_command_comes_with_its_words_and_is_answered_with_text() {
         let mut session = Session::default();
-        let bytes = br#"{"id":7,"method":"fdb/show","params":["br0"]}{"id":8,"method":"version","params":[]}"#;
+        let bytes =
+            br#"{"id":7,"method":"fdb/show","params":["br0"]}{"id":8,"method":"version","params":[]}"#;
         // However the bytes come in.
         let (front, back) = bytes.split_at(20);
         session.receive(front);
@@ -110,10 +111,7 @@ mod tests {
         let second = session.next_request().unwrap().unwrap();
         session.reply(&second, &Err("no".to_owned()));
         let said = String::from_utf8(session.take_output()).unwrap();
-        assert_eq!(
-            said,
-            r#"{"id":7,"result":"a\n\"b\"\n","error":null}{"id":8,"result":null,"error":"no"}"#
-        );
+        assert_eq!(said, r#"{"id":7,"result":"a\n\"b\"\n","error":null}{"id":8,"result":null,"error":"no"}"#);
         assert!(session.take_output().is_empty());
     }
 
