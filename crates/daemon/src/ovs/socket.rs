@@ -31,7 +31,7 @@ impl Listening {
             std::fs::remove_file(path)?;
         }
         let before = rustix::process::umask(Mode::from_raw_mode(0o027));
-        let listener = reached(path, UnixListener::bind);
+        let listener = reached(path, |path| UnixListener::bind(path));
         rustix::process::umask(before);
         let listener = listener?;
         listener.set_nonblocking(true)?;
@@ -65,7 +65,7 @@ impl Drop for Listening {
 /// # Errors
 /// The system's.
 pub fn connect(path: &Path) -> io::Result<UnixStream> {
-    reached(path, UnixStream::connect)
+    reached(path, |path| UnixStream::connect(path))
 }
 
 /// Does something at a path of any length: one too long for an address is reached through its folder's descriptor.
@@ -91,7 +91,7 @@ mod tests {
         let folder = place.path().join("f".repeat(120));
         std::fs::create_dir(&folder).unwrap();
         for path in [place.path().join("s"), folder.join("s")] {
-            drop(reached(&path, UnixListener::bind).unwrap());
+            drop(reached(&path, |path| UnixListener::bind(path)).unwrap());
             assert!(path.exists(), "dead");
             let listening = Listening::at(&path).unwrap();
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);

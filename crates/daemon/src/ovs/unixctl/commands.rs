@@ -16,8 +16,10 @@ pub struct Commands {
 struct Command {
     usage: String,
     words: RangeInclusive<usize>,
-    run: Box<dyn Fn(&[String]) -> Answer + Send + Sync>,
+    run: Box<Run>,
 }
+
+type Run = dyn Fn(&[String]) -> Answer + Send + Sync;
 
 impl Commands {
     /// `list-commands`, and `version`, which says this.
