@@ -16,6 +16,7 @@
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
+mod core;
 pub mod engine;
 mod host;
 pub mod http;
@@ -31,6 +32,7 @@ mod services;
 mod slowpath;
 mod state;
 mod stream;
+pub mod switchd;
 mod trace;
 mod wiring;
 mod worker;

@@ -32,6 +32,7 @@ mod openflow;
 mod ports;
 mod programs;
 mod qos;
+mod switchd;
 mod tables;
 mod trace;
 mod tunnels;

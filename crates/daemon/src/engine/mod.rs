@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! command ──► handle/<noun> ──► lab: resolve, plan ──► apply ──► nodes (namespaces, TAPs)
-//!                                                          ├──► core: switch model ──► workers (ports, links)
+//!                                                          ├──► crate::core: switch model ──► workers (ports, links)
 //!                                                          └──► programs (spawner)
 //! ```
 
@@ -11,7 +11,6 @@ mod boot;
 mod captures;
 mod containers;
 mod controllers;
-mod core;
 mod doors;
 mod events;
 mod execute;
@@ -28,8 +27,9 @@ mod recover;
 mod running;
 mod runs;
 mod trial;
-mod tunnels;
+pub(crate) mod tunnels;
 
+use crate::core;
 pub use containers::remove_volumes;
 pub use handle::plan_from_nothing;
 pub(crate) use running::Running;
