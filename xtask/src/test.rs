@@ -14,6 +14,8 @@ const NEEDED: &[Needed] = &[
     Needed { program: "tshark", package: "tshark" },
     Needed { program: "docker-registry", package: "docker-registry" },
     Needed { program: "ovs-vswitchd", package: "openvswitch-switch" },
+    Needed { program: "mn", package: "mininet" },
+    Needed { program: "telnet", package: "inetutils-telnet" },
     Needed { program: "ethtool", package: "ethtool" },
     Needed { program: "qemu-system-x86_64", package: "qemu-system-x86" },
     Needed { program: "busybox", package: "busybox-static" },

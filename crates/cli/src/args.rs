@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     Image(cmd::image::Image),
     /// Make a lab file of a Docker Compose file or a topology of containerlab
     Import(cmd::import::Import),
+    /// Be the switch that serves an OVSDB database, in the place of `ovs-vswitchd`
+    Switchd(cmd::switchd::Switchd),
     /// Try what this machine can do, and say how to get the rest
     Check(cmd::check::Check),
     /// Print the JSON Schema of lab files, for an editor
@@ -120,6 +122,7 @@ const WITHOUT_LAB: &[&str] = &[
     "lint",
     "image",
     "import",
+    "switchd",
     "check",
     "schema",
     "completion",
@@ -144,7 +147,8 @@ impl Args {
     /// What is wrong, or the help that was asked for.
     pub(crate) fn parse_checked() -> Result<Self, clap::Error> {
         let mut command = Self::definition();
-        let matches = command.try_get_matches_from_mut(crate::stand_in::words())?;
+        let words = cmd::switchd::spelled(crate::stand_in::words());
+        let matches = command.try_get_matches_from_mut(words)?;
         if let Some((verb, inner)) = matches.subcommand()
             && WITHOUT_LAB.contains(&verb)
             && [&matches, inner].iter().any(|m| m.value_source("lab") == Some(ValueSource::CommandLine))
@@ -205,6 +209,7 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Image(verb) => verb.run(),
+            Verb::Switchd(verb) => Ok(verb.run()),
             Verb::Check(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),
             Verb::Schema(verb) => verb.run(),

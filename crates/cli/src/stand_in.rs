@@ -47,12 +47,12 @@ pub(crate) fn words() -> Vec<OsString> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let is_daemon = |word: &OsString| {
         let name = Path::new(word).file_name();
-        name.is_some_and(|name| DAEMONS.iter().any(|daemon| name == *daemon))
+        name.is_some_and(|name| name == DAEMON)
     };
     if words.iter().take(2).any(is_daemon) { words.into_iter().map(verbose).collect() } else { words }
 }
 
-const DAEMONS: [&str; 2] = ["ovsdb-server", "ovs-vswitchd"];
+const DAEMON: &str = "ovsdb-server";
 
 fn verbose(word: OsString) -> OsString {
     match word.as_bytes().strip_prefix(b"-v") {

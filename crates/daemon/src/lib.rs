@@ -12,11 +12,12 @@
 //! 5. `services`: what networks answer by themselves, addresses and names, on a thread of its own;
 //! 6. after `down` the directory goes, the answer is sent, the process ends.
 //!
-//! Beside it, without any lab, [`ovsdb_server`] stands in for Open vSwitch's daemon of that name; [`ovs`] is what all
-//! such stand-ins share.
+//! Beside it, without any lab, [`ovsdb_server`] and [`switchd`] stand in for Open vSwitch's two daemons; [`ovs`] is what both
+//! share.
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
+mod core;
 pub mod engine;
 mod host;
 pub mod http;
@@ -33,6 +34,7 @@ mod services;
 mod slowpath;
 mod state;
 mod stream;
+pub mod switchd;
 mod trace;
 mod wiring;
 mod worker;

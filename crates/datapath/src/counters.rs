@@ -191,12 +191,26 @@ impl QueueCounters {
 pub struct Counters {
     /// Drops of all ports, those that are gone included.
     pub drops: Drops,
+    frames: Counter,
+    misses: Counter,
     ports: Mutex<BTreeMap<PortId, Arc<PortCounters>>>,
     links: Mutex<BTreeMap<(PortId, Direction), Arc<LinkReport>>>,
     queues: Mutex<BTreeMap<(PortId, u32), Arc<QueueCounters>>>,
 }
 
 impl Counters {
+    /// Frames that devices brought, and lookups that no cached flow answered.
+    #[must_use]
+    pub fn lookups(&self) -> (u64, u64) {
+        (self.frames.read(), self.misses.read())
+    }
+
+    /// A round at a device brought so many frames, for so many of which nobody had an answer.
+    pub(crate) fn looked_up(&self, frames: u32, misses: u32) {
+        self.frames.add(u64::from(frames));
+        self.misses.add(u64::from(misses));
+    }
+
     /// The counters of a port, if this worker knows it.
     #[must_use]
     pub fn port(&self, port: PortId) -> Option<Arc<PortCounters>> {

@@ -188,6 +188,7 @@ impl Worker {
             Arrival::Refused(tunnel, reason) => self.wiring.drop(tunnel.unwrap_or(port), reason, 1),
         });
         let missed = self.missed;
+        self.wiring.counters.looked_up(received.packets, missed);
         if let Some(station) = self.wiring.station(port) {
             station.caps = driver.offloads();
             station.driver = Some(driver);

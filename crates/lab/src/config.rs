@@ -118,6 +118,7 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         dp_port,
         peer,
         mtu: None,
+        mac: None,
         inner: lab.links.iter().find(|link| link.id == port.link).and_then(|link| inner(lab, link, left)),
     };
     let tenant = port.tenant.as_deref().and_then(|name| lab.tenant_id(name)).map(TenantId);

@@ -104,6 +104,23 @@ impl Switch {
         entries.iter().map(row).collect()
     }
 
+    /// Forgets the MAC entries of a bridge, or of all. `false`: there is no such bridge.
+    pub fn forget_macs(&mut self, bridge: Option<&str>, now: Nanos) -> bool {
+        let one = bridge.map(|name| self.bridge_id(name));
+        if one == Some(None) {
+            return false;
+        }
+        let Self { bridges, versions, .. } = self;
+        for bridge in bridges.values_mut().filter(|bridge| one.flatten().is_none_or(|id| id == bridge.id)) {
+            let id = bridge.id;
+            // What was seen before says nothing any more.
+            bridge.flushed = now;
+            bridge.macs.retain(|_, _| false, |key| versions.bump(versions.of_mac(id, key)));
+        }
+        self.recheck();
+        true
+    }
+
     /// What all bridges have dropped, by bridge number, reason and port.
     #[must_use]
     pub fn drops(&self) -> Vec<DropEntry> {

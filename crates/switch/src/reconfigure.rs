@@ -178,6 +178,7 @@ impl Switch {
                     == (new.tenant, new.peer_dp, new.is_flow_tunnel, new.is_tunnel, &new.inner);
                 if is_seen_alike && old.vlans == new.vlans {
                     self.set_queues(id, number, new.qos);
+                    self.set_address(id, number, new.mac);
                     continue;
                 }
                 (new.link, new.crossed, new.config) = (old.link, old.crossed, old.config);
@@ -204,6 +205,16 @@ impl Switch {
             && port.qos != qos
         {
             (port.qos, port.version) = (qos, version);
+        }
+    }
+
+    /// Another Ethernet address of a port that stays as it is. No packet asks for it.
+    fn set_address(&mut self, id: BridgeId, number: OfPort, mac: Option<[u8; 6]>) {
+        if let Some(port) = self.port_mut(id, number)
+            && port.mac != mac
+        {
+            port.mac = mac;
+            self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Modify });
         }
     }
 

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use crate::error::{Because, HostError};
-use crate::sockopt::{last_errno, set_int};
+use crate::sockopt::{last_errno, set_bytes, set_int};
 
 /// The most frames one call moves.
 pub const BATCH: usize = 32;
@@ -85,6 +85,22 @@ impl PacketSocket {
         socket.set_buffers(options);
         socket.bind(index).because("bind a packet socket", object)?;
         Ok(socket)
+    }
+
+    /// Has the interface receive frames for any address, as long as this socket is open.
+    ///
+    /// # Errors
+    /// `ENODEV` when it is gone.
+    pub fn promiscuous(&self, index: u32) -> Result<(), HostError> {
+        // struct packet_mreq: index i32, type u16, length of an address u16, address.
+        let mut request = [0_u8; 16];
+        let (front, kind) = request.split_at_mut(4);
+        front.copy_from_slice(&index.to_ne_bytes());
+        if let Some(kind) = kind.first_chunk_mut() {
+            *kind = PACKET_MR_PROMISC.to_ne_bytes();
+        }
+        set_bytes(&self.fd, libc::SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request)
+            .because("make promiscuous the interface with index", || index.to_string())
     }
 
     /// Receives up to `max` frames into `batch`; returns how many.
@@ -359,6 +375,8 @@ const CONTROL: usize = 64;
 const AF_PACKET: u16 = 17;
 const ETH_P_ALL: u16 = 0x0003;
 const SOL_PACKET: u32 = 263;
+const PACKET_ADD_MEMBERSHIP: libc::c_int = 1;
+const PACKET_MR_PROMISC: u16 = 1;
 const PACKET_STATISTICS: libc::c_int = 6;
 const PACKET_AUXDATA: libc::c_int = 8;
 const PACKET_AUXDATA_TYPE: u32 = 8;

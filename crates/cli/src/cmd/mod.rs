@@ -32,6 +32,7 @@ pub(crate) mod resize;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod switchd;
 pub(crate) mod test;
 pub(crate) mod top;
 pub(crate) mod trace;

@@ -57,6 +57,11 @@ impl Machine {
         command
     }
 
+    /// A program on the machine.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        self.inside(program.as_ref())
+    }
+
     /// `netloom WORDS` on the machine, by whoever has the place.
     pub(crate) fn netloom(&self, place: &Place, words: &[&str]) -> Done {
         Done::from(self.command(place, words).output().unwrap())

@@ -34,6 +34,7 @@ mod ovsdb;
 mod ports;
 mod programs;
 mod qos;
+mod switchd;
 mod tables;
 mod trace;
 mod tunnels;

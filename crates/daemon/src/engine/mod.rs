@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! command ──► handle/<noun> ──► lab: resolve, plan ──► apply ──► nodes (namespaces, TAPs)
-//!                                                          ├──► core: switch model ──► workers (ports, links)
+//!                                                          ├──► crate::core: switch model ──► workers (ports, links)
 //!                                                          └──► programs (spawner)
 //! ```
 
@@ -12,7 +12,6 @@ mod captures;
 mod carriers;
 mod containers;
 mod controllers;
-mod core;
 mod doors;
 mod events;
 mod execute;
@@ -31,7 +30,7 @@ mod recover;
 mod running;
 mod runs;
 mod trial;
-mod tunnels;
+pub(crate) mod tunnels;
 
 pub use boot::become_owner;
 pub use containers::remove_volumes;
@@ -39,7 +38,7 @@ pub use handle::plan_from_nothing;
 pub use patchbay::{Patchbay, PatchbayError};
 pub(crate) use running::Running;
 
-use crate::Boot;
+use crate::{Boot, core};
 
 /// The engine of this build, not started.
 #[must_use]

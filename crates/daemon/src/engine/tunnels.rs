@@ -12,13 +12,13 @@ use netloom_lab::tunnel::Tunnel;
 use netloom_netdev::{Door, DoorKey, DoorPort, SttPort, TunnelKind, TunnelPort, TunnelSettings};
 use netloom_sys::HostError;
 
-use super::core::Core;
+use crate::core::Core;
 use crate::wiring::{door_worker, tunnel_settings};
 use crate::worker::Device;
 
 /// Doors that are open, by what they listen to.
 #[derive(Debug, Default)]
-pub(super) struct Tunnels {
+pub(crate) struct Tunnels {
     open: Mutex<BTreeMap<DoorKey, Opened>>,
 }
 
@@ -38,7 +38,7 @@ struct Opened {
 
 /// A tunnel could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TunnelError {
+pub(crate) enum TunnelError {
     /// The host refused.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -52,14 +52,27 @@ impl Tunnels {
     ///
     /// # Errors
     /// As [`Door::open`]; the same packets are another tunnel's.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         core: &Core,
         port: PortId,
         tunnel: &Tunnel,
         fresh: &mut dyn FnMut() -> PortId,
     ) -> Result<Box<dyn Device>, TunnelError> {
-        let settings = tunnel_settings(tunnel);
+        self.open_as(core, port, tunnel_settings(tunnel), fresh)
+    }
+
+    /// The same for a tunnel in the words of its driver.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn open_as(
+        &self,
+        core: &Core,
+        port: PortId,
+        settings: TunnelSettings,
+        fresh: &mut dyn FnMut() -> PortId,
+    ) -> Result<Box<dyn Device>, TunnelError> {
         // It may have been another tunnel before.
         self.close(core, port);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +103,7 @@ impl Tunnels {
     }
 
     /// A port is a tunnel no more, or never was.
-    pub(super) fn close(&self, core: &Core, port: PortId) {
+    pub(crate) fn close(&self, core: &Core, port: PortId) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, opened| {
             let is_last = opened.door.dismiss(port);
@@ -104,7 +117,7 @@ impl Tunnels {
     }
 
     /// The ports of doors, and what they are called.
-    pub(super) fn doors(&self) -> Vec<(PortId, String)> {
+    pub(crate) fn doors(&self) -> Vec<(PortId, String)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().map(|(key, opened)| (opened.port, format!("tunnels, {}", key.protocol))).collect()
     }

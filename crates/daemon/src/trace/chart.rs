@@ -112,6 +112,12 @@ impl Chart {
         self.node(seat)?.interfaces.get(seat.interface)
     }
 
+    /// What a datapath port is called: by the node behind it, if there is one.
+    pub(crate) fn port_name(&self, port: PortId) -> String {
+        let name = |spot: &Spot| if spot.seat.is_some() { &spot.there } else { &spot.here }.clone();
+        self.ports.get(&port).map_or_else(|| port.to_string(), name)
+    }
+
     /// `h1:eth0`.
     pub(crate) fn seat_name(&self, seat: Seat) -> String {
         match (self.node(seat), self.interface(seat)) {

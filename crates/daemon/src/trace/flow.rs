@@ -80,6 +80,12 @@ impl Arrival {
     }
 }
 
+/// A packet that matches, as far as any does: what is not said has values of our choice.
+pub(crate) fn frame_of(matches: &FlowMatch) -> Vec<u8> {
+    let (eth_src, eth_dst) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+    build(matches, &Defaults { eth_src, eth_dst, ..Defaults::default() })
+}
+
 /// What the lab knows of a packet of which only some is said.
 #[derive(Debug, Default)]
 struct Defaults {

@@ -245,7 +245,8 @@ impl<'a> Follower<'a> {
         let [port, _] = halves(key.0[word::IN_PORT]);
         let spot = self.chart.ports.get(&PortId(port));
         let at = spot.map_or_else(|| port.to_string(), |spot| spot.here.clone());
-        let (megaflow, actions) = (words::megaflow(key, mask, &at), words::actions(self.chart, key, actions));
+        let port = |port: PortId| self.chart.port_name(port);
+        let (megaflow, actions) = (words::megaflow(key, mask, &at), words::actions(&port, key, actions));
         self.story.lookups.push(TraceLookup { at, megaflow, actions });
     }
 }

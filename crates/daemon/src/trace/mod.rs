@@ -25,8 +25,8 @@ mod watch;
 mod words;
 
 pub(crate) use chart::Chart;
-pub(crate) use flow::{Arrival, parse_at};
+pub(crate) use flow::{Arrival, frame_of, parse_at};
 pub(crate) use follow::Follower;
 pub(crate) use packet::{Leg, Protocol, legs};
 pub(crate) use watch::{Watch, Wish};
-pub(crate) use words::packet as described;
+pub(crate) use words::{actions as actions_in_words, mac as mac_in_words, megaflow, packet as described};

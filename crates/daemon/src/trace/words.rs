@@ -11,8 +11,6 @@ use netloom_packet::Mac;
 use netloom_packet::nsh::{self, Nsh};
 use netloom_switch::Rule;
 
-use super::Chart;
-
 /// A rule as a trace tells it.
 pub(super) fn rule(rule: &Rule) -> TraceRule {
     let flow = &rule.flow;
@@ -87,7 +85,7 @@ pub(crate) fn packet(key: &PacketKey) -> String {
 }
 
 /// Which packets share a translation.
-pub(super) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String {
+pub(crate) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String {
     let (values, mut bits) = (headers(&key.0), headers(&mask.0));
     // That there is no tunnel and no mark goes without saying.
     for index in (word::CT_LABEL..word::ETH_DST).filter(|index| values[*index] == 0) {
@@ -111,26 +109,22 @@ pub(super) fn megaflow(key: &PacketKey, mask: &PacketMask, port: &str) -> String
 }
 
 /// What the datapath does with a packet.
-pub(super) fn actions(chart: &Chart, key: &PacketKey, actions: &[DpAction]) -> String {
+pub(crate) fn actions(port: &dyn Fn(PortId) -> String, key: &PacketKey, actions: &[DpAction]) -> String {
     if actions.is_empty() {
         return "drop".to_owned();
     }
     let mut key = FlowKey(headers(&key.0));
-    actions.iter().map(|action| action_words(chart, &mut key, action)).collect::<Vec<_>>().join(", ")
+    actions.iter().map(|action| action_words(port, &mut key, action)).collect::<Vec<_>>().join(", ")
 }
 
-fn action_words(chart: &Chart, key: &mut FlowKey, action: &DpAction) -> String {
-    let port = |port: &PortId| {
-        let name =
-            |spot: &super::chart::Spot| if spot.seat.is_some() { &spot.there } else { &spot.here }.clone();
-        chart.ports.get(port).map_or_else(|| port.to_string(), name)
-    };
+fn action_words(name: &dyn Fn(PortId) -> String, key: &mut FlowKey, action: &DpAction) -> String {
+    let port = |port: &PortId| name(*port);
     let inner = |list: &[DpAction], key: &FlowKey| {
         let mut key = *key;
         match list {
             [] => "drop".to_owned(),
             list => {
-                let words = list.iter().map(|action| action_words(chart, &mut key, action));
+                let words = list.iter().map(|action| action_words(name, &mut key, action));
                 words.collect::<Vec<_>>().join(", ")
             }
         }
@@ -256,6 +250,6 @@ fn ct_words(track: &Track) -> String {
 }
 
 /// `02:00:00:00:00:01`
-pub(super) fn mac(mac: [u8; 6]) -> String {
+pub(crate) fn mac(mac: [u8; 6]) -> String {
     Mac(mac).to_string()
 }

@@ -76,6 +76,32 @@ impl<'a> RowView<'a> {
         self.get(column).value_of(&Atom::from(key)).and_then(Atom::as_str)
     }
 
+    /// Whether a column has this value, in RFC 7047's notation. One that the schema has not has every value: there is
+    /// nothing to be written. A value that the column cannot have is none it has.
+    pub fn is(self, column: &str, value: &serde_json::Value) -> bool {
+        let Some((at, column)) =
+            self.schema.column(column).and_then(|at| Some((at, self.schema.columns.get(at)?)))
+        else {
+            return true;
+        };
+        Datum::from_json(&column.kind, value, None).is_ok_and(|value| *self.row.get(at) == value)
+    }
+
+    /// The pairs of a map of strings.
+    pub fn map(self, column: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.get(column).pairs().iter().filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?)))
+    }
+
+    /// The strings of a set.
+    pub fn texts(self, column: &str) -> impl Iterator<Item = &'a str> {
+        self.get(column).atoms().iter().filter_map(Atom::as_str)
+    }
+
+    /// The integers of a set.
+    pub fn integers(self, column: &str) -> impl Iterator<Item = i64> + 'a {
+        self.get(column).atoms().iter().filter_map(Atom::as_integer)
+    }
+
     /// The value of a column as JSON.
     pub(super) fn json(self, column: &str) -> serde_json::Value {
         let kind =

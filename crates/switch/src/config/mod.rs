@@ -193,6 +193,9 @@ pub struct Interface {
     /// Longest payload in bytes, for display; the link enforces it.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// Its Ethernet address, as controllers are told; `None`: one made of the bridge's identity and the port's number.
+    #[serde(default)]
+    pub mac: Option<[u8; 6]>,
     /// The link to the other switch is a tunnel.
     #[serde(default)]
     pub inner: Option<Inner>,

@@ -12,9 +12,12 @@ use crate::model::{Bridge, Port, PortConfig, Role};
 use crate::switch::Switch;
 
 impl Bridge {
-    /// A port's Ethernet address as controllers see it: of local administration, from the bridge's identity and the
-    /// port's number.
+    /// A port's Ethernet address as controllers see it: its device's; of one without, an address of local administration,
+    /// from the bridge's identity and the port's number.
     fn address_of(&self, port: OfPort) -> Mac {
+        if let Some(mac) = self.port(port).and_then(|port| port.mac) {
+            return Mac(mac);
+        }
         let [_, _, a, b, c, d, ..] = self.datapath_id().to_be_bytes();
         let [.., high, low] = port.0.to_be_bytes();
         Mac([a & !0x03 | 0x02, b, c, d, high, low])

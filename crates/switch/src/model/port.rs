@@ -95,6 +95,8 @@ pub(crate) struct Port {
     pub(crate) link: LinkState,
     pub(crate) role: Role,
     pub(crate) config: PortConfig,
+    /// Its Ethernet address, if it is known.
+    pub(crate) mac: Option<[u8; 6]>,
     /// Changes with everything above.
     pub(crate) version: u64,
     pub(crate) crossed: Crossed,
@@ -128,6 +130,7 @@ impl Port {
             link: LinkState::default(),
             role: Role::default(),
             config: PortConfig::default(),
+            mac: interface.mac,
             version,
             crossed: Crossed::default(),
             created: now,

@@ -12,12 +12,14 @@ mod answer;
 mod recorder;
 mod request;
 mod socket;
+mod watch;
 mod way;
 
 pub use answer::{Address, Link, Neighbour, NeighbourState, Route};
 pub use recorder::NetlinkRecorder;
 pub use request::{LinkChange, NewLink, Request, RouteSpec};
 pub use socket::{BatchError, Failed, NetlinkSocket};
+pub use watch::{LinkNews, LinkWatch, Told};
 pub use way::{Hop, Way};
 
 use crate::error::HostError;

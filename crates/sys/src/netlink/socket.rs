@@ -96,6 +96,11 @@ impl Answer {
         Self(buffer)
     }
 
+    /// Where to read to.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.0.as_mut_slice()
+    }
+
     pub(super) fn get(&self, received: usize) -> &[u8] {
         self.0.get(..received).unwrap_or_default()
     }

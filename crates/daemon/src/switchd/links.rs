@@ -1,0 +1,88 @@
+//! The interfaces of the machine, as the switch sees them.
+
+use std::collections::BTreeMap;
+
+use netloom_sys::HostError;
+use netloom_sys::netlink::{Link, LinkChange, LinkNews, LinkWatch, Netlink, NetlinkSocket, Request, Told};
+
+/// What the kernel has said of all interfaces.
+#[derive(Debug)]
+pub(super) struct Links {
+    socket: NetlinkSocket,
+    watch: LinkWatch,
+    by_index: BTreeMap<u32, Link>,
+    by_name: BTreeMap<String, u32>,
+}
+
+impl Links {
+    /// Asks for the first time.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn open() -> Result<Self, HostError> {
+        let (by_index, by_name) = Default::default();
+        // Watched first: what comes while all are asked for is told twice.
+        let watch = LinkWatch::open()?;
+        let mut links = Self { watch, socket: NetlinkSocket::open()?, by_index, by_name };
+        links.ask()?;
+        Ok(links)
+    }
+
+    /// Takes in what has changed.
+    ///
+    /// # Errors
+    /// Much has, and the kernel does not answer; what was known stays.
+    pub(super) fn look(&mut self) -> Result<(), HostError> {
+        let Self { watch, by_index, by_name, .. } = self;
+        let told = watch.take(&mut |news| {
+            let (index, link) = match news {
+                LinkNews::Is(link) => (link.index, Some(link)),
+                LinkNews::Gone(index) => (index, None),
+            };
+            if let Some(old) = by_index.remove(&index) {
+                // Another one may have its name by now.
+                if by_name.get(&old.name) == Some(&index) {
+                    by_name.remove(&old.name);
+                }
+            }
+            if let Some(link) = link {
+                by_name.insert(link.name.clone(), index);
+                by_index.insert(index, link);
+            }
+        });
+        if told == Told::Lost { self.ask() } else { Ok(()) }
+    }
+
+    fn ask(&mut self) -> Result<(), HostError> {
+        let links = self.socket.links()?;
+        self.by_name = links.iter().map(|link| (link.name.clone(), link.index)).collect();
+        self.by_index = links.into_iter().map(|link| (link.index, link)).collect();
+        Ok(())
+    }
+
+    pub(super) fn at(&self, index: u32) -> Option<&Link> {
+        self.by_index.get(&index)
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Link> {
+        self.at(*self.by_name.get(name)?)
+    }
+
+    /// Gives an interface an address or an MTU, if it has another one.
+    pub(super) fn change(&mut self, index: u32, mac: Option<[u8; 6]>, mtu: Option<u32>) {
+        let Some(link) = self.by_index.get_mut(&index) else { return };
+        let mac = mac.filter(|mac| link.mac != Some(*mac));
+        let mtu = mtu.filter(|mtu| link.mtu != *mtu);
+        if mac.is_none() && mtu.is_none() {
+            return;
+        }
+        let change = LinkChange { mac, mtu, ..LinkChange::default() };
+        match self.socket.batch(&[Request::SetLink { index, change }]) {
+            Ok(()) => {
+                link.mac = mac.or(link.mac);
+                link.mtu = mtu.unwrap_or(link.mtu);
+            }
+            Err(error) => tracing::warn!(device = link.name, %error, "a device stays as it is"),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What came of the configuration, written back to the rows.
+//!
+//! Every column is a value wanted; those that have another one are written, all in one transaction. So nothing is written
+//! while nothing changes, and a client that waits for `cur_cfg` sees the ports' numbers at the same moment.
+//!
+//! Source: ovs-vswitchd.conf.db(5); `bridge.c` of OVS for when columns are cleared.
+
+mod controller;
+mod interface;
+mod root;
+
+use netloom_openflow::msg::Role;
+use netloom_ovsdb::replica::Transaction;
+use netloom_ovsdb::{Replica, Uuid};
+use serde_json::{Value, json};
+
+use super::desired::Desired;
+use super::plant::{Id, Plant};
+
+/// How much of the status is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What changes with the configuration, devices and connections.
+    State,
+    /// That, and what counts: statistics and durations.
+    Everything,
+}
+
+/// Columns that are to have values.
+#[derive(Debug, Default)]
+pub(super) struct Cells(Vec<(&'static str, Uuid, &'static str, Value)>);
+
+impl Cells {
+    fn put(&mut self, table: &'static str, row: Uuid, column: &'static str, value: impl Into<Value>) {
+        self.0.push((table, row, column, value.into()));
+    }
+
+    /// A transaction of all that differs; `None`: nothing does.
+    fn transaction(self, replica: &Replica) -> Option<Transaction> {
+        let mut transaction = Transaction::new();
+        let mut is_empty = true;
+        let mut cells = self.0.into_iter().peekable();
+        while let Some((table, uuid, column, value)) = cells.next() {
+            let mut fields = vec![(column, value)];
+            while let Some((_, _, column, value)) =
+                cells.next_if(|(other, row, ..)| *other == table && *row == uuid)
+            {
+                fields.push((column, value));
+            }
+            let Some(row) = replica.rows_of(table).and_then(|rows| rows.row(uuid)) else { continue };
+            fields.retain(|(column, value)| !row.is(column, value));
+            if !fields.is_empty() {
+                transaction.update(row, &fields);
+                is_empty = false;
+            }
+        }
+        (!is_empty).then_some(transaction)
+    }
+}
+
+/// What is to be written; `None`: all is as it should be.
+pub(super) fn difference(
+    replica: &Replica,
+    desired: &Desired,
+    plant: &Plant,
+    part: Part,
+) -> Option<Transaction> {
+    let mut cells = Cells::default();
+    for bridge in &desired.bridges {
+        if let Some(bridged) = plant.bridges.get(&bridge.uuid) {
+            cells.put("Bridge", bridge.uuid, "datapath_id", format!("{:016x}", bridged.datapath_id));
+            cells.put("Bridge", bridge.uuid, "datapath_version", "<built-in>");
+        }
+        cells.put("Bridge", bridge.uuid, "status", without_effect(&bridge.without_effect));
+        for port in &bridge.ports {
+            if let Some(uuid) = port.uuid {
+                cells.put("Port", uuid, "status", without_effect(&port.without_effect));
+            }
+        }
+        controller::put(&mut cells, bridge, plant, part);
+    }
+    for (bridge, _, wanted) in desired.interfaces() {
+        let Some(uuid) = wanted.uuid else { continue };
+        let id = Id::of(bridge, wanted);
+        match (plant.standing.get(&id), plant.failed.get(&id)) {
+            (Some(standing), _) => interface::put(&mut cells, uuid, standing, bridge, plant, part),
+            (None, Some(why)) => interface::clear(&mut cells, uuid, why),
+            (None, None) => {}
+        }
+    }
+    root::put(&mut cells, replica, desired);
+    cells.transaction(replica)
+}
+
+/// What is asked for and has no effect, in the status of the row that asks for it.
+fn without_effect(columns: &[&str]) -> Value {
+    map(columns.iter().map(|column| ((*column).to_owned(), "no effect yet".to_owned())))
+}
+
+/// A map of strings in RFC 7047's notation.
+fn map(pairs: impl Iterator<Item = (String, String)>) -> Value {
+    json!(["map", pairs.map(|(key, value)| json!([key, value])).collect::<Vec<_>>()])
+}
+
+/// The empty set.
+fn none() -> Value {
+    json!(["set", []])
+}
+
+/// A value, or none.
+fn optional(value: Option<impl Into<Value>>) -> Value {
+    value.map_or_else(none, Into::into)
+}
+
+/// OVS's words.
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Primary => "master",
+        Role::Secondary => "slave",
+        Role::NoChange | Role::Equal => "other",
+    }
+}
