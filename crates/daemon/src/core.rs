@@ -14,7 +14,7 @@ use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 
-use super::carriers::Carriers;
+use crate::engine::carriers::Carriers;
 use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::services::Services;

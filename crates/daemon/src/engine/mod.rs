@@ -9,7 +9,7 @@
 mod apply;
 mod boot;
 mod captures;
-mod carriers;
+pub(crate) mod carriers;
 mod containers;
 mod controllers;
 mod doors;
