@@ -20,6 +20,7 @@ mod handle;
 mod hints;
 mod journal;
 mod limits;
+mod machines;
 mod names;
 mod nodes;
 mod programs;
