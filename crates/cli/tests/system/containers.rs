@@ -1,7 +1,7 @@
 //! Containers: images without a daemon, from `up` to nothing left.
 
 mod copies;
-mod image;
+pub(crate) mod image;
 mod inside;
 mod order;
 

@@ -36,3 +36,4 @@ mod tables;
 mod trace;
 mod tunnels;
 mod updates;
+mod vms;

@@ -18,7 +18,7 @@ const APPLETS: &[&str] = &[
 ];
 
 /// The program, or word that the test is skipped.
-pub(super) fn busybox() -> Option<Vec<u8>> {
+pub(crate) fn busybox() -> Option<Vec<u8>> {
     let found = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
     if found.is_none() {
         eprintln!("skipped: busybox-static is not installed");
@@ -27,7 +27,7 @@ pub(super) fn busybox() -> Option<Vec<u8>> {
 }
 
 /// A layer with busybox and its names, and users.
-pub(super) fn base(busybox: &[u8]) -> Builder {
+pub(crate) fn base(busybox: &[u8]) -> Builder {
     let dirs =
         [("bin", 0o755), ("etc", 0o755), ("root", 0o700), ("srv", 0o755), ("tmp", 0o1777), ("var", 0o755)];
     let layer = dirs.iter().fold(Builder::default(), |layer, (dir, mode)| layer.dir(dir, *mode));
@@ -41,7 +41,7 @@ pub(super) fn base(busybox: &[u8]) -> Builder {
 }
 
 /// Writes an OCI image layout into `place`; `config` is the inner part of its configuration.
-pub(super) fn layout(place: &Place, dir: &str, layers: &[Vec<u8>], config: &str) {
+pub(crate) fn layout(place: &Place, dir: &str, layers: &[Vec<u8>], config: &str) {
     let root = place.path(dir);
     let blobs = root.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
@@ -71,7 +71,7 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// The usual image of these tests, in the directory `img`; whether it could be made.
-pub(super) fn usual(place: &Place, config: &str) -> bool {
+pub(crate) fn usual(place: &Place, config: &str) -> bool {
     let Some(busybox) = busybox() else { return false };
     let top = Builder::default().file("srv/index.html", 0o644, b"Welcome\n").file("etc/top", 0o644, b"top\n");
     layout(place, "img", &[base(&busybox).finish(), top.finish()], config);
