@@ -225,6 +225,11 @@ pub enum Command {
         #[serde(default)]
         tty: Option<TermSize>,
     },
+    /// Stream: joins the client with a virtual machine's serial port.
+    Console {
+        /// The node.
+        node: String,
+    },
     /// Stream: copies files out of a node (a tar file on `stdout`) or into it (one on `stdin`).
     Copy {
         /// The node.
@@ -412,6 +417,7 @@ impl Command {
         matches!(
             self,
             Self::Exec { .. }
+                | Self::Console { .. }
                 | Self::Copy { .. }
                 | Self::Logs { .. }
                 | Self::Capture { .. }
@@ -474,6 +480,7 @@ impl Command {
             },
             Self::Resize { .. } => "resize",
             Self::Exec { .. } => "exec",
+            Self::Console { .. } => "console",
             Self::Copy { .. } => "cp",
             Self::Logs { .. } => "logs",
             Self::Capture { .. } => "capture",

@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Exec(cmd::exec::Exec),
     /// Open a shell in a node
     Shell(cmd::exec::Shell),
+    /// Join the serial console of a virtual machine
+    Console(cmd::console::Console),
     /// Copy files into a node, or out of it
     Cp(cmd::cp::Cp),
     /// Show what nodes or the daemon wrote
@@ -109,6 +111,9 @@ pub(crate) enum Verb {
     /// Write man pages into a directory
     #[command(hide = true)]
     Man(cmd::man::Man),
+    /// Be what runs inside a virtual machine
+    #[command(hide = true)]
+    Guest(cmd::guest::Guest),
     /// Run the daemon of a lab
     #[command(hide = true)]
     Daemon(cmd::daemon::Daemon),
@@ -130,6 +135,7 @@ const WITHOUT_LAB: &[&str] = &[
     "man",
     "ovsdb-server",
     "reference",
+    "guest",
 ];
 
 impl Args {
@@ -189,6 +195,8 @@ impl Args {
             Verb::Show(verb) => verb.run(lab),
             Verb::Exec(verb) => verb.run(lab),
             Verb::Shell(verb) => verb.run(lab),
+            Verb::Console(verb) => verb.run(lab),
+            Verb::Guest(verb) => Ok(verb.run()),
             Verb::Cp(verb) => verb.run(lab),
             Verb::Logs(verb) => verb.run(lab),
             Verb::Start(verb) => verb.run(lab, Action::Start),

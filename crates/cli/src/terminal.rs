@@ -48,7 +48,19 @@ impl Drop for Raw {
 /// Copies until the program ends; its status as a shell's `$?`.
 ///
 /// With `tty`, the user's terminal is raw and signals are keys; without, signals are passed on.
-pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
+pub(crate) fn session(conn: Conn, tty: bool) -> Result<u8, ApiError> {
+    converse(conn, tty, None)
+}
+
+/// The same with a machine's console, which has no end of its own: a key leaves it, or the end of the input.
+pub(crate) fn console(conn: Conn, tty: bool) -> Result<u8, ApiError> {
+    converse(conn, tty, Some(LEAVE))
+}
+
+/// Ctrl-], as of telnet and virsh.
+const LEAVE: u8 = 0x1d;
+
+fn converse(mut conn: Conn, tty: bool, leave: Option<u8>) -> Result<u8, ApiError> {
     let _raw = if tty { Raw::enter() } else { None };
     let mut signals = Signals::terminal().map_err(|error| broken(&error))?;
     let mut input = true;
@@ -67,7 +79,15 @@ pub(crate) fn session(mut conn: Conn, tty: bool) -> Result<u8, ApiError> {
             conn.queue(&frame);
         }
         if ready.input {
-            input = forward(&mut conn);
+            input = match forward(&mut conn, leave) {
+                Forwarded::More => true,
+                Forwarded::End if leave.is_none() => false,
+                Forwarded::End | Forwarded::Left => {
+                    // Whether or not it arrives: what was typed before was meant.
+                    let _ = conn.flush();
+                    return Ok(0);
+                }
+            };
         }
         // Who does not listen any more may still have something to say: how the program ended.
         if conn.flush().is_err() {
@@ -143,17 +163,31 @@ fn wait(conn: &Conn, signals: &Signals, input: bool) -> io::Result<Ready> {
     })
 }
 
-/// Sends what was typed; false: there is no more.
-fn forward(conn: &mut Conn) -> bool {
+/// What came of reading what was typed.
+enum Forwarded {
+    /// There may be more.
+    More,
+    /// There is no more.
+    End,
+    /// The key that leaves was among it.
+    Left,
+}
+
+/// Sends what was typed.
+fn forward(conn: &mut Conn, leave: Option<u8>) -> Forwarded {
     let mut bytes = [0; 32 << 10];
     // Not through `io::stdin()`: its buffer would hide bytes from poll.
     let length = match rustix::io::read(io::stdin(), &mut bytes) {
         Ok(length) => length,
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return true,
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Forwarded::More,
         Err(_) => 0,
     };
-    conn.queue_bytes(0, bytes.get(..length).unwrap_or_default());
-    length > 0
+    let typed = bytes.get(..length).unwrap_or_default();
+    if leave.is_some_and(|key| typed.contains(&key)) {
+        return Forwarded::Left;
+    }
+    conn.queue_bytes(0, typed);
+    if length > 0 { Forwarded::More } else { Forwarded::End }
 }
 
 /// Takes what was received; the status if the program ended.

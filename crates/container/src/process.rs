@@ -35,7 +35,7 @@ pub(crate) struct Way<'a> {
     pub(crate) netns: BorrowedFd<'a>,
     pub(crate) host: &'a HostSpec,
     pub(crate) process: &'a ProcessSpec,
-    /// Stdin, stdout, stderr, or nothing.
+    /// Stdin, stdout, stderr, or nothing; behind them what the process gets besides.
     pub(crate) streams: &'a [OwnedFd],
     /// The limit the spawner itself was started with.
     pub(crate) open_files: OpenFiles,
@@ -43,8 +43,22 @@ pub(crate) struct Way<'a> {
     pub(crate) agent: Option<Agent>,
 }
 
+impl Way<'_> {
+    /// What the process gets beside its streams.
+    fn extra(&self) -> Vec<BorrowedFd<'_>> {
+        let streams = if self.process.terminal.is_some() { 0 } else { 3 };
+        self.streams.iter().skip(streams).take(self.process.extra).map(AsFd::as_fd).collect()
+    }
+}
+
 /// Becomes the program, or tells why not and returns an exit code.
 pub(crate) fn run(way: &Way<'_>) -> i32 {
+    // Where extra descriptors go the socket must not be: failures are told after they are in place.
+    let above = i32::try_from(way.process.extra).unwrap_or(i32::MAX).saturating_add(3);
+    let status = match way.status.duplicate(above) {
+        Ok(status) => status,
+        Err(error) => return failed(way.status, Failure::at(Step::Streams)(error)),
+    };
     let failure = match prepare(way) {
         Ok(_) if way.process.agent => match way.agent {
             Some(agent) => {
@@ -55,12 +69,16 @@ pub(crate) fn run(way: &Way<'_>) -> i32 {
             }
             None => Failure::new(Step::Request, "There is no agent"),
         },
-        Ok(program) => program.exec(),
+        Ok(program) => program.exec(way.extra()),
         Err(failure) => failure,
     };
+    failed(&status, failure)
+}
+
+fn failed(status: &SeqPacket, failure: Failure) -> i32 {
     let code = failure.shell_code();
     // The spawner reads the failure, not the code; if it is gone nobody reads either.
-    let _ = tell(way.status, &Word::Failed(failure), &[]);
+    let _ = tell(status, &Word::Failed(failure), &[]);
     code
 }
 
@@ -83,7 +101,7 @@ fn prepare(way: &Way<'_>) -> Result<Program, Failure> {
 fn take_streams(status: &SeqPacket, process: &ProcessSpec, streams: &[OwnedFd]) -> Result<(), Failure> {
     let failed = Failure::at(Step::Streams);
     let Some(size) = process.terminal else {
-        let [stdin, stdout, stderr] = streams else {
+        let [stdin, stdout, stderr, ..] = streams else {
             return Err(Failure::new(Step::Streams, "A process needs three streams or a terminal"));
         };
         terminal::leave().map_err(&failed)?;
@@ -155,6 +173,8 @@ struct Program {
     argv: Vec<CString>,
     env: Vec<CString>,
     path: String,
+    /// Descriptors behind the streams that it keeps.
+    kept: usize,
 }
 
 impl Program {
@@ -165,13 +185,17 @@ impl Program {
         let pairs = process.env.iter().map(|(key, value)| c_string(format!("{key}={value}")));
         let env = pairs.collect::<Result<_, _>>()?;
         let path = process.env.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
-        Ok(Self { name, argv, env, path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()) })
+        Ok(Self { name, argv, env, path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()), kept: 0 })
     }
 
     /// Becomes the program, looking it up as execvp(3) does; returns only on failure.
-    fn exec(self) -> Failure {
+    fn exec(mut self, extra: Vec<BorrowedFd<'_>>) -> Failure {
         signals::reset();
         namespaces::set_umask(0o022);
+        self.kept = extra.len();
+        if let Err(error) = child::set_extra(&extra) {
+            return Failure::at(Step::Streams)(error);
+        }
         let errno = if self.name.contains('/') { self.exec_file(&self.name) } else { self.exec_from_path() };
         let message = match errno {
             Errno::NOENT if !self.name.contains('/') => format!("{}: command not found", self.name),
@@ -196,14 +220,14 @@ impl Program {
 
     fn exec_file(&self, path: &str) -> Errno {
         let Ok(file) = CString::new(path) else { return Errno::INVAL };
-        let errno = child::exec(&file, &self.argv, &self.env);
+        let errno = child::exec(&file, &self.argv, &self.env, self.kept);
         if errno != Errno::NOEXEC {
             return errno;
         }
         // A script without an interpreter line: a shell runs it, as execvp(3) says.
         let arguments = self.argv.iter().skip(1).cloned();
         let argv: Vec<_> = [c"sh".to_owned(), file].into_iter().chain(arguments).collect();
-        child::exec(c"/bin/sh", &argv, &self.env)
+        child::exec(c"/bin/sh", &argv, &self.env, self.kept)
     }
 }
 

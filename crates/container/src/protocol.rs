@@ -2,7 +2,7 @@
 //!
 //! | message | descriptors |
 //! |---|---|
-//! | [`Request::Spawn`] | network namespace; then stdin, stdout, stderr unless a terminal is asked for |
+//! | [`Request::Spawn`] | network namespace; then stdin, stdout, stderr unless a terminal is asked for; then extra ones |
 //! | [`Reply::Started`] | pidfd; then the terminal's master if one was asked for |
 //! | all others | none |
 //!

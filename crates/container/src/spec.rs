@@ -187,6 +187,9 @@ pub struct ProcessSpec {
     pub terminal: Option<TerminalSize>,
     /// No program: what the spawner was given as its agent does the work, with `argv`.
     pub agent: bool,
+    /// How many more descriptors it gets, as 3 and so on, which follow the three streams.
+    #[serde(default)]
+    pub extra: usize,
 }
 
 impl ProcessSpec {
@@ -201,6 +204,7 @@ impl ProcessSpec {
             identity: None,
             terminal: None,
             agent: false,
+            extra: 0,
         }
     }
 

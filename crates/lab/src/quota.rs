@@ -71,10 +71,12 @@ pub fn overdrafts(lab: &Lab, tenant: &str) -> Vec<Overdraft> {
     let reserved = |amount: Option<Amount>| amount.map_or(0, |amount| amount.reserved());
     let sums = [Part::Cpu, Part::Memory, Part::Nodes].into_iter().filter_map(|part| {
         let limit = part.of(&quota)?;
-        let of = |node: &&Node| match part {
-            Part::Cpu => reserved(node.limits.cpu),
-            Part::Memory => reserved(node.limits.memory),
-            Part::Nodes | Part::Bandwidth => 1,
+        let of = |node: &&Node| match (part, &node.vm) {
+            (Part::Cpu, Some(vm)) => u64::from(vm.cpus) * 1_000,
+            (Part::Memory, Some(vm)) => vm.memory,
+            (Part::Cpu, None) => reserved(node.limits.cpu),
+            (Part::Memory, None) => reserved(node.limits.memory),
+            (Part::Nodes | Part::Bandwidth, _) => 1,
         };
         overdraft(tenant, part, limit, nodes.iter().map(|node| (node.name.clone(), of(node))).collect())
     });

@@ -40,7 +40,7 @@ fn quickstart_is_what_the_readme_shows() {
 fn every_lab_file_in_the_documentation_is_good() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let mut seen = 0;
-    for name in ["lab-file.md", "limits.md", "links.md", "networks.md", "outside.md", "qos.md"] {
+    for name in ["lab-file.md", "limits.md", "links.md", "networks.md", "outside.md", "qos.md", "vms.md"] {
         let text = std::fs::read_to_string(docs.join(name)).expect("the page");
         for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             let checked = netloom_lab::check(block, Path::new(name), &[], &|_| true);
@@ -145,7 +145,11 @@ fn the_schema_knows_every_key_and_refuses_others() {
     })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "nodez": {} })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": "x" } } })));
+    assert!(fits(
+        serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": { "virt": "full" } }, "b": { "vm": null } } })
+    ));
+    assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": { "url": "x" } } } })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "acl": {} })));
     let text = serde_json::to_string(&schema).expect("json");
-    assert!(text.contains("Not yet supported: virtual machines."));
+    assert!(text.contains("Not yet supported: cloud-init for guests."));
 }

@@ -10,6 +10,7 @@
 //! is a refusal that the datapath counts.
 
 mod capture;
+mod datagram;
 mod gateway;
 mod packet;
 mod pcapng;
@@ -19,6 +20,8 @@ mod tunnel;
 mod vhost;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
+pub use datagram::DatagramPort;
+
 #[cfg(feature = "testing")]
 pub use gateway::BareGateway;
 pub use gateway::{

@@ -113,16 +113,18 @@ pub fn fork(
     }
 }
 
-/// Replaces this process's program by the file `path` and returns only on failure. Descriptors above 2 are closed.
+/// Replaces this process's program by the file `path` and returns only on failure. Descriptors above 2 are closed, but for the
+/// `kept` next ones ([`set_extra`]).
 ///
 /// # Errors
 /// As execve(2): `ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG` ...
 #[must_use]
-pub fn exec(path: &CStr, argv: &[CString], env: &[CString]) -> Errno {
+pub fn exec(path: &CStr, argv: &[CString], env: &[CString], kept: usize) -> Errno {
     let argv: Vec<_> = argv.iter().map(|arg| arg.as_ptr()).chain([std::ptr::null()]).collect();
     let env: Vec<_> = env.iter().map(|pair| pair.as_ptr()).chain([std::ptr::null()]).collect();
+    let first = libc::c_uint::try_from(kept).unwrap_or(0).saturating_add(3);
     // SAFETY: CLOSE_RANGE_CLOEXEC closes nothing now; after a failed exec every descriptor is still its owner's.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     // SAFETY: `path` and every element are NUL-terminated strings that outlive the call, both arrays end in a null pointer.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env.as_ptr()) };
     last_errno()
@@ -140,6 +142,28 @@ pub fn set_stdio(fds: [BorrowedFd<'_>; 3]) -> Result<(), HostError> {
         // SAFETY: 0, 1 and 2 are nobody's property in Rust's I/O safety; dup2 leaves a valid descriptor there at any time.
         if unsafe { libc::dup2(fd.as_raw_fd(), target) } < 0 {
             return Err(last_errno()).because("set", || "the standard streams");
+        }
+    }
+    Ok(())
+}
+
+/// Makes `fds` the descriptors 3 and so on of the program that comes next. Whatever had these numbers is closed, so that only
+/// [`exec`] may follow.
+///
+/// # Errors
+/// No descriptor left.
+pub fn set_extra(fds: &[BorrowedFd<'_>]) -> Result<(), HostError> {
+    let object = || "the descriptors of a program";
+    let above = i32::try_from(fds.len()).unwrap_or(i32::MAX).saturating_add(3);
+    // One that has such a number itself would be overwritten before its turn: take copies above first.
+    let high: Result<Vec<OwnedFd>, Errno> =
+        fds.iter().map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, above)).collect();
+    let high = high.because("set", object)?;
+    for (target, fd) in (3..).zip(&high) {
+        // SAFETY: whoever owned the number does not use it any more, since exec follows or the process ends; the copies
+        // have higher numbers.
+        if unsafe { libc::dup2(fd.as_raw_fd(), target) } < 0 {
+            return Err(last_errno()).because("set", object);
         }
     }
     Ok(())

@@ -6,9 +6,11 @@
 pub mod affinity;
 pub mod awake;
 pub mod beneath;
+pub mod boot;
 pub mod cgroup;
 pub mod child;
 pub mod clock;
+pub mod datagram;
 pub mod epoll;
 mod error;
 pub mod eventfd;

@@ -275,7 +275,7 @@ impl ReceiveBatch {
         Some(PacketFrame { buffer, length: slot.length, truncated: slot.truncated, tag: slot.tag })
     }
 
-    fn fill(&mut self, fd: BorrowedFd<'_>, header: usize, max: usize) -> Result<usize, Errno> {
+    pub(crate) fn fill(&mut self, fd: BorrowedFd<'_>, header: usize, max: usize) -> Result<usize, Errno> {
         let mut parts = [EMPTY; BATCH];
         let mut messages = [MESSAGE; BATCH];
         let mut controls = [[0_u64; CONTROL / 8]; BATCH];

@@ -14,7 +14,7 @@ use rustix::net::{
 use crate::error::{Because, HostError};
 
 /// The most descriptors one message may carry here.
-pub const MAX_FDS: usize = 8;
+pub const MAX_FDS: usize = 64;
 
 /// One end of a connected pair.
 #[derive(Debug)]
@@ -52,6 +52,15 @@ impl SeqPacket {
     pub fn set_send_room(&self, bytes: usize) -> Result<(), HostError> {
         rustix::net::sockopt::set_socket_send_buffer_size(&self.fd, bytes)
             .because("enlarge", || "a socket buffer")
+    }
+
+    /// The same end by another number, `least` or above.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn duplicate(&self, least: i32) -> Result<Self, HostError> {
+        let fd = rustix::io::fcntl_dupfd_cloexec(&self.fd, least).because("duplicate", || "a socket")?;
+        Ok(Self { fd })
     }
 
     /// Sends `bytes` and `fds` as one message; waits for room unless `at_once`.

@@ -13,7 +13,8 @@ pub struct NodeRow {
     pub tenant: String,
     /// `host`, `container`, `gateway`, `vm`, `interface` or `controller`.
     pub kind: String,
-    /// `up`, `stopped`, `paused`, `failed`, or `exited`: the program of a container has ended well.
+    /// `up`, `stopped`, `paused`, `failed`, `exited`: the program of a container has ended well, or the guest of a virtual
+    /// machine has switched itself off; or `booting`.
     pub state: String,
     /// Interfaces, in order.
     #[serde(default)]
@@ -27,13 +28,16 @@ pub struct NodeRow {
     /// The image of a container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// What a virtual machine is: `para, cpu 1, memory 256MiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// `starting`, `healthy` or `unhealthy`, while a program runs that is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
     /// The exit code of a container's program that does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Why the kernel ended its program: `out of memory: its limit is 32MiB`.
+    /// Why the kernel ended its program: `out of memory: its limit is 32MiB`; or why a virtual machine is not up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What it may use of the machine now: `cpu 0.5, memory 128MiB`.

@@ -8,6 +8,8 @@ use netloom_sys::netns::NetNs;
 use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
 use netloom_sys::tap::Tap;
 use netloom_sys::{cgroup, process, userns};
+use netloom_vm::kernel::Kernel;
+use netloom_vm::probe::Probe;
 use serde::Serialize;
 
 use crate::exit::{DONE, Failure, MACHINE, Outcome};
@@ -96,6 +98,7 @@ fn look() -> Vec<Finding> {
         all.push(users());
     }
     all.extend([pings(), neighbours("ipv4"), neighbours("ipv6"), files()]);
+    all.extend(machines());
     all
 }
 
@@ -261,6 +264,44 @@ fn files() -> Finding {
         needed: false,
         mend: None,
     }
+}
+
+/// Virtual machines: QEMU, who executes guests, and a kernel for them.
+fn machines() -> [Finding; 3] {
+    let path = std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
+    let probe = Probe::try_all(&format!("{path}:/usr/bin"));
+    let finding = |name, found: Result<String, String>, costs, fix: &str| Finding {
+        name,
+        ok: found.is_ok(),
+        fix: found.is_err().then(|| fix.to_owned()),
+        seen: found.unwrap_or_else(|why| why),
+        costs: Some(costs),
+        needed: false,
+        mend: None,
+    };
+    let qemu = probe.as_ref().map(|probe| format!("QEMU {}", probe.version)).map_err(ToString::to_string);
+    let kvm = match &probe {
+        Ok(Probe { no_kvm: None, .. }) => Ok("a guest ran".to_owned()),
+        Ok(Probe { no_kvm: Some(why), .. }) => Err(why.clone()),
+        Err(error) => Err(error.to_string()),
+    };
+    let kernel = Kernel::newest(&["virtio_net", "virtio_console"]);
+    let kernel = kernel.map(|kernel| kernel.image.display().to_string()).map_err(|error| error.to_string());
+    [
+        finding("virtual machines", qemu, "nodes with `vm` are refused", "apt-get install qemu-system-x86"),
+        finding(
+            "kvm",
+            kvm,
+            "virtual machines are emulated, an order of magnitude slower",
+            "load kvm_intel or kvm_amd; in a virtual machine, its host must allow nesting; /dev/kvm must be open to this user",
+        ),
+        finding(
+            "kernel for guests",
+            kernel,
+            "a `vm` needs a `kernel`, or a disk of its own",
+            "apt-get install linux-image-cloud-amd64",
+        ),
+    ]
 }
 
 /// Runs a trial in a process of its own: whether it worked, and what it said.

@@ -500,6 +500,7 @@ fn node_text(node: &NodeRow) -> String {
         ("reason", node.reason.clone().unwrap_or_default()),
         ("health", node.health.clone().unwrap_or_default()),
         ("image", node.image.clone().unwrap_or_default()),
+        ("machine", node.machine.clone().unwrap_or_default()),
         ("limits", node.limits.clone().unwrap_or_default()),
         ("drift", in_file(node)),
         ("not kept", node.lacking.join("; ")),

@@ -40,3 +40,4 @@ mod trace;
 mod tunnels;
 mod updates;
 mod vhost;
+mod vms;

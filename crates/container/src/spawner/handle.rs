@@ -225,9 +225,24 @@ impl Spawner {
         on_start: impl FnOnce(Result<Started, SpawnError>) + Send + 'static,
         on_end: impl FnOnce(Ending) + Send + 'static,
     ) {
+        let streams: Vec<BorrowedFd<'_>> = streams.into_iter().flatten().collect();
+        self.spawn_giving(host, process, netns, &streams, on_start, on_end);
+    }
+
+    /// The same for a process that gets descriptors beside its three streams, as 3 and so on: as many as
+    /// [`ProcessSpec::extra`] says. `given` are all of them, the streams first.
+    pub fn spawn_giving(
+        &self,
+        host: &HostSpec,
+        process: &ProcessSpec,
+        netns: BorrowedFd<'_>,
+        given: &[BorrowedFd<'_>],
+        on_start: impl FnOnce(Result<Started, SpawnError>) + Send + 'static,
+        on_end: impl FnOnce(Ending) + Send + 'static,
+    ) {
         let id = self.next();
         let request = Request::Spawn { id, host: Box::new(host.clone()), process: process.clone() };
-        let fds: Vec<_> = [netns].into_iter().chain(streams.into_iter().flatten()).collect();
+        let fds: Vec<_> = [netns].into_iter().chain(given.iter().copied()).collect();
         let process = ProcessId(id);
         let on_answer = move |answer: Result<Vec<OwnedFd>, SpawnError>| {
             on_start(answer.and_then(|fds| Started::from_fds(process, fds)));

@@ -28,6 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("stop_with_grace_lets_orphans_finish", stop_with_grace_lets_orphans_finish),
     ("a_start_at_the_moment_of_the_end_succeeds", a_start_at_the_moment_of_the_end_succeeds),
     ("many_hosts_at_once", many_hosts_at_once),
+    ("a_program_gets_descriptors_beside_its_streams", a_program_gets_descriptors_beside_its_streams),
     ("one_program_after_the_other_starts_and_ends", one_program_after_the_other_starts_and_ends),
 ];
 
@@ -276,6 +277,46 @@ fn many_hosts_at_once(lab: &Lab) {
     let endings: Vec<_> = receiver.iter().collect();
     assert_eq!(endings, vec![Ok(Ending::Code(0)); 100]);
     println!("     100 hosts with a process each: {} ms", start.elapsed().as_millis());
+}
+
+fn a_program_gets_descriptors_beside_its_streams(lab: &Lab) {
+    let null = File::open("/dev/null").expect("/dev/null");
+    let (mut out, output) = std::io::pipe().expect("a pipe");
+    let files: Vec<_> = ["a", "b", "c"]
+        .into_iter()
+        .map(|text| {
+            let (reader, mut writer) = std::io::pipe().expect("a pipe");
+            writer.write_all(text.as_bytes()).expect("room");
+            reader
+        })
+        .collect();
+    let run = |script: &str, program: &str| {
+        let mut process = ProcessSpec::new([program, "-c", script]);
+        process.extra = files.len();
+        let mut given = vec![null.as_fd(), output.as_fd(), output.as_fd()];
+        given.extend(files.iter().map(AsFd::as_fd));
+        let (tell, told) = std::sync::mpsc::channel();
+        let end = tell.clone();
+        lab.spawner.spawn_giving(
+            &lab.host(),
+            &process,
+            lab.netns.as_fd(),
+            &given,
+            move |started| drop(tell.send(started.map(|_| None))),
+            move |ending| drop(end.send(Ok(Some(ending)))),
+        );
+        told.iter().collect::<Vec<_>>()
+    };
+    let done = run("cat <&3; cat <&5; cat <&4; ls /proc/self/fd | wc -w", "sh");
+    assert_eq!(done, [Ok(None), Ok(Some(Ending::Code(0)))]);
+    // A failure is told, though all low numbers are taken.
+    let refused = run("", "/no/such/program");
+    assert!(matches!(&refused[..], [Err(error)] if error.shell_code() == 127), "{refused:?}");
+    drop(output);
+    let mut text = String::new();
+    out.read_to_string(&mut text).expect("text");
+    // Three streams, three more, and the directory that is listed.
+    assert_eq!(text, "acb7\n");
 }
 
 fn one_program_after_the_other_starts_and_ends(lab: &Lab) {

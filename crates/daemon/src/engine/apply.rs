@@ -34,6 +34,7 @@ impl Running {
             .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
         let before = Arc::clone(&self.state().lab);
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
+        self.machines.prepare(&lab, &before)?;
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let prepared = self.programs.groups().prepare(&lab, &before)?;
         let published = self.published.prepare(&lab, &self.outside)?;
@@ -57,6 +58,7 @@ impl Running {
         let former = self.programs.containers().adopt(fresh, &state.lab);
         notes.extend(self.programs.run_controllers(&from, &state, &self.ports));
         notes.extend(self.programs.update(&from, &state, &former));
+        notes.extend(self.machines.update(&state, self.programs.containers()));
         drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
         notes.extend(self.limits_not_kept(&state));

@@ -132,6 +132,7 @@ impl<'a> Execution<'a> {
     pub(super) fn commit(self) {
         let Self { running, core, state, new, before, made, removing, .. } = self;
         let gone: Vec<String> = removing.into_iter().collect();
+        running.machines.forget(&gone);
         running.programs.forget(&gone);
         // One that is only made anew keeps its group and what it was set to by hand.
         let ended = gone.iter().filter(|name| new.lab.node(name).is_none()).cloned().collect::<Vec<_>>();
@@ -183,7 +184,8 @@ impl<'a> Execution<'a> {
         };
         for ((name, net), made) in wanted.into_iter().zip(made) {
             self.devices.extend(made.devices);
-            let node = NodeState { netns: made.netns, net, stopped: false, paused: false, named: None };
+            let (netns, nics) = (made.netns, made.nics);
+            let node = NodeState { netns, net, stopped: false, paused: false, named: None, nics };
             self.made.insert(name, node);
         }
         let lab = self.lab();
@@ -205,6 +207,7 @@ impl<'a> Execution<'a> {
     /// A node that was to go stays.
     fn keep_node(&mut self, name: &str) -> Result<(), String> {
         self.removing.remove(name);
+        self.plug_in_again(name)?;
         let wanted = self.old.lab.node(name).and_then(|node| node.netns.clone());
         match (self.state.nodes.get_mut(name), wanted) {
             (Some(node), Some(wanted)) => {
@@ -213,6 +216,18 @@ impl<'a> Execution<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The ports of a virtual machine that stays may have got devices of another one under its name.
+    fn plug_in_again(&mut self, name: &str) -> Result<(), String> {
+        let Some(node) = self.state.nodes.get(name) else { return Ok(()) };
+        for (interface, nic) in node.net.interfaces.iter().zip(&node.nics) {
+            self.devices.insert(interface.port, nic.device().map_err(|error| error.to_string())?);
+        }
+        if !node.nics.is_empty() {
+            self.reattach();
+        }
+        Ok(())
     }
 
     fn remove_node(&mut self, name: &str, undoing: bool) -> Result<(), String> {

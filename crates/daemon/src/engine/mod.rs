@@ -21,6 +21,7 @@ mod handle;
 mod hints;
 mod journal;
 mod limits;
+mod machines;
 mod names;
 mod nodes;
 mod patchbay;

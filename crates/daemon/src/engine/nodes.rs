@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use netloom_api::Progress;
 use netloom_lab::plan::Phase;
-use netloom_netdev::{PacketPort, TapPort};
+use netloom_netdev::{DatagramPort, PacketPort, TapPort};
 use netloom_sys::HostError;
+use netloom_sys::datagram::Datagrams;
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request};
 use netloom_sys::netns::{NetNs, NetNsMaker};
 use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
 use netloom_sys::tap::Tap;
 
 use super::Running;
+use super::running::Nic;
 use crate::Sink;
 use crate::host::{self, Fabric, FurnishError, Furnished, HostInterface, HostNet, PortKind};
 use crate::worker::Device;
 
 /// Threads that make namespaces. The kernel makes most of one under a single lock, so more than two do not pay.
 const MAKERS: usize = 2;
+/// Bytes of frames that may wait for a virtual machine, and for the switch.
+const SOCKET_BYTES: usize = 2 << 20;
 
 /// A node could not be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,8 @@ pub(super) struct Made {
     pub(super) netns: Arc<NetNs>,
     /// Its devices, in the order of its interfaces.
     pub(super) devices: Devices,
+    /// A virtual machine's interfaces.
+    pub(super) nics: Vec<Nic>,
 }
 
 impl Running {
@@ -60,17 +66,21 @@ impl Running {
             .iter()
             .zip(makers.iter().cycle())
             .map(|((_, net), maker)| {
-                let (net, fabric) = (net.clone(), fabric.clone());
+                let (net, fabric) = (net.of_namespace(), fabric.clone());
                 maker.make(move |_| host::furnish(&net, fabric.as_ref().map(|f| f.netns().raw())))
             })
             .collect();
         let mut made = Vec::with_capacity(nets.len());
         for ((name, net), pending) in nets.iter().zip(pending) {
             let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
+            let mut nics = Vec::new();
             let devices = furnished
-                .and_then(|f| self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()))
+                .and_then(|f| match net.guest {
+                    true => sockets(&net.interfaces, &mut nics),
+                    false => self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()),
+                })
                 .map_err(failed(name))?;
-            made.push(Made { netns: Arc::new(netns), devices });
+            made.push(Made { netns: Arc::new(netns), devices, nics });
             sink.send(Progress::Item {
                 phase: Phase::AddNodes.label().to_owned(),
                 done: made.len() as u64,
@@ -141,8 +151,30 @@ impl Running {
         &self,
         nets: impl IntoIterator<Item = &'a HostNet>,
     ) -> Result<Option<Arc<Fabric>>, HostError> {
-        let packet = |net: &HostNet| net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
+        let packet = |net: &HostNet| !net.guest && net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
         if nets.into_iter().any(packet) { self.fabric().map(Some) } else { Ok(None) }
+    }
+}
+
+/// The ports of a virtual machine's interfaces: one end of a pair of sockets each, which are kept in `nics`.
+fn sockets(interfaces: &[HostInterface], nics: &mut Vec<Nic>) -> Result<Devices, FurnishError> {
+    let device = |interface: &HostInterface| -> Result<_, FurnishError> {
+        let (ours, theirs) = Datagrams::pair(SOCKET_BYTES)?;
+        let nic = Nic { guest: Arc::new(theirs), port: Arc::new(ours) };
+        let device = (interface.port, nic.device()?);
+        nics.push(nic);
+        Ok(device)
+    };
+    interfaces.iter().map(device).collect()
+}
+
+impl Nic {
+    /// A driver of the port.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub(super) fn device(&self) -> Result<Box<dyn Device>, HostError> {
+        Ok(Box::new(DatagramPort::new(self.port.try_clone()?)))
     }
 }
 

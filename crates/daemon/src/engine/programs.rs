@@ -63,6 +63,11 @@ impl Programs {
         &self.groups
     }
 
+    /// The control groups, for who starts other things in them.
+    pub(super) fn shared_groups(&self) -> Arc<Groups> {
+        Arc::clone(&self.groups)
+    }
+
     /// Has programs that are started from now on enter the group that a node has.
     pub(super) fn regroup(&self, node: &Node) {
         let (groups, init_groups) = self.groups.folders(node);
@@ -88,6 +93,9 @@ impl Programs {
     }
 
     fn host_in(&self, lab: &Lab, node: &Node) -> Option<HostSpec> {
+        if node.vm.is_some() {
+            return None;
+        }
         let place = self.folder.join("nodes").join(node.name.replace('/', "."));
         if let Some(container) = &node.container {
             let one = self.containers.of(&node.name)?;
@@ -197,7 +205,8 @@ impl Programs {
         {
             notes.push(format!("The containers' /etc/resolv.conf could not be written: {error}"));
         }
-        for node in &state.lab.nodes {
+        // What runs in a virtual machine is no program of this kernel.
+        for node in state.lab.nodes.iter().filter(|node| node.vm.is_none()) {
             let Some(made) = state.nodes.get(&node.name) else { continue };
             let Some(look) = self.look(state, node) else { continue };
             let old = before.node(&node.name);

@@ -10,6 +10,7 @@ use netloom_datapath::PortSpec;
 use netloom_flow::{LinkSettings, PortId};
 use netloom_lab::Lab;
 use netloom_sys::HostError;
+use netloom_sys::datagram::Datagrams;
 use netloom_sys::netns::NetNs;
 
 use super::captures::Captures;
@@ -19,6 +20,7 @@ use super::doors::Doors;
 use super::gateways::Gateways;
 use super::guests::Guests;
 use super::journal::Ledger;
+use super::machines::Machines;
 use super::programs::Programs;
 use super::published::PublishedPorts;
 use super::tunnels::Tunnels;
@@ -37,6 +39,7 @@ pub(crate) struct Running {
     /// Nanoseconds on the lab's clock when the daemon started.
     pub(super) started: u64,
     pub(super) programs: Programs,
+    pub(super) machines: Machines,
     pub(super) captures: Captures,
     pub(super) doors: Doors,
     pub(super) tunnels: Tunnels,
@@ -85,6 +88,18 @@ pub(crate) struct NodeState {
     pub(crate) paused: bool,
     /// Its name in /run/netns, if it has one.
     pub(crate) named: Option<PathBuf>,
+    /// A virtual machine's interfaces, in order.
+    pub(crate) nics: Vec<Nic>,
+}
+
+/// What joins an interface of a virtual machine with its port. Both ends are held: the guest's for a QEMU that is started
+/// again, the switch's for a port that has to come back.
+#[derive(Debug, Clone)]
+pub(crate) struct Nic {
+    /// QEMU's end.
+    pub(crate) guest: Arc<Datagrams>,
+    /// The port's.
+    pub(crate) port: Arc<Datagrams>,
 }
 
 impl Running {
@@ -105,7 +120,10 @@ impl Running {
             nodes: BTreeMap::new(),
             drift: BTreeMap::new(),
         };
+        let programs = Programs::new(home.lab(), spawner.clone(), home.dir(), Arc::clone(&ledger));
+        let groups = programs.shared_groups();
         Self {
+            machines: Machines::new(spawner, home.dir().to_owned(), groups, Arc::clone(&ledger)),
             rootless,
             auto,
             started: netloom_sys::clock::now(),
@@ -117,7 +135,7 @@ impl Running {
             gateways: Gateways::default(),
             outside: Outside::default(),
             ports: Ports::default(),
-            programs: Programs::new(home.lab(), spawner, home.dir(), Arc::clone(&ledger)),
+            programs,
             ledger,
             home,
             core: OnceLock::new(),

@@ -36,8 +36,17 @@ pub(crate) struct HostNet {
     pub(crate) forward: bool,
     /// `net.*` settings, names with dots.
     pub(crate) sysctls: Vec<(String, String)>,
+    /// It is a virtual machine, whose own kernel has its network: the namespace has nothing of it.
+    pub(crate) guest: bool,
     /// It is a gateway, which leads anywhere but to these networks, prefixes with their lengths in bits.
     pub(crate) outlet: Option<Vec<(IpAddr, u8)>>,
+}
+
+impl HostNet {
+    /// What of it the namespace has.
+    pub(crate) fn of_namespace(&self) -> Self {
+        if self.guest { Self { lab: self.lab.clone(), ..Self::default() } } else { self.clone() }
+    }
 }
 
 /// One interface.

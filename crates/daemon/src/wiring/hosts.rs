@@ -37,6 +37,7 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) 
         } else {
             node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
         },
+        guest: node.vm.is_some(),
         outlet: node.is_gateway().then(|| networks(lab)),
     }
 }

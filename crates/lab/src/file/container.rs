@@ -91,7 +91,7 @@ fn each<T>(reader: &mut Reader, node: &Node, parse: fn(&str) -> Result<T, TextEr
 }
 
 /// What an image is called; whoever fetches it knows the whole grammar.
-fn image(text: &str) -> Result<String, TextError> {
+pub(super) fn image(text: &str) -> Result<String, TextError> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let hint = "such as nginx:alpine, oci:DIR[:TAG], docker-archive:FILE or dir:ROOTFS";
         return Err(TextError::new(format!("`{text}` names no image")).hint(hint));

@@ -87,6 +87,8 @@ pub(crate) const ARPS: &[&str] = &["local", "flood", "static"];
 pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
 pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
 pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
+pub(crate) const VIRTS: &[&str] = &["para", "full"];
+pub(crate) const BOARDS: &[&str] = &["q35", "microvm"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
 /// The file itself.
@@ -252,7 +254,7 @@ pub(crate) static NODE: Table = &[&[
         "Ports of the machine that lead into the node: 8080:80, 0.0.0.0:8080:80, 5353:53/udp, 8000..8009:80..89.",
     ),
     key("after", TEXTS, "Nodes that come first: `db` (started), `db healthy`, `init done`."),
-    later("vm", "virtual machines"),
+    key("vm", Shape::Table(VM), "Makes the node a virtual machine; `memory` and `cpu` are its own."),
     later("vf", "SR-IOV virtual functions"),
     later("interface", "a real interface as a node"),
     key(
@@ -274,6 +276,45 @@ pub(crate) static NODE: Table = &[&[
         Choice(LIMITS),
         "A limit the machine cannot keep is refused (required, default) or told (best-effort).",
     ),
+]];
+
+/// `vm:`
+pub(crate) static VM: Table = &[&[
+    key(
+        "kernel",
+        Text,
+        "A Linux kernel beside the lab file; else the newest of this machine's own, in /boot.",
+    ),
+    key(
+        "initrd",
+        Text,
+        "Its initial file system, instead of netloom's own, which brings the agent for `exec`.",
+    ),
+    key("append", Text, "Words for the end of the kernel's command line."),
+    key(
+        "image",
+        Text,
+        "A container image whose files the guest has, in memory; it runs the image's program.",
+    ),
+    key(
+        "disk",
+        Text,
+        "The image of a disk, raw or qcow2. It is not written: what the guest writes goes with it.",
+    ),
+    key(
+        "virt",
+        Choice(VIRTS),
+        "Devices: para (virtio, default), or full, which every guest has drivers for.",
+    ),
+    key(
+        "machine",
+        Choice(BOARDS),
+        "The board: q35 (default), or microvm, which boots sooner and has no firmware.",
+    ),
+    later("url", "images of disks from the net"),
+    later("sha256", "images of disks from the net"),
+    later("cloud-init", "cloud-init for guests"),
+    later("firmware", "UEFI firmware for guests"),
 ]];
 
 /// `io:`

@@ -18,6 +18,7 @@ mod switch;
 mod topology;
 mod tunnel;
 mod vars;
+mod vm;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};

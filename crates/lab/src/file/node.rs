@@ -6,6 +6,7 @@ use super::container::{self, ContainerSpec, WrittenAfter};
 use super::keys;
 use super::limits::{self, LimitsSpec};
 use super::read::Reader;
+use super::vm::{self, VmSpec};
 use super::yaml::{Node, Value};
 use crate::address::{Family, parse_address};
 use crate::container::HealthRule;
@@ -61,6 +62,7 @@ pub(crate) struct NodeSpec {
     pub(crate) netns: Option<Spanned<String>>,
     pub(crate) port: Option<PortKind>,
     pub(crate) container: ContainerSpec,
+    pub(crate) vm: Option<Spanned<VmSpec>>,
     pub(crate) health: Option<HealthRule>,
     pub(crate) after: Option<Vec<WrittenAfter>>,
     pub(crate) limits: LimitsSpec,
@@ -88,6 +90,7 @@ impl NodeSpec {
             netns: self.netns.clone().or_else(|| base.netns.clone()),
             port: self.port.or(base.port),
             container: self.container.over(&base.container),
+            vm: self.vm.clone().or_else(|| base.vm.clone()),
             health: self.health.clone().or_else(|| base.health.clone()),
             after: self.after.clone().or_else(|| base.after.clone()),
             limits: self.limits.over(&base.limits),
@@ -138,6 +141,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
             _ => Some(PortKind::Packet),
         }),
         container: container::read(reader, &fields),
+        vm: fields.take("vm").map(|node| reader.minor(|r| vm::read(r, node))),
         health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
         after: fields.take("after").map(|node| container::after(reader, node)),
         limits: limits::read(reader, &fields),

@@ -14,6 +14,7 @@ mod options;
 mod root;
 mod service;
 mod switch;
+pub(crate) mod vm;
 
 pub use controller::{Controller, ControllerPlace, TlsFiles};
 pub use event::{Event, Happening, NodeChange, When};
@@ -23,3 +24,4 @@ pub use options::{ArpMode, Fidelity, Filesystem, Loops, Options};
 pub use root::{Domain, Lab, SETTLE, Tenant};
 pub use service::{Resolver, Service};
 pub use switch::{FailMode, Flow, Switch, SwitchPort, Vlan};
+pub use vm::{Board, Virt, Vm};

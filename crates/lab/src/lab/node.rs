@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::vm::Vm;
 use crate::address::{Cidr, Family};
 use crate::container::{After, Container, HealthRule};
 use crate::limits::Limits;
 use crate::mac::Mac;
 use crate::publish::Published;
 
-/// A node: a host, or a container.
+/// A node: a host, a container or a virtual machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// `red/web`, or `h1` in the default tenant.
@@ -43,9 +44,12 @@ pub struct Node {
     pub netns: Option<String>,
     /// How it is joined.
     pub port: PortKind,
-    /// What makes it a container; `None`: a host.
+    /// What makes it a container.
     #[serde(default)]
     pub container: Option<Box<Container>>,
+    /// What makes it a virtual machine.
+    #[serde(default)]
+    pub vm: Option<Box<Vm>>,
     /// How its health is known.
     #[serde(default)]
     pub health: HealthRule,

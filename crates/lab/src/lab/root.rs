@@ -101,10 +101,12 @@ impl Lab {
         let tenants =
             if owning.len() == 1 && owning.contains(crate::names::DEFAULT_TENANT) { 0 } else { owning.len() };
         let containers = self.nodes.iter().filter(|n| n.container.is_some()).count();
+        let machines = self.nodes.iter().filter(|n| n.vm.is_some()).count();
         let gateways = self.nodes.iter().filter(|n| n.is_gateway()).count();
         let counts = [
-            (self.nodes.len() - containers - gateways, "host", "hosts"),
+            (self.nodes.len() - containers - machines - gateways, "host", "hosts"),
             (containers, "container", "containers"),
+            (machines, "virtual machine", "virtual machines"),
             (drawn, "switch", "switches"),
             (networks, "network", "networks"),
             (gateways, "gateway", "gateways"),

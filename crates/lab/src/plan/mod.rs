@@ -280,6 +280,17 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     Plan { steps, drift, untouched }
 }
 
+/// Whether a virtual machine differs in anything: what it is told it is told when it boots.
+fn is_another_machine(old: &Node, new: &Node) -> bool {
+    // Where the file has it, and the numbers of domains, are not its own.
+    let own = |node: &Node| {
+        let mut node = Node { line: 0, ..node.clone() };
+        node.interfaces.iter_mut().for_each(|interface| interface.domain = 0);
+        node
+    };
+    (old.vm.is_some() || new.vm.is_some()) && own(old) != own(new)
+}
+
 struct Planner<'l> {
     from: &'l Lab,
     to: &'l Lab,
@@ -306,7 +317,7 @@ impl<'l> Planner<'l> {
         for node in &to.nodes {
             match old.get(node.name.as_str()) {
                 None => self.add_node(node),
-                Some(old) if old.port != node.port => {
+                Some(old) if old.port != node.port || is_another_machine(old, node) => {
                     remade.insert(node.name.as_str());
                     self.remove_node(old);
                     self.add_node(node);

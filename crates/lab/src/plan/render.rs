@@ -98,6 +98,7 @@ pub(super) fn node(node: &Node) -> String {
         words.push("privileged".to_owned());
     }
     words.extend(node.container.as_ref().map(|container| format!("image {}", container.image)));
+    words.extend(node.vm.as_ref().map(|vm| format!("vm {}", vm.words())));
     words.extend(node.limits.list());
     words.extend(node.gateway_of.as_ref().map(|network| format!("gateway of {network}")));
     words.extend(node.ports.iter().map(|port| format!("port {port}")));

@@ -2,7 +2,7 @@
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name),
 //! [`gateways`] of networks, [`wires`] (links, interfaces, ports and their numbers), [`domains`] (who hears whom),
-//! [`addresses`], [`routes`], [`services`] (what networks answer by themselves), [`qos`], [`order`], [`quota`], [`publish`],
+//! [`addresses`], [`routes`], [`services`] (what networks answer by themselves), [`qos`], [`vms`], [`order`], [`quota`], [`publish`],
 //! [`script`] (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -20,6 +20,7 @@ mod script;
 mod services;
 mod things;
 mod tunnels;
+mod vms;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     let mut lab = draft.finish(domains, routes);
     services::resolve(&draft, &mut lab);
     qos::resolve(&mut draft, &mut lab);
+    vms::check(&mut draft);
     order::resolve(&mut draft, &mut lab);
     quota::resolve(&mut draft.reader, file, &mut lab);
     publish::check(&mut draft);
@@ -376,10 +378,12 @@ impl<'f> Draft<'f> {
             privileged: spec.privileged.unwrap_or(false),
             netns: spec.netns.as_ref().map(|n| n.value.clone()),
             port: spec.port.unwrap_or_default(),
-            container: container(&spec.container),
+            container: container(&spec.container).filter(|_| spec.vm.is_none()),
+            vm: vms::vm(spec),
             health: spec.health.clone().unwrap_or_default(),
             after: Vec::new(),
-            limits: limits(&spec.limits),
+            // A virtual machine's processors and memory are devices of its own.
+            limits: if spec.vm.is_some() { Limits::default() } else { limits(&spec.limits) },
             ports: spec.ports.iter().flatten().map(|port| port.value).collect(),
             gateway_of: node.gateway_of.and_then(|switch| self.switches.get(switch)).map(|s| s.name.clone()),
             line: node.line,

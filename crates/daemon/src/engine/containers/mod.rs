@@ -16,6 +16,7 @@
 mod images;
 mod spec;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -113,10 +114,11 @@ impl Containers {
     /// An image is not to be had; a volume is not there; the disk is full. Nothing has changed then.
     pub(super) fn prepare(&self, lab: &Lab, before: &Lab, sink: &Sink) -> Result<Fresh, ApiError> {
         let mut fresh = Fresh::default();
-        let wanted: Vec<(&Node, &Container)> = lab
-            .nodes
+        let all: Vec<(&Node, Cow<'_, Container>)> =
+            lab.nodes.iter().filter_map(|node| Some((node, container_of(node)?))).collect();
+        let wanted: Vec<(&Node, &Container)> = all
             .iter()
-            .filter_map(|node| Some((node, node.container.as_deref()?)))
+            .map(|(node, container)| (*node, &**container))
             .filter(|(node, container)| !self.stays(node, container, lab, before))
             .collect();
         if wanted.is_empty() {
@@ -144,7 +146,7 @@ impl Containers {
 
     /// Whether a node keeps the container it has.
     fn stays(&self, node: &Node, container: &Container, lab: &Lab, before: &Lab) -> bool {
-        let same = before.node(&node.name).and_then(|old| old.container.as_deref()) == Some(container);
+        let same = before.node(&node.name).and_then(container_of).as_deref() == Some(container);
         same && lab.dir() == before.dir() && self.made().containers.contains_key(&node.name)
     }
 
@@ -155,7 +157,7 @@ impl Containers {
         let gone: Vec<String> = made
             .containers
             .keys()
-            .filter(|name| lab.node(name).is_none_or(|node| node.container.is_none()))
+            .filter(|name| lab.node(name).is_none_or(|node| container_of(node).is_none()))
             .cloned()
             .collect();
         for name in gone {
@@ -251,6 +253,12 @@ impl Containers {
         // Whole between any two statements.
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What makes a node a container; of a virtual machine with an image, its image as that of a container.
+fn container_of(node: &Node) -> Option<Cow<'_, Container>> {
+    let own = node.container.as_deref().map(Cow::Borrowed);
+    own.or_else(|| super::machines::container(node.vm.as_deref()?).map(Cow::Owned))
 }
 
 /// Where all labs of this user have what their containers write.

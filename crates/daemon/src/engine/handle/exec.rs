@@ -8,7 +8,9 @@ use netloom_api::stream::Frame;
 use netloom_api::{ApiError, Command, ErrorKind, TermSize};
 use netloom_container::{Ending, ProcessSpec, SpawnError, Spawned, Spawner, TerminalSize, User};
 use netloom_sys::netns::NetNs;
+use netloom_vm::frame::Open;
 
+use super::guest;
 use crate::engine::Running;
 use crate::engine::programs::Look;
 use crate::stream::{Conn, End, Program, Stdio, pump};
@@ -17,6 +19,11 @@ impl Running {
     /// Runs a program in a node; its streams are the connection's.
     pub(super) fn exec(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         let Command::Exec { node, argv, env, cwd, user, tty } = command else { return Ok(()) };
+        if let Some(machine) = self.guest(&node)? {
+            let terminal = tty.map(|size| (size.rows, size.columns));
+            let open = Open { argv, env: env.into_iter().collect(), cwd, user, terminal };
+            return guest::exec(&node, &machine, open, conn);
+        }
         let (look, netns) = self.look_into(&node)?;
         let host = look.host;
         let mut process = ProcessSpec::new(if argv.is_empty() { look.shell } else { argv });
@@ -54,6 +61,11 @@ impl Running {
         if made.paused {
             return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is paused."))
                 .hint(format!("netloom resume {node}")));
+        }
+        if known.vm.is_some() {
+            let said = format!("This is not supported by this version for a virtual machine: {node}.");
+            return Err(ApiError::new(ErrorKind::Unsupported, said)
+                .hint(format!("netloom exec {node} -- .. runs programs inside it")));
         }
         let look = self
             .programs

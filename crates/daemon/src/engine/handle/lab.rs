@@ -48,6 +48,7 @@ impl Running {
         let mut report = DownReport { lab: self.home.lab().to_owned(), ..DownReport::default() };
         self.captures.end_all();
         self.published.close_all();
+        self.machines.forget_all();
         self.programs.end_all();
         if let Some(core) = self.core() {
             self.doors.close_all(core, &self.ledger);
@@ -124,8 +125,7 @@ impl Running {
             owner: owner(),
             file: state.wanted.path.clone(),
             nodes: lab.nodes.len() as u64,
-            hosts: lab.nodes.iter().filter(|node| node.container.is_none() && !node.is_gateway()).count()
-                as u64,
+            hosts: lab.nodes.iter().filter(|node| is_host(node)).count() as u64,
             switches: lab.switches.len() as u64,
             links: lab.links.len() as u64,
             tenants: tenants(lab),
@@ -143,6 +143,11 @@ impl Running {
         };
         format!("{who}, {how}")
     }
+}
+
+/// Whether it is none of the other kinds.
+fn is_host(node: &netloom_lab::lab::Node) -> bool {
+    node.container.is_none() && node.vm.is_none() && !node.is_gateway()
 }
 
 /// Tenants that have something; `default` is always there and counts only if it is used.

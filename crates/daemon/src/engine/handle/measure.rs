@@ -33,7 +33,9 @@ impl Running {
             let all: Vec<&str> = crowd.stations.iter().map(|station| station.name.as_str()).collect();
             let station = crowd.station(name).ok_or_else(|| super::not_found("node", name, &all))?;
             match &station.down {
-                Some(_) => Err(ApiError::new(ErrorKind::Failed, format!("Node {name} is stopped."))),
+                Some(why) => {
+                    Err(ApiError::new(ErrorKind::Failed, format!("Node {name} cannot be measured: {why}.")))
+                }
                 None => Ok(station),
             }
         };

@@ -6,6 +6,7 @@ mod copy;
 mod exec;
 mod flow;
 mod group;
+mod guest;
 mod lab;
 mod link;
 mod logs;
@@ -98,6 +99,7 @@ impl Engine for Running {
     fn stream(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         match command {
             Command::Exec { .. } => self.exec(command, conn),
+            Command::Console { node } => self.console(&node, conn),
             Command::Copy { node, path, name } => self.copy(&node, path, name, conn),
             Command::Logs { name, follow } => self.logs(name.as_deref(), follow, conn),
             Command::Capture { target, snap, packets } => self.capture(&target, snap, packets, conn),

@@ -40,7 +40,7 @@ impl Running {
             return Err(super::not_found("node", name, &all));
         };
         match action {
-            NodeAction::Start if stopped => self.start_node(name),
+            NodeAction::Start if stopped || self.machines.is_over(name) => self.start_node(name),
             NodeAction::Stop if !stopped => self.stop_node(name),
             NodeAction::Restart => {
                 if !stopped {
@@ -61,12 +61,14 @@ impl Running {
 
     /// Programs first, so that they can take their leave over the network.
     fn stop_node(&self, name: &str) {
+        self.machines.stop(name);
         self.programs.end(name);
         self.set_node(name, true);
     }
 
     fn start_node(&self, name: &str) {
         self.set_node(name, false);
+        self.machines.power_on(name);
         self.programs.start(name);
     }
 
@@ -89,9 +91,16 @@ impl Running {
     }
 
     fn pause_node(&self, name: &str, paused: bool) -> Result<(), ApiError> {
-        self.programs.pause(name, paused).map_err(|e| {
-            ApiError::caused(ErrorKind::Failed, format!("Cannot reach the programs of {name}."), &e)
-        })?;
+        if let Some(machine) = self.machines.of(name) {
+            machine.pause(paused).map_err(|why| {
+                let word = if paused { "pause" } else { "resume" };
+                ApiError::new(ErrorKind::Failed, format!("Cannot {word} {name}: {why}."))
+            })?;
+        } else {
+            self.programs.pause(name, paused).map_err(|e| {
+                ApiError::caused(ErrorKind::Failed, format!("Cannot reach the programs of {name}."), &e)
+            })?;
+        }
         if let Some(node) = self.state().nodes.get_mut(name) {
             node.paused = paused;
         }

@@ -19,6 +19,12 @@ const TIMEOUT_NS: u64 = 2_500_000_000;
 /// From this many pairs on, neighbour entries are cleared behind the probes: the machine's tables hold 1,024.
 const CLEAR_FROM: usize = 200;
 
+/// Probes leave by sockets of the daemon's inside a node, and a virtual machine has a kernel of its own.
+fn from_a_guest(name: &str) -> ApiError {
+    let said = format!("Pinging from the virtual machine {name} is not supported by this version.");
+    ApiError::new(ErrorKind::Unsupported, said).hint(format!("netloom exec {name} -- ping .."))
+}
+
 impl Running {
     pub(super) fn ping(&self, command: &Command, sink: &Sink) -> Result<PingReport, ApiError> {
         let Command::Ping { pair, family, count, every } = command else { return Ok(PingReport::default()) };
@@ -27,16 +33,23 @@ impl Running {
             let state = self.state();
             (self.probed(&state), tenants(&state), gateways(&state), state.lab.options.arp == ArpMode::Static)
         };
+        let guests = self.guests();
         let index: BTreeMap<&str, usize> =
             nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
         let subject = |text: &str| self.subject(text, &index);
         let pairs: Vec<(usize, usize)> = match pair {
             Some((from, to)) => {
                 let (from, to) = (subject(from)?, subject(to)?);
+                let guest =
+                    from.iter().filter_map(|at| nodes.get(*at)).find(|node| guests.contains(&node.name));
+                if let Some(guest) = guest {
+                    return Err(from_a_guest(&guest.name));
+                }
                 from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b).collect()
             }
             None => {
-                let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b);
+                let is_guest = |at: usize| nodes.get(at).is_some_and(|node| guests.contains(&node.name));
+                let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b) && !is_guest(a);
                 let asked = |at: &usize| nodes.get(*at).is_some_and(|node| !gateways.contains(&node.name));
                 let all = (0..nodes.len()).filter(asked);
                 all.clone()
@@ -92,6 +105,12 @@ impl Running {
             Some(Probed { name: node.name.clone(), netns: Arc::clone(&made.netns), interface: 2, v4, v6 })
         };
         state.lab.nodes.iter().filter_map(probed).collect()
+    }
+
+    /// The virtual machines.
+    fn guests(&self) -> BTreeSet<String> {
+        let state = self.state();
+        state.lab.nodes.iter().filter(|node| node.vm.is_some()).map(|node| node.name.clone()).collect()
     }
 
     /// The nodes that a subject means: a node, range, tenant or `all`.

@@ -29,6 +29,11 @@ impl Running {
             let all: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
             return Err(super::not_found("node", name, &all));
         };
+        if node.vm.is_some() {
+            let said = format!("`resize` of a virtual machine is not supported by this version: {name}.");
+            return Err(ApiError::new(ErrorKind::Unsupported, said)
+                .hint("change `cpu` or `memory` in the lab file; `netloom up` boots it anew"));
+        }
         let groups = self.programs.groups();
         let now = groups.now(name).unwrap_or_else(|| node.limits.clone());
         let to = change.apply(&now, &node.limits).map_err(|error| {

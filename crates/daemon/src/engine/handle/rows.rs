@@ -11,6 +11,7 @@ use netloom_lab::lab::{End, FailMode, Lab, Link, Node, Switch, SwitchPort, Vlan}
 use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
+use crate::engine::machines::Phase;
 use crate::engine::running::State;
 
 impl Running {
@@ -21,10 +22,12 @@ impl Running {
 
     fn node_row(&self, state: &State, node: &Node, links: &BTreeMap<&str, &Link>) -> NodeRow {
         let made = state.nodes.get(&node.name);
+        let machine = self.machines.of(&node.name).map(|machine| machine.status());
         let what = match made {
             None => "missing",
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
+            Some(_) if machine.is_some() => machine.as_ref().map_or("missing", |machine| word(machine.phase)),
             Some(_) if self.programs.has_failed(&node.name) => "failed",
             Some(_) if self.programs.has_exited(&node.name) => "exited",
             Some(_) => "up",
@@ -56,6 +59,7 @@ impl Running {
             name: node.name.clone(),
             tenant: node.tenant.clone(),
             kind: match (&node.container, node.is_gateway()) {
+                _ if node.vm.is_some() => "vm",
                 (Some(_), _) => "container",
                 (None, true) => "gateway",
                 (None, false) => "host",
@@ -63,16 +67,23 @@ impl Running {
             .to_owned(),
             state: what.to_owned(),
             interfaces: node.interfaces.iter().map(interface).collect(),
-            pid: self.programs.pid(&node.name),
+            pid: machine.as_ref().and_then(|it| it.pid).or_else(|| self.programs.pid(&node.name)),
             run: node.run.first().cloned(),
-            image: node.container.as_ref().map(|container| container.image.clone()),
+            image: match &node.vm {
+                Some(vm) => vm.image.clone(),
+                None => node.container.as_ref().map(|container| container.image.clone()),
+            },
             health: self.programs.health(&node.name).map(str::to_owned),
             exit_code: self.programs.exit_code(&node.name),
-            reason: self.programs.reason(&node.name),
+            reason: machine
+                .as_ref()
+                .and_then(|it| it.reason.clone())
+                .or_else(|| self.programs.reason(&node.name)),
+            machine: node.vm.as_ref().map(|vm| vm.words()),
             limits: (!limits.is_unlimited()).then(|| limits.words()),
             limits_in_file: (limits.list() != node.limits.list()).then(|| node.limits.words()),
             lacking: groups.lacking(&node.name),
-            restarts: self.programs.restarts(&node.name),
+            restarts: machine.as_ref().map_or_else(|| self.programs.restarts(&node.name), |it| it.restarts),
             forward: node.forward,
             routes: node.routes.iter().map(route_words).collect(),
             ports: self.published.rows(&node.name, &node.ports),
@@ -388,4 +399,15 @@ fn route_words(route: &netloom_lab::lab::Route) -> String {
         words += &format!(" dev {dev}");
     }
     words
+}
+
+/// How a virtual machine is, in a word.
+const fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Off => "stopped",
+        Phase::Booting => "booting",
+        Phase::Up => "up",
+        Phase::Ended => "exited",
+        Phase::Failed => "failed",
+    }
 }

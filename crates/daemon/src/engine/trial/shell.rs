@@ -39,6 +39,9 @@ impl Running {
         timeout: u64,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<ProbeResult, String> {
+        if let Some(machine) = self.machines.of(node) {
+            return self.ask_guest(node, &machine, command, timeout, goes_on);
+        }
         let (host, process, netns) = self.shell(node, command)?;
         let pipe = |e: std::io::Error| format!("no pipe to the command: {e}");
         let (mut reader, writer) = std::io::pipe().map_err(pipe)?;

@@ -71,7 +71,13 @@ fn station(state: &State, node: &Node, settled: bool) -> Option<Station> {
         v4,
         v6,
         addresses: node.addresses().map(|address| address.ip).collect(),
-        down: made.stopped.then(|| "it is stopped".to_owned()),
+        down: match &node.vm {
+            _ if made.stopped => Some("it is stopped".to_owned()),
+            Some(_) => {
+                Some("probes do not reach into a virtual machine yet; `run` a command in it".to_owned())
+            }
+            None => None,
+        },
         may_listen: settled || node.run.is_empty(),
     })
 }

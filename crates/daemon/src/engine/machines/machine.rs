@@ -1,0 +1,323 @@
+//! The handle of a virtual machine: what it is at the moment, and what can be asked of it.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use netloom_container::{Ending, Spawner};
+use netloom_sys::HostError;
+use netloom_sys::eventfd::EventFd;
+use netloom_sys::netns::NetNs;
+use netloom_vm::frame::{Frame, Open, WINDOW};
+
+use super::life::Life;
+use super::setup::Setup;
+
+/// How a virtual machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::engine) enum Phase {
+    /// It was switched off, or not yet on.
+    #[default]
+    Off,
+    /// QEMU runs, and the guest has not said that it is up.
+    Booting,
+    /// Its agent listens; or it has none, and nobody can tell.
+    Up,
+    /// The guest has switched itself off.
+    Ended,
+    /// It ended otherwise, or could not be started.
+    Failed,
+}
+
+/// How a virtual machine is, in full.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Status {
+    pub(in crate::engine) phase: Phase,
+    /// Why it is not up, if that is not what somebody asked for.
+    pub(in crate::engine) reason: Option<String>,
+    /// The number of QEMU's process.
+    pub(in crate::engine) pid: Option<u32>,
+    /// How often the guest has started itself again.
+    pub(in crate::engine) restarts: u32,
+}
+
+/// What is asked of a machine's thread.
+pub(super) enum Order {
+    On,
+    /// Off, by the guest itself if it is done before this time.
+    Off(u64),
+    /// Over for good: the thread ends.
+    End,
+    Pause(bool, mpsc::Sender<Result<(), String>>),
+    Open(Arc<Session>, Box<Open>),
+    /// A frame of a session, for the guest.
+    Say(u32, Frame),
+    /// Nobody listens to this session any more.
+    Close(u32),
+    Console(Console),
+    /// QEMU has ended.
+    Ended(Ending),
+}
+
+/// A stream that is joined with the serial port.
+#[derive(Debug)]
+pub(in crate::engine) struct Console {
+    /// The stream.
+    pub(in crate::engine) stream: UnixStream,
+    /// Closed with it: who has the other end learns of the end, whether or not he reads the stream.
+    pub(in crate::engine) life: UnixStream,
+}
+
+/// A virtual machine.
+pub(in crate::engine) struct Machine {
+    shared: Arc<Shared>,
+    netns: Arc<NetNs>,
+    has_agent: bool,
+    sessions: AtomicU32,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// What the thread and its callers share.
+pub(super) struct Shared {
+    pub(super) bell: EventFd,
+    orders: Mutex<VecDeque<Order>>,
+    status: Mutex<Status>,
+    news: Condvar,
+}
+
+impl Shared {
+    /// Asks the thread for something.
+    pub(super) fn order(&self, order: Order) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(order);
+        self.bell.signal();
+    }
+
+    /// What was asked for since the last time.
+    pub(super) fn take(&self) -> VecDeque<Order> {
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the status, and tells whoever waits for that.
+    pub(super) fn set(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status());
+        self.news.notify_all();
+    }
+
+    pub(super) fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Machine {
+    /// A machine that is off, with its thread.
+    ///
+    /// # Errors
+    /// No descriptor or thread left.
+    pub(super) fn start(setup: Setup, spawner: Spawner) -> Result<Arc<Self>, HostError> {
+        let shared = Arc::new(Shared {
+            bell: EventFd::new()?,
+            orders: Mutex::default(),
+            status: Mutex::default(),
+            news: Condvar::new(),
+        });
+        let (netns, has_agent) = (Arc::clone(&setup.netns), setup.has_agent);
+        let (name, life) = (format!("vm {}", setup.name), Life::new(setup, spawner, Arc::clone(&shared)));
+        let thread = std::thread::Builder::new().name(name).spawn(move || life.run());
+        let thread =
+            thread.map_err(|error| HostError::from_io("start the thread", "of a virtual machine", &error))?;
+        let (sessions, thread) = (AtomicU32::new(1), Mutex::new(Some(thread)));
+        Ok(Arc::new(Self { shared, netns, has_agent, sessions, thread }))
+    }
+
+    /// How it is.
+    pub(in crate::engine) fn status(&self) -> Status {
+        self.shared.status().clone()
+    }
+
+    /// Whether netloom's agent is in the guest.
+    pub(in crate::engine) const fn has_agent(&self) -> bool {
+        self.has_agent
+    }
+
+    /// Whether it was made for the node that has this namespace.
+    pub(super) fn is_in(&self, netns: &Arc<NetNs>) -> bool {
+        Arc::ptr_eq(&self.netns, netns)
+    }
+
+    /// Starts QEMU, unless it runs.
+    pub(super) fn power_on(&self) {
+        self.shared.set(|status| {
+            if !matches!(status.phase, Phase::Booting | Phase::Up) {
+                *status = Status { phase: Phase::Booting, ..Status::default() };
+            }
+        });
+        self.shared.order(Order::On);
+    }
+
+    /// Has the guest switch itself off within `grace`; returns when QEMU is gone.
+    pub(super) fn power_off(&self, grace: Duration) {
+        let grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+        self.shared.order(Order::Off(netloom_sys::clock::now().saturating_add(grace)));
+        self.wait(|status| status.pid.is_some() || matches!(status.phase, Phase::Booting | Phase::Up));
+    }
+
+    /// Ends QEMU at once, and the thread.
+    pub(super) fn end(&self) {
+        self.shared.order(Order::End);
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // A panic there has been printed; there is nothing to undo.
+            let _ = thread.join();
+        }
+    }
+
+    /// Stops the guest's processors, or lets them go on.
+    ///
+    /// # Errors
+    /// In words: QEMU does not run, or does not answer.
+    pub(in crate::engine) fn pause(&self, paused: bool) -> Result<(), String> {
+        let (tell, told) = mpsc::channel();
+        self.shared.order(Order::Pause(paused, tell));
+        told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
+    }
+
+    /// Waits until the agent listens, for a while; `goes_on` is asked now and then whether somebody still waits.
+    ///
+    /// # Errors
+    /// In words: why there is nobody to talk to.
+    pub(in crate::engine) fn await_agent(&self, mut goes_on: impl FnMut() -> bool) -> Result<(), String> {
+        if !self.has_agent {
+            return Err(
+                "netloom's agent is not in this guest: it has an initial file system or a disk of its own"
+                    .to_owned(),
+            );
+        }
+        let until = netloom_sys::clock::now() + BOOT;
+        let mut status = self.shared.status();
+        loop {
+            match status.phase {
+                Phase::Up => return Ok(()),
+                Phase::Booting if netloom_sys::clock::now() < until && goes_on() => {}
+                Phase::Booting => return Err("the guest has not come up yet".to_owned()),
+                Phase::Off => return Err("it is off".to_owned()),
+                Phase::Ended | Phase::Failed => {
+                    return Err(status.reason.clone().unwrap_or_else(|| "it has ended".to_owned()));
+                }
+            }
+            let waited = self.shared.news.wait_timeout(status, LOOK);
+            status = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Runs a program in the guest.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub(in crate::engine) fn open(&self, open: Open) -> Result<Spoken, HostError> {
+        let id = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let session = Arc::new(Session { id, bell: EventFd::new()?, heard: Mutex::default() });
+        self.shared.order(Order::Open(Arc::clone(&session), Box::new(open)));
+        Ok(Spoken { session, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Joins a stream with the serial port.
+    pub(in crate::engine) fn console(&self, console: Console) {
+        self.shared.order(Order::Console(console));
+    }
+
+    fn wait(&self, still: impl Fn(&Status) -> bool) {
+        let waits = |status: &mut Status| still(status);
+        let waited = self.shared.news.wait_timeout_while(self.shared.status(), PATIENCE, waits);
+        if waited.is_ok_and(|(_, over)| over.timed_out()) {
+            tracing::warn!("a virtual machine does not end");
+        }
+    }
+}
+
+/// A program in a guest, as the thread of the machine sees it.
+#[derive(Debug)]
+pub(in crate::engine) struct Session {
+    pub(super) id: u32,
+    bell: EventFd,
+    heard: Mutex<VecDeque<Frame>>,
+}
+
+impl Session {
+    /// Hands over what the guest said; `false`: it says more than the window lets it.
+    pub(super) fn hear(&self, frame: Frame) -> bool {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = heard.len() < MOST_HEARD;
+        if fits {
+            heard.push_back(frame);
+        }
+        drop(heard);
+        self.bell.signal();
+        fits
+    }
+
+    /// The program has ended with its machine.
+    pub(super) fn fail(&self) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).push_back(Frame::Exit(GONE));
+        self.bell.signal();
+    }
+}
+
+/// A program in a guest, as whoever started it sees it. Dropped, the program is told that nobody listens.
+pub(in crate::engine) struct Spoken {
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+}
+
+impl Spoken {
+    /// Becomes readable when there is something to [`Self::poll`].
+    pub(in crate::engine) fn ready(&self) -> BorrowedFd<'_> {
+        self.session.bell.as_fd()
+    }
+
+    /// What was heard: bytes must be answered with [`Self::taken`] each.
+    pub(in crate::engine) fn poll(&self) -> Option<Frame> {
+        let mut heard = self.session.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() <= 1 {
+            self.session.bell.clear();
+        }
+        heard.pop_front()
+    }
+
+    /// One frame of bytes was taken.
+    pub(in crate::engine) fn taken(&self) {
+        self.say(Frame::Taken);
+    }
+
+    /// Says something to the program.
+    pub(in crate::engine) fn say(&self, frame: Frame) {
+        self.shared.order(Order::Say(self.session.id, frame));
+    }
+}
+
+impl Drop for Spoken {
+    fn drop(&mut self) {
+        self.shared.order(Order::Close(self.session.id));
+    }
+}
+
+/// Frames of a session that may wait to be taken: the window, and what answers and ends it.
+const MOST_HEARD: usize = 4 * WINDOW;
+/// What a program in a guest that is gone has ended with: as if killed.
+const GONE: i32 = 137;
+/// How long a guest may take to come up before whoever waits for it gives up.
+pub(super) const BOOT: u64 = 180_000_000_000;
+/// How often it is looked whether somebody still waits.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long QEMU may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a machine may take to end, its grace included.
+const PATIENCE: Duration = Duration::from_secs(30);

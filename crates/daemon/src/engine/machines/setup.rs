@@ -1,0 +1,410 @@
+//! From a node of the lab file to what QEMU is started with.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use netloom_api::{ApiError, ErrorKind};
+use netloom_container::HostSpec;
+use netloom_container::capability::Capabilities;
+use netloom_lab::Lab;
+use netloom_lab::container::Container;
+use netloom_lab::lab::{ArpMode, Node, Vm};
+use netloom_lab::{lab, quantity};
+use netloom_sys::datagram::Datagrams;
+use netloom_sys::netns::NetNs;
+use netloom_vm::command::AGENT_PORT;
+use netloom_vm::guest::{Console, GuestConfig, GuestInterface, GuestRoute, Port};
+use netloom_vm::initramfs::Tree;
+use netloom_vm::kernel::{Kernel, KernelError};
+use netloom_vm::payload::Payload;
+use netloom_vm::probe::{Probe, ProbeError};
+use netloom_vm::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::engine::containers::Ready;
+use crate::engine::running::NodeState;
+
+/// What the kernel needs beside what is unpacked.
+const ROOM: u64 = 48 << 20;
+/// Where QEMU is looked for.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What is on this machine for a virtual machine.
+pub(super) struct Ground {
+    kernel: Option<Kernel>,
+    initrd: Option<PathBuf>,
+    disk: Option<(PathBuf, DiskFormat)>,
+}
+
+/// All a machine is started from, as often as it is.
+pub(super) struct Setup {
+    /// The node's name.
+    pub(super) name: String,
+    /// What QEMU sees of the machine.
+    pub(super) host: HostSpec,
+    /// The node's network namespace.
+    pub(super) netns: Arc<NetNs>,
+    /// Where the output of its serial port goes.
+    pub(super) log: PathBuf,
+    /// The guest's ends of its interfaces.
+    pub(super) nics: Vec<Arc<Datagrams>>,
+    /// QEMU.
+    pub(super) qemu: PathBuf,
+    /// Whether netloom's own agent is in the guest.
+    pub(super) has_agent: bool,
+    vm: Vm,
+    accel: Accel,
+    ground: Ground,
+    macs: Vec<[u8; 6]>,
+    config: GuestConfig,
+    layers: Vec<PathBuf>,
+    /// Files laid over the guest's own.
+    files: Vec<(String, PathBuf)>,
+}
+
+/// What one start of QEMU needs.
+pub(super) struct Start {
+    /// The arguments.
+    pub(super) argv: Vec<String>,
+    /// The descriptors it gets beside its control socket, serial port and agent, in order.
+    pub(super) files: Vec<OwnedFd>,
+}
+
+/// Tries what the machine can do.
+pub(super) fn probe() -> Result<Probe, ApiError> {
+    Probe::try_all(PATH).map_err(|error| {
+        let hint = match error {
+            ProbeError::Missing => "apt-get install qemu-system-x86; `netloom check` says what is there",
+            _ => "`netloom check` says what is there",
+        };
+        ApiError::new(ErrorKind::Machine, format!("Virtual machines cannot be run: {error}.")).hint(hint)
+    })
+}
+
+impl Ground {
+    /// Finds kernel and files of a virtual machine.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(super) fn find(lab: &Lab, node: &Node, _probe: &Probe) -> Result<Self, ApiError> {
+        let Some(vm) = node.vm.as_deref() else {
+            return Err(ApiError::new(ErrorKind::Internal, "It is no virtual machine."));
+        };
+        let disk = vm.disk.as_ref().map(|disk| disk_of(&lab.dir().join(disk))).transpose()?;
+        if vm.boots_disk() {
+            return Ok(Self { kernel: None, initrd: None, disk });
+        }
+        let drivers = drivers(vm);
+        let kernel = match &vm.kernel {
+            Some(file) => Kernel::of(&lab.dir().join(file)),
+            None => Kernel::newest(if vm.is_ours() { &drivers } else { &[] }),
+        };
+        let kernel = kernel.map_err(|error| no_kernel(&error, vm))?;
+        if vm.is_ours() {
+            kernel.files(&drivers).map_err(|error| no_kernel(&error, vm))?;
+        }
+        let initrd = vm.initrd.as_ref().map(|file| lab.dir().join(file));
+        if let Some(initrd) = &initrd {
+            File::open(initrd).map_err(|error| missing("initial file system", initrd, &error))?;
+        }
+        Ok(Self { kernel: Some(kernel), initrd, disk })
+    }
+}
+
+impl Setup {
+    /// What a node's machine is started from.
+    ///
+    /// # Errors
+    /// As [`Ground::find`].
+    pub(super) fn new(
+        lab: &Lab,
+        node: &Node,
+        made: &NodeState,
+        probe: &Probe,
+        image: Option<Arc<Ready>>,
+    ) -> Result<Self, ApiError> {
+        let ground = Ground::find(lab, node, probe)?;
+        let Some(vm) = node.vm.as_deref() else {
+            return Err(ApiError::new(ErrorKind::Internal, "It is no virtual machine."));
+        };
+        let accel = probe.accel();
+        let mut host = HostSpec::new(&node.name, PathBuf::new());
+        host.capabilities = Capabilities::default();
+        host.devices = match accel {
+            Accel::Kvm => vec![PathBuf::from("/dev/kvm")],
+            Accel::Tcg => Vec::new(),
+        };
+        Ok(Self {
+            name: node.name.clone(),
+            host,
+            netns: Arc::clone(&made.netns),
+            log: PathBuf::new(),
+            nics: made.nics.iter().map(|nic| Arc::clone(&nic.guest)).collect(),
+            qemu: probe.qemu.clone(),
+            has_agent: vm.is_ours(),
+            vm: vm.clone(),
+            accel,
+            ground,
+            macs: node.interfaces.iter().map(|interface| interface.mac.0).collect(),
+            config: config(lab, node, vm, image.as_deref()),
+            layers: image.map(|image| image.layers.clone()).unwrap_or_default(),
+            files: node.files.iter().map(|(to, from)| (to.clone(), lab.dir().join(from))).collect(),
+        })
+    }
+
+    /// Gathers what one start needs.
+    ///
+    /// # Errors
+    /// In words: a file that is gone, or too much for the guest's memory.
+    pub(super) fn prepare(&self) -> Result<Start, String> {
+        let mut files: Vec<OwnedFd> = Vec::new();
+        // QEMU opens them by their number: what it sees of the machine's files is not what the daemon sees.
+        let mut pass = |file: OwnedFd| {
+            files.push(file);
+            PathBuf::from(format!("/proc/self/fd/{}", FIRST_FILE + files.len() - 1))
+        };
+        let open = |path: &Path| {
+            File::open(path).map(OwnedFd::from).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let boot = match &self.ground.kernel {
+            None => Boot::Firmware,
+            Some(kernel) => {
+                let image = pass(open(&kernel.image)?);
+                let (initrd, append) = match &self.ground.initrd {
+                    Some(initrd) => (pass(open(initrd)?), String::new()),
+                    None => {
+                        let payload = Payload::this().map_err(|error| error.to_string())?;
+                        let append = append(&payload);
+                        (pass(self.initrd(kernel, &payload)?), append)
+                    }
+                };
+                Boot::Kernel { kernel: image, initrd: Some(initrd), append: self.append(&append) }
+            }
+        };
+        let disks = match &self.ground.disk {
+            Some((file, format)) => vec![Disk { file: pass(open(file)?), format: *format }],
+            None => Vec::new(),
+        };
+        let mut nics = Vec::new();
+        for (mac, nic) in self.macs.iter().zip(&self.nics) {
+            nic.drain();
+            files.push(nic.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?);
+            let fd = u32::try_from(FIRST_FILE + files.len() - 1).unwrap_or(u32::MAX);
+            nics.push(Nic { mac: *mac, backend: NicBackend::Datagram { fd } });
+        }
+        let spec = MachineSpec {
+            name: self.name.clone(),
+            board: match self.vm.board {
+                lab::Board::Q35 => Board::Q35,
+                lab::Board::Microvm => Board::Microvm,
+            },
+            accel: self.accel,
+            virt: virt(&self.vm),
+            memory: self.vm.memory,
+            cpus: self.vm.cpus,
+            boot,
+            disks,
+            nics,
+            qmp: QMP,
+            serial: SERIAL,
+            agent: AGENT,
+        };
+        let argv =
+            std::iter::once(self.qemu.display().to_string()).chain(netloom_vm::command::command(&spec));
+        Ok(Start { argv: argv.collect(), files })
+    }
+
+    /// Words of a kernel's command line: ours, the file's, and behind `--` those for the first process.
+    fn append(&self, init: &str) -> String {
+        let own = self.vm.append.as_deref().unwrap_or_default();
+        // A guest that panics resets at once, which ends QEMU: what it said is in the log.
+        // What is only translated has no processor that could be made to guess wrong.
+        let emulated = if self.accel == Accel::Tcg { "mitigations=off" } else { "" };
+        let words = ["console=ttyS0 panic=-1", emulated, own, init];
+        words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The initial file system, in a file in memory.
+    fn initrd(&self, kernel: &Kernel, payload: &Payload) -> Result<OwnedFd, String> {
+        let mut tree = Tree::new();
+        for layer in &self.layers {
+            tree.layer(layer).map_err(|error| error.to_string())?;
+        }
+        if self.layers.is_empty() {
+            busybox(&mut tree);
+        }
+        for (to, from) in &self.files {
+            let path = tree.resolve(to);
+            tree.whole_file(&path, 0o644, from).map_err(|error| format!("{}: {error}", from.display()))?;
+        }
+        let mut config = self.config.clone();
+        config.netloom.clone_from(&payload.argv);
+        tree.own(payload, kernel, &drivers(&self.vm), config).map_err(|error| error.to_string())?;
+        // While it is unpacked it is there twice.
+        let wanted = 2 * tree.size() + ROOM;
+        if wanted > self.vm.memory {
+            let mebibytes = wanted.div_ceil(64 << 20) * 64;
+            return Err(format!(
+                "its files are {}, which takes `memory: {mebibytes}MiB` to unpack",
+                quantity::show_size(tree.size().next_multiple_of(1 << 20))
+            ));
+        }
+        let file = memfd_create("initrd", MemfdFlags::CLOEXEC).map_err(|error| error.to_string())?;
+        let mut file = BufWriter::with_capacity(1 << 20, File::from(file));
+        tree.write(&mut file).map_err(|error| error.to_string())?;
+        let file = file.into_inner().map_err(|error| error.to_string())?;
+        Ok(file.into())
+    }
+}
+
+/// Descriptors of QEMU: after the streams come its control socket, the serial port, the agent, and then files.
+const QMP: u32 = 3;
+const SERIAL: u32 = 4;
+const AGENT: u32 = 5;
+const FIRST_FILE: usize = 6;
+
+/// The modules that a guest of ours needs.
+fn drivers(vm: &Vm) -> Vec<&'static str> {
+    let mut drivers: Vec<&str> = match vm.virt {
+        lab::Virt::Para => vec!["virtio_pci", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon"],
+        lab::Virt::Full => vec!["e1000e"],
+    };
+    if vm.disk.is_some() {
+        drivers.push(if vm.virt == lab::Virt::Para { "virtio_blk" } else { "ahci" });
+    }
+    drivers
+}
+
+fn virt(vm: &Vm) -> Virt {
+    match vm.virt {
+        lab::Virt::Full => Virt::Full,
+        lab::Virt::Para => Virt::Para,
+    }
+}
+
+/// How the kernel starts netloom as its first process. Unpacked into memory that is not bounded to half of it.
+fn append(payload: &Payload) -> String {
+    let (program, words) = payload.argv.split_first().map_or(("", &[][..]), |(p, w)| (p.as_str(), w));
+    let words = words.iter().map(String::as_str).chain(["guest", "init"]).collect::<Vec<_>>().join(" ");
+    format!("quiet rootfstype=ramfs rdinit={program} -- {words}")
+}
+
+/// The machine's busybox, under all its names; without it a guest has no programs but netloom's own.
+fn busybox(tree: &mut Tree) {
+    let found = PATH.split(':').map(|folder| Path::new(folder).join("busybox")).find(|path| path.is_file());
+    let Some(busybox) = found else { return };
+    if tree.whole_file("bin/busybox", 0o755, &busybox).is_err() {
+        return;
+    }
+    let said = std::process::Command::new(&busybox).arg("--list").output();
+    let list = said.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+    for name in list.lines().filter(|name| !name.is_empty() && !name.contains('/') && *name != "busybox") {
+        tree.link(&format!("bin/{name}"), "busybox");
+    }
+    tree.bytes("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\n");
+    tree.bytes("etc/group", 0o644, "root:x:0:\n");
+}
+
+/// What the guest is told.
+fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>) -> GuestConfig {
+    let everybody = |interface: &lab::Interface| {
+        let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
+        let others = others.filter(|it| it.domain == interface.domain && it.mac != interface.mac);
+        others.flat_map(|it| it.addresses.iter().map(|address| (address.ip, it.mac.0))).collect::<Vec<_>>()
+    };
+    let interface = |interface: &lab::Interface| GuestInterface {
+        mac: interface.mac.0,
+        name: interface.name.clone(),
+        mtu: interface.mtu,
+        addresses: interface.addresses.iter().map(|address| (address.ip, address.len)).collect(),
+        neighbours: if lab.options.arp == ArpMode::Static { everybody(interface) } else { Vec::new() },
+    };
+    let route = |route: &lab::Route| GuestRoute {
+        to: (route.to.ip, route.to.len),
+        via: route.via,
+        dev: route.dev.clone(),
+        metric: route.metric,
+    };
+    let forward =
+        ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"].map(|name| (name.to_owned(), "1".to_owned()));
+    let container = container(vm);
+    let run = image.zip(container.as_ref()).map(|(image, container)| {
+        (image.command(container), image.env(), image.user(container), image.workdir(container))
+    });
+    let (command, mut env, user, cwd) = run.unwrap_or_default();
+    env.extend(node.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let own = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+    GuestConfig {
+        netloom: Vec::new(),
+        hostname: node.hostname().to_owned(),
+        modules: Vec::new(),
+        interfaces: node.interfaces.iter().map(interface).collect(),
+        routes: node.routes.iter().map(route).collect(),
+        sysctls: node
+            .forward
+            .then_some(forward)
+            .into_iter()
+            .flatten()
+            .chain(node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())))
+            .collect(),
+        hosts: format!("{own}{}", lab.hosts_file(&node.tenant)),
+        resolver: lab.resolver(node).map(|resolver| resolver.text),
+        env,
+        cwd: cwd.map(|cwd| cwd.display().to_string()),
+        user: Some(user).filter(|user| !user.is_empty()),
+        console: if command.is_empty() { Console::Shell } else { Console::Program(command) },
+        port: match vm.virt {
+            lab::Virt::Para => Port::Virtio(AGENT_PORT.to_owned()),
+            lab::Virt::Full => Port::Serial,
+        },
+    }
+}
+
+/// The image of a virtual machine, as of a container of which nothing else is said.
+pub(in crate::engine) fn container(vm: &Vm) -> Option<Container> {
+    Some(Container {
+        image: vm.image.clone()?,
+        entrypoint: None,
+        cmd: None,
+        user: None,
+        workdir: None,
+        volumes: Vec::new(),
+        tmpfs: Vec::new(),
+        read_only: false,
+        stop_signal: None,
+        stop_timeout: netloom_lab::container::STOP_TIMEOUT,
+    })
+}
+
+/// A disk's image and how it lies there: QEMU's own format says so in its first bytes.
+fn disk_of(path: &Path) -> Result<(PathBuf, DiskFormat), ApiError> {
+    let mut head = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 4), &mut head));
+    read.map_err(|error| missing("disk", path, &error))?;
+    let format = if head == b"QFI\xfb" { DiskFormat::Qcow2 } else { DiskFormat::Raw };
+    Ok((path.to_owned(), format))
+}
+
+fn missing(what: &str, path: &Path, error: &std::io::Error) -> ApiError {
+    ApiError::caused(ErrorKind::Failed, format!("Cannot read the {what} {}.", path.display()), error)
+}
+
+fn no_kernel(error: &KernelError, vm: &Vm) -> ApiError {
+    let said = ApiError::caused(ErrorKind::Machine, format!("{error}."), error);
+    match error {
+        KernelError::None => said.hint("apt-get install linux-image-cloud-amd64, or give it a `kernel`"),
+        KernelError::Lacks { .. } if vm.virt == lab::Virt::Full => {
+            said.hint("apt-get install linux-image-amd64, which has drivers for hardware; or `virt: para`")
+        }
+        KernelError::Lacks { .. } => {
+            said.hint("apt-get install linux-image-cloud-amd64, or give it another `kernel`")
+        }
+        KernelError::Read { .. } | KernelError::NotOne(_) => {
+            ApiError::caused(ErrorKind::Failed, format!("{error}."), error)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a virtual machine is, beside what every node is: what it boots, and which kind of devices it has.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::{show_processors, show_size};
+
+/// Memory of a virtual machine unless the file says: room for a kernel and a small root file system in memory.
+pub(crate) const MEMORY: u64 = 256 << 20;
+/// The least: a kernel of today does not start with less.
+pub(crate) const LEAST_MEMORY: u64 = 64 << 20;
+/// The most processors.
+pub(crate) const MOST_CPUS: u32 = 255;
+
+/// What makes a node a virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vm {
+    /// A Linux kernel beside the lab file; `None`: the machine's own newest, unless a disk is booted.
+    pub kernel: Option<String>,
+    /// Its initial file system; `None`: netloom's own.
+    pub initrd: Option<String>,
+    /// Words for the end of its command line.
+    pub append: Option<String>,
+    /// The image of a disk.
+    pub disk: Option<String>,
+    /// The image whose files the guest has, as a container's `image`.
+    pub image: Option<String>,
+    /// Which kind of devices it has.
+    pub virt: Virt,
+    /// Its board.
+    pub board: Board,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Processors.
+    pub cpus: u32,
+}
+
+impl Vm {
+    /// Whether it is booted from its disk, by firmware.
+    #[must_use]
+    pub const fn boots_disk(&self) -> bool {
+        self.disk.is_some() && self.kernel.is_none() && self.initrd.is_none() && self.image.is_none()
+    }
+
+    /// Whether netloom's own init and agent run in it.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        self.initrd.is_none() && !self.boots_disk()
+    }
+
+    /// `para, cpu 1, memory 256MiB, image alpine`
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = vec![self.virt.word().to_owned()];
+        words.extend((self.board != Board::Q35).then(|| self.board.word().to_owned()));
+        words.push(format!("cpu {}", show_processors(u64::from(self.cpus) * 1_000)));
+        words.push(format!("memory {}", show_size(self.memory)));
+        for (what, value) in
+            [("image", &self.image), ("disk", &self.disk), ("kernel", &self.kernel), ("initrd", &self.initrd)]
+        {
+            words.extend(value.iter().map(|value| format!("{what} {value}")));
+        }
+        words.join(", ")
+    }
+}
+
+words!(/// Which kind of devices a virtual machine has.
+Virt {
+    /// Hardware that any guest has a driver for.
+    Full,
+    /// Devices made for virtual machines (virtio).
+    #[default]
+    Para,
+});
+words!(/// The board of a virtual machine.
+Board {
+    /// A PC with PCI Express.
+    #[default]
+    Q35,
+    /// Hardly a board at all: it boots sooner, from a kernel only.
+    Microvm,
+});
+
+impl Virt {
+    /// The word of the lab file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Para => "para",
+        }
+    }
+}
+
+impl Board {
+    /// The word of the lab file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Q35 => "q35",
+            Self::Microvm => "microvm",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_boots_what() {
+        let none = Vm {
+            kernel: None,
+            initrd: None,
+            append: None,
+            disk: None,
+            image: None,
+            virt: Virt::Para,
+            board: Board::Q35,
+            memory: MEMORY,
+            cpus: 2,
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert!(none.is_ours() && !none.boots_disk());
+        assert_eq!(none.words(), "para, cpu 2, memory 256MiB");
+        let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
+        assert!(disk.boots_disk() && !disk.is_ours());
+        let with_kernel = Vm { kernel: text("k"), ..disk };
+        assert!(with_kernel.is_ours() && !with_kernel.boots_disk());
+        let foreign = Vm { initrd: text("i"), virt: Virt::Full, board: Board::Microvm, ..none };
+        assert!(!foreign.is_ours());
+        assert_eq!(foreign.words(), "full, microvm, cpu 2, memory 256MiB, initrd i");
+    }
+}

@@ -1,0 +1,123 @@
+//! Virtual machines: what they are, and what of a node they cannot have yet.
+
+use super::Draft;
+use crate::error::Span;
+use crate::file::NodeSpec;
+use crate::lab::vm::{LEAST_MEMORY, MEMORY, MOST_CPUS};
+use crate::lab::{Board, Virt, Vm};
+use crate::quantity::show_size;
+
+/// What makes a node a virtual machine.
+pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
+    let written = &spec.vm.as_ref()?.value;
+    let text = |text: &Option<crate::error::Spanned<String>>| text.as_ref().map(|it| it.value.clone());
+    let cpus = spec.limits.cpu.as_ref().map_or(1, |cpu| cpu.value.start / 1_000);
+    Some(Box::new(Vm {
+        kernel: written.kernel.clone(),
+        initrd: text(&written.initrd),
+        append: written.append.clone(),
+        disk: text(&written.disk),
+        image: text(&written.image),
+        virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
+        board: written.board,
+        memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.start),
+        cpus: u32::try_from(cpus).unwrap_or(MOST_CPUS).max(1),
+    }))
+}
+
+/// Refuses what virtual machines do not have, by name.
+pub(super) fn check(draft: &mut Draft<'_>) {
+    let mut errors: Vec<(Span, String, Option<&str>)> = Vec::new();
+    for node in draft.nodes.iter().filter(|node| node.spec.vm.is_some()) {
+        contradictions(&node.spec, &mut errors);
+        amounts(&node.spec, &mut errors);
+        for key in unsupported(&node.spec) {
+            let message = format!("not yet supported: `{key}` of a virtual machine");
+            errors.push((node.span, message, Some("this version refuses the key rather than ignore it")));
+        }
+    }
+    // Several nodes of one range say the same.
+    errors.sort_by(|a, b| (a.0.start, &a.1).cmp(&(b.0.start, &b.1)));
+    errors.dedup();
+    for (span, message, hint) in errors {
+        draft.reader.minor(|reader| reader.error(span, message, hint));
+    }
+}
+
+fn contradictions(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
+    let Some(written) = &spec.vm else { return };
+    let (span, vm) = (written.span, &written.value);
+    if let Some(image) = &spec.container.image {
+        let hint = "the files of an image for a virtual machine: `vm: { image: .. }`";
+        errors.push((
+            image.span,
+            "a node is a container or a virtual machine, not both".to_owned(),
+            Some(hint),
+        ));
+    }
+    if let (Some(initrd), Some(_)) = (&vm.initrd, &vm.image) {
+        let hint = "netloom makes the initial file system of an image itself";
+        errors.push((
+            initrd.span,
+            "`initrd` and `image` are two initial file systems".to_owned(),
+            Some(hint),
+        ));
+    }
+    let disk_only = vm.disk.is_some() && vm.kernel.is_none() && vm.initrd.is_none() && vm.image.is_none();
+    if vm.board == Board::Microvm {
+        if let Some(disk) = vm.disk.as_ref().filter(|_| disk_only) {
+            let said = "a microvm has no firmware that could boot a disk".to_owned();
+            errors.push((disk.span, said, Some("give it a `kernel`, or take `machine: q35`")));
+        }
+        if let Some(virt) = vm.virt.as_ref().filter(|virt| virt.value == Virt::Full) {
+            let said = "a microvm has only devices made for virtual machines".to_owned();
+            errors.push((virt.span, said, Some("`virt: para`, or `machine: q35`")));
+        }
+    }
+    if let (true, Some(_)) = (disk_only, &vm.append) {
+        let said = "`append` is for a kernel, and the disk boots its own".to_owned();
+        errors.push((span, said, None));
+    }
+}
+
+fn amounts(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
+    if let Some(memory) = &spec.limits.memory {
+        if memory.value.most.is_some() {
+            let said = "not yet supported: a range for the `memory` of a virtual machine".to_owned();
+            errors.push((memory.span, said, Some("one size, such as 512MiB")));
+        } else if memory.value.start < LEAST_MEMORY {
+            let said = format!("no kernel starts with less than {}", show_size(LEAST_MEMORY));
+            errors.push((memory.span, said, None));
+        }
+    }
+    if let Some(cpu) = &spec.limits.cpu {
+        let whole = cpu.value.start.is_multiple_of(1_000) && cpu.value.start > 0;
+        if cpu.value.most.is_some() {
+            let said = "not yet supported: a range for the `cpu` of a virtual machine".to_owned();
+            errors.push((cpu.span, said, Some("one number, such as 2")));
+        } else if !whole || cpu.value.start / 1_000 > u64::from(MOST_CPUS) {
+            let said = format!("a virtual machine has 1 to {MOST_CPUS} whole processors");
+            errors.push((cpu.span, said, None));
+        }
+    }
+}
+
+/// Keys of a node that a virtual machine does not have yet.
+fn unsupported(spec: &NodeSpec) -> Vec<&'static str> {
+    let limits = &spec.limits;
+    let all = [
+        ("run", spec.run.as_ref().is_some_and(|run| !run.is_empty())),
+        ("restart", spec.restart.is_some()),
+        ("privileged", spec.privileged == Some(true)),
+        ("netns", spec.netns.is_some()),
+        ("port", spec.port.is_some()),
+        ("health", spec.health.is_some()),
+        ("after", spec.after.is_some()),
+        ("ports", spec.ports.is_some()),
+        ("swap", limits.swap.is_some()),
+        ("pids", limits.pids.is_some()),
+        ("io", limits.io.is_some()),
+        ("cpuset", limits.cpuset.is_some()),
+    ];
+    all.into_iter().filter(|(_, written)| *written).map(|(key, _)| key).collect()
+}

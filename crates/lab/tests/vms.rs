@@ -1,0 +1,117 @@
+//! Virtual machines in lab files: what is read, what is refused, what an edit does.
+
+use std::path::Path;
+
+use netloom_lab::lab::{Board, Virt};
+use netloom_lab::plan::{Action, Drifted, Present, plan};
+use netloom_lab::{Lab, load, resolve};
+
+const SHOP: &str = "\
+netloom: 1
+tenants: { red: { quota: { memory: 1GiB, cpu: 4 } } }
+nodes:
+  red/web: { vm: { image: nginx:alpine, machine: microvm }, cpu: 2, memory: 512MiB, env: { A: b } }
+  red/old: { vm: { disk: legacy.qcow2, virt: full } }
+  plain: { vm: }
+  h1: {}
+switches: { s1: {} }
+links: [plain -- s1, h1 -- s1]
+";
+
+fn lab(source: &str) -> Lab {
+    let file =
+        load(source, Path::new("/lab/shop.loom.yml"), &[]).unwrap_or_else(|errors| panic!("{errors:?}"));
+    resolve(&file).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+fn errors(source: &str) -> Vec<String> {
+    let found = load(source, Path::new("shop.loom.yml"), &[]).and_then(|file| resolve(&file));
+    let errors = found.expect_err("it is wrong").errors;
+    errors.into_iter().map(|e| format!("{} [{}]", e.message, e.hint.unwrap_or_default())).collect()
+}
+
+fn wrong(node: &str) -> Vec<String> {
+    errors(&format!("netloom: 1\nnodes: {{ a: {{ {node} }} }}\n"))
+}
+
+#[test]
+fn the_keys_of_a_virtual_machine_are_read() {
+    let lab = lab(SHOP);
+    let vm = |name: &str| lab.node(name).and_then(|node| node.vm.as_deref()).expect("it is one");
+    let web = vm("red/web");
+    assert_eq!(
+        (web.image.as_deref(), web.board, web.virt),
+        (Some("nginx:alpine"), Board::Microvm, Virt::Para)
+    );
+    assert_eq!((web.memory, web.cpus), (512 << 20, 2));
+    assert!(lab.node("red/web").is_some_and(|node| node.limits.is_unlimited() && node.container.is_none()));
+    let old = vm("red/old");
+    assert!(old.boots_disk() && old.virt == Virt::Full);
+    assert_eq!((vm("plain").memory, vm("plain").cpus), (256 << 20, 1));
+    assert_eq!(lab.summary(), "1 host  3 virtual machines  1 switch  2 links  2 tenants");
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_by_name() {
+    for (node, said) in [
+        ("vm: { url: x }", "not yet supported: `url`"),
+        ("vm: { disk: 'https://x/y.qcow2' }", "not yet supported: `https://x/y.qcow2`"),
+        ("vm: { cloud-init: x }", "not yet supported: `cloud-init`"),
+        ("vm: {}, run: x", "not yet supported: `run` of a virtual machine"),
+        ("vm: {}, ports: 80", "not yet supported: `ports` of a virtual machine"),
+        ("vm: {}, health: x", "not yet supported: `health` of a virtual machine"),
+        ("vm: {}, memory: 1GiB..2GiB", "not yet supported: a range for the `memory`"),
+        ("vm: {}, cpu: 1..4", "not yet supported: a range for the `cpu`"),
+        ("vm: {}, pids: 10", "not yet supported: `pids` of a virtual machine"),
+    ] {
+        let found = wrong(node);
+        assert!(found.iter().any(|error| error.starts_with(said)), "{node}: {found:?}");
+    }
+}
+
+#[test]
+fn contradictions_are_told() {
+    for (node, said) in [
+        ("vm: {}, image: x", "a node is a container or a virtual machine, not both"),
+        ("vm: { image: x, initrd: y }", "`initrd` and `image` are two initial file systems"),
+        ("vm: { disk: x, machine: microvm }", "a microvm has no firmware"),
+        ("vm: { virt: full, machine: microvm }", "a microvm has only devices made for virtual machines"),
+        ("vm: { disk: x, append: y }", "`append` is for a kernel"),
+        ("vm: {}, cpu: 0.5", "a virtual machine has 1 to 255 whole processors"),
+        ("vm: {}, memory: 1MiB", "no kernel starts with less than 64MiB"),
+        ("vm: { virt: fulll }", "`fulll` is not possible here [did you mean `full`?]"),
+        ("vm: { kernal: x }", "`kernal` is not a key of a virtual machine [did you mean `kernel`?]"),
+        ("vm: {}, cmd: x", "`cmd` is for containers"),
+    ] {
+        let found = wrong(node);
+        assert!(found.iter().any(|error| error.starts_with(said)), "{node}: {found:?}");
+    }
+}
+
+#[test]
+fn a_quota_counts_what_machines_have() {
+    let found = errors(&SHOP.replace("memory: 512MiB", "memory: 896MiB"));
+    assert!(found.iter().any(|error| error.contains("memory")), "{found:?}");
+}
+
+#[test]
+fn one_that_differs_in_anything_is_made_anew_and_others_stay() {
+    let before = lab(SHOP);
+    let names = |plan: netloom_lab::plan::Plan| -> Vec<String> {
+        let name = |action: Action| match action {
+            Action::RemoveNode(name) => Some(format!("-{name}")),
+            Action::AddNode(name) => Some(format!("+{name}")),
+            _ => None,
+        };
+        plan.steps.into_iter().filter_map(|step| name(step.action)).collect()
+    };
+    let edit = |from: &str, to: &str| {
+        let after = lab(&SHOP.replace(from, to));
+        names(plan(Some(&before), &after, &Present::default(), Drifted::Keep))
+    };
+    assert_eq!(edit("A: b", "A: c"), ["-red/web", "+red/web"]);
+    assert_eq!(edit("cpu: 2, ", "cpu: 1, "), ["-red/web", "+red/web"]);
+    assert_eq!(edit("  plain: { vm: }", "  plain: {}"), ["-plain", "+plain"]);
+    assert!(edit("  h1: {}", "  h1: { env: { A: b } }").is_empty());
+    assert!(edit("links:", "\nlinks:").is_empty(), "another line is no other machine");
+}

@@ -1,0 +1,38 @@
+//! What runs inside a guest: netloom's own first process, its agent, and how programs are started.
+//!
+//! All of it is this binary again, in the initial file system with the libraries it needs ([`crate::payload`]):
+//!
+//! ```text
+//! netloom guest init      process 1: mounts, modules, network, names; then it reaps, and starts the agent again
+//!   ├─ netloom guest agent      serves the port to the daemon: a thread or two for each stream of a program
+//!   │    └─ netloom guest exec ..    becomes the program: session, terminal, user, directory
+//!   └─ netloom guest exec ..    the program of the console
+//! ```
+
+mod agent;
+mod config;
+mod exec;
+mod init;
+mod network;
+
+pub use config::{CONFIG, Console, GuestConfig, GuestInterface, GuestRoute, Port};
+
+/// With this exit code the agent says that the machine is to end.
+const POWER_OFF: i32 = 86;
+
+/// Does what `words` say, `init`, `agent` or `exec ..`; returns the exit code.
+#[must_use]
+pub fn run(words: &[String]) -> i32 {
+    match words {
+        [word] if word == "init" => init::run(),
+        [word] if word == "agent" => agent::run(),
+        [word, rest @ ..] if word == "exec" => exec::run(rest),
+        _ => 2,
+    }
+}
+
+/// A line for whoever reads the console.
+fn say(text: &str) {
+    // Nobody there to read it is nobody to tell.
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("netloom: {text}\n").as_bytes());
+}

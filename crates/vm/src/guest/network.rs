@@ -1,0 +1,118 @@
+//! The network of a guest, as the lab has it.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, RouteSpec};
+use netloom_sys::{HostError, clock, sysctl};
+
+use super::config::{GuestConfig, GuestInterface};
+use super::say;
+
+/// How long a driver may take to show its device.
+const PATIENCE: u64 = 10_000_000_000;
+/// How often it is looked for one: the kernel tells nobody who has no daemon for devices.
+const LOOK: u64 = 20_000_000;
+const LOOPBACK: u32 = 1;
+
+/// Sets everything up; what cannot be is said, and the rest goes on.
+pub(super) fn set_up(config: &GuestConfig) {
+    let told = |what: &str, done: Result<(), String>| {
+        if let Err(error) = done {
+            say(&format!("{what}: {error}"));
+        }
+    };
+    // Addresses are those of the lab, not of whoever advertises.
+    told("accept_ra", sysctl::write("net.ipv6.conf.default.accept_ra", "0").map_err(|e| e.to_string()));
+    let mut netlink = match NetlinkSocket::open() {
+        Ok(netlink) => netlink,
+        Err(error) => return say(&error.to_string()),
+    };
+    let up = [Request::SetLink { index: LOOPBACK, change: LinkChange::up() }];
+    told("lo", netlink.batch(&up).map_err(|e| e.to_string()));
+    let mut indexes = Vec::new();
+    for wanted in &config.interfaces {
+        match one(wanted, &mut netlink) {
+            Ok(index) => indexes.push((wanted.name.clone(), index)),
+            Err(error) => say(&format!("{}: {error}", wanted.name)),
+        }
+    }
+    for route in &config.routes {
+        let index = |name: &String| indexes.iter().find(|(known, _)| known == name).map(|(_, index)| *index);
+        let spec = RouteSpec {
+            destination: route.to.0,
+            prefix: route.to.1,
+            gateway: route.via,
+            index: route.dev.as_ref().and_then(index),
+            metric: route.metric,
+        };
+        let what = spec.to_string();
+        told(&what, netlink.batch(&[Request::SetRoute(spec)]).map_err(|e| e.to_string()));
+    }
+    for (name, value) in &config.sysctls {
+        told(name, sysctl::write(name, value).map_err(|e| e.to_string()));
+    }
+}
+
+/// Finds an interface by its Ethernet address, and makes it what it is to be; its index.
+fn one(wanted: &GuestInterface, netlink: &mut NetlinkSocket) -> Result<u32, String> {
+    let name = find(wanted.mac).ok_or("no device with its Ethernet address came")?;
+    let index = netlink.index_of(&name).map_err(|error: HostError| error.to_string())?;
+    let mut all = Vec::new();
+    if name != wanted.name {
+        // Another may have the name until it is its turn.
+        if let Ok(other) = netlink.index_of(&wanted.name) {
+            let away = LinkChange { name: Some(format!("late{other}")), ..LinkChange::default() };
+            all.push(Request::SetLink { index: other, change: away });
+        }
+        let change = LinkChange { name: Some(wanted.name.clone()), ..LinkChange::default() };
+        all.push(Request::SetLink { index, change });
+    }
+    let change =
+        LinkChange { up: Some(true), mtu: Some(wanted.mtu), no_ipv6_autoconf: true, ..LinkChange::default() };
+    all.push(Request::SetLink { index, change });
+    let link_local = (IpAddr::V6(link_local(wanted.mac)), 64);
+    for &(address, prefix) in wanted.addresses.iter().chain([&link_local]) {
+        all.push(Request::AddAddress { index, address, prefix });
+    }
+    for &(address, mac) in &wanted.neighbours {
+        all.push(Request::SetNeighbour { index, address, mac });
+    }
+    netlink.batch(&all).map_err(|error| error.to_string())?;
+    Ok(index)
+}
+
+fn find(mac: [u8; 6]) -> Option<String> {
+    let text = mac.map(|byte| format!("{byte:02x}")).join(":");
+    let until = clock::now() + PATIENCE;
+    loop {
+        let all = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+        for entry in all {
+            let address = std::fs::read_to_string(entry.path().join("address")).unwrap_or_default();
+            if address.trim() == text {
+                return entry.file_name().into_string().ok();
+            }
+        }
+        if clock::now() > until {
+            return None;
+        }
+        clock::sleep(LOOK);
+    }
+}
+
+/// The address that every interface has on its own link. Source: RFC 4291, appendix A.
+fn link_local(mac: [u8; 6]) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac;
+    let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, pair(a ^ 2, b), pair(c, 0xff), pair(0xfe, d), pair(e, f))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_local_address_is_that_of_the_hosts() {
+        assert_eq!(link_local([2, 0, 0, 0x12, 0x34, 0x56]).to_string(), "fe80::ff:fe12:3456");
+        assert_eq!(link_local([0, 1, 2, 3, 4, 5]).to_string(), "fe80::201:2ff:fe03:405");
+    }
+}

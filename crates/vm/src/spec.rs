@@ -1,0 +1,119 @@
+//! What a virtual machine is to be: plain values, with nothing left to look up.
+
+use std::path::PathBuf;
+
+/// A virtual machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineSpec {
+    /// The node's full name, for the process list.
+    pub name: String,
+    /// The board.
+    pub board: Board,
+    /// Who executes its instructions.
+    pub accel: Accel,
+    /// Which kind of devices it has.
+    pub virt: Virt,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Processors, 1 or more.
+    pub cpus: u32,
+    /// What it boots.
+    pub boot: Boot,
+    /// Its disks, in order.
+    pub disks: Vec<Disk>,
+    /// Its network interfaces, in order.
+    pub nics: Vec<Nic>,
+    /// The descriptor of the control socket.
+    pub qmp: u32,
+    /// The descriptor of the first serial port.
+    pub serial: u32,
+    /// The descriptor of the port that the agent in the guest has.
+    pub agent: u32,
+}
+
+/// A board that QEMU knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Board {
+    /// A PC of 2007 with PCI Express: every guest knows it.
+    #[default]
+    Q35,
+    /// Hardly a board at all: it boots sooner, from a kernel only.
+    Microvm,
+}
+
+/// Who executes a guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accel {
+    /// The processor, by /dev/kvm.
+    Kvm,
+    /// QEMU's translator: everywhere, and an order of magnitude slower.
+    Tcg,
+}
+
+/// Which kind of devices a guest sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Virt {
+    /// Hardware that any guest has a driver for: full virtualization.
+    Full,
+    /// Devices made for virtual machines (virtio): the guest helps.
+    #[default]
+    Para,
+}
+
+/// What a machine boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Boot {
+    /// A Linux kernel, at once.
+    Kernel {
+        /// The kernel.
+        kernel: PathBuf,
+        /// Its initial file system.
+        initrd: Option<PathBuf>,
+        /// Its command line.
+        append: String,
+    },
+    /// The firmware looks at the disks.
+    Firmware,
+}
+
+/// A disk. What the guest writes is kept beside it while the machine runs, and gone with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The image.
+    pub file: PathBuf,
+    /// How it lies there.
+    pub format: DiskFormat,
+}
+
+/// How the image of a disk lies in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// Byte for byte.
+    Raw,
+    /// QEMU's own format.
+    Qcow2,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nic {
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+    /// Who carries its frames.
+    pub backend: NicBackend,
+}
+
+/// Who carries the frames of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NicBackend {
+    /// A vhost-user back end that listens at a socket, for [`Virt::Para`] only.
+    VhostUser {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// One end of a pair of sockets: a frame a datagram, without offloads.
+    Datagram {
+        /// The descriptor.
+        fd: u32,
+    },
+}
