@@ -97,7 +97,7 @@ fn whatever_moment_a_puller_is_killed_at_the_store_is_whole_and_the_next_goes_on
         }
         most = most.max(check(&store));
         partial += u64::from(fs::read_dir(store.root().join("partial")).unwrap().next().is_some());
-        if store.names().unwrap().is_empty() && next(&mut random) % 4 > 0 {
+        if store.names().unwrap().is_empty() && !next(&mut random).is_multiple_of(4) {
             // The next one goes on with what is there.
             continue;
         }
