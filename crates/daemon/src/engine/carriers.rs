@@ -17,7 +17,7 @@ use crate::slowpath::{self, SharedSwitch};
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Carriers {
+pub(crate) struct Carriers {
     known: Arc<Known>,
     bell: Arc<EventFd>,
     over: Arc<AtomicBool>,
@@ -50,7 +50,7 @@ impl Carriers {
     ///
     /// # Errors
     /// No fd left.
-    pub(super) fn new(switch: SharedSwitch) -> Result<Self, HostError> {
+    pub(crate) fn new(switch: SharedSwitch) -> Result<Self, HostError> {
         let known = Known { switch, ports: Mutex::default() };
         Ok(Self {
             known: Arc::new(known),
@@ -61,7 +61,7 @@ impl Carriers {
     }
 
     /// What a port rings when its status has changed.
-    pub(super) fn bell(&self) -> Arc<EventFd> {
+    pub(crate) fn bell(&self) -> Arc<EventFd> {
         Arc::clone(&self.bell)
     }
 
@@ -69,7 +69,7 @@ impl Carriers {
     ///
     /// # Errors
     /// No thread or fd left.
-    pub(super) fn watch(&self, port: PortId, status: Arc<GuestStatus>) -> Result<(), HostError> {
+    pub(crate) fn watch(&self, port: PortId, status: Arc<GuestStatus>) -> Result<(), HostError> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             *thread = Some(self.start()?);
@@ -80,12 +80,12 @@ impl Carriers {
     }
 
     /// The port has no guest any more.
-    pub(super) fn forget(&self, port: PortId) {
+    pub(crate) fn forget(&self, port: PortId) {
         self.known.ports().remove(&port);
     }
 
     /// Says to the switch model how the link behind a port is, as far as the lab says.
-    pub(super) fn set_link(&self, port: PortId, link: LinkState) {
+    pub(crate) fn set_link(&self, port: PortId, link: LinkState) {
         let mut ports = self.known.ports();
         let state = match ports.get_mut(&port) {
             Some(carrier) => {
@@ -116,7 +116,7 @@ impl Carriers {
     }
 
     /// Ends the thread.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.over.store(true, Ordering::Relaxed);
         self.bell.signal();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

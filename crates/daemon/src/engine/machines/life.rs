@@ -501,18 +501,18 @@ fn answer(
 
 /// A frame of a guest's program.
 fn hear(sessions: &mut BTreeMap<u32, Arc<Session>>, out: &mut Vec<u8>, session: u32, frame: Frame) {
-    let mut over = matches!(frame, Frame::Exit(_));
-    match sessions.get(&session) {
-        Some(known) => {
-            if !known.hear(frame) {
-                tracing::warn!("a guest sends more than it was allowed to");
-                known.fail();
-                over = true;
-            }
-        }
+    let Some(known) = sessions.get(&session) else {
         // Nobody listens any more: the program is not to wait for that.
-        None if frame.is_bytes() => Frame::Taken.emit(session, out),
-        None => {}
+        if frame.is_bytes() {
+            Frame::Taken.emit(session, out);
+        }
+        return;
+    };
+    let mut over = matches!(frame, Frame::Exit(_));
+    if !known.hear(frame) {
+        tracing::warn!("a guest sends more than it was allowed to");
+        known.fail();
+        over = true;
     }
     if over {
         sessions.remove(&session);

@@ -69,6 +69,7 @@ pub(in crate::engine) struct Console {
     /// The stream.
     pub(in crate::engine) stream: UnixStream,
     /// Closed with it: who has the other end learns of the end, whether or not he reads the stream.
+    #[expect(dead_code, reason = "it is held, not read")]
     pub(in crate::engine) life: UnixStream,
 }
 
@@ -142,11 +143,6 @@ impl Machine {
     /// How it is.
     pub(in crate::engine) fn status(&self) -> Status {
         self.shared.status().clone()
-    }
-
-    /// Whether netloom's agent is in the guest.
-    pub(in crate::engine) const fn has_agent(&self) -> bool {
-        self.has_agent
     }
 
     /// Whether it was made for the node that has this namespace.
