@@ -1,7 +1,7 @@
 //! Anything at all as messages of OpenFlow, in every version and on both sides of a session.
 //!
 //! Layout of an input: 1 byte how it is spoken (bits 0-2 version, bit 3 flows as NXM, bit 4 flow mods name a table,
-//! bits 5-6 form of packets), 1 byte how many bytes come at once, the rest is the stream.
+//! bits 5-6 form of packets, bit 7 over and over again), 1 byte how many bytes come at once, the rest is the stream.
 
 #![no_main]
 
@@ -27,6 +27,9 @@ fuzz_target!(|input: &[u8]| {
     };
     one_message(&protocol, stream);
     whole_stream(version, usize::from(*step).max(1), stream);
+    if how & 128 != 0 {
+        read_elsewhere(version, stream);
+    }
 });
 
 /// What is read can be said, and what was said is read again and said alike.
@@ -78,4 +81,25 @@ fn whole_stream(version: Version, step: usize, stream: &[u8]) {
             Some(_) => {}
         }
     }
+}
+
+/// A long row of messages means the same if somebody else reads it.
+fn read_elsewhere(version: Version, stream: &[u8]) {
+    let hello = [version.wire(), 0, 0, 8, 0, 0, 0, 0];
+    let bytes: Vec<u8> = hello.into_iter().chain(stream.iter().copied().cycle().take(20 << 10)).collect();
+    let settings = Settings { multipart_limit: 4096, ..Settings::switch(Versions::of(&[version])) };
+    let [mut alone, mut lending] = [(); 2].map(|()| Session::new(settings, Nanos::ZERO));
+    alone.handle_bytes(Nanos::ZERO, &bytes);
+    lending.handle_bytes(Nanos::ZERO, &bytes);
+    loop {
+        if let Some(row) = lending.lend() {
+            lending.take_back(row.read());
+        }
+        let (a, b) = (alone.poll_event(), lending.poll_event());
+        assert_eq!(a, b);
+        if a.is_none() {
+            break;
+        }
+    }
+    assert_eq!(alone.take_output(), lending.take_output());
 }

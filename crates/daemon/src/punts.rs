@@ -31,10 +31,9 @@ pub(crate) struct Packet {
 }
 
 /// Looks at the lock before the processor is left to whoever holds it, which he does for less than a microsecond unless
-/// he has to wait for one.
+/// he has to wait for one. Then the worker has to sleep: it may go ahead of others, and would go on for as long as packets
+/// come, each of them lost.
 const LOOKS: u32 = 100;
-/// How often it is left to others before a packet is given up.
-const YIELDS: u32 = 16;
 
 /// The queue.
 #[derive(Debug, Default)]
@@ -68,19 +67,22 @@ impl Punts {
 
     /// Takes what waits, the oldest first.
     pub(crate) fn take(&self) -> VecDeque<Packet> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner)).packets
+        let mut waiting = self.enter();
+        let taken = std::mem::take(&mut *waiting);
+        // A worker may wait.
+        drop(waiting);
+        taken.packets
     }
 
-    fn enter(&self) -> Option<MutexGuard<'_, Waiting>> {
-        for look in 0..LOOKS + YIELDS {
+    fn enter(&self) -> MutexGuard<'_, Waiting> {
+        for _ in 0..LOOKS {
             match self.waiting.try_lock() {
-                Ok(waiting) => return Some(waiting),
-                Err(TryLockError::Poisoned(broken)) => return Some(broken.into_inner()),
-                Err(TryLockError::WouldBlock) if look < LOOKS => std::hint::spin_loop(),
-                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                Ok(waiting) => return waiting,
+                Err(TryLockError::Poisoned(broken)) => return broken.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
             }
         }
-        None
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues a packet. `false`: there is no room for more of its port, or nobody is there to take it.
@@ -88,7 +90,7 @@ impl Punts {
         if !self.open.load(Ordering::Relaxed) {
             return false;
         }
-        let Some(mut waiting) = self.enter() else { return false };
+        let mut waiting = self.enter();
         let left = ROOM.saturating_sub(waiting.packets.len());
         let of_port = waiting.of_ports.entry((punt.bridge, punt.key.0[word::IN_PORT] >> 32)).or_default();
         if *of_port >= left {

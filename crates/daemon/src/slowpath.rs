@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use netloom_datapath::Slowpath;
 use netloom_flow::{Branch, HitsRead, Nanos, PacketKey, Punt, Translation, Upcall};
 use netloom_switch::{HitsDelta, Switch};
+use netloom_sys::heap;
 
 use crate::punts::Punts;
 use crate::trace::Watch;
@@ -55,7 +56,12 @@ pub(crate) struct Misses {
     /// For the networks' own services.
     served: Arc<Punts>,
     watch: Arc<Watch>,
+    /// Translations since there was last made room for more.
+    made: u32,
 }
+
+/// Translations for which there is made room at once: each takes a kilobyte, with its place in the cache.
+const TOGETHER: u32 = 64;
 
 impl Misses {
     /// For one worker; `punts` are for controllers, `served` for the networks' own services.
@@ -65,7 +71,7 @@ impl Misses {
         [punts, served]: [Arc<Punts>; 2],
         watch: Arc<Watch>,
     ) -> Self {
-        Self { switch, tracked, punts, served, watch }
+        Self { switch, tracked, punts, served, watch, made: 0 }
     }
 }
 
@@ -91,7 +97,12 @@ impl Misses {
     }
 
     /// Learns at once, has the rest credited later.
-    fn meet(&self, translation: &Arc<Translation>, now: Nanos) {
+    fn meet(&mut self, translation: &Arc<Translation>, now: Nanos) {
+        self.made += 1;
+        if self.made >= TOGETHER {
+            self.made = 0;
+            heap::make_room();
+        }
         if Switch::is_met(translation) {
             write(&self.switch).meet(translation, now);
         }
@@ -168,6 +179,8 @@ impl Flow {
     }
 }
 
+/// Looks whether a worker still waits before the processor is left to it.
+const GLANCES: u32 = 100;
 /// Most turns that are given to workers in a row.
 const TURNS: u32 = 64;
 
@@ -178,6 +191,13 @@ impl Tracked {
     /// Lets workers go first that wait for the model: a lock alone would not, for who has just let go of it is the first
     /// to have it again.
     pub(crate) fn give_way(&self) {
+        // A translation takes a microsecond or two: less than it takes to ask the kernel for something else to do.
+        for _ in 0..GLANCES {
+            if self.readers.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            std::hint::spin_loop();
+        }
         let mut turns = 0;
         while self.readers.load(Ordering::Relaxed) > 0 && turns < TURNS {
             std::thread::yield_now();

@@ -133,6 +133,23 @@ impl Frames {
         Ok(self.buffer.get(start..self.taken))
     }
 
+    /// Cuts whole messages off the front, as many as are `wanted` one after the other and have no more than `most` bytes
+    /// together. `None`: they have fewer than `least`; then nothing is cut.
+    pub fn cut(&mut self, least: usize, most: usize, wanted: impl Fn(&Header) -> bool) -> Option<Vec<u8>> {
+        let rest = self.buffer.get(self.taken..).unwrap_or(&[]);
+        let mut end = 0;
+        while let Some(header) = rest.get(end..).and_then(Header::parse) {
+            let next = end + usize::from(header.len);
+            if usize::from(header.len) < HEADER_LEN || next > rest.len().min(most) || !wanted(&header) {
+                break;
+            }
+            end = next;
+        }
+        let cut = rest.get(..end).filter(|cut| cut.len() >= least)?.to_vec();
+        self.taken += end;
+        Some(cut)
+    }
+
     /// How many bytes wait.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -171,6 +188,24 @@ mod tests {
             assert_eq!(seen, [HELLO.to_vec(), ECHO.to_vec(), HELLO.to_vec()]);
             assert_eq!(frames.pending(), 0);
         }
+    }
+
+    #[test]
+    fn whole_messages_are_cut_off_the_front_as_long_as_they_are_wanted() {
+        let mut frames = Frames::default();
+        frames.push(&[&ECHO[..], &ECHO, &HELLO, &ECHO, &ECHO[..5]].concat());
+        let echo = |header: &Header| header.kind == 2;
+        assert_eq!(frames.cut(21, 100, echo), None, "a hello comes before there is enough");
+        assert_eq!(frames.cut(10, 19, echo), Some(ECHO.to_vec()), "no more than asked for");
+        assert_eq!(frames.cut(1, 100, echo), Some(ECHO.to_vec()));
+        assert_eq!(frames.cut(1, 100, echo), None);
+        assert_eq!(frames.next_frame(), Ok(Some(&HELLO[..])));
+        assert_eq!(frames.cut(1, 100, echo), Some(ECHO.to_vec()), "what has not all come stays");
+        assert_eq!(frames.pending(), 5);
+        let mut broken = Frames::default();
+        broken.push(&[4, 2, 0, 7, 0, 0, 0, 1]);
+        assert_eq!(broken.cut(0, 100, echo), Some(Vec::new()));
+        assert_eq!(broken.next_frame(), Err(TooShort(7)));
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Switch {
     }
 
     /// The same for a packet of some type, with an Ethernet header that its type does not know of.
-    pub(crate) fn packet_out_as(
+    fn packet_out_as(
         &self,
         bridge: BridgeId,
         in_port: OfPort,
@@ -163,6 +163,29 @@ impl Switch {
         packet_type: u32,
     ) -> Option<Translation> {
         let bridge = self.bridges.get(bridge)?;
+        let key = Self::packet_out_key(bridge, in_port, actions, packet, packet_type)?;
+        Some(self.send_out(bridge, in_port, actions, &key))
+    }
+
+    /// What a controller's actions do to a packet with this key.
+    pub(crate) fn send_out(
+        &self,
+        bridge: &Bridge,
+        in_port: OfPort,
+        actions: &[Action],
+        key: &PacketKey,
+    ) -> Translation {
+        Translator::translate_out(self, bridge, in_port, actions, key, &mut Silent)
+    }
+
+    /// What there is to be known of a packet that a controller sends. `None`: it has no Ethernet header.
+    pub(crate) fn packet_out_key(
+        bridge: &Bridge,
+        in_port: OfPort,
+        actions: &[Action],
+        packet: &[u8],
+        packet_type: u32,
+    ) -> Option<PacketKey> {
         let headers = netloom_packet::parse(packet).ok()?;
         let tenant_of = |number: OfPort| bridge.port(number)?.tenant;
         let first = || {
@@ -179,7 +202,7 @@ impl Switch {
         };
         let mut key = extract(packet, &headers, &meta);
         key.0[word::TENANT] |= u64::from(packet_type);
-        Some(Translator::translate_out(self, bridge, in_port, actions, &key, &mut Silent))
+        Some(key)
     }
 
     /// Whether a translation, made for `key` or for a packet equal to it under the mask, would be the same now.
@@ -226,7 +249,7 @@ impl Switch {
         self.committing.is_some()
     }
 
-    fn holds(&self, dependency: &Dependency) -> bool {
+    pub(crate) fn holds(&self, dependency: &Dependency) -> bool {
         match *dependency {
             Dependency::Table { .. } => true, // the log of changes knows
             Dependency::Mac { bucket, version } => self.versions.version(bucket) == version,

@@ -387,3 +387,30 @@ fn connections_to_be_forgotten_are_handed_to_the_datapath() {
     };
     assert_eq!(handled.flushes, [wanted]);
 }
+
+#[test]
+fn packets_sent_on_alike_are_translated_once_and_anew_where_something_changed() {
+    use std::sync::Arc;
+    let (mut net, mut connection) = (net(), connect(Version::V13));
+    let bytes = netloom_testkit::Host::new(1).udp(&netloom_testkit::Host::new(2), (1, 2), &[0; 20]).bytes;
+    let mut sent = |net: &mut Net, from: u32, actions: Vec<Action>| {
+        let mut metadata = FlowMatch::any();
+        metadata.set(FieldId::InPortOxm, from.into());
+        let packet = bytes.clone();
+        let message = Message::PacketOut(Box::new(PacketOut { buffer: None, packet, metadata, actions }));
+        ask(net, &mut connection, message).injections.pop().expect("it is sent").translation
+    };
+    let first = sent(&mut net, 1, vec![out(2)]);
+    assert!(Arc::ptr_eq(&first, &sent(&mut net, 1, vec![out(2)])));
+    let from_elsewhere = sent(&mut net, 3, vec![out(2)]);
+    assert!(!Arc::ptr_eq(&first, &from_elsewhere), "another port");
+    let other = sent(&mut net, 3, vec![out(4)]);
+    assert_ne!(first.actions, other.actions, "other actions");
+    let (bridge, closed) = (net.bridge(), netloom_switch::PortConfig { no_fwd: true, ..Default::default() });
+    assert!(net.switch.set_port_config(bridge, OfPort(4), closed, net.now));
+    let dropped = sent(&mut net, 3, vec![out(4)]);
+    assert!(dropped.actions.is_empty() && !dropped.effects.is_empty(), "the port is closed");
+    assert!(!Arc::ptr_eq(&dropped, &sent(&mut net, 3, vec![out(4)])), "each drop is counted by itself");
+    let asked = sent(&mut net, 3, vec![Action::Output(OfPort::CONTROLLER)]);
+    assert!(!Arc::ptr_eq(&asked, &sent(&mut net, 3, vec![Action::Output(OfPort::CONTROLLER)])));
+}

@@ -15,6 +15,7 @@ pub mod epoll;
 mod error;
 pub mod eventfd;
 pub mod fd_stream;
+pub mod heap;
 pub mod icmp;
 pub mod load;
 pub mod memory;

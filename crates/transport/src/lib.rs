@@ -6,9 +6,11 @@
 
 mod inbox;
 mod pump;
+mod reader;
 mod tls;
 
 pub use inbox::{Inbox, Room};
 pub use pump::{End, Limits, Peer, pump};
+pub use reader::Reader;
 pub use tls::{Tls, TlsError};
 pub use tokio_rustls::client::TlsStream as ClientStream;

@@ -6,6 +6,8 @@
 //!    └─────write──────┴─────────────────┘ ◄── inbox: what is told unasked
 //! ```
 //!
+//! Of many flow mods in a row, the next are read in [another thread](Reader) while these are carried out.
+//!
 //! While something is written, only a little is read, and no event is handled while much is to be written: who does not
 //! read his answers is asked no more, and after a while he is left. A little, because a peer may write without reading
 //! meanwhile, as we do: then neither would ever go on.
@@ -19,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 use crate::Inbox;
+use crate::reader::{Reader, Rows};
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
@@ -55,6 +58,11 @@ pub trait Peer {
 
     /// No more events have come as yet, or answers are to be written first: what was put off is done now.
     fn rest(&mut self) {}
+
+    /// Who reads what comes in long rows; nobody: it is read here.
+    fn reader(&self) -> Option<Reader> {
+        None
+    }
 }
 
 /// Why a connection ended.
@@ -86,12 +94,23 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut bytes = vec![0; CHUNK];
     let mut has_more = false;
+    let mut rows = Rows::new(peer.reader());
     loop {
         has_more |= inbox.take_nudge();
         if has_more && session.output_len() < GATHERED {
             // Before anything is answered that may rest on it.
             has_more = peer.tell(&mut session);
         }
+        if !rows.take_back(&mut session).await {
+            return End::Stream(io::ErrorKind::BrokenPipe.into());
+        }
+        if rows.are_short(&session)
+            && let Some(count) = come(&mut reader, &mut bytes).await
+        {
+            rows.came(count == CHUNK);
+            session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default());
+        }
+        rows.lend(&mut session);
         let handled = handle(&mut session, peer, limits.output_bytes);
         peer.rest();
         let output = session.take_output();
@@ -121,14 +140,17 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
             Handled::Some => continue,
             // What was read meanwhile is handled before anything is waited for.
             Handled::All if room < limits.output_bytes => continue,
-            Handled::All if has_more => continue,
+            Handled::All if has_more || session.is_waiting() => continue,
             Handled::All => {}
         }
         let pause = Duration::from_nanos(session.deadline().since(clock()).0.min(LONGEST.0));
         tokio::select! {
             read = reader.read(&mut bytes) => match read {
                 Ok(0) => return End::Left,
-                Ok(count) => session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default()),
+                Ok(count) => {
+                    rows.came(count == CHUNK);
+                    session.handle_bytes(clock(), bytes.get(..count).unwrap_or_default());
+                }
                 Err(error) => return End::Stream(error),
             },
             () = inbox.news() => {
@@ -145,6 +167,15 @@ pub async fn pump<S: AsyncRead + AsyncWrite + Unpin, P: Peer>(
             }
             () = sleep(pause) => session.handle_deadline(clock()),
         }
+    }
+}
+
+/// Reads what has come already. That the peer has left, or the stream failed, shows when all is handled.
+async fn come(reader: &mut (impl AsyncRead + Unpin), bytes: &mut [u8]) -> Option<usize> {
+    tokio::select! {
+        biased;
+        read = reader.read(bytes) => read.ok().filter(|count| *count > 0),
+        () = std::future::ready(()) => None,
     }
 }
 
@@ -168,6 +199,7 @@ fn handle(session: &mut Session, peer: &mut impl Peer, limit: usize) -> Handled 
 
 #[cfg(test)]
 mod tests {
+    use netloom_openflow::msg::FlowMod;
     use netloom_openflow::session::Settings;
     use netloom_openflow::{Message, Versions};
     use tokio::io::duplex;
@@ -250,6 +282,84 @@ mod tests {
             let (end, ()) = tokio::join!(pump(ours, switch(), &mut peer, &inbox, limits(), now), talk);
             assert!(matches!(end, End::Left), "{end}");
             assert_eq!(peer.0, 100);
+        });
+    }
+
+    /// Notes the cookies of flow mods, with a reader or without.
+    #[derive(Default)]
+    struct Notes {
+        cookies: Vec<u64>,
+        reader: Option<Reader>,
+    }
+
+    impl Peer for Notes {
+        fn handle(&mut self, session: &mut Session, event: Event) {
+            match event {
+                Event::Message(_, Message::FlowMod(flow)) => self.cookies.extend(flow.new_cookie),
+                Event::Message(request, Message::BarrierRequest) => {
+                    session.reply(&request, &Message::BarrierReply).unwrap();
+                }
+                _ => {}
+            }
+        }
+
+        fn reader(&self) -> Option<Reader> {
+            self.reader.clone()
+        }
+    }
+
+    #[test]
+    fn long_rows_are_read_elsewhere_and_handled_in_order() {
+        const FLOWS: u64 = 20_000;
+        for reader in [None, Some(Reader::default())] {
+            run(async {
+                let (ours, mut theirs) = duplex(1 << 17);
+                let (mut controller, mut bytes) = asked(0);
+                for cookie in 0..FLOWS {
+                    let flow = FlowMod { new_cookie: Some(cookie), ..FlowMod::default() };
+                    controller.request(&Message::FlowMod(Box::new(flow))).unwrap();
+                    if cookie % 5_000 == 4_999 {
+                        controller.request(&Message::BarrierRequest).unwrap();
+                    }
+                }
+                bytes.extend(controller.take_output());
+                let mut peer = Notes { reader, ..Notes::default() };
+                let talk = async {
+                    theirs.write_all(&bytes).await.unwrap();
+                    let (mut read, mut replies) = (vec![0; 1 << 12], 0);
+                    while replies < 4 {
+                        let count = theirs.read(&mut read).await.unwrap();
+                        controller.handle_bytes(now(), &read[..count]);
+                        while let Some(event) = controller.poll_event() {
+                            replies += usize::from(matches!(event, Event::Message(_, Message::BarrierReply)));
+                        }
+                    }
+                    drop(theirs);
+                };
+                let (inbox, limits) = (an_inbox(), Limits::default());
+                let (end, ()) = tokio::join!(pump(ours, switch(), &mut peer, &inbox, limits, now), talk);
+                assert!(matches!(end, End::Left), "{end}");
+                assert!(peer.cookies.iter().copied().eq(0..FLOWS), "{}", peer.cookies.len());
+            });
+        }
+    }
+
+    #[test]
+    fn what_was_sent_before_the_peer_left_is_handled() {
+        run(async {
+            let (ours, mut theirs) = duplex(1 << 22);
+            let (mut controller, mut bytes) = asked(0);
+            for cookie in 0..20_000 {
+                let flow = FlowMod { new_cookie: Some(cookie), ..FlowMod::default() };
+                controller.request(&Message::FlowMod(Box::new(flow))).unwrap();
+            }
+            bytes.extend(controller.take_output());
+            theirs.write_all(&bytes).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let mut peer = Notes { reader: Some(Reader::default()), ..Notes::default() };
+            let end = pump(ours, switch(), &mut peer, &an_inbox(), Limits::default(), now).await;
+            assert!(matches!(end, End::Left), "{end}");
+            assert_eq!(peer.cookies.len(), 20_000);
         });
     }
 

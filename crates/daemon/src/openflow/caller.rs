@@ -6,7 +6,7 @@ use netloom_flow::{BridgeId, Nanos};
 use netloom_openflow::Versions;
 use netloom_openflow::session::{Event, Session, Settings};
 use netloom_switch::{Connection, Injection, Kind};
-use netloom_transport::{End, Inbox, Limits, Peer, Room, pump};
+use netloom_transport::{End, Inbox, Limits, Peer, Reader, Room, pump};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Hub;
@@ -87,6 +87,10 @@ impl Peer for Caller {
 
     fn tell(&mut self, session: &mut Session) -> bool {
         self.id.is_some_and(|id| self.hub.tell(id, session))
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        Some(self.hub.reader())
     }
 
     fn rest(&mut self) {

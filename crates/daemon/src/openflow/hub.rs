@@ -13,7 +13,8 @@ use netloom_openflow::{Message, Version, Versions};
 use netloom_switch::{
     Answer, Connection, Control, Injection, Kind, Notice, PortCounts, PortTraffic, QueueTraffic, Switch,
 };
-use netloom_transport::Inbox;
+use netloom_sys::heap;
+use netloom_transport::{Inbox, Reader};
 use tokio::sync::Notify;
 
 use super::snoop::{self, Snoops};
@@ -37,6 +38,8 @@ pub(crate) struct Hub {
     joined: Notify,
     controllers: Mutex<Controllers>,
     snoops: Snoops,
+    /// Who reads long rows of messages.
+    reader: Reader,
     /// Packets of packet-outs that were not waited for.
     injected: AtomicUsize,
 }
@@ -114,6 +117,7 @@ impl Hub {
             joined: Notify::new(),
             controllers: Mutex::default(),
             snoops: Snoops::default(),
+            reader: Reader::default(),
             injected: AtomicUsize::new(0),
         }
     }
@@ -137,6 +141,11 @@ impl Hub {
     /// Who looks on at which controller.
     pub(super) const fn snoops(&self) -> &Snoops {
         &self.snoops
+    }
+
+    /// Who reads long rows of messages.
+    pub(super) fn reader(&self) -> Reader {
+        self.reader.clone()
     }
 
     /// The most important of the controllers that a bridge calls.
@@ -308,8 +317,10 @@ impl Hub {
             packets.append(&mut handled.injections);
             left -= 1;
         }
+        let is_long = is_row && left == 0;
         while let Some(commit) = handled.commit.take() {
             drop(model);
+            heap::make_room();
             self.tracked.give_way();
             model = slowpath::write(&self.switch);
             model.go_on(&mut member.connection, *commit, slowpath::now(), &mut handled);
@@ -324,6 +335,10 @@ impl Hub {
         // What it did itself is told before it is answered: a barrier stands behind everything.
         notify(&mut model, &mut members, Some((id, &mut *session)));
         drop(model);
+        if is_long {
+            // Where so many came, as many follow.
+            heap::make_room();
+        }
         let others = members.iter().filter(|(other, it)| **other != id && it.bridge == bridge);
         add_statuses(&mut handled.answers, others.map(|(_, member)| &member.connection));
         members.get_mut(&id).into_iter().for_each(|member| member.tell_updates(session));

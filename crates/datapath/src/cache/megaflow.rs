@@ -278,7 +278,10 @@ impl Subtable {
 impl Pattern {
     fn new(key: &PacketKey, mask: &PacketMask) -> Self {
         let map = mask.present();
-        Self { map, words: bits(map).map(|at| [key.0[at] & mask.0[at], mask.0[at]]).collect() }
+        // As many as there are: memory is taken once, and none is given back.
+        let mut words = Vec::with_capacity(map.count_ones() as usize);
+        words.extend(bits(map).map(|at| [key.0[at] & mask.0[at], mask.0[at]]));
+        Self { map, words: words.into() }
     }
 
     #[inline]

@@ -58,6 +58,8 @@ type Rest<R> = Option<Box<Vec<(u32, R)>>>;
 pub(super) struct Subtable<R> {
     mask: FlowMask,
     present: u64,
+    /// The words of the mask that are not 0, as a match has them.
+    masks: Box<[u64]>,
     /// How many bits the mask has.
     bits: u32,
     /// The words of the mask that are not 0, in the order of the stages.
@@ -131,6 +133,7 @@ impl<R> Subtable<R> {
         Self {
             mask,
             present: matches.present(),
+            masks: matches.words().iter().map(|(mask, _)| *mask).collect(),
             bits: words.iter().map(|w| w.bits.count_ones()).sum(),
             words: words.into(),
             ends,
@@ -149,7 +152,8 @@ impl<R> Subtable<R> {
 
     /// Whether a match has this mask.
     pub(super) fn is_of(&self, matches: &FlowMatch) -> bool {
-        self.present == matches.present() && matches.each().all(|(index, mask, _)| self.mask.0[index] == mask)
+        self.present == matches.present()
+            && self.masks.iter().eq(matches.words().iter().map(|(mask, _)| mask))
     }
 
     /// The order among rules of equal priority: masks with more bits come first, then the greater.

@@ -36,14 +36,19 @@
 //!
 //! Source: OpenFlow 1.5.1 §6.3; probes and limits as OVS has them (`rconn.c`, `ofp-msgs.c`).
 
+mod ahead;
 mod negotiate;
 mod reassembly;
+mod request;
 
 use std::collections::VecDeque;
 
 use netloom_flow::Nanos;
 
+use self::ahead::Loan;
+pub use self::ahead::{Ahead, Unread};
 use self::reassembly::{Assembled, Reassembly};
+pub use self::request::Request;
 use crate::frame::{Frames, HEADER_LEN, Head, Header};
 use crate::msg::{ErrorMessage, FlowFormat, Message, PacketInFormat};
 use crate::wire::{self, EncodeError, Protocol, Shape};
@@ -59,8 +64,6 @@ const AHEAD: usize = 7;
 /// How long the first hello may take.
 const HELLO_TIMEOUT: Nanos = Nanos::from_secs(10);
 const ECHO_REQUEST: u8 = 2;
-/// `OFPT_BUNDLE_ADD_MESSAGE`, from 1.4.
-const BUNDLE_ADD: u8 = 34;
 const ECHO_REPLY: u8 = 3;
 
 /// What a connection is allowed.
@@ -86,29 +89,6 @@ impl Settings {
     #[must_use]
     pub const fn controller(versions: Versions) -> Self {
         Self { versions, probe: Some(Nanos::from_secs(5)), multipart_limit: 64 << 20 }
-    }
-}
-
-/// Which message an event is of: what a reply or an error refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Its transaction id.
-    pub xid: Xid,
-    /// Its first bytes.
-    pub head: Head,
-    /// The bytes that follow them, for errors; not of very long messages, nor of additions to bundles.
-    rest: Box<[u8]>,
-}
-
-/// Bytes of a request that an error quotes at most. OVS quotes all of it.
-const QUOTED: usize = 4_096;
-
-impl Request {
-    fn of(header: Header, frame: &[u8]) -> Self {
-        // Of a bundle's messages, their own heads are quoted.
-        let quoted = if header.kind == BUNDLE_ADD { 0 } else { frame.len().min(QUOTED) };
-        let rest = frame.get(Head::MAX..quoted).unwrap_or_default();
-        Self { xid: header.xid, head: Head::of(frame), rest: rest.into() }
     }
 }
 
@@ -181,6 +161,8 @@ pub struct Session {
     parts: Reassembly,
     output: Vec<u8>,
     events: VecDeque<Event>,
+    /// What is read in another thread.
+    loan: Loan,
     next_xid: u32,
     /// When the last bytes came, or the session began.
     heard: Nanos,
@@ -203,6 +185,7 @@ impl Session {
             parts: Reassembly::new(settings.multipart_limit),
             output: Vec::new(),
             events: VecDeque::new(),
+            loan: Loan::default(),
             next_xid: 1,
             heard: now,
             came: now,
@@ -342,6 +325,15 @@ impl Session {
     }
 
     fn read_ahead(&mut self) {
+        while self.state != State::Closed
+            && self.events.len() < AHEAD
+            && let Some((request, read)) = self.loan.next()
+        {
+            self.handle_read(request, read, false);
+        }
+        if self.loan.blocks() {
+            return;
+        }
         let mut frames = std::mem::take(&mut self.frames);
         while self.state != State::Closed && self.events.len() < AHEAD {
             match frames.next_frame() {
@@ -399,14 +391,19 @@ impl Session {
     }
 
     fn handle_message(&mut self, bytes: &[u8], request: Request) {
-        match wire::decode(&self.protocol, bytes) {
+        let read = wire::decode(&self.protocol, bytes);
+        self.handle_read(request, read, bytes.get(1) == Some(&1));
+    }
+
+    fn handle_read(&mut self, request: Request, read: crate::error::Result<Message>, is_error: bool) {
+        match read {
             Ok(message) => {
                 self.apply(&message);
                 self.events.push_back(Event::Message(request, message));
             }
             Err(error) => {
                 // An error is never answered with an error, lest both sides go on for ever.
-                if bytes.get(1) != Some(&1) {
+                if !is_error {
                     self.refuse(&request, error);
                 }
                 self.events.push_back(Event::Refused(request, error));
@@ -451,7 +448,7 @@ impl Session {
     pub fn reply(&mut self, request: &Request, message: &Message) -> Result<(), EncodeError> {
         let mut protocol = self.protocol;
         if matches!(message, Message::MultipartReply(_)) {
-            protocol.flow_format = match request.head.bytes().get(HEADER_LEN..HEADER_LEN + 2) {
+            protocol.flow_format = match request.quote().get(HEADER_LEN..HEADER_LEN + 2) {
                 Some([0xff, 0xff]) => FlowFormat::Nxm,
                 _ => FlowFormat::OpenFlow10,
             };
@@ -461,7 +458,7 @@ impl Session {
 
     /// Tells that a message was wrong.
     pub fn refuse(&mut self, request: &Request, error: OfError) {
-        self.quote(request.head.xid(), [request.head.bytes(), &request.rest].concat(), error);
+        self.quote(request.xid, request.quote().to_vec(), error);
     }
 
     /// Tells that a message of a bundle was wrong: `head` is that of [`crate::msg::BundleAdd`].

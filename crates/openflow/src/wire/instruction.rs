@@ -23,6 +23,9 @@ use crate::{OfError, Version};
 const PERIODIC: u32 = 1 << 0;
 const ONLY_FIRST: u32 = 1 << 1;
 
+/// The number of apply-actions, of which the upper byte is 0.
+const APPLY: u8 = 4;
+
 /// Each instruction at most once.
 #[derive(Default)]
 struct Found {
@@ -53,6 +56,14 @@ impl Found {
 /// `BicUnknownInst`, `BicBadExperimenter`, `BicDupInst`, `BicBadLen`; and those of actions.
 pub(crate) fn read_list(version: Version, r: &mut Reader<'_>) -> Result<Vec<Action>> {
     let mut r = r.part(r.len())?.or(OfError::BicBadLen);
+    if let [0, APPLY, a, b, ..] = *r.rest()
+        && usize::from(u16::from_be_bytes([a, b])) == r.len()
+        && r.len().is_multiple_of(8)
+    {
+        // Most flows have nothing but this.
+        r.skip(4)?;
+        return actions(version, &mut r);
+    }
     let mut found = Found::default();
     while !r.is_empty() {
         let (kind, len) = (r.u16()?, usize::from(r.u16()?));

@@ -96,7 +96,11 @@ impl<'a> Reader<'a> {
 
     /// A number of `n` bytes, at most 16.
     pub(crate) fn number(&mut self, n: usize) -> Result<u128> {
-        Ok(self.bytes(n)?.iter().fold(0, |value, byte| value << 8 | u128::from(*byte)))
+        let bytes = self.bytes(n)?;
+        if n > 8 {
+            return Ok(bytes.iter().fold(0, |value, byte| value << 8 | u128::from(*byte)));
+        }
+        Ok(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)).into())
     }
 
     /// Text in a field of `n` bytes, up to the first 0.

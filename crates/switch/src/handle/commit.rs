@@ -131,7 +131,7 @@ impl Switch {
     fn change(
         &mut self,
         bridge: BridgeId,
-        connection: &Connection,
+        connection: &mut Connection,
         message: Message,
         injections: &mut Vec<Injection>,
         now: Nanos,

@@ -9,6 +9,7 @@ use netloom_openflow::{Message, Version, Xid};
 use super::asynchronous;
 use super::bundle::Bundle;
 use super::monitor::Monitors;
+use super::repeated::Repeated;
 use crate::config::Origin;
 use crate::events::Author;
 use crate::model::Control;
@@ -54,6 +55,8 @@ pub struct Connection {
     pub(super) asks: AsyncConfig,
     pub(super) bundles: BTreeMap<u32, Bundle>,
     pub(super) monitors: Monitors,
+    /// What became of the last packet it sent.
+    pub(super) repeated: Option<Repeated>,
     /// 0: it is the main one to its controller.
     pub(super) auxiliary: u8,
 }
@@ -76,6 +79,7 @@ impl Connection {
             asks: asynchronous::defaults(),
             bundles: BTreeMap::new(),
             monitors: Monitors::default(),
+            repeated: None,
             auxiliary: 0,
         }
     }

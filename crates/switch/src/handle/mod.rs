@@ -24,6 +24,7 @@ mod packet_in;
 mod packet_out;
 mod port;
 mod queue;
+mod repeated;
 mod resume;
 mod role;
 mod table;

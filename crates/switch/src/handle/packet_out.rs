@@ -1,5 +1,7 @@
 //! Packets from controllers.
 
+use std::sync::Arc;
+
 use netloom_flow::check::Scope;
 use netloom_flow::{BridgeId, FieldId, OfPort};
 use netloom_openflow::OfError;
@@ -8,6 +10,7 @@ use netloom_openflow::msg::PacketOut;
 use super::bare::{framed, packet_type};
 use super::error::of_flow;
 use super::flow::check_list;
+use super::repeated::Repeated;
 use super::{Connection, Injection};
 use crate::flow_mod::check_actions;
 use crate::switch::Switch;
@@ -16,7 +19,7 @@ impl Switch {
     pub(super) fn handle_packet_out(
         &self,
         bridge: BridgeId,
-        connection: &Connection,
+        connection: &mut Connection,
         request: PacketOut,
     ) -> Result<Injection, OfError> {
         if request.buffer.is_some() {
@@ -36,9 +39,19 @@ impl Switch {
         check_actions(Some(known), &request.actions).map_err(|error| of_flow(&error, connection.version))?;
         let kind = packet_type(&request.metadata);
         let frame = framed(request.packet, kind).ok_or(OfError::BrcBadPacket)?;
-        let translation = self.packet_out_as(bridge, in_port, &request.actions, &frame, kind);
-        let translation = translation.ok_or(OfError::BrcBadPacket)?;
+        let key = Self::packet_out_key(known, in_port, &request.actions, &frame, kind);
+        let key = key.ok_or(OfError::BrcBadPacket)?;
+        let said = (in_port, request.actions);
+        let translation =
+            match connection.repeated.as_ref().and_then(|last| last.again(self, bridge, &said, &key)) {
+                Some(translation) => translation,
+                None => {
+                    let made = Arc::new(self.send_out(known, in_port, &said.1, &key));
+                    connection.repeated = Repeated::of(bridge, said, &key, &made);
+                    made
+                }
+            };
         let in_port = known.port(in_port).map(|port| port.dp_port).unwrap_or_default();
-        Ok(Injection { in_port, frame, translation: translation.into() })
+        Ok(Injection { in_port, frame, translation })
     }
 }

@@ -126,7 +126,7 @@ fn setups_per_second(bed: &Bed, client: &mut Client, load: &Load) -> Result<f64,
     let Load { at_once, setups: wanted, first } = *load;
     let before = bed.arrived(1)?;
     let start = crate::bench::now();
-    let (mut done, mut next) = (0, first);
+    let (mut done, mut next, mut silences) = (0, first, 0);
     let mut begin = |count: usize| {
         let flows: Vec<Flow> = (next..next + count).map(Flow::numbered).collect();
         next += count;
@@ -136,6 +136,7 @@ fn setups_per_second(bed: &Bed, client: &mut Client, load: &Load) -> Result<f64,
     while done < wanted && start.elapsed() < LONGEST {
         let Some(messages) = client.ready(LOST)? else {
             // Some were lost: others take their place.
+            silences += 1;
             begin(at_once)?;
             continue;
         };
@@ -152,6 +153,9 @@ fn setups_per_second(bed: &Bed, client: &mut Client, load: &Load) -> Result<f64,
     client.carry_out(&[])?;
     let elapsed = start.elapsed().as_secs_f64();
     crate::bench::wait(0.1);
+    if silences > 0 {
+        eprintln!("  {at_once} at once: {silences} times nothing came for {} ms", LOST.as_millis());
+    }
     if done < wanted {
         eprintln!("{}", report::short_of(done, wanted));
     }

@@ -1,6 +1,8 @@
 //! The fields of a match: each at most once, behind what it needs.
 
-use netloom_flow::{FieldId, FlowMatch, Prerequisite};
+use std::sync::OnceLock;
+
+use netloom_flow::{FLOW_WORDS, FieldId, FlowMatch, Prerequisite};
 
 use super::super::port;
 use super::super::reader::Reader;
@@ -110,10 +112,12 @@ fn implied_only(matches: &FlowMatch, id: FieldId) -> bool {
 /// Writes the fields of a match, each bit once, prerequisites first. What has no header is left out.
 pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
     let mut left = matches.clone();
-    // Most matches say something of a few words only, and a field has two at most.
-    let words = matches.present();
-    let is_there = |id: &&FieldId| words >> id.field().word & 0b11 != 0;
-    let fields: Vec<FieldId> = FieldId::ALL.iter().filter(is_there).copied().collect();
+    // Most matches say something of a few words only, and a field has two at most: it may begin one before.
+    let words = matches.present() | matches.present() >> 1;
+    let mut fields: Vec<FieldId> = Vec::with_capacity(16);
+    let present = (0_usize..).zip(fields_by_word()).filter(|(word, _)| words >> word & 1 == 1);
+    present.for_each(|(_, at)| fields.extend_from_slice(at));
+    fields.sort_unstable();
     for depth in 0..=DEPTH_MAX {
         for id in fields.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
             if sayable(&left, matches, *id, style) {
@@ -123,6 +127,16 @@ pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
             }
         }
     }
+}
+
+/// The fields that begin in each word.
+fn fields_by_word() -> &'static [Vec<FieldId>] {
+    static TABLE: OnceLock<Vec<Vec<FieldId>>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let of =
+            |word: usize| FieldId::ALL.iter().copied().filter(move |id| usize::from(id.field().word) == word);
+        (0..FLOW_WORDS).map(|word| of(word).collect()).collect()
+    })
 }
 
 /// What a match says of a field's own bits, without those of a field beside it in the same byte.
