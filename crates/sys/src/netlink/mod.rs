@@ -12,6 +12,7 @@ mod answer;
 mod recorder;
 mod request;
 mod socket;
+mod vf;
 mod watch;
 mod way;
 
@@ -19,6 +20,7 @@ pub use answer::{Address, Link, Neighbour, NeighbourState, Route};
 pub use recorder::NetlinkRecorder;
 pub use request::{LinkChange, NewLink, Request, RouteSpec};
 pub use socket::{BatchError, Failed, NetlinkSocket};
+pub use vf::{Vf, VfSetting, VfState};
 pub use watch::{LinkNews, LinkWatch, Told};
 pub use way::{Hop, Way};
 

@@ -18,6 +18,8 @@ use netlink_packet_route::route::{
 use netlink_packet_route::tc::{TcAttribute, TcBpfFlags, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::vf::VfSetting;
+
 /// One change to a namespace's network configuration. Interfaces are named by index: set one for a new link to refer to
 /// it in the same batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,24 @@ pub enum Request {
         index: u32,
         /// What shall be different.
         change: LinkChange,
+    },
+    /// Moves an interface to another namespace, where it is down, without addresses, and called `name`.
+    MoveLink {
+        /// Interface index.
+        index: u32,
+        /// The namespace. Hold it until the batch is answered.
+        netns: RawFd,
+        /// 1 to 15 bytes.
+        name: String,
+    },
+    /// Sets one thing of a virtual function.
+    SetVf {
+        /// Index of the physical function's interface.
+        index: u32,
+        /// The number of the virtual function.
+        vf: u32,
+        /// What of it.
+        setting: VfSetting,
     },
     /// Gives an interface a further name (up to 127 bytes).
     AddAltName {
@@ -176,6 +196,14 @@ impl Request {
                 change.fill(&mut message, true);
                 emit((RouteNetlinkMessage::SetLink(message), 0));
             }
+            Self::MoveLink { index, netns, name } => {
+                let mut message = LinkMessage::default();
+                message.header.index = *index;
+                message.attributes.push(LinkAttribute::NetNsFd(*netns));
+                message.attributes.push(LinkAttribute::IfName(name.clone()));
+                emit((RouteNetlinkMessage::SetLink(message), 0));
+            }
+            Self::SetVf { index, vf, setting } => emit((super::vf::set(*index, *vf, setting), 0)),
             Self::AddAltName { index, name } => {
                 let mut message = LinkMessage::default();
                 message.header.index = *index;
@@ -225,6 +253,10 @@ impl Request {
                 ("create the veth pair", format!("{} and {}", end.name, peer.name))
             }
             Self::SetLink { index, .. } => ("configure the interface", format!("with index {index}")),
+            Self::MoveLink { name, .. } => ("move the interface that will be", name.clone()),
+            Self::SetVf { vf, setting, .. } => {
+                ("set", format!("{} of virtual function {vf}", setting.name()))
+            }
             Self::AddAltName { name, .. } => ("name an interface also", name.clone()),
             Self::DeleteLink { index } => ("delete the interface", format!("with index {index}")),
             Self::AddAddress { address, prefix, .. } => ("add the address", format!("{address}/{prefix}")),

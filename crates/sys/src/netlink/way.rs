@@ -126,7 +126,7 @@ impl NetlinkSocket {
     }
 
     /// Sends one question and returns the one answer.
-    fn ask(&mut self, question: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, Errno> {
+    pub(super) fn ask(&mut self, question: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, Errno> {
         self.sequence = self.sequence.wrapping_add(1);
         self.out.clear();
         append(&mut self.out, question, 0, self.sequence);

@@ -1,0 +1,250 @@
+//! Making a VF be what is wanted, and what it was before: attributes set one by one and read back, its network device
+//! moved to a namespace and home again.
+//!
+//! Everything here runs in the namespace of the PF. What a VF was is written into its [`Claim`] before anything is set.
+
+use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, Vf, VfSetting};
+use netloom_sys::netns::NetNs;
+use netloom_sys::{Errno, HostError};
+
+use crate::claims::Former;
+use crate::settings::back;
+use crate::sysfs::pause;
+use crate::{Attributes, Claim, Claims, PhysicalFunction, Seat, Sysfs};
+
+/// A VF could not be made what it was to be.
+#[derive(Debug, thiserror::Error)]
+pub enum GiveError {
+    /// The machine refused.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The PF is gone, or has no network device here.
+    #[error("{0} has no network device in this namespace")]
+    NoDevice(String),
+    /// The driver of the PF refused an attribute.
+    #[error("The driver {driver} of {pf} refuses `{attribute}` for VF {vf}")]
+    Refused {
+        /// Which: as the lab file has it.
+        attribute: &'static str,
+        /// The PF.
+        pf: String,
+        /// Its driver.
+        driver: String,
+        /// The VF.
+        vf: u16,
+        /// What it answered.
+        source: HostError,
+    },
+    /// The driver took an attribute, and does not have it.
+    #[error("The driver {driver} of {pf} took `{attribute}` for VF {vf}, but does not keep it")]
+    NotKept {
+        /// Which.
+        attribute: &'static str,
+        /// The PF.
+        pf: String,
+        /// Its driver.
+        driver: String,
+        /// The VF.
+        vf: u16,
+    },
+    /// What it was could not be written down: then nothing was set.
+    #[error("Cannot write down what VF {0} was")]
+    Note(u16, #[source] std::io::Error),
+}
+
+impl GiveError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let Self::Refused { attribute, pf, driver, source, .. } = self else { return None };
+        Some(match (*attribute, source.errno) {
+            ("rate", Errno::INVAL) => format!(
+                "`rate` and `min-rate` must fit the speed of the cable, which {driver} knows only while {pf} has one \
+                 plugged in; few drivers have a `min-rate`"
+            ),
+            (_, Errno::OPNOTSUPP) => {
+                format!("{driver} has no such setting: take `{attribute}` out of the lab file")
+            }
+            _ => format!("`dmesg` may say more; take `{attribute}` out of the lab file to go on"),
+        })
+    }
+}
+
+/// A PF with a socket to ask its driver by.
+struct Desk<'a> {
+    sysfs: &'a Sysfs,
+    seat: Seat,
+    pf: PhysicalFunction,
+    index: u32,
+    netlink: NetlinkSocket,
+}
+
+impl<'a> Desk<'a> {
+    fn open(sysfs: &'a Sysfs, seat: Seat) -> Result<Self, GiveError> {
+        let gone = || GiveError::NoDevice(seat.pf.to_string());
+        let pf = sysfs.physical_function(seat.pf).ok_or_else(gone)?;
+        let netlink = NetlinkSocket::open()?;
+        let index = netlink.index_of(pf.netdevs.first().ok_or_else(gone)?)?;
+        Ok(Self { sysfs, seat, pf, index, netlink })
+    }
+
+    /// The VF as the driver has it.
+    fn vf(&mut self) -> Result<Vf, GiveError> {
+        let all = self.netlink.virtual_functions(self.index)?;
+        let wanted = u32::from(self.seat.index);
+        let found = all.into_iter().find(|vf| vf.index == wanted);
+        found.ok_or_else(|| {
+            let object = format!("VF {wanted} of {}", self.pf.name());
+            HostError::new("read the attributes of", object, Errno::OPNOTSUPP).into()
+        })
+    }
+
+    /// The VF's network device: its name and index. A name can be another one a moment later, an index not.
+    fn device(&self) -> Result<(String, u32), GiveError> {
+        for _ in 0..5 {
+            let name = self.sysfs.await_netdev(self.seat.pf, self.seat.index)?;
+            if let Ok(index) = self.netlink.index_of(&name) {
+                return Ok((name, index));
+            }
+            pause();
+        }
+        Err(GiveError::NoDevice(format!("VF {} of {}", self.seat.index, self.pf.name())))
+    }
+
+    fn change(&mut self, index: u32, change: LinkChange) -> Result<(), GiveError> {
+        Ok(self.netlink.batch(&[Request::SetLink { index, change }]).map_err(HostError::from)?)
+    }
+
+    /// Sets one thing and looks whether it is so.
+    fn set(&mut self, setting: VfSetting) -> Result<(), GiveError> {
+        let (pf, driver) = (self.pf.name(), self.pf.driver.clone().unwrap_or_default());
+        let (vf, attribute) = (self.seat.index, setting.name());
+        let request = Request::SetVf { index: self.index, vf: u32::from(vf), setting };
+        if let Err(error) = self.netlink.batch(&[request]) {
+            return Err(GiveError::Refused { attribute, pf, driver, vf, source: error.into() });
+        }
+        if setting.holds(&self.vf()?) {
+            return Ok(());
+        }
+        Err(GiveError::NotKept { attribute, pf, driver, vf })
+    }
+
+    fn own_mac(&mut self, device: u32) -> Result<Option<[u8; 6]>, GiveError> {
+        let links = self.netlink.links()?;
+        Ok(links.into_iter().find(|link| link.index == device).and_then(|link| link.mac))
+    }
+
+    /// The device takes the address that was set for it: by itself, by being told, or by its driver taking it anew.
+    fn take_mac(&mut self, mac: [u8; 6], mut device: u32) -> Result<u32, GiveError> {
+        if self.own_mac(device)? == Some(mac) {
+            return Ok(device);
+        }
+        let told = self.change(device, LinkChange { mac: Some(mac), ..LinkChange::default() });
+        if told.is_err() || self.own_mac(device)? != Some(mac) {
+            let vf = self.sysfs.virtual_function(self.seat.pf, self.seat.index);
+            if let Some((vf, driver)) = vf.and_then(|vf| Some((vf.address, vf.driver?))) {
+                self.sysfs.rebind(vf, &driver)?;
+                device = self.device()?.1;
+            }
+        }
+        if self.own_mac(device)? == Some(mac) {
+            return Ok(device);
+        }
+        let (pf, driver) = (self.pf.name(), self.pf.driver.clone().unwrap_or_default());
+        Err(GiveError::NotKept { attribute: "mac", pf, driver, vf: self.seat.index })
+    }
+}
+
+/// Makes a VF be as wanted, after writing down in its claim what it was. Returns the index of its network device, which is
+/// down.
+///
+/// # Errors
+/// [`GiveError`]; the caller puts it back by [`restore`].
+pub fn ready(
+    sysfs: &Sysfs,
+    claims: &Claims,
+    claim: &mut Claim,
+    wanted: &Attributes,
+) -> Result<u32, GiveError> {
+    let mut desk = Desk::open(sysfs, claim.seat)?;
+    let (name, mut device) = desk.device()?;
+    let present = desk.vf()?;
+    claim.former = Some(Former::of(&name, &present));
+    claims.write(claim).map_err(|error| GiveError::Note(claim.seat.index, error))?;
+    desk.change(device, LinkChange { up: Some(false), ..LinkChange::default() })?;
+    wanted.settings(&present).into_iter().try_for_each(|setting| desk.set(setting))?;
+    if let Some(mac) = wanted.mac {
+        device = desk.take_mac(mac, device)?;
+    }
+    Ok(device)
+}
+
+/// Moves a network device from the calling thread's namespace to another, where it is called `name`.
+///
+/// # Errors
+/// The host's; `EEXIST`: there is one of that name.
+pub fn send(device: u32, netns: &NetNs, name: &str) -> Result<(), HostError> {
+    let mut netlink = NetlinkSocket::open()?;
+    let request = Request::MoveLink { index: device, netns: netns.raw(), name: name.to_owned() };
+    Ok(netlink.batch(&[request])?)
+}
+
+/// Moves the network device called `name` from the calling thread's namespace home to `netns`, under its former name.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_home(name: &str, netns: &NetNs, former: &str) -> Result<(), HostError> {
+    let index = NetlinkSocket::open()?.index_of(name)?;
+    send(index, netns, former)
+}
+
+/// Makes a VF be what it was before, and takes its claim away. Its network device must be home, or on its way: the kernel
+/// brings it there when its namespace ends.
+///
+/// # Errors
+/// What could not be put back first; the rest was. Then the claim stays.
+pub fn restore(sysfs: &Sysfs, claims: &Claims, claim: &Claim) -> Result<(), GiveError> {
+    let there = sysfs.virtual_function(claim.seat.pf, claim.seat.index).is_some();
+    if let (true, Some(former)) = (there, &claim.former) {
+        let mut desk = Desk::open(sysfs, claim.seat)?;
+        let (name, device) = desk.device()?;
+        desk.change(device, LinkChange { up: Some(false), ..LinkChange::default() })?;
+        let mut failed = None;
+        if name != former.name {
+            let change = LinkChange { name: Some(former.name.clone()), ..LinkChange::default() };
+            failed = failed.or(desk.change(device, change).err());
+        }
+        let present = desk.vf()?;
+        for setting in back(&former.vf(claim.seat.index), &present) {
+            failed = failed.or(desk.set(setting).err());
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    claims.remove(claim.seat).map_err(|error| GiveError::Note(claim.seat.index, error))
+}
+
+/// Takes the VFs of a PF away again if netloom made them and nobody has one any more. Whether it did; the caller holds the
+/// PF's lock.
+///
+/// # Errors
+/// The driver's.
+pub fn finish(sysfs: &Sysfs, claims: &Claims, pf: crate::Address) -> Result<bool, GiveError> {
+    let Some(made) = claims.made(pf) else { return Ok(false) };
+    if claims.list().iter().any(|claim| claim.seat.pf == pf) {
+        return Ok(false);
+    }
+    if let Some(found) = sysfs.physical_function(pf)
+        && found.enabled() == made
+    {
+        // Bound to a driver and without a device here: it is with somebody who did not ask us.
+        if found.vfs.iter().any(|vf| vf.driver.is_some() && vf.netdevs.is_empty()) {
+            return Ok(false);
+        }
+        sysfs.set_number(pf, 0)?;
+    }
+    claims.remove_made(pf).map_err(|error| GiveError::Note(0, error))?;
+    claims.tidy();
+    Ok(true)
+}
