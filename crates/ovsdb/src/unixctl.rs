@@ -76,17 +76,14 @@ impl Session {
     }
 
     fn write(&mut self, id: &Value, answer: &Result<String, String>) {
+        let mut line = answer.as_ref().unwrap_or_else(|error| error).clone();
+        // It is printed as it is.
+        if !line.is_empty() && !line.ends_with('\n') {
+            line.push('\n');
+        }
         let mut quoted = String::new();
-        let message = match answer {
-            Ok(result) => {
-                text::string(&mut quoted, result);
-                rpc::reply(id, &quoted)
-            }
-            Err(error) => {
-                text::string(&mut quoted, error);
-                rpc::error(id, &quoted)
-            }
-        };
+        text::string(&mut quoted, &line);
+        let message = if answer.is_ok() { rpc::reply(id, &quoted) } else { rpc::error(id, &quoted) };
         self.out.extend_from_slice(message.as_bytes());
     }
 }
@@ -111,7 +108,10 @@ mod tests {
         let second = session.next_request().unwrap().unwrap();
         session.reply(&second, &Err("no".to_owned()));
         let said = String::from_utf8(session.take_output()).unwrap();
-        assert_eq!(said, r#"{"id":7,"result":"a\n\"b\"\n","error":null}{"id":8,"result":null,"error":"no"}"#);
+        assert_eq!(
+            said,
+            r#"{"id":7,"result":"a\n\"b\"\n","error":null}{"id":8,"result":null,"error":"no\n"}"#
+        );
         assert!(session.take_output().is_empty());
     }
 
@@ -121,7 +121,7 @@ mod tests {
         session.receive(br#"{"id":1,"method":"exit","params":[5]}"#);
         assert_eq!(session.next_request(), Ok(None));
         let said = String::from_utf8(session.take_output()).unwrap();
-        assert!(said.contains(r#""error":"\"exit\" command has non-string argument""#), "{said}");
+        assert!(said.contains(r#""error":"\"exit\" command has non-string argument\n""#), "{said}");
         for wrong in [&b"GET / HTTP/1.1"[..], br#"{"id":null,"method":"exit","params":[]}"#, b"{}"] {
             let mut session = Session::default();
             session.receive(wrong);

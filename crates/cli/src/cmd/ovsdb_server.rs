@@ -1,5 +1,6 @@
 //! `ovsdb-server`: databases for everybody who speaks OVSDB.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use netloom_daemon::ovsdb_server::{self, Files, Options, Source};
@@ -33,7 +34,7 @@ pub(crate) struct OvsdbServer {
     unixctl: Option<PathBuf>,
     /// Make a pid file [default FILE: ovsdb-server.pid in $OVS_RUNDIR]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pidfile: Option<PathBuf>,
+    pidfile: Option<OsString>,
     /// Replace the pid file of a process that lives
     #[arg(long)]
     overwrite_pidfile: bool,
@@ -51,7 +52,7 @@ pub(crate) struct OvsdbServer {
     no_self_confinement: bool,
     /// Write a log [default FILE: ovsdb-server.log in $OVS_LOGDIR]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    log_file: Option<PathBuf>,
+    log_file: Option<OsString>,
     /// What is logged where: MODULE:DESTINATION:LEVEL, each of which may be left out
     #[arg(short, long, value_name = "SPEC", num_args = 0..=1, require_equals = true, default_missing_value = "any")]
     verbose: Vec<String>,
@@ -78,12 +79,12 @@ impl OvsdbServer {
                 bootstrap: self.bootstrap_ca_cert.is_some(),
             },
             unixctl: self.unixctl,
-            pidfile: self.pidfile,
+            pidfile: self.pidfile.map(PathBuf::from),
             overwrite_pidfile: self.overwrite_pidfile,
             detach: self.detach,
             monitor: self.monitor,
             no_chdir: self.no_chdir,
-            log_file: self.log_file,
+            log_file: self.log_file.map(PathBuf::from),
             verbose: self.verbose,
             run: self.run,
         }

@@ -255,7 +255,8 @@ impl Served {
         };
         let [(first, hangup), (second, interrupt), (third, terminate)] = &mut self.signals;
         tokio::select! {
-            _ = self.told.recv() => {
+            // Without a control socket nobody can say so.
+            Some(()) = self.told.recv() => {
                 // The answer to `exit` is still on its way.
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                 Ending::Told

@@ -20,7 +20,7 @@ use crate::ovs::lock::FileLock;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     /// It cannot be opened.
-    #[error("I/O error: {}: open failed ({source})", path.display())]
+    #[error("I/O error: {}: open failed ({})", path.display(), words(source))]
     Open {
         /// The file.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub(super) enum StoreError {
         source: io::Error,
     },
     /// Another process has it.
-    #[error("I/O error: {}: failed to lock lockfile ({source})", path.display())]
+    #[error("I/O error: {}: failed to lock lockfile ({})", path.display(), words(source))]
     Locked {
         /// The file.
         path: PathBuf,
@@ -43,6 +43,12 @@ pub(super) enum StoreError {
         /// Why.
         source: FileError,
     },
+}
+
+/// What the system said, without the number that Rust puts behind.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 fn cause(error: &FileError) -> String {

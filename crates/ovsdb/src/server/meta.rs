@@ -26,7 +26,8 @@ fn schema() -> Option<Schema> {
         "index": optional("integer"),
     });
     let tables = json!({"Database": {"columns": columns, "isRoot": true}});
-    Schema::from_json(&json!({"name": NAME, "version": "1.2.0", "tables": tables})).ok()
+    Schema::from_json(&json!({"name": NAME, "version": "1.2.0", "cksum": "3009684573 744", "tables": tables}))
+        .ok()
 }
 
 impl Server {

@@ -130,10 +130,12 @@ mod tests {
             return;
         };
         let theirs = Schema::parse(&text).unwrap();
-        let (ours, theirs) = (schema().unwrap().to_json(), theirs.to_json());
+        let (ours, mut theirs) = (schema().unwrap().to_json(), theirs.to_json());
+        // A sum over the text of the file, which is theirs.
+        theirs.as_object_mut().unwrap().remove("cksum");
         // Another release has other columns.
         if theirs["version"] == ours["version"] {
-            assert_eq!(ours, theirs);
+            assert!(ours == theirs, "{ours}\n{theirs}");
         }
     }
 }

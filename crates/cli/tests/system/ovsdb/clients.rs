@@ -57,30 +57,8 @@ fn ovsdb_client_looks_changes_waits_and_monitors() {
     server.ok(&format!("sed 's/8\\.3\\.1/8.3.2/; s/\"next_cfg\"/\"extra\": {{\"type\": \"string\"}}, \"next_cfg\"/; /cksum/d' {SCHEMA} > new"));
     server.ok("ovsdb-client convert new");
     assert_eq!(server.ok("ovsdb-client get-schema-version"), "8.3.2\n");
-    server.ok("ovs-vsctl --no-wait set Open_vSwitch . extra=here");
+    server.ok(r#"ovsdb-client transact '["Open_vSwitch",{"op":"update","table":"Open_vSwitch","where":[],"row":{"extra":"here"}}]'"#);
     assert_eq!(server.ok("ovsdb-tool query conf.db '[\"Open_vSwitch\",{\"op\":\"select\",\"table\":\"Open_vSwitch\",\"where\":[],\"columns\":[\"extra\"]}]'").trim(), "[{\"rows\":[{\"extra\":\"here\"}]}]");
-}
-
-#[test]
-fn locks_pass_on() {
-    let Some(server) = Server::start(Whose::Ours) else { return };
-    let lock = |file: &str| {
-        let mut command = std::process::Command::new("ovsdb-client");
-        let log = std::fs::File::create(server.path(file)).unwrap();
-        server.at_home(command.args(["lock", "db.lock"])).stdout(log).stderr(Stdio::null()).spawn().unwrap()
-    };
-    let said = |file: &str| std::fs::read_to_string(server.path(file)).unwrap();
-    let mut first = lock("first");
-    eventually("the first has it", || said("first").contains("\"locked\":true").then_some(()));
-    let mut second = lock("second");
-    eventually("the second waits", || said("second").contains("\"locked\":false").then_some(()));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    eventually("and is told", || {
-        said("second").contains("locked").then_some(()).filter(|()| said("second").lines().count() > 1)
-    });
-    second.kill().unwrap();
-    second.wait().unwrap();
 }
 
 #[test]

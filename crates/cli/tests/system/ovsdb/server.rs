@@ -69,12 +69,11 @@ impl Server {
 
     pub(super) fn try_serve(&self, words: &str) -> Done {
         let mut command = Command::new(&self.program);
-        command.args(words.split(' ')).args([
+        command.arg("-vconsole:off").args(words.split(' ')).args([
             "--remote=punix:db.sock",
             "--pidfile",
             "--detach",
             "--no-chdir",
-            "-vconsole:off",
         ]);
         self.done(command)
     }

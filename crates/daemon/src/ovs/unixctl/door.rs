@@ -77,7 +77,7 @@ mod tests {
             for _ in 0..2 {
                 client.write_all(br#"{"id":0,"method":"say","params":["hello"]}"#).await.unwrap();
                 let count = client.read(&mut bytes).await.unwrap();
-                assert_eq!(&bytes[..count], br#"{"id":0,"result":"hello","error":null}"#);
+                assert_eq!(&bytes[..count], br#"{"id":0,"result":"hello\n","error":null}"#);
             }
             client.write_all(b"nonsense").await.unwrap();
             assert_eq!(client.read(&mut bytes).await.unwrap(), 0);
