@@ -44,8 +44,8 @@ pub enum Board {
 /// Who executes a guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
-    /// The processor, by /dev/kvm.
-    Kvm,
+    /// The processor, by /dev/kvm; with QEMU's word for what guests see of it.
+    Kvm(&'static str),
     /// QEMU's translator: everywhere, and an order of magnitude slower.
     Tcg,
 }

@@ -281,8 +281,8 @@ fn machines() -> [Finding; 3] {
     };
     let qemu = probe.as_ref().map(|probe| format!("QEMU {}", probe.version)).map_err(ToString::to_string);
     let kvm = match &probe {
-        Ok(Probe { no_kvm: None, .. }) => Ok("a guest ran".to_owned()),
-        Ok(Probe { no_kvm: Some(why), .. }) => Err(why.clone()),
+        Ok(Probe { kvm: Ok(_), .. }) => Ok("a guest ran".to_owned()),
+        Ok(Probe { kvm: Err(why), .. }) => Err(why.clone()),
         Err(error) => Err(error.to_string()),
     };
     let kernel = Kernel::newest(&["virtio_net", "virtio_console"]);

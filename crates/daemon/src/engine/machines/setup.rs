@@ -134,7 +134,7 @@ impl Setup {
         let mut host = HostSpec::new(&node.name, PathBuf::new());
         host.capabilities = Capabilities::default();
         host.devices = match accel {
-            Accel::Kvm => vec![PathBuf::from("/dev/kvm")],
+            Accel::Kvm(_) => vec![PathBuf::from("/dev/kvm")],
             Accel::Tcg => Vec::new(),
         };
         Ok(Self {
