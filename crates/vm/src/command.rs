@@ -186,7 +186,13 @@ mod tests {
     #[test]
     fn a_fully_virtualized_machine_has_hardware_that_every_guest_knows() {
         let disks = vec![Disk { file: "/d".into(), format: DiskFormat::Raw }];
-        let full = MachineSpec { virt: Virt::Full, accel: Accel::Kvm("host"), boot: Boot::Firmware, disks, ..spec() };
+        let full = MachineSpec {
+            virt: Virt::Full,
+            accel: Accel::Kvm("host"),
+            boot: Boot::Firmware,
+            disks,
+            ..spec()
+        };
         let text = command(&full).join(" ");
         assert!(text.contains("-machine q35,accel=kvm -cpu host"), "{text}");
         assert!(text.contains("-serial chardev:serial") && text.contains("-serial chardev:agent"), "{text}");

@@ -216,7 +216,10 @@ mod tests {
         firmware().unwrap().read_to_end(&mut bytes).unwrap();
         // From behind the jump to the payload.
         let way = i16::from_le_bytes([bytes[0xfff1], bytes[0xfff2]]);
-        assert_eq!((bytes.len(), bytes[0xfff0], 0xfff3_usize.wrapping_add_signed(way.into())), (0x1_0000, 0xe9, AT));
+        assert_eq!(
+            (bytes.len(), bytes[0xfff0], 0xfff3_usize.wrapping_add_signed(way.into())),
+            (0x1_0000, 0xe9, AT)
+        );
         assert!(PAYLOAD.windows(4).any(|code| code == [0xb0, u8::try_from(SAID).unwrap(), 0xe6, 0xf4]));
     }
 }

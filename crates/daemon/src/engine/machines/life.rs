@@ -183,7 +183,8 @@ impl Life {
         let null = std::fs::File::open("/dev/null").map_err(text)?;
         let (errors, complaints) = std::io::pipe().map_err(text)?;
         let mut process = ProcessSpec::new(start.argv);
-        process.set_env([("TMPDIR".to_owned(), "/tmp".to_owned())]);
+        // QEMU takes /var/tmp for /tmp.
+        process.set_env([("TMPDIR".to_owned(), "/tmp/.".to_owned())]);
         process.extra = 3 + start.files.len();
         let mut given = vec![null.as_fd(), complaints.as_fd(), complaints.as_fd()];
         given.extend([&their_qmp, &their_serial, &their_agent].map(AsFd::as_fd));
