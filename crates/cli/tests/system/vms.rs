@@ -19,7 +19,7 @@ networks: { lan: { subnet: 10.9.0.0/24 } }
 nodes:
   h1: { networks: [lan], ip: 10.9.0.1 }
   vm1: { vm: {}, networks: [lan], ip: 10.9.0.11, env: { GREETING: hello }, files: { /etc/motd: motd } }
-  vm2: { vm: { image: \"oci:img\", machine: microvm }, networks: [lan], ip: 10.9.0.12, cpu: 2 }
+  vm2: { vm: { image: \"oci:img\" }, networks: [lan], ip: 10.9.0.12, cpu: 2 }
 ";
 
 /// How a node is.
@@ -93,7 +93,7 @@ fn a_host_and_two_guests() {
         place.write("lab.loom.yml", LAB);
         let plan = place.ok("plan lab.loom.yml");
         assert!(plan.contains("vm para, cpu 1, memory 256MiB"), "{plan}");
-        assert!(plan.contains("vm para, microvm, cpu 2, memory 256MiB, image oci:img"), "{plan}");
+        assert!(plan.contains("vm para, cpu 2, memory 256MiB, image oci:img"), "{plan}");
         place.up(LAB);
         programs(place);
         streams(place);

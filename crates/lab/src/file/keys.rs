@@ -88,7 +88,6 @@ pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
 pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
 pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
 pub(crate) const VIRTS: &[&str] = &["para", "full"];
-pub(crate) const BOARDS: &[&str] = &["q35", "microvm"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
 /// The file itself.
@@ -306,11 +305,7 @@ pub(crate) static VM: Table = &[&[
         Choice(VIRTS),
         "Devices: para (virtio, default), or full, which every guest has drivers for.",
     ),
-    key(
-        "machine",
-        Choice(BOARDS),
-        "The board: q35 (default), or microvm, which boots sooner and has no firmware.",
-    ),
+    later("machine", "other boards than q35"),
     later("url", "images of disks from the net"),
     later("sha256", "images of disks from the net"),
     later("cloud-init", "cloud-init for guests"),

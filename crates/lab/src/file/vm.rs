@@ -29,7 +29,6 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         let index = reader.choice(node, keys::VIRTS)?;
         Some(Spanned::new(if index == 0 { Virt::Para } else { Virt::Full }, node.span))
     });
-    let board = fields.take("machine").and_then(|node| reader.choice(node, keys::BOARDS));
     let spec = VmSpec {
         kernel: kernel.map(|kernel| kernel.value),
         initrd,
@@ -37,7 +36,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         image,
         disk,
         virt,
-        board: if board == Some(1) { Board::Microvm } else { Board::Q35 },
+        board: Board::Q35,
     };
     Spanned::new(spec, node.span)
 }
