@@ -13,7 +13,7 @@ pub(crate) struct OvsdbServer {
     /// Files of databases, made by `ovsdb-tool create` [default: conf.db in $OVS_DBDIR]
     #[arg(value_name = "DATABASE")]
     databases: Vec<PathBuf>,
-    /// How clients come: punix:FILE, ptcp:PORT[:IP], pssl:.., or are called: unix:FILE, tcp:HOST:PORT, ssl:..,
+    /// How clients come: `punix:FILE`, `ptcp:PORT[:IP]`, `pssl:..`, or are called: `unix:FILE`, `tcp:HOST:PORT`, `ssl:..`,
     /// or db:DB,TABLE,COLUMN for what a database says
     #[arg(long, value_name = "REMOTE")]
     remote: Vec<String>,

@@ -34,7 +34,7 @@ pub(crate) struct Switchd {
     /// Stay in this folder when going into the background
     #[arg(long)]
     no_chdir: bool,
-    /// What is logged: [MODULE:][DESTINATION:]LEVEL; -vLEVEL for short
+    /// What is logged: `[MODULE:][DESTINATION:]LEVEL`; `-vLEVEL` for short
     #[arg(long, value_name = "SPEC", num_args = 0..=1, require_equals = true, default_missing_value = "dbg")]
     verbose: Vec<String>,
     /// Accepted: nothing is swapped out by itself

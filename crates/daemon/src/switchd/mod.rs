@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The database is always somebody else's: a server elsewhere, or one in this process, which is reached the same way.
-//! Switch model, workers and OpenFlow are those of a lab ([`crate::core`]). What a row asks for is read as one value and
-//! compared with the last one ([`desired`]); what came of it is compared with the rows, and the difference written
-//! ([`status`]). So both directions need no memory of what was done before.
+//! Switch model, workers and OpenFlow are those of a lab (`core.rs`). What a row asks for is read as one value and
+//! compared with the last one (`desired`); what came of it is compared with the rows, and the difference written
+//! (`status`). So both directions need no memory of what was done before.
 //!
 //! Source: ovs-vswitchd(8), ovs-vswitchd.conf.db(5).
 
