@@ -64,14 +64,12 @@ fn converse(mut conn: Conn, tty: bool, leave: Option<u8>) -> Result<u8, ApiError
     let _raw = if tty { Raw::enter() } else { None };
     let mut signals = Signals::terminal().map_err(|error| broken(&error))?;
     let mut input = true;
-    // A console says that it is there before anything is typed.
-    let mut joined = leave.is_none();
     loop {
         if let Some(end) = frames(&mut conn)? {
             return Ok(end);
         }
         // What the program does not take yet waits here, and then nothing more is read for it.
-        let ready = wait(&conn, &signals, input && joined && conn.queued() < AHEAD)
+        let ready = wait(&conn, &signals, input && conn.queued() < AHEAD)
             .map_err(|error| broken(&error))?;
         for number in signals.take() {
             let frame = match size() {
@@ -97,7 +95,6 @@ fn converse(mut conn: Conn, tty: bool, leave: Option<u8>) -> Result<u8, ApiError
             conn.forget();
             input = false;
         }
-        joined |= ready.conn;
         if ready.conn
             && conn.fill().map_err(|error| broken(&error))? == Some(0)
             && frames(&mut conn)?.is_none()

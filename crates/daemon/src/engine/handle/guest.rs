@@ -65,8 +65,6 @@ impl Running {
         let input = ours.try_clone().map_err(failed)?;
         machine.console(Console { stream, life });
         let stdio = Stdio { stdin: Some(input.into()), stdout: Some(ours.into()), stderr: None };
-        // Who pipes something in leaves at its end: he waits for this first, or would not hear of a refusal.
-        conn.queue(&stream::Frame::Stdout(Vec::new()));
         let end = pump(conn, stdio, &mut Joined(watched));
         end.map(drop).map_err(|error| ApiError::caused(ErrorKind::Failed, "The stream broke.", &error))
     }
