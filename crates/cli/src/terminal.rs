@@ -69,8 +69,7 @@ fn converse(mut conn: Conn, tty: bool, leave: Option<u8>) -> Result<u8, ApiError
             return Ok(end);
         }
         // What the program does not take yet waits here, and then nothing more is read for it.
-        let ready = wait(&conn, &signals, input && conn.queued() < AHEAD)
-            .map_err(|error| broken(&error))?;
+        let ready = wait(&conn, &signals, input && conn.queued() < AHEAD).map_err(|error| broken(&error))?;
         for number in signals.take() {
             let frame = match size() {
                 Some(size) if is_resize(number) => Frame::Resize(size),
