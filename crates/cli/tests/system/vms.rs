@@ -221,12 +221,13 @@ fn is_killed(place: &Place) {
 
 fn daemon_is_killed(place: &Place) {
     place.ok("start vm1");
+    patiently("QEMU runs", || show(place, "vm1")["pid"].is_i64());
     let qemu = pid(&show(place, "vm1"));
     let labs: serde_json::Value = serde_json::from_str(&place.ok("ls labs -o json")).unwrap();
     kill(pid(&labs["labs"][0]));
     patiently("QEMU is gone with its daemon", || is_gone(qemu));
     place.ok("down");
-    let left = std::fs::read_dir(place.run_dir()).unwrap().flatten().map(|entry| entry.path());
+    let left = std::fs::read_dir(place.run_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
     assert_eq!(left.filter(|path| path.is_dir()).count(), 0, "no directory of a lab");
 }
 
