@@ -83,7 +83,7 @@ fn is_gone(pid: i32) -> bool {
 }
 
 #[test]
-#[ignore = "it takes many minutes where guests are emulated, and has not been seen to its end there"]
+#[ignore = "emulated guests beside other tests may take longer to boot than is waited for: it runs alone"]
 fn a_host_and_two_guests() {
     once(|place| {
         if kernel(&DRIVERS).is_none() || !image::usual(place, r#"{"Env":["COLOUR=red"],"WorkingDir":"/srv"}"#)
