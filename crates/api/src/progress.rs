@@ -16,6 +16,16 @@ pub enum Line {
     Error(Box<ApiError>),
 }
 
+impl Line {
+    /// Reads one line. Here, as [`Document::pretty`](crate::Document::pretty) is.
+    ///
+    /// # Errors
+    /// The text is not JSON, or not that of a line.
+    pub fn read(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
+    }
+}
+
 /// What a long command says while it works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]

@@ -89,6 +89,15 @@ impl<'a> Document<'a> {
     pub const fn new(reply: &'a Reply) -> Self {
         Self { schema: SCHEMA, reply }
     }
+
+    /// The document as indented text. Here, not where it is printed: large labs make large documents, and this crate is
+    /// compiled to be fast.
+    ///
+    /// # Errors
+    /// As for [`serde_json::to_string_pretty`]; rows have no keys that JSON cannot write.
+    pub fn pretty(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
 }
 
 /// What `up` did.

@@ -68,7 +68,7 @@ impl Client {
                 )
                 .hint(format!("see {}", self.home.log_file().display())));
             }
-            match serde_json::from_slice(&text).map_err(|error| broken(&error))? {
+            match Line::read(&text).map_err(|error| broken(&error))? {
                 Line::Progress(event) => progress(event),
                 Line::Reply(reply) => return Ok(*reply),
                 Line::Error(error) => return Err(*error),

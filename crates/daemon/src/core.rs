@@ -1,9 +1,7 @@
 //! The switch model and the threads that move packets.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::JoinHandle;
 
 use netloom_datapath::{
     CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
@@ -12,15 +10,16 @@ use netloom_datapath::{
 use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
-use netloom_sys::eventfd::EventFd;
 
 use crate::engine::carriers::Carriers;
+use crate::keeper::{self, Keeper, Kept};
 use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::services::Services;
-use crate::slowpath::{self, Misses, SharedSwitch, Tracked};
+use crate::slowpath::{self, Misses, SharedSwitch};
 use crate::trace::Watch;
-use crate::worker::{Caller, Device, Mail, WorkerHandle};
+use crate::tracked::Tracked;
+use crate::worker::{Device, Mail, WorkerHandle};
 
 /// Packet memory of a lab: what waits in queues and on links.
 const POOL_BYTES: usize = 1 << 30;
@@ -58,7 +57,7 @@ impl Core {
         let switch = Switch::new(settings, epoch.clone());
         let options = switch.tunnel_options();
         let switch: SharedSwitch = Arc::new(RwLock::new(switch));
-        let tracked = Arc::<Tracked>::default();
+        let tracked = Arc::new(Tracked::new()?);
         let (punts, served) = (Arc::<Punts>::default(), Arc::<Punts>::default());
         let watch = Arc::<Watch>::default();
         let pool = PoolLimit::new(POOL_BYTES);
@@ -84,13 +83,13 @@ impl Core {
         }
         let threads = WorkerHandle::start_all(threads)?;
         let callers = threads.iter().filter_map(WorkerHandle::caller).collect();
-        let keeper = Keeper::start(
-            Arc::clone(&switch),
-            Arc::clone(&tracked),
-            counters.clone(),
-            Arc::clone(&tracker),
+        let keeper = Keeper::start(Kept {
+            switch: Arc::clone(&switch),
+            tracked: Arc::clone(&tracked),
+            counters: counters.clone(),
+            tracker: Arc::clone(&tracker),
             callers,
-        )?;
+        })?;
         let first = || threads.first().and_then(WorkerHandle::caller);
         let services = Services::new(Arc::clone(&switch), Arc::clone(&tracked), served, first());
         let worker = first();
@@ -250,7 +249,7 @@ impl Core {
 
     /// Packets received so far at all ports.
     pub(super) fn received(&self) -> u64 {
-        received(&self.counters)
+        keeper::received(&self.counters)
     }
 
     /// Waits until every worker has done what it was told.
@@ -265,79 +264,5 @@ impl Drop for Core {
         self.services.stop();
         self.carriers.stop();
         self.keeper.stop();
-    }
-}
-
-/// The thread that pulls hits and lets time pass in the switch model, about once a second while there is traffic.
-#[derive(Debug)]
-struct Keeper {
-    bell: Arc<EventFd>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// How often hits are pulled while packets move.
-const PULL_NS: u64 = 1_000_000_000;
-/// Most flows that end under one hold of the model: some 50 us, for which a miss may wait.
-const EXPIRED: usize = 64;
-/// How often it is looked whether packets move again.
-const LOOK_NS: u64 = 2_000_000_000;
-
-/// Packets received so far at all ports: whether it moves says whether the lab is idle.
-fn received(counters: &[Arc<Counters>]) -> u64 {
-    counters.iter().flat_map(|c| c.ports()).map(|(_, port)| port.rx().packets).sum()
-}
-
-impl Keeper {
-    fn start(
-        switch: SharedSwitch,
-        tracked: Arc<Tracked>,
-        counters: Vec<Arc<Counters>>,
-        tracker: Arc<Tracker>,
-        callers: Vec<Caller>,
-    ) -> Result<Self, HostError> {
-        let bell = Arc::new(EventFd::new()?);
-        let mut epoll = netloom_sys::epoll::Epoll::new(1)?;
-        epoll.add(&*bell, 0, netloom_sys::epoll::Interest::Read)?;
-        let over = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&over);
-        let work = move || {
-            let mut seen = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let received = received(&counters);
-                let moved = received != seen;
-                seen = received;
-                if moved {
-                    tracked.credit(&switch);
-                }
-                // Connections end also while nothing moves.
-                if moved || tracker.count() > 0 {
-                    callers.iter().for_each(|caller| caller.send(Mail::Judge));
-                }
-                let now = slowpath::now();
-                let due = slowpath::read(&switch).deadline();
-                if due.is_some_and(|due| due <= now) {
-                    tracked.credit(&switch);
-                    while slowpath::write(&switch).tick_some(now, EXPIRED) {
-                        tracked.give_way();
-                    }
-                }
-                let next = slowpath::read(&switch).deadline().map_or(u64::MAX, |due| due.since(now).0);
-                let pause = if moved { PULL_NS } else { LOOK_NS };
-                // A signal or failure only makes the round come early.
-                let _ = epoll.wait(Some(pause.min(next.max(1_000_000))), |_| ());
-            }
-        };
-        let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn(work);
-        let thread = thread.map_err(|e| HostError::from_io("start the thread", "keeper", &e))?;
-        Ok(Self { bell, over, thread: Some(thread) })
-    }
-
-    fn stop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.bell.signal();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }

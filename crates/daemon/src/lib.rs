@@ -21,6 +21,7 @@ mod core;
 pub mod engine;
 mod host;
 pub mod http;
+mod keeper;
 pub mod launch;
 mod openflow;
 mod outside;
@@ -36,6 +37,7 @@ mod state;
 mod stream;
 pub mod switchd;
 mod trace;
+mod tracked;
 mod wiring;
 mod worker;
 

@@ -3,16 +3,16 @@
 //! A translation is made on the worker that met the miss, against a read view of the model. What it learns is written
 //! at once, so that the next packet already knows; what it counts is credited later, by [`Tracked::credit`].
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 
 use netloom_datapath::Slowpath;
-use netloom_flow::{Branch, HitsRead, Nanos, PacketKey, Punt, Translation, Upcall};
-use netloom_switch::{HitsDelta, Switch};
+use netloom_flow::{Nanos, PacketKey, Punt, Translation, Upcall};
+use netloom_switch::Switch;
 use netloom_sys::heap;
 
 use crate::punts::Punts;
 use crate::trace::Watch;
+use crate::tracked::Tracked;
 
 /// The switch model of a lab: one writer at a time, any number of readers.
 pub(crate) type SharedSwitch = Arc<RwLock<Switch>>;
@@ -90,10 +90,7 @@ pub(crate) fn write_between(switch: &RwLock<Switch>) -> std::sync::RwLockWriteGu
 impl Misses {
     /// The model for reading, and whoever writes many things in a row knows that somebody waits.
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Switch> {
-        self.tracked.readers.fetch_add(1, Ordering::Relaxed);
-        let model = read(&self.switch);
-        self.tracked.readers.fetch_sub(1, Ordering::Relaxed);
-        model
+        self.tracked.wait_for(|| read(&self.switch))
     }
 
     /// Learns at once, has the rest credited later.
@@ -145,120 +142,6 @@ impl Slowpath for Misses {
         let model = self.read();
         let is_hidden = self.watch.is_armed() && self.watch.hides(&model, key, translation);
         !is_hidden && model.still_valid(key, translation)
-    }
-}
-
-/// Every translation that a worker may still count hits on.
-#[derive(Debug, Default)]
-pub(crate) struct Tracked {
-    flows: Mutex<Vec<Flow>>,
-    /// How many there are, those included that are being credited.
-    count: AtomicUsize,
-    /// Workers that wait for the model.
-    readers: AtomicU32,
-}
-
-#[derive(Debug)]
-struct Flow {
-    translation: Arc<Translation>,
-    credited: HitsRead,
-    /// The same for each branch, in the order of [`Branch::each`].
-    branches: Box<[HitsRead]>,
-}
-
-impl Flow {
-    /// Branches carry nothing unless the whole does.
-    fn credit_branches(&mut self, model: &mut Switch) {
-        let mut credited = self.branches.iter_mut();
-        Branch::each(&self.translation.actions, &mut |branch| {
-            let Some(credited) = credited.next() else { return };
-            let now = branch.hits.read();
-            model.credit_branch(branch, HitsDelta::between(credited, &now));
-            *credited = now;
-        });
-    }
-}
-
-/// Looks whether a worker still waits before the processor is left to it.
-const GLANCES: u32 = 100;
-/// Most turns that are given to workers in a row.
-const TURNS: u32 = 64;
-
-/// Flows credited under one hold of the model, so that a miss never waits long.
-const CHUNK: usize = 128;
-
-impl Tracked {
-    /// Lets workers go first that wait for the model: a lock alone would not, for who has just let go of it is the first
-    /// to have it again.
-    pub(crate) fn give_way(&self) {
-        // A translation takes a microsecond or two: less than it takes to ask the kernel for something else to do.
-        for _ in 0..GLANCES {
-            if self.readers.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-            std::hint::spin_loop();
-        }
-        let mut turns = 0;
-        while self.readers.load(Ordering::Relaxed) > 0 && turns < TURNS {
-            std::thread::yield_now();
-            turns += 1;
-        }
-    }
-
-    /// Whether a worker waits for the model.
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.readers.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether there is any flow whose hits may be credited.
-    pub(crate) fn has_any(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > 0
-    }
-
-    /// Has a translation's hits credited from now on. What has no effects, as most packets of controllers, has nothing to
-    /// be credited.
-    pub(crate) fn add(&self, translation: Arc<Translation>) {
-        let mut count = 0;
-        Branch::each(&translation.actions, &mut |_| count += 1);
-        if count == 0 && translation.effects.is_empty() {
-            return;
-        }
-        let branches = vec![HitsRead::default(); count].into();
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.lock().push(Flow { translation, credited: HitsRead::default(), branches });
-    }
-
-    /// Brings every counter of the model up to date with what the caches have carried, and forgets the flows that
-    /// the caches have let go. Returns how many flows had carried something.
-    pub(crate) fn credit(&self, switch: &RwLock<Switch>) -> usize {
-        // Taken out, so that misses can be added meanwhile.
-        let mut flows = std::mem::take(&mut *self.lock());
-        let mut busy = 0;
-        for chunk in flows.chunks_mut(CHUNK) {
-            let mut model = None;
-            for flow in chunk {
-                let now = flow.translation.hits.read();
-                if now.packets != flow.credited.packets || now.bytes != flow.credited.bytes {
-                    let delta = HitsDelta::between(&flow.credited, &now);
-                    let model = model.get_or_insert_with(|| write(switch));
-                    model.credit(&flow.translation, delta);
-                    flow.credit_branches(model);
-                    busy += 1;
-                }
-                flow.credited = now;
-            }
-        }
-        let before = flows.len();
-        flows.retain(|flow| !flow.credited.retired);
-        self.count.fetch_sub(before - flows.len(), Ordering::Relaxed);
-        let mut slot = self.lock();
-        flows.append(&mut slot);
-        *slot = flows;
-        busy
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Flow>> {
-        self.flows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

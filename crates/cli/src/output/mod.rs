@@ -99,8 +99,8 @@ pub(crate) fn reply(reply: &Reply, format: Format) -> Outcome {
 
 /// Prints a reply as one JSON document.
 pub(crate) fn json(reply: &Reply) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(&Document::new(reply))
-        .map_err(|error| Failure::failed("Cannot write JSON.", &error))?;
+    let text =
+        Document::new(reply).pretty().map_err(|error| Failure::failed("Cannot write JSON.", &error))?;
     line(&text);
     Ok(())
 }

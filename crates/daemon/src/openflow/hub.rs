@@ -20,7 +20,8 @@ use tokio::sync::Notify;
 use super::snoop::{self, Snoops};
 use super::standing::{Controllers, Key, Standing};
 use crate::punts::Punts;
-use crate::slowpath::{self, SharedSwitch, Tracked};
+use crate::slowpath::{self, SharedSwitch};
+use crate::tracked::Tracked;
 use crate::worker::Caller;
 
 /// All connections of a lab.

@@ -22,7 +22,8 @@ use netloom_services::Network;
 use tokio::sync::Notify;
 
 use crate::punts::Punts;
-use crate::slowpath::{self, SharedSwitch, Tracked};
+use crate::slowpath::{self, SharedSwitch};
+use crate::tracked::Tracked;
 use crate::worker::Caller;
 
 /// The services of all networks of a lab.

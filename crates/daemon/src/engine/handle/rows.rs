@@ -123,10 +123,13 @@ impl Running {
             let controllers = controllers.remove(switch.name.as_str()).unwrap_or_default();
             let entries = model.ports(&switch.name);
             let entries: BTreeMap<&str, &PortEntry> = entries.iter().map(|e| (e.name.as_str(), e)).collect();
-            let here = || drops.iter().filter(|d| d.bridge == switch.name);
+            let mut dropped: BTreeMap<&str, u64> = BTreeMap::new();
+            for drop in drops.iter().filter(|drop| drop.bridge == switch.name) {
+                *dropped.entry(drop.port.as_str()).or_default() += drop.packets;
+            }
             let port = |port: &SwitchPort| {
                 let entry = entries.get(port.name.as_str()).copied();
-                let drops = here().filter(|d| d.port == port.name).map(|d| d.packets).sum();
+                let drops = dropped.get(port.name.as_str()).copied().unwrap_or_default();
                 self.switch_port_row(state, port, entry, drops)
             };
             SwitchRow {
@@ -147,7 +150,7 @@ impl Running {
                     FailMode::Secure => "secure".to_owned(),
                 },
                 openflow: switch.openflow.clone(),
-                drops: here().map(|d| d.packets).sum(),
+                drops: dropped.values().sum(),
                 service: core.services().row(&switch.name),
                 gateway: gateway_of(state, &switch.name)
                     .map(|name| self.gateway_row(name))
