@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionRow, DropRow, FlowRow, FreedRow, GroupRow, ImageInfo, ImageRow, LabRow, LinkRow, MeasureRow,
-    MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
+    ConnectionRow, DropRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, ImageInfo, ImageRow,
+    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow,
+    Trace, ZoneRow,
 };
 
 /// The answer to a command.
@@ -59,6 +60,10 @@ pub enum Reply {
     Image(Box<ImageInfo>),
     /// What a removal of images gave back.
     ImagesFreed(FreedRow),
+    /// Physical and virtual functions.
+    Functions(Vec<FunctionRow>),
+    /// A function in full.
+    Function(Box<FunctionInfo>),
     /// One thing in full.
     Shown(Box<Shown>),
     /// Echo requests and replies.

@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     Graph(cmd::graph::GraphCmd),
     /// Pull, load, list and remove container images
     Image(cmd::image::Image),
+    /// List the physical and virtual functions of network cards (SR-IOV), and decode them
+    Vf(cmd::vf::Vf),
     /// Make a lab file of a Docker Compose file or a topology of containerlab
     Import(cmd::import::Import),
     /// Be the switch that serves an OVSDB database, in the place of `ovs-vswitchd`
@@ -127,6 +129,7 @@ const WITHOUT_LAB: &[&str] = &[
     "lint",
     "image",
     "import",
+    "vf",
     "switchd",
     "check",
     "schema",
@@ -217,6 +220,7 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Image(verb) => verb.run(),
+            Verb::Vf(verb) => verb.run(),
             Verb::Switchd(verb) => Ok(verb.run()),
             Verb::Check(verb) => verb.run(),
             Verb::Import(verb) => verb.run(),

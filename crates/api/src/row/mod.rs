@@ -3,6 +3,7 @@
 mod connection;
 mod drop;
 mod flow;
+mod function;
 mod group;
 mod image;
 mod lab;
@@ -21,6 +22,9 @@ mod zone;
 pub use connection::ConnectionRow;
 pub use drop::DropRow;
 pub use flow::FlowRow;
+pub use function::{
+    AttributesRow, BarRow, CapabilityRow, FunctionInfo, FunctionRow, MsiXRow, SpaceRow, SrIovRow,
+};
 pub use group::GroupRow;
 pub use image::{FreedRow, ImageInfo, ImageRow, LayerRow};
 pub use lab::LabRow;

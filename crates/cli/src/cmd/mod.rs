@@ -39,3 +39,4 @@ pub(crate) mod test;
 pub(crate) mod top;
 pub(crate) mod trace;
 pub(crate) mod up;
+pub(crate) mod vf;

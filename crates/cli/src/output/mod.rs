@@ -1,5 +1,6 @@
 //! What is printed: data on standard output, the rest on standard error.
 
+mod function;
 mod image;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, Graph, GroupRow, ImageRow, InterfaceRow,
-    LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply, PublishedRow, QueueRow,
-    Reply, ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
+    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, FunctionRow, Graph, GroupRow, ImageRow,
+    InterfaceRow, LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply,
+    PublishedRow, QueueRow, Reply, ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, image, screen, trace};
+use super::{Format, Style, Tint, function, image, screen, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -40,6 +40,8 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Images(rows) => paint.images(rows),
         Reply::Image(info) => image::inspect(info),
         Reply::ImagesFreed(row) => image::freed(row),
+        Reply::Functions(rows) => paint.functions(rows),
+        Reply::Function(info) => function::sides(info),
         Reply::Shown(shown) => paint.shown(shown),
         Reply::Pings(report) => paint.pings(report),
         Reply::Measured(row) => measured(row),
@@ -298,6 +300,13 @@ impl Painter {
             return "No images. `netloom image pull nginx:alpine` brings one.\n".into();
         }
         self.table(&image::HEADERS, rows.iter().map(image::row))
+    }
+
+    fn functions(&self, rows: &[FunctionRow]) -> String {
+        if rows.is_empty() && !self.format.is_bare() {
+            return format!("No network card here has SR-IOV: {}.\n", crate::cmd::vf::NONE);
+        }
+        self.table(&function::HEADERS, rows.iter().map(function::row))
     }
 
     fn flows(&self, rows: &[FlowRow]) -> String {

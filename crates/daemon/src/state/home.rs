@@ -103,6 +103,12 @@ impl Homes {
         &self.base
     }
 
+    /// Where labs note which virtual functions of network cards they have. No lab can be called so.
+    #[must_use]
+    pub fn claims(&self) -> PathBuf {
+        self.base.join(".vf")
+    }
+
     /// The names that have a directory, sorted.
     #[must_use]
     pub fn list(&self) -> Vec<String> {

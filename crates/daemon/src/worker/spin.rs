@@ -149,10 +149,14 @@ impl Spin {
         (rains && is_free).then_some(nap)
     }
 
+    /// Whether packets go to and fro that others wait for, and a processor is there for it.
+    pub(super) const fn converses(&self, now: u64) -> bool {
+        self.spare && self.streak >= CONVERSATION && now.saturating_sub(self.last_traffic) < LINGER_NS
+    }
+
     /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
     pub(super) fn timeout(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
-        let converses = self.streak >= CONVERSATION;
-        if self.spare && converses && now.saturating_sub(self.last_traffic) < LINGER_NS {
+        if self.converses(now) {
             return Some(0);
         }
         // It looks first.

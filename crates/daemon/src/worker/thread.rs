@@ -300,6 +300,11 @@ impl<S: Slowpath + Send> Runner<S> {
                 self.spin.appointment(now);
                 None
             }
+            // Whoever is to answer sleeps on a processor that would have to be woken.
+            None if self.spin.converses(now) => {
+                self.vigil.appointment(now);
+                None
+            }
             None => self.vigil.nothing(now),
         };
         self.spin.timeout(now, deadline).or(vigil)

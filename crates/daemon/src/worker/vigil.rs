@@ -1,4 +1,4 @@
-//! Keeping processors awake while packets have appointments.
+//! Keeping processors awake while packets have appointments, or go to and fro between two who wait for each other.
 //!
 //! A virtual machine whose host has other guests pays twice for sleep: a processor that went idle gets its turn back
 //! late, by milliseconds, and the one that wakes it may lose its own. Links cannot be faithful there, unless idle
@@ -29,7 +29,7 @@ impl Vigil {
         Self { kept: None, last: 0, wanted: load::stolen() > STOLEN }
     }
 
-    /// A packet is to leave a link some time after `now`.
+    /// A packet is to leave a link some time after `now`, or to be answered.
     #[inline]
     pub(super) fn appointment(&mut self, now: u64) {
         self.last = now;

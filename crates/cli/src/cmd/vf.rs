@@ -1,0 +1,140 @@
+//! `netloom vf`: what network cards with SR-IOV have.
+
+mod row;
+mod space;
+
+use std::path::PathBuf;
+
+use netloom_api::{ApiError, ErrorKind, FunctionInfo, Reply};
+use netloom_daemon::Homes;
+use netloom_sriov::{Claims, PhysicalFunction, Sysfs, VirtualFunction};
+
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, Format};
+
+use row::Owners;
+
+pub(crate) use row::NONE;
+
+/// Arguments of `vf`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A function is named by its network device (enp1s0f0), its PCI address (0000:01:00.0), or, a virtual one, by its physical
+function and its number there (enp1s0f0:3).
+Examples:  netloom vf ls
+           netloom vf show enp1s0f0:0")]
+pub(crate) struct Vf {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List physical functions (PFs) and their virtual functions (VFs)
+    Ls {
+        #[command(flatten)]
+        tree: Tree,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Decode the PCI configuration spaces of a PF and a VF side by side
+    Show {
+        /// The function; a PF stands beside its first VF
+        function: String,
+        #[command(flatten)]
+        tree: Tree,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+/// Where to look.
+#[derive(Debug, clap::Args)]
+struct Tree {
+    /// Look at a copy of another machine's /sys
+    #[arg(long, value_name = "DIR", default_value = "/sys")]
+    sysfs: PathBuf,
+}
+
+impl Vf {
+    pub(crate) fn run(self) -> Outcome {
+        match self.verb {
+            Verb::Ls { tree, format } => {
+                let owners = tree.owners();
+                let found = tree.functions()?;
+                let rows = found.iter().flat_map(|pf| row::of(pf, &tree.open(), &owners)).collect();
+                output::reply(&Reply::Functions(rows), format)
+            }
+            Verb::Show { function, tree, format } => {
+                let found = tree.functions()?;
+                let (pf, vf) = pick(&found, &function)?;
+                let info = show(pf, vf, &tree)?;
+                output::reply(&Reply::Function(Box::new(info)), format)
+            }
+        }
+    }
+}
+
+impl Tree {
+    fn open(&self) -> Sysfs {
+        Sysfs::at(&self.sysfs)
+    }
+
+    fn functions(&self) -> Result<Vec<PhysicalFunction>, Failure> {
+        self.open().physical_functions().map_err(|error| failed(&error))
+    }
+
+    /// Of this machine only: what a driver says, and who has what here, says nothing of a copy.
+    fn owners(&self) -> Owners {
+        let is_here = self.sysfs == PathBuf::from("/sys");
+        is_here.then(|| Owners::of_machine(&Claims::at(Homes::mine().claims()))).unwrap_or_default()
+    }
+}
+
+/// The function that a user means.
+fn pick<'f>(
+    all: &'f [PhysicalFunction],
+    name: &str,
+) -> Result<(&'f PhysicalFunction, Option<&'f VirtualFunction>), Failure> {
+    if let Some(pf) = all.iter().find(|pf| pf.is_called(name)) {
+        return Ok((pf, pf.vfs.first()));
+    }
+    let is_it = |pf: &PhysicalFunction, vf: &VirtualFunction| {
+        vf.address.to_string() == name
+            || vf.netdevs.iter().any(|device| device == name)
+            || row::vf_name(pf, vf) == name
+            || format!("{}:{}", pf.address, vf.index) == name
+    };
+    let found = all.iter().find_map(|pf| Some((pf, pf.vfs.iter().find(|vf| is_it(pf, vf))?)));
+    if let Some((pf, vf)) = found {
+        return Ok((pf, Some(vf)));
+    }
+    let error =
+        ApiError::new(ErrorKind::NotFound, format!("No physical or virtual function is called {name}."));
+    Err(match all.is_empty() {
+        true => Failure::from(error).hint(row::NONE),
+        false => Failure::from(error).hint("`netloom vf ls` lists those there are"),
+    })
+}
+
+fn show(pf: &PhysicalFunction, vf: Option<&VirtualFunction>, tree: &Tree) -> Result<FunctionInfo, Failure> {
+    let (sysfs, owners) = (tree.open(), tree.owners());
+    let rows = row::of(pf, &sysfs, &owners);
+    let find = |address: String| rows.iter().find(|row| row.address == address).cloned().unwrap_or_default();
+    let space = |address| space::read(&sysfs, address);
+    let (decoded, pf_space) = space(pf.address).map_err(|error| failed(&*error))?;
+    let beside = match vf {
+        Some(vf) => {
+            let (own, mut row) = space(vf.address).map_err(|error| failed(&*error))?;
+            row.means = space::ids(decoded.ids_of_vf(&own.ids));
+            Some((find(vf.address.to_string()), row))
+        }
+        None => None,
+    };
+    let (vf, vf_space) = beside.unzip();
+    Ok(FunctionInfo { pf: find(pf.address.to_string()), pf_space, vf, vf_space })
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+    ApiError::caused(ErrorKind::Machine, "The machine's PCI functions cannot be read.", error).into()
+}
