@@ -154,9 +154,10 @@ impl Spin {
         self.spare && self.streak >= CONVERSATION && now.saturating_sub(self.last_traffic) < LINGER_NS
     }
 
-    /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken.
-    pub(super) fn timeout(&self, now: u64, deadline: Option<u64>) -> Option<u64> {
-        if self.converses(now) {
+    /// How long to wait at `now`, in nanoseconds, if something is due at `deadline`. `None`: until woken. `awake`: idle processors
+    /// stay awake, and to wake a thread there takes less time than to take a processor from one that looks on.
+    pub(super) fn timeout(&self, now: u64, deadline: Option<u64>, awake: bool) -> Option<u64> {
+        if self.converses(now) && (!awake || self.storm || self.shower) {
             return Some(0);
         }
         // It looks first.
@@ -195,17 +196,31 @@ mod tests {
 
     #[test]
     fn an_idle_worker_sleeps_until_it_is_woken() {
-        assert_eq!(Spin::new(1).timeout(1_000_000, None), None);
+        assert_eq!(Spin::new(1).timeout(1_000_000, None, false), None);
     }
 
     #[test]
     fn with_a_spare_processor_it_lingers_and_then_sleeps() {
         let mut spin = Spin::new(1);
         converse(&mut spin, 1_000_000, &Fake(2, 2));
-        assert_eq!(spin.timeout(1_099_999, None), Some(0));
-        assert_eq!(spin.timeout(1_100_000, None), None);
-        assert_eq!(spin.timeout(1_100_000, Some(1_900_000)), Some(740_000));
-        assert_eq!(spin.timeout(1_100_000, Some(1_150_000)), Some(0));
+        assert_eq!(spin.timeout(1_099_999, None, false), Some(0));
+        assert_eq!(spin.timeout(1_100_000, None, false), None);
+        assert_eq!(spin.timeout(1_100_000, Some(1_900_000), false), Some(740_000));
+        assert_eq!(spin.timeout(1_100_000, Some(1_150_000), false), Some(0));
+    }
+
+    #[test]
+    fn where_idle_processors_stay_awake_it_need_not_look_on() {
+        let mut spin = Spin::new(1);
+        converse(&mut spin, 1_000_000, &Fake(2, 2));
+        assert_eq!(spin.timeout(1_000_001, None, true), None, "it is woken as quickly");
+        let storm = |spin: &mut Spin| (10..30).for_each(|n| spin.traffic(n * 100_000, 32, 0, &Fake(2, 2)));
+        storm(&mut spin);
+        assert_eq!(
+            spin.timeout(2_900_001, None, true),
+            Some(0),
+            "to wake it for each packet costs the sender"
+        );
     }
 
     #[test]
@@ -213,7 +228,7 @@ mod tests {
         let mut spin = Spin::new(1);
         for n in 1..20 {
             spin.traffic(n * PAUSE_NS, 1, 0, &Fake(2, 1));
-            assert_eq!(spin.timeout(n * PAUSE_NS + 1, None), None);
+            assert_eq!(spin.timeout(n * PAUSE_NS + 1, None, false), None);
         }
     }
 
@@ -221,17 +236,17 @@ mod tests {
     fn without_one_it_never_lingers() {
         let mut spin = Spin::new(2);
         converse(&mut spin, 1_000_000, &Fake(2, 1));
-        assert_eq!(spin.timeout(1_000_001, None), None);
-        assert_eq!(spin.timeout(1_000_001, Some(1_000_101)), Some(100));
+        assert_eq!(spin.timeout(1_000_001, None, false), None);
+        assert_eq!(spin.timeout(1_000_001, Some(1_000_101), false), Some(100));
     }
 
     #[test]
     fn what_others_want_is_not_spare() {
         let mut spin = Spin::new(1);
         converse(&mut spin, 1_000_000, &Fake(2, 3));
-        assert_eq!(spin.timeout(1_000_001, None), None);
+        assert_eq!(spin.timeout(1_000_001, None, false), None);
         converse(&mut spin, 1_000_010 + LOOK_NS, &Fake(2, 2));
-        assert_eq!(spin.timeout(1_000_011 + LOOK_NS, None), Some(0));
+        assert_eq!(spin.timeout(1_000_011 + LOOK_NS, None, false), Some(0));
     }
 
     #[test]
@@ -239,16 +254,20 @@ mod tests {
         let mut spin = Spin::new(1);
         spin.traffic(1_000_000, 1, 0, &Fake(2, 2));
         spin.slept(2_000_000, 1_900_000);
-        assert_eq!(spin.timeout(2_000_000, Some(2_500_000)), Some(440_000), "a little late is usual");
+        assert_eq!(spin.timeout(2_000_000, Some(2_500_000), false), Some(440_000), "a little late is usual");
         spin.slept(2_500_000, 2_000_000);
-        assert_eq!(spin.timeout(2_500_000, Some(3_000_000)), Some(0));
-        assert_eq!(spin.timeout(2_500_000, Some(22_500_000)), Some(19_940_000), "far away");
-        assert_eq!(spin.timeout(2_500_000, None), None);
+        assert_eq!(spin.timeout(2_500_000, Some(3_000_000), false), Some(0));
+        assert_eq!(spin.timeout(2_500_000, Some(22_500_000), false), Some(19_940_000), "far away");
+        assert_eq!(spin.timeout(2_500_000, None, false), None);
         let later = 2_500_000 + DISTRUST_NS;
-        assert_eq!(spin.timeout(later, Some(later + 500_000)), Some(440_000), "forgiven");
+        assert_eq!(spin.timeout(later, Some(later + 500_000), false), Some(440_000), "forgiven");
         spin.slept(later, 0);
         spin.traffic(later + 1, 1, 0, &Fake(2, 3));
-        assert_eq!(spin.timeout(later + 1, Some(later + 500_001)), Some(440_000), "not at others' cost");
+        assert_eq!(
+            spin.timeout(later + 1, Some(later + 500_001), false),
+            Some(440_000),
+            "not at others' cost"
+        );
     }
 
     #[test]
@@ -281,11 +300,11 @@ mod tests {
         let mut talk = Spin::new(1);
         (0..300).for_each(|n| talk.traffic(n * 10_000, 1, u32::from(n % 2 == 0), &Fake(2, 3)));
         assert_eq!(talk.nap(2_990_001, None), None, "one answers the other");
-        assert_eq!(spin.timeout(last + 1, None), Some(0), "it looks before it naps");
+        assert_eq!(spin.timeout(last + 1, None, false), Some(0), "it looks before it naps");
         spin.appointment(last);
         assert_eq!(spin.nap(last + 1, None), None, "there is a schedule");
         assert_eq!(spin.nap(last + 1_000_000, None), None, "it is over");
-        assert_eq!(spin.timeout(last + 1_000_000, None), None);
+        assert_eq!(spin.timeout(last + 1_000_000, None, false), None);
     }
 
     #[test]
@@ -293,8 +312,8 @@ mod tests {
         let mut spin = Spin::new(1);
         converse(&mut spin, 100, &Fake(2, 1));
         converse(&mut spin, LOOK_NS, &Fake(1, 1));
-        assert_eq!(spin.timeout(LOOK_NS + 1, None), Some(0), "not counted again yet");
+        assert_eq!(spin.timeout(LOOK_NS + 1, None, false), Some(0), "not counted again yet");
         converse(&mut spin, RECOUNT_NS + 200, &Fake(1, 1));
-        assert_eq!(spin.timeout(RECOUNT_NS + 201, None), None);
+        assert_eq!(spin.timeout(RECOUNT_NS + 201, None, false), None);
     }
 }

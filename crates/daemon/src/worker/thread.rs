@@ -307,7 +307,7 @@ impl<S: Slowpath + Send> Runner<S> {
             }
             None => self.vigil.nothing(now),
         };
-        self.spin.timeout(now, deadline).or(vigil)
+        self.spin.timeout(now, deadline, self.vigil.is_kept()).or(vigil)
     }
 
     /// Carries out what was sent; `false` when the control side is gone.

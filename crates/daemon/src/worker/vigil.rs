@@ -39,6 +39,12 @@ impl Vigil {
         }
     }
 
+    /// Whether idle processors are kept awake now.
+    #[inline]
+    pub(super) const fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// None is in sight at `now`: in how many nanoseconds to come back, if it matters.
     #[inline]
     pub(super) fn nothing(&mut self, now: u64) -> Option<u64> {
