@@ -116,7 +116,7 @@ fn programs_read_it_as_json() {
 fn what_is_not_there_is_said() {
     let empty = tempfile::tempdir().unwrap();
     let none = ok(empty.path(), &["ls"]);
-    assert!(none.starts_with("No network card here has SR-IOV: "), "{none}");
+    assert!(none.starts_with("No physical function here: "), "{none}");
     let machine = Machine::new();
     let output = vf(machine.0.path(), &["show", "enp9s0"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -304,7 +304,7 @@ impl Painter {
 
     fn functions(&self, rows: &[FunctionRow]) -> String {
         if rows.is_empty() && !self.format.is_bare() {
-            return format!("No network card here has SR-IOV: {}.\n", crate::cmd::vf::NONE);
+            return format!("No physical function here: {}.\n", crate::cmd::vf::NONE);
         }
         self.table(&function::HEADERS, rows.iter().map(function::row))
     }
