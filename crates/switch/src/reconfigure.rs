@@ -11,7 +11,7 @@ use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, Qos, RuleId};
 use crate::config::{self, Config, ConfigError, Numbers};
 use crate::events::{Notice, PortStatusReason, Removed};
 use crate::flow_changes::FlowChanges;
-use crate::model::{Bridge, Peer, Port};
+use crate::model::{Bridge, MacKey, Peer, Port, resolve_mirrors};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 use crate::switch::Switch;
 use crate::tables::{TableChanges, Tables};
@@ -130,7 +130,8 @@ impl Switch {
             }
             let is_asked_alike = (&bridge.config.in_band, &bridge.config.service)
                 == (&wanted.config.in_band, &wanted.config.service);
-            if is_handed_over || !is_asked_alike {
+            let is_flooded_alike = bridge.config.flood_vlans == wanted.config.flood_vlans;
+            if is_handed_over || !is_asked_alike || !is_flooded_alike {
                 // Asked of whatever comes in, so it is a matter of each port.
                 bridge.ports.values_mut().for_each(|port| port.version = version);
             }
@@ -227,6 +228,12 @@ impl Switch {
         let ageing = Nanos::from_secs(u64::from(or(bridge.config.mac_aging_time, 300)));
         let limit = usize::try_from(or(bridge.config.mac_table_size, 8192)).unwrap_or(usize::MAX);
         bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
+        let floods = bridge.config.flood_vlans.clone();
+        if !floods.is_empty() {
+            let learns = |key: &MacKey| !floods.contains(&key.vlan);
+            bridge.macs.retain(|key, _| learns(key), |key| versions.bump(versions.of_mac(id, key)));
+        }
+        self.set_mirrors(id);
         self.put_tables(id, &wanted.tables, now);
         for flow in &wanted.flows.removed {
             if let Some(rule) = self.rule_of(id, flow) {
@@ -242,6 +249,20 @@ impl Switch {
             self.put_flow(id, flow.clone(), origin.clone().into(), now);
         }
         self.remove_tables(id, &wanted.tables, now);
+    }
+
+    /// Has every port know which mirrors want copies there.
+    fn set_mirrors(&mut self, id: BridgeId) {
+        let version = self.next_version();
+        let Some(bridge) = self.bridges.get_mut(id) else { return };
+        let (list, wanted) = resolve_mirrors(bridge);
+        let differs = bridge.mirrors.replace(list, version);
+        for port in bridge.ports.values_mut() {
+            let mirrored = wanted.get(&port.number).copied().unwrap_or_default();
+            if differs || port.mirrored != mirrored {
+                (port.mirrored, port.version) = (mirrored, version);
+            }
+        }
     }
 
     pub(crate) fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {

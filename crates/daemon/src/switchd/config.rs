@@ -11,6 +11,9 @@ use super::controllers;
 use super::desired::{Bridge, Desired, Kind};
 use super::plant::{Id, Plant, Wanted};
 
+/// As in OVS, those that come after are left out.
+const MAX_MIRRORS: usize = 32;
+
 /// The configuration of all bridges. Loops are the business of whoever draws them, as in OVS.
 pub(super) fn of(desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) -> Config {
     Config {
@@ -40,6 +43,8 @@ fn of_bridge(bridge: &Bridge, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) 
         in_band: controllers::in_band(bridge),
         mac_aging_time: bridge.mac_aging_time,
         mac_table_size: bridge.mac_table_size,
+        flood_vlans: bridge.flood_vlans.clone(),
+        mirrors: bridge.mirrors.iter().map(|(_, mirror)| mirror.clone()).take(MAX_MIRRORS).collect(),
         other_config,
         external_ids: bridge.external_ids.clone(),
         ports,
@@ -81,6 +86,10 @@ fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
         vlan_mode: wanted.port.vlan_mode,
         tag: wanted.port.tag,
         trunks: wanted.port.trunks.clone(),
+        cvlans: wanted.port.cvlans.clone(),
+        qinq_ethtype: wanted.port.qinq_ethtype,
+        priority_tags: wanted.port.priority_tags,
+        protected: wanted.port.protected,
         qos: wanted.port.qos.clone(),
         tenant: Some(standing.spec.tenant).filter(|_| interface.peer.is_none()),
         interfaces: vec![interface],

@@ -277,7 +277,11 @@ impl Plant {
     fn address(&mut self, desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>) {
         for bridge in &desired.bridges {
             let ports = || self.standing.values().filter(|standing| standing.bridge == bridge.uuid);
-            let outer = ports().filter(|standing| standing.kind == Kind::System);
+            // What only copies leave by lends the bridge no address.
+            let is_output = |name: &str| {
+                bridge.mirrors.iter().any(|(_, mirror)| mirror.output_port.as_deref() == Some(name))
+            };
+            let outer = ports().filter(|it| it.kind == Kind::System && !is_output(&it.name));
             let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
             let lowest = links
                 .iter()

@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The lock that lets one switch serve a database.
 const LOCK: &str = "ovs_vswitchd";
 /// The tables that are read.
-const TABLES: [&str; 8] =
-    ["Bridge", "Controller", "Interface", "Open_vSwitch", "Port", "QoS", "Queue", "SSL"];
+const TABLES: [&str; 9] =
+    ["Bridge", "Controller", "Interface", "Mirror", "Open_vSwitch", "Port", "QoS", "Queue", "SSL"];
 
 /// What stands, shared with commands.
 pub(super) type Shared = Arc<Mutex<Plant>>;

@@ -7,6 +7,7 @@
 
 mod bridge;
 mod interface;
+mod mirror;
 mod qos;
 mod rows;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use netloom_flow::{Nanos, Policing, Qos};
 use netloom_netdev::TunnelSettings;
 use netloom_openflow::Versions;
 use netloom_ovsdb::{Replica, Uuid};
-use netloom_switch::config::VlanMode;
+use netloom_switch::config::{Mirror, PriorityTags, QinqType, VlanMode};
 
 pub(super) use interface::MAX_OFPORT;
 use rows::Rows;
@@ -58,6 +59,9 @@ pub(super) struct Bridge {
     pub(super) datapath_id: Option<u64>,
     pub(super) mac_aging_time: u32,
     pub(super) mac_table_size: u32,
+    pub(super) flood_vlans: Vec<u16>,
+    /// By their row, with the names of ports.
+    pub(super) mirrors: Vec<(Uuid, Mirror)>,
     pub(super) other_config: BTreeMap<String, String>,
     pub(super) external_ids: BTreeMap<String, String>,
     /// By name; the local port is always among them.
@@ -87,6 +91,10 @@ pub(super) struct Port {
     pub(super) vlan_mode: Option<VlanMode>,
     pub(super) tag: Option<u16>,
     pub(super) trunks: Vec<u16>,
+    pub(super) cvlans: Vec<u16>,
+    pub(super) qinq_ethtype: QinqType,
+    pub(super) priority_tags: PriorityTags,
+    pub(super) protected: bool,
     pub(super) qos: Option<Qos>,
     /// By name.
     pub(super) interfaces: Vec<Interface>,

@@ -7,6 +7,7 @@
 
 mod controller;
 mod interface;
+mod mirror;
 mod root;
 
 use netloom_openflow::msg::Role;
@@ -78,6 +79,9 @@ pub(super) fn difference(
             }
         }
         controller::put(&mut cells, bridge, plant, part);
+        if part == Part::Everything {
+            mirror::put(&mut cells, bridge, plant);
+        }
     }
     for (bridge, _, wanted) in desired.interfaces() {
         let Some(uuid) = wanted.uuid else { continue };
