@@ -22,6 +22,7 @@ pub mod config;
 mod credit;
 mod dump;
 mod events;
+mod exchange;
 mod fail_open;
 mod flow_changes;
 mod flow_drift;

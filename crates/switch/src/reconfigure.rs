@@ -4,7 +4,7 @@
 //! bridges that differ are brought to what is wanted. Flows that others added or changed are left alone: only the
 //! difference between the two configurations is carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, Qos, RuleId};
 
@@ -147,22 +147,29 @@ impl Switch {
 
     /// Removes the ports that are gone or get another number or device.
     fn remove_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges) {
+        let interfaces = wanted.config.ports.iter().flat_map(|port| &port.interfaces);
+        let devices: BTreeMap<&str, PortId> = interfaces.map(|it| (it.name.as_str(), it.dp_port)).collect();
         let stays = |port: &Port| {
-            let mut interfaces = wanted.config.ports.iter().flat_map(|port| &port.interfaces);
-            interfaces.any(|interface| interface.name == port.name && interface.dp_port == port.dp_port)
+            devices.get(port.name.as_str()) == Some(&port.dp_port)
                 && wanted.numbers.of(&port.name) == Some(port.number)
         };
         let Some(bridge) = self.bridges.get(id) else { return };
         let gone: Vec<OfPort> =
             bridge.ports.values().filter(|port| !stays(port)).map(|port| port.number).collect();
         for number in gone {
-            self.forget_macs_at(id, number);
-            let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
-            if let Some(port) = port {
-                self.dp_ports.remove(&port.dp_port);
-                ports.removed.insert(port.dp_port);
-                self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Delete });
-            }
+            self.take_port(id, Some(number), ports);
+        }
+    }
+
+    /// Takes a port away from a bridge, and what was learned there.
+    pub(crate) fn take_port(&mut self, id: BridgeId, number: Option<OfPort>, ports: &mut PortChanges) {
+        let Some(number) = number else { return };
+        self.forget_macs_at(id, number);
+        let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
+        if let Some(port) = port {
+            self.dp_ports.remove(&port.dp_port);
+            ports.removed.insert(port.dp_port);
+            self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Delete });
         }
     }
 
@@ -300,7 +307,7 @@ impl Switch {
     }
 
     /// Ways to the owners at ports that came or went are outdated.
-    fn outdate_owners(&mut self, ports: &PortChanges) {
+    pub(crate) fn outdate_owners(&mut self, ports: &PortChanges) {
         let Self { directory, versions, .. } = self;
         for port in ports.removed.iter().copied().chain(ports.added.iter().map(|added| added.port)) {
             let Some(here) = directory.at_port(port) else { continue };
@@ -319,13 +326,18 @@ impl Switch {
 
 /// The changes of datapath ports in the making.
 #[derive(Default)]
-struct PortChanges {
+pub(crate) struct PortChanges {
     added: Vec<WantedPort>,
     changed: Vec<WantedPort>,
     removed: BTreeSet<PortId>,
 }
 
 impl PortChanges {
+    /// A port that is new.
+    pub(crate) fn add(&mut self, bridge: &Bridge, port: &config::Port, interface: &config::Interface) {
+        self.added.push(wanted_port(&bridge.config, port, interface));
+    }
+
     fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }

@@ -23,20 +23,18 @@ pub(super) fn of(desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &P
 }
 
 fn of_bridge(bridge: &Bridge, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) -> SwitchBridge {
-    let mut ports: Vec<Port> = wanted
+    let ports: Vec<Port> = wanted
         .iter()
         .filter(|(_, wanted)| wanted.bridge.uuid == bridge.uuid)
         .filter_map(|(id, wanted)| of_port(*id, wanted, plant))
         .collect();
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
     let bridged = plant.bridges.get(&bridge.uuid);
     let mut other_config = bridge.other_config.clone();
     let id = bridged.map_or(0, |bridged| bridged.datapath_id);
     other_config.insert("datapath-id".to_owned(), format!("{id:016x}"));
     SwitchBridge {
         name: bridge.name.clone(),
-        // The same 128 bits.
-        uuid: bridge.uuid.to_string().parse().unwrap_or_else(|_| Uuid::named(&[&bridge.name])),
+        uuid: uuid_of(bridge),
         fail_mode: if bridge.secure { FailMode::Secure } else { FailMode::Standalone },
         controller: bridge.controllers.iter().map(|controller| controller.target.clone()).collect(),
         protocols: bridge.protocols.clone(),
@@ -52,8 +50,13 @@ fn of_bridge(bridge: &Bridge, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) 
     }
 }
 
+/// The same 128 bits.
+pub(super) fn uuid_of(bridge: &Bridge) -> Uuid {
+    bridge.uuid.to_string().parse().unwrap_or_else(|_| Uuid::named(&[&bridge.name]))
+}
+
 /// `None`: it could not be opened.
-fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
+pub(super) fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
     let standing = plant.standing.get(&id)?;
     let bridged = plant.bridges.get(&wanted.bridge.uuid);
     let is_local = wanted.interface.is_local();

@@ -17,7 +17,7 @@ use netloom_sys::HostError;
 
 use super::config;
 use super::controllers;
-use super::desired::{Bridge, Desired, Interface, Kind, Port};
+use super::desired::{Bridge, Desired, Exchange, Interface, Kind, Port};
 use super::devices::{self, Opened};
 use super::doors::Doors;
 use super::links::Links;
@@ -53,6 +53,8 @@ pub(super) struct Standing {
     pub(super) number: OfPort,
     pub(super) spec: PortSpec,
     pub(super) qos: (Option<Qos>, Option<Policing>),
+    /// MTU and address of its device, as controllers are told.
+    shown: Option<(u32, Option<[u8; 6]>)>,
     /// How often its link went up or down.
     pub(super) resets: u64,
     /// What it is told to workers with, once.
@@ -66,6 +68,8 @@ pub(super) struct Standing {
 pub(super) struct Bridged {
     pub(super) mac: [u8; 6],
     pub(super) datapath_id: u64,
+    /// The least of the devices that lead elsewhere.
+    mtu: Option<u32>,
     numbers: Numbers,
 }
 
@@ -86,6 +90,8 @@ pub(super) struct Plant {
     pub(super) desired: Desired,
 }
 
+/// Why an interface is no port.
+const NO_NUMBER: &str = "no OpenFlow port number is left";
 /// The only worker.
 const WORKERS: usize = 1;
 /// All ports are of one tenant: a database knows none.
@@ -114,7 +120,12 @@ impl Plant {
     /// Makes everything be as it is wanted.
     pub(super) fn apply(&mut self, desired: Desired) {
         let told = std::mem::take(&mut self.failed);
-        self.go_on(&desired);
+        let exchanges = if told.is_empty() { self.desired.exchanges(&desired) } else { None };
+        let is_done = exchanges.is_some_and(|all| all.iter().all(|it| self.exchange(&desired, it)));
+        if !is_done {
+            self.failed.clear();
+            self.go_on(&desired);
+        }
         for (id, why) in self.failed.iter().filter(|(id, why)| told.get(id) != Some(why)) {
             tracing::warn!(target: "bridge", interface = ?id, "{why}");
         }
@@ -123,8 +134,27 @@ impl Plant {
 
     /// Looks at the machine's interfaces again, and does what follows.
     pub(super) fn again(&mut self) {
+        self.look();
+        if self.failed.is_empty() && !self.is_outdated() {
+            return self.look_at_links();
+        }
         let desired = std::mem::take(&mut self.desired);
         self.apply(desired);
+    }
+
+    /// Whether some device is another one than it was, or gone.
+    fn is_outdated(&self) -> bool {
+        let is_another = |standing: &Standing| {
+            let Some(index) = standing.index else { return false };
+            let link = self.links.at(index).filter(|link| link.name == standing.name);
+            link.map(|link| (link.mtu, link.mac)) != standing.shown
+        };
+        self.standing.values().any(is_another)
+            || self.desired.bridges.iter().any(|bridge| {
+                let (mac, mtu) = self.address_of(bridge);
+                let bridged = self.bridges.get(&bridge.uuid);
+                bridged.is_none_or(|bridged| (bridged.mac, bridged.mtu) != (mac, mtu))
+            })
     }
 
     fn look(&mut self) {
@@ -204,34 +234,39 @@ impl Plant {
                 standing.bridge = wanted.bridge.uuid;
                 continue;
             }
-            let next = &mut self.last_port;
-            let mut fresh = || {
-                *next += 1;
-                PortId(*next)
-            };
-            let port = fresh();
-            let parts = (&self.core, &self.tunnels);
-            match devices::open(wanted.interface, port, parts, &self.links, &mut fresh) {
-                Ok(Opened { device, index }) => {
-                    let standing = Standing {
-                        name: wanted.interface.name.clone(),
-                        bridge: wanted.bridge.uuid,
-                        kind: wanted.interface.kind.clone(),
-                        index,
-                        number: OfPort::NONE,
-                        spec: PortSpec::new(port, TENANT, Attach::Switch),
-                        qos: (None, None),
-                        resets: 0,
-                        device,
-                        attached: false,
-                    };
-                    self.standing.insert(*id, standing);
-                }
-                Err(why) => drop(self.failed.insert(*id, why)),
-            }
+            self.open_one(*id, wanted);
         }
         if self.standing.values().any(|standing| standing.device.is_some()) {
             self.look();
+        }
+    }
+
+    fn open_one(&mut self, id: Id, wanted: &Wanted<'_>) {
+        let next = &mut self.last_port;
+        let mut fresh = || {
+            *next += 1;
+            PortId(*next)
+        };
+        let port = fresh();
+        let parts = (&self.core, &self.tunnels);
+        match devices::open(wanted.interface, port, parts, &self.links, &mut fresh) {
+            Ok(Opened { device, index }) => {
+                let standing = Standing {
+                    name: wanted.interface.name.clone(),
+                    bridge: wanted.bridge.uuid,
+                    kind: wanted.interface.kind.clone(),
+                    index,
+                    number: OfPort::NONE,
+                    spec: PortSpec::new(port, TENANT, Attach::Switch),
+                    qos: (None, None),
+                    shown: None,
+                    resets: 0,
+                    device,
+                    attached: false,
+                };
+                self.standing.insert(id, standing);
+            }
+            Err(why) => drop(self.failed.insert(id, why)),
         }
     }
 
@@ -254,7 +289,7 @@ impl Plant {
             for (id, number) in numbers {
                 match (number, self.standing.get_mut(&id)) {
                     (Some(number), Some(standing)) => standing.number = OfPort(u32::from(number)),
-                    _ => self.abandon(id, "no OpenFlow port number is left"),
+                    _ => self.abandon(id, NO_NUMBER),
                 }
             }
         }
@@ -276,33 +311,44 @@ impl Plant {
     /// Gives bridges and their own devices their addresses and MTUs.
     fn address(&mut self, desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>) {
         for bridge in &desired.bridges {
-            let ports = || self.standing.values().filter(|standing| standing.bridge == bridge.uuid);
-            // What only copies leave by lends the bridge no address.
-            let is_output = |name: &str| {
-                bridge.mirrors.iter().any(|(_, mirror)| mirror.output_port.as_deref() == Some(name))
-            };
-            let outer = ports().filter(|it| it.kind == Kind::System && !is_output(&it.name));
-            let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
-            let lowest = links
-                .iter()
-                .filter_map(|link| link.mac)
-                .filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
-                .min();
-            let mtu = links.iter().map(|link| link.mtu).min();
-            let mac = bridge.hwaddr.or(lowest).unwrap_or_else(|| own_address(bridge.uuid));
+            let (mac, mtu) = self.address_of(bridge);
             let [a, b, c, d, e, f] = mac;
             let of_mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
             let bridged = self.bridges.entry(bridge.uuid).or_default();
-            (bridged.mac, bridged.datapath_id) = (mac, bridge.datapath_id.unwrap_or(of_mac));
+            (bridged.mac, bridged.mtu) = (mac, mtu);
+            bridged.datapath_id = bridge.datapath_id.unwrap_or(of_mac);
             for (id, wanted) in wanted.iter().filter(|(_, wanted)| wanted.bridge.uuid == bridge.uuid) {
-                let Some(index) = self.standing.get(id).and_then(|standing| standing.index) else { continue };
-                let interface = wanted.interface;
-                let is_own = matches!(interface.kind, Kind::Internal { .. });
-                let address =
-                    interface.mac.or_else(|| interface.is_local().then_some(mac)).filter(|_| is_own);
-                let mtu = interface.mtu_request.or(mtu.filter(|_| is_own));
-                self.links.change(index, address, mtu);
+                self.dress(*id, wanted);
             }
+        }
+    }
+
+    /// The address of a bridge, and the MTU of its own devices.
+    fn address_of(&self, bridge: &Bridge) -> ([u8; 6], Option<u32>) {
+        // What only copies leave by lends the bridge no address.
+        let is_output =
+            |name: &str| bridge.mirrors.iter().any(|(_, mirror)| mirror.output_port.as_deref() == Some(name));
+        let is_outer = |it: &&Standing| it.bridge == bridge.uuid && it.kind == Kind::System;
+        let outer = self.standing.values().filter(is_outer).filter(|it| !is_output(&it.name));
+        let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
+        let macs = links.iter().filter_map(|link| link.mac);
+        let lowest = macs.filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6]).min();
+        let mac = bridge.hwaddr.or(lowest).unwrap_or_else(|| own_address(bridge.uuid));
+        (mac, links.iter().map(|link| link.mtu).min())
+    }
+
+    /// Gives a device its address and MTU.
+    fn dress(&mut self, id: Id, wanted: &Wanted<'_>) {
+        let Some(index) = self.standing.get(&id).and_then(|standing| standing.index) else { return };
+        let (interface, bridged) = (wanted.interface, self.bridges.get(&wanted.bridge.uuid));
+        let is_own = matches!(interface.kind, Kind::Internal { .. });
+        let of_bridge = bridged.map(|bridged| bridged.mac).filter(|_| interface.is_local());
+        let address = interface.mac.or(of_bridge).filter(|_| is_own);
+        let mtu = interface.mtu_request.or(bridged.and_then(|bridged| bridged.mtu).filter(|_| is_own));
+        self.links.change(index, address, mtu);
+        let shown = self.links.at(index).map(|link| (link.mtu, link.mac));
+        if let Some(standing) = self.standing.get_mut(&id) {
+            standing.shown = shown;
         }
     }
 
@@ -401,6 +447,84 @@ impl Plant {
             service.control(&wanted.name, control);
         }
         service.barrier();
+    }
+}
+
+/// Ports that come and go, and nothing else: at a cost that hardly depends on how many there are.
+impl Plant {
+    /// `false`: it is not so simple, and all has to be gone through.
+    fn exchange(&mut self, desired: &Desired, exchange: &Exchange) -> bool {
+        let Some(bridge) = desired.bridges.get(exchange.bridge) else { return false };
+        self.look();
+        let gone = self.let_go(exchange);
+        let mut come = Vec::new();
+        for port in &exchange.come {
+            let [interface] = port.interfaces.as_slice() else { return false };
+            if self.standing.values().any(|standing| standing.name == interface.name) {
+                return false;
+            }
+            let wanted = Wanted { bridge, port, interface };
+            let id = Id::of(bridge, interface);
+            self.open_one(id, &wanted);
+            come.push((id, wanted));
+        }
+        self.look();
+        let is_addressed_alike = self.bridges.get(&bridge.uuid).is_some_and(|bridged| {
+            (bridged.mac, bridged.mtu) == self.address_of(bridge)
+        });
+        if !is_addressed_alike {
+            return false;
+        }
+        for (id, wanted) in &come {
+            self.settle_in(*id, wanted);
+        }
+        let ports: Vec<_> = come.iter().filter_map(|(id, wanted)| config::of_port(*id, wanted, self)).collect();
+        // What passed under the old configuration is credited to it.
+        drop(self.core.fresh());
+        let names: Vec<&str> = gone.iter().map(String::as_str).collect();
+        let uuid = config::uuid_of(bridge);
+        let now = slowpath::now();
+        if !slowpath::write_between(self.core.switch()).exchange_ports(uuid, &names, &ports, now) {
+            return false;
+        }
+        self.attach();
+        self.look_at_links();
+        true
+    }
+
+    /// Lets go of the ports that are not wanted any more; their names.
+    fn let_go(&mut self, exchange: &Exchange) -> Vec<String> {
+        let mut gone = Vec::new();
+        for interface in exchange.gone.iter().flat_map(|port| &port.interfaces) {
+            let Some(uuid) = interface.uuid else { continue };
+            if let Some(standing) = self.standing.remove(&Id::Row(uuid)) {
+                self.core.remove_port(standing.spec.id);
+                gone.push(standing.name);
+            }
+        }
+        if !gone.is_empty() {
+            // Their names may be wanted again.
+            self.core.settle();
+            self.look();
+        }
+        gone
+    }
+
+    /// Number, address and queues of a port that was opened.
+    fn settle_in(&mut self, id: Id, wanted: &Wanted<'_>) {
+        if !self.standing.contains_key(&id) {
+            return;
+        }
+        let others = self.standing.values().filter(|standing| standing.bridge == wanted.bridge.uuid);
+        let taken = others.filter_map(|standing| u16::try_from(standing.number.0).ok()).collect();
+        let wish = Wish { request: wanted.interface.ofport_request, before: wanted.interface.ofport };
+        let number = self.bridges.entry(wanted.bridge.uuid).or_default().numbers.add(taken, wish);
+        let Some(number) = number else { return self.abandon(id, NO_NUMBER) };
+        self.dress(id, wanted);
+        if let Some(standing) = self.standing.get_mut(&id) {
+            standing.number = OfPort(u32::from(number));
+            standing.qos = (wanted.port.qos.clone(), wanted.interface.policing);
+        }
     }
 }
 

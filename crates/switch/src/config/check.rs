@@ -78,6 +78,11 @@ fn check_port<'a>(bridge: &Bridge, port: &'a Port) -> Result<&'a Interface, Conf
     }
 }
 
+/// Whether a port by itself can be carried out.
+pub(crate) fn is_sound(bridge: &Bridge, port: &Port) -> bool {
+    check_port(bridge, port).is_ok()
+}
+
 /// The number an interface has to get, if that does not depend on others.
 fn wanted_number(bridge: &Bridge, interface: &Interface) -> Option<OfPort> {
     if interface.kind == InterfaceType::Internal && interface.name == bridge.name {

@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use netloom_flow::{PortId, Qos, TenantId};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Numbers, check};
+pub(crate) use check::{Numbers, check, is_sound};
 pub use error::{BadFlow, ConfigError};
 pub use origin::Origin;
 pub use service::Service;

@@ -1,14 +1,16 @@
 //! Rows of the tables Bridge, Port and Controller.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_flow::Nanos;
 use netloom_openflow::{Version, Versions};
+use netloom_ovsdb::Uuid;
 use netloom_ovsdb::replica::RowView;
 use netloom_switch::config::{PriorityTags, QinqType, VlanMode};
 
 use super::rows::Rows;
-use super::{Bridge, Controller, Interface, Kind, Port, interface, mirror, qos};
+use super::{Bridge, Controller, Interface, Kind, Known, Port, interface, mirror, qos};
 
 /// The defaults of a controller. Source: ovs-vswitchd.conf.db(5), table Controller.
 const PROBE_MS: i64 = 5_000;
@@ -17,7 +19,7 @@ const BACKOFF_MS: i64 = 8_000;
 const LEAST_BACKOFF_MS: i64 = 1_000;
 
 /// A bridge; `None`: a row without a name.
-pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
+pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>, known: &mut Known) -> Option<Bridge> {
     let name = row.text("name").filter(|name| !name.is_empty())?.to_owned();
     let other = |key: &str| row.value_of("other_config", key);
     let number = |key: &str| other(key).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -27,12 +29,13 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
         controllers.filter_map(|row| controller(row, is_out_of_band)).collect();
     controllers.sort_by(|a, b| (&a.target, a.uuid).cmp(&(&b.target, b.uuid)));
     let protocols: Vec<String> = row.texts("protocols").map(str::to_owned).collect();
-    let mut ports: Vec<Port> =
-        row.references("ports").filter_map(|uuid| port(rows, rows.port(uuid)?, &name)).collect();
+    let of = (row.uuid(), name.as_str());
+    let mut ports: Vec<Arc<Port>> =
+        row.references("ports").filter_map(|uuid| known_port(rows, uuid, of, known)).collect();
     if !ports.iter().any(|port| port.name == name) {
-        ports.push(local_port(&name));
+        ports.push(Arc::new(local_port(&name)));
     }
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    ports.sort_by_key(|port| port.uuid);
     let mirrors = row.references("mirrors").filter_map(|uuid| rows.mirror(uuid));
     let mut mirrors: Vec<_> = mirrors.map(|row| (row.uuid(), mirror::read(rows, row))).collect();
     mirrors.sort_by(|(_, a), (_, b)| (&a.name, a.uuid).cmp(&(&b.name, b.uuid)));
@@ -63,6 +66,25 @@ fn without_effect(row: RowView<'_>) -> Vec<&'static str> {
     let switches = ["stp_enable", "rstp_enable", "mcast_snooping_enable"];
     let set = sets.into_iter().filter(|column| !row.get(column).is_empty());
     set.chain(switches.into_iter().filter(|column| row.boolean(column) == Some(true))).collect()
+}
+
+/// A port of a bridge, read if it is not known. A bridge that is given another name is another row's.
+fn known_port(
+    rows: &Rows<'_>,
+    uuid: Uuid,
+    (bridge, name): (Uuid, &str),
+    known: &mut Known,
+) -> Option<Arc<Port>> {
+    if let Some(port) = known.port(bridge, uuid) {
+        return Some(port);
+    }
+    let row = rows.port(uuid)?;
+    let port = Arc::new(port(rows, row, name)?);
+    let qos = row.references("qos").next();
+    let queues = qos.and_then(|qos| rows.qos(qos)).into_iter().flat_map(qos::queues);
+    let from = std::iter::once(uuid).chain(row.references("interfaces")).chain(qos).chain(queues);
+    known.keep(bridge, uuid, &port, from.collect());
+    Some(port)
 }
 
 fn port(rows: &Rows<'_>, row: RowView<'_>, bridge: &str) -> Option<Port> {

@@ -69,7 +69,7 @@ fn read(rows: &[(&str, u32, Value)]) -> Desired {
     replica.handle_bytes(answer(2, schema()).as_bytes());
     replica.handle_bytes(answer(3, json!([false, id(0), tables])).as_bytes());
     assert!(replica.is_synchronised(), "{:?}", replica.poll_event());
-    Desired::read(&replica)
+    Desired::read(&replica, &mut Known::default())
 }
 
 /// A bridge with one port of one interface.

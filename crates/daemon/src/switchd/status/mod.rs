@@ -8,6 +8,7 @@
 mod controller;
 mod interface;
 mod mirror;
+mod reported;
 mod root;
 
 use netloom_openflow::msg::Role;
@@ -15,7 +16,8 @@ use netloom_ovsdb::replica::Transaction;
 use netloom_ovsdb::{Replica, Uuid};
 use serde_json::{Value, json};
 
-use super::desired::Desired;
+use self::reported::Seen;
+pub(super) use self::reported::Reported;
 use super::plant::{Id, Plant};
 
 /// How much of the status is looked at.
@@ -62,11 +64,15 @@ impl Cells {
 /// What is to be written; `None`: all is as it should be.
 pub(super) fn difference(
     replica: &Replica,
-    desired: &Desired,
     plant: &Plant,
     part: Part,
+    reported: &mut Reported,
 ) -> Option<Transaction> {
+    let desired = &plant.desired;
     let mut cells = Cells::default();
+    if part == Part::Everything {
+        *reported = Reported::default();
+    }
     for bridge in &desired.bridges {
         if let Some(bridged) = plant.bridges.get(&bridge.uuid) {
             cells.put("Bridge", bridge.uuid, "datapath_id", format!("{:016x}", bridged.datapath_id));
@@ -74,7 +80,7 @@ pub(super) fn difference(
         }
         cells.put("Bridge", bridge.uuid, "status", without_effect(&bridge.without_effect));
         for port in &bridge.ports {
-            if let Some(uuid) = port.uuid {
+            if let Some(uuid) = port.uuid.filter(|uuid| reported.is_news_of_port(*uuid, port)) {
                 cells.put("Port", uuid, "status", without_effect(&port.without_effect));
             }
         }
@@ -83,13 +89,24 @@ pub(super) fn difference(
             mirror::put(&mut cells, bridge, plant);
         }
     }
-    for (bridge, _, wanted) in desired.interfaces() {
-        let Some(uuid) = wanted.uuid else { continue };
-        let id = Id::of(bridge, wanted);
-        match (plant.standing.get(&id), plant.failed.get(&id)) {
-            (Some(standing), _) => interface::put(&mut cells, uuid, standing, bridge, plant, part),
-            (None, Some(why)) => interface::clear(&mut cells, uuid, why),
-            (None, None) => {}
+    for bridge in &desired.bridges {
+        let crossed = (part == Part::Everything).then(|| interface::crossed(bridge, plant));
+        for wanted in bridge.ports.iter().flat_map(|port| &port.interfaces) {
+            let Some(uuid) = wanted.uuid else { continue };
+            let id = Id::of(bridge, wanted);
+            if !reported.is_news(uuid, Seen::of(id, plant)) {
+                continue;
+            }
+            match (plant.standing.get(&id), plant.failed.get(&id)) {
+                (Some(standing), _) => {
+                    interface::put(&mut cells, uuid, standing, plant);
+                    if let Some(crossed) = &crossed {
+                        interface::put_statistics(&mut cells, uuid, standing, plant, crossed);
+                    }
+                }
+                (None, Some(why)) => interface::clear(&mut cells, uuid, why),
+                (None, None) => {}
+            }
         }
     }
     root::put(&mut cells, replica, desired);
