@@ -41,7 +41,10 @@ fn everything_is_copied_once() {
     }
     assert_eq!(sent(&mut net, dp(0, 2), &Packet::tcp(2, 1, 80)), [dp(0, 3), dp(0, 1)]);
     let rows = net.switch.mirrors("s1");
-    assert_eq!(rows.iter().map(|row| (row.uuid, row.packets)).collect::<Vec<_>>(), [(Uuid::named(&["m"]), 4)]);
+    assert_eq!(
+        rows.iter().map(|row| (row.uuid, row.packets)).collect::<Vec<_>>(),
+        [(Uuid::named(&["m"]), 4)]
+    );
     assert_eq!(rows[0].bytes, 4 * Packet::tcp(1, 2, 80).bytes());
     assert_eq!(sent(&mut net, dp(0, 3), &Packet::tcp(3, 1, 80)), [], "that port is for copies only");
     assert_eq!(dropped(&net, DropReason::MirrorOutput), 1);
@@ -127,10 +130,7 @@ fn copies_in_a_vlan_of_their_own_go_to_every_port_of_it() {
     let tags = |packet: &Packet| packet.tags.iter().map(|tag| tag.1 & 0xfff).collect::<Vec<_>>();
     let seen: Vec<_> = arrived.iter().map(|(port, packet)| (*port, tags(packet))).collect();
     // Trunks see it tagged, also the one it came from; the access port of that VLAN does not; then it goes its way.
-    assert_eq!(
-        seen,
-        [(dp(0, 1), vec![12]), (dp(0, 2), vec![]), (dp(0, 3), vec![12]), (dp(0, 2), vec![])]
-    );
+    assert_eq!(seen, [(dp(0, 1), vec![12]), (dp(0, 2), vec![]), (dp(0, 3), vec![12]), (dp(0, 2), vec![])]);
     assert_eq!(sent(&mut net, dp(0, 1), &Packet::tcp(1, 2, 80).tagged(12)), [dp(0, 2)], "it is in that VLAN");
 }
 
@@ -160,12 +160,14 @@ fn a_mirror_of_a_trunk_sees_vlans_where_its_own_port_has_them() {
         .trunk(0, 3, VlanMode::Trunk, None, &[])
         .trunk(0, 4, VlanMode::Trunk, None, &[])
         .config;
-    config.bridges[0].mirrors =
-        vec![Mirror { select_all: true, select_vlan: vec![10], ..mirror("m") }];
+    config.bridges[0].mirrors = vec![Mirror { select_all: true, select_vlan: vec![10], ..mirror("m") }];
     config.bridges[0].mirrors[0].output_port = Some("s1-eth4".to_owned());
     let mut net = Net::new(&config, true);
     let arrived = net.send(dp(0, 1), &Packet::eth(mac(1), [0xff; 6]));
     let copy = arrived.iter().find(|(port, _)| *port == dp(0, 4)).map(|(_, packet)| packet.tags.clone());
-    assert_eq!(copy, Some(vec![(0x8100, 0x100a)]).map(|tags| tags.into_iter().map(|(a, b)| (a, b & 0xfff)).collect()));
+    assert_eq!(
+        copy,
+        Some(vec![(0x8100, 0x100a)]).map(|tags| tags.into_iter().map(|(a, b)| (a, b & 0xfff)).collect())
+    );
     assert!(!sent(&mut net, dp(0, 2), &Packet::eth(mac(2), [0xff; 6])).contains(&dp(0, 4)), "another VLAN");
 }

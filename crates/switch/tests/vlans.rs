@@ -54,8 +54,14 @@ fn a_service_may_choose_its_ethernet_type_and_its_customers_vlans() {
             "the other port does not take the customer's VLAN 7"
         );
         assert_eq!(seen(&mut net, dp(0, 1), &plain), [], "nor this one what has no VLAN");
-        assert_eq!(seen(&mut net, dp(0, 4), &plain.clone().tagged(8).tagged(100)), [(dp(0, 2), vec![(0x8100, 8)])]);
-        assert_eq!(seen(&mut net, dp(0, 4), &plain.clone().tagged(7).tagged(100)), [(dp(0, 1), vec![(0x8100, 7)])]);
+        assert_eq!(
+            seen(&mut net, dp(0, 4), &plain.clone().tagged(8).tagged(100)),
+            [(dp(0, 2), vec![(0x8100, 8)])]
+        );
+        assert_eq!(
+            seen(&mut net, dp(0, 4), &plain.clone().tagged(7).tagged(100)),
+            [(dp(0, 1), vec![(0x8100, 7)])]
+        );
     }
 }
 

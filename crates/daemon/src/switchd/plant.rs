@@ -469,16 +469,18 @@ impl Plant {
             come.push((id, wanted));
         }
         self.look();
-        let is_addressed_alike = self.bridges.get(&bridge.uuid).is_some_and(|bridged| {
-            (bridged.mac, bridged.mtu) == self.address_of(bridge)
-        });
+        let is_addressed_alike = self
+            .bridges
+            .get(&bridge.uuid)
+            .is_some_and(|bridged| (bridged.mac, bridged.mtu) == self.address_of(bridge));
         if !is_addressed_alike {
             return false;
         }
         for (id, wanted) in &come {
             self.settle_in(*id, wanted);
         }
-        let ports: Vec<_> = come.iter().filter_map(|(id, wanted)| config::of_port(*id, wanted, self)).collect();
+        let ports: Vec<_> =
+            come.iter().filter_map(|(id, wanted)| config::of_port(*id, wanted, self)).collect();
         // What passed under the old configuration is credited to it.
         drop(self.core.fresh());
         let names: Vec<&str> = gone.iter().map(String::as_str).collect();

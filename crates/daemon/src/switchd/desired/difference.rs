@@ -88,7 +88,8 @@ impl Port {
     fn stands_alone(&self) -> bool {
         match self.interfaces.as_slice() {
             [one] => {
-                let is_device = matches!(one.kind, Kind::System | Kind::Tap | Kind::Internal { local: false });
+                let is_device =
+                    matches!(one.kind, Kind::System | Kind::Tap | Kind::Internal { local: false });
                 is_device && self.uuid.is_some() && one.uuid.is_some() && one.name == self.name
             }
             _ => false,

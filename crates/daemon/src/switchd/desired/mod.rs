@@ -151,8 +151,10 @@ impl Desired {
     pub(super) fn read(replica: &Replica, known: &mut Known) -> Self {
         let rows = Rows::new(replica);
         let Some(root) = rows.root() else { return Self::default() };
-        let mut bridges: Vec<Bridge> =
-            root.references("bridges").filter_map(|uuid| bridge::read(&rows, rows.bridge(uuid)?, known)).collect();
+        let mut bridges: Vec<Bridge> = root
+            .references("bridges")
+            .filter_map(|uuid| bridge::read(&rows, rows.bridge(uuid)?, known))
+            .collect();
         bridges.sort_by(|a, b| a.name.cmp(&b.name));
         let interval = root.value_of("other_config", "stats-update-interval");
         let interval = interval.and_then(|text| text.parse().ok()).unwrap_or(STATS_MS).max(STATS_MS);

@@ -16,8 +16,8 @@ use netloom_ovsdb::replica::Transaction;
 use netloom_ovsdb::{Replica, Uuid};
 use serde_json::{Value, json};
 
-use self::reported::Seen;
 pub(super) use self::reported::Reported;
+use self::reported::Seen;
 use super::plant::{Id, Plant};
 
 /// How much of the status is looked at.
