@@ -216,15 +216,17 @@ fn vlans_queues_and_bonds_are_read() {
     };
     let access = port(json!({"name": "p", "tag": 10, "qos": refer(&[7])}));
     assert_eq!((access.tag, access.vlan_mode), (Some(10), None));
-    let qos = access.qos.unwrap();
+    let qos = access.qos.clone().unwrap();
     assert_eq!((qos.max_rate, qos.queues[&0].min_rate), (Some(10_000_000), 1_000));
     assert_eq!((qos.queues[&0].burst, qos.queues[&0].dscp), (Some(100), Some(46)));
     let trunk =
         port(json!({"name": "p", "vlan_mode": "native-untagged", "tag": 1, "trunks": ["set", [1, 2]],
         "qos": refer(&[9]), "bond_mode": "balance-tcp"}));
-    assert_eq!((trunk.vlan_mode, trunk.trunks), (Some(VlanMode::NativeUntagged), vec![1, 2]));
-    assert_eq!((trunk.qos, trunk.without_effect), (None, vec!["qos", "bond_mode"]));
-    assert_eq!(port(json!({"name": "p", "vlan_mode": "dot1q-tunnel"})).without_effect, ["vlan_mode"]);
+    assert_eq!((trunk.vlan_mode, trunk.trunks.clone()), (Some(VlanMode::NativeUntagged), vec![1, 2]));
+    assert_eq!((trunk.qos.clone(), trunk.without_effect.clone()), (None, vec!["qos", "bond_mode"]));
+    let service = port(json!({"name": "p", "vlan_mode": "dot1q-tunnel", "tag": 7}));
+    assert_eq!((service.vlan_mode, service.without_effect.len()), (Some(VlanMode::Dot1qTunnel), 0));
+    assert_eq!(port(json!({"name": "p", "vlan_mode": "odd"})).without_effect, ["vlan_mode"]);
 }
 
 /// A bridge with ports of these numbers, and what else its row has.
