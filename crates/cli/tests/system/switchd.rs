@@ -357,5 +357,6 @@ fn protected_ports_and_vlans_of_a_service() {
         for column in ["mirrors", "flood_vlans"] {
             assert!(!stage.vsctl("get Bridge br0 status").contains(column));
         }
+        drop((b, c));
     });
 }

@@ -88,6 +88,25 @@ pub(super) struct Plant {
     pub(super) bridges: BTreeMap<Uuid, Bridged>,
     /// What was wanted last.
     pub(super) desired: Desired,
+    /// What is otherwise than when it was told last.
+    pub(super) news: News,
+}
+
+/// Whose status is to be looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Everybody's.
+    All,
+    /// Of these interfaces, and of whatever is no interface.
+    Of(BTreeSet<Id>),
+}
+
+impl News {
+    fn add(&mut self, id: Id) {
+        if let Self::Of(ids) = self {
+            ids.insert(id);
+        }
+    }
 }
 
 /// Why an interface is no port.
@@ -114,6 +133,7 @@ impl Plant {
             failed: BTreeMap::new(),
             bridges: BTreeMap::new(),
             desired: Desired::default(),
+            news: News::All,
         })
     }
 
@@ -124,6 +144,7 @@ impl Plant {
         let is_done = exchanges.is_some_and(|all| all.iter().all(|it| self.exchange(&desired, it)));
         if !is_done {
             self.failed.clear();
+            self.news = News::All;
             self.go_on(&desired);
         }
         for (id, why) in self.failed.iter().filter(|(id, why)| told.get(id) != Some(why)) {
@@ -410,10 +431,11 @@ impl Plant {
 
     /// Takes ports up and down as their devices are.
     pub(super) fn look_at_links(&mut self) {
-        for standing in self.standing.values_mut() {
+        for (id, standing) in &mut self.standing {
             let Some(link) = standing.index.and_then(|index| self.links.at(index)) else { continue };
             let up = link.up && link.carrier;
             if standing.spec.up != up {
+                self.news.add(*id);
                 standing.spec.up = up;
                 standing.resets += 1;
                 self.core.set_port(&standing.spec);
@@ -466,6 +488,10 @@ impl Plant {
             let wanted = Wanted { bridge, port, interface };
             let id = Id::of(bridge, interface);
             self.open_one(id, &wanted);
+            self.news.add(id);
+            if !port.without_effect.is_empty() {
+                self.news = News::All;
+            }
             come.push((id, wanted));
         }
         self.look();

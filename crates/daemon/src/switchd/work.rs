@@ -1,5 +1,6 @@
 //! The work between database and switch: rows to what stands, and what stands to rows.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::database::{Connection, Server};
 use super::desired::{Desired, Known};
-use super::plant::Plant;
+use super::plant::{News, Plant};
 use super::status::{self, Part, Reported};
 
 /// How often it is looked how controllers stand.
@@ -184,6 +185,7 @@ impl Work {
             // A row was gone, or the connection: the next look tells.
             TransactionResult::TryAgain | TransactionResult::Lost | TransactionResult::NotOwner => {
                 self.reported = Reported::default();
+                lock(&self.plant).news = News::All;
                 self.look_at(Part::State);
             }
             TransactionResult::Refused { error, details } => {
@@ -219,8 +221,12 @@ impl Work {
             return;
         }
         let Some(part) = self.dirty.take() else { return };
-        let plant = lock(&self.plant);
-        let difference = status::difference(&self.replica, &plant, part, &mut self.reported);
+        let mut plant = lock(&self.plant);
+        let news = match part {
+            Part::Everything => News::All,
+            Part::State => std::mem::replace(&mut plant.news, News::Of(BTreeSet::new())),
+        };
+        let difference = status::difference(&self.replica, &plant, (part, &news), &mut self.reported);
         self.pending = difference.map(|transaction| self.replica.transact(transaction));
     }
 }

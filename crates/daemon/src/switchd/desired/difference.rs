@@ -56,7 +56,8 @@ impl Exchange {
                     if !Arc::ptr_eq(a, b) && !a.is_alike(b) {
                         return None;
                     }
-                    (old.next(), new.next());
+                    old.next();
+                    new.next();
                 }
                 (Some(a), b) if b.is_none_or(|b| a.uuid < b.uuid) => self.gone.extend(old.next().cloned()),
                 _ => self.come.extend(new.next().cloned()),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Cells, map, none, optional};
 use crate::slowpath;
 use crate::switchd::desired::{Bridge, Kind};
-use crate::switchd::plant::{Plant, Standing};
+use crate::switchd::plant::{Id, Plant, Standing};
 
 const TABLE: &str = "Interface";
 
@@ -40,13 +40,8 @@ pub(super) fn crossed(bridge: &Bridge, plant: &Plant) -> BTreeMap<PortId, Crosse
 }
 
 /// What an interface that is a port has carried.
-pub(super) fn put_statistics(
-    cells: &mut Cells,
-    uuid: Uuid,
-    standing: &Standing,
-    plant: &Plant,
-    crossed: &BTreeMap<PortId, Crossed>,
-) {
+pub(super) fn put_statistics(cells: &mut Cells, id: Id, plant: &Plant, crossed: &BTreeMap<PortId, Crossed>) {
+    let (Id::Row(uuid), Some(standing)) = (id, plant.standing.get(&id)) else { return };
     cells.put(TABLE, uuid, "statistics", statistics(standing, plant, crossed));
 }
 
