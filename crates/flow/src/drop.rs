@@ -45,6 +45,10 @@ reasons! {
     Tenant = "tenant",
     /// The VLAN is not allowed on the ingress port.
     VlanIngress = "vlan not allowed on the ingress port",
+    /// Both the port it came in by and the one it was to leave by are protected.
+    Protected = "between protected ports",
+    /// It came in by a port that is there for the copies of a mirror only.
+    MirrorOutput = "port is the output of a mirror",
     /// NORMAL has nowhere to send it: no other port carries its VLAN and tenant.
     NoDestination = "no other port in this tenant and vlan",
     /// The destination was learned on the ingress port itself.

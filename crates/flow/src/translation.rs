@@ -177,6 +177,15 @@ pub enum Effect {
         /// The port it came in by, or was to leave by.
         port: OfPort,
     },
+    /// Credit a mirror: a copy of the packet was made for it.
+    Mirror {
+        /// The bridge.
+        bridge: BridgeId,
+        /// Its place among the mirrors of the bridge.
+        mirror: u32,
+        /// The version of the bridge's mirrors.
+        version: u64,
+    },
     /// Credit the ports at both ends of a link that the packet crossed to another switch without a lookup of its
     /// own (path fusion). No datapath has seen it there.
     Hop {

@@ -130,6 +130,7 @@ fn port(lab: &Lab, port: &lab::SwitchPort, ids: PortIds<'_>) -> Option<Port> {
         tenant,
         qos: port.qos.clone(),
         interfaces: vec![interface],
+        ..Port::default()
     })
 }
 

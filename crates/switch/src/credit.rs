@@ -100,6 +100,9 @@ impl Switch {
                 Effect::LearnFlow { bridge, by, ref flow, limit } => {
                     is_changed |= self.learn_flow(bridge, by, flow, limit, delta.used);
                 }
+                Effect::Mirror { bridge, mirror, version } => {
+                    self.credit_mirror(bridge, mirror, version, delta);
+                }
                 Effect::FinTimeout { rule, idle, hard } => self.lower_timeouts(rule, idle, hard),
                 Effect::Group { bridge, group, version, extra } => {
                     if let Some(group) = self.group_of_version(bridge, group, version) {
@@ -142,7 +145,7 @@ impl Switch {
         let is_current = bridge.ports.get(&number).is_some_and(|port| {
             port.role != Role::Blocked && port.carries(key.tenant) && port.vlans.includes(key.vlan)
         });
-        if !is_current || used < bridge.flushed {
+        if !is_current || bridge.floods(key.vlan) || used < bridge.flushed {
             return false;
         }
         match bridge.macs.learn(key, number, used) {
@@ -176,6 +179,16 @@ impl Switch {
         table.lookups = table.lookups.wrapping_add(delta.packets);
         if matched {
             table.matches = table.matches.wrapping_add(delta.packets);
+        }
+    }
+
+    fn credit_mirror(&mut self, bridge: BridgeId, mirror: u32, version: u64, delta: HitsDelta) {
+        let Some(bridge) = self.bridges.get_mut(bridge) else { return };
+        if bridge.mirrors.version == version
+            && let Some(mirror) = bridge.mirrors.list.get_mut(mirror as usize)
+        {
+            mirror.packets = mirror.packets.wrapping_add(delta.packets);
+            mirror.bytes = mirror.bytes.wrapping_add(delta.bytes);
         }
     }
 

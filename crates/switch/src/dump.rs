@@ -2,6 +2,7 @@
 
 use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, PortId, TableId, TenantId};
 
+use crate::config::Uuid;
 use crate::model::{Bridge, LinkState, Port, PortConfig, Role};
 use crate::switch::Switch;
 
@@ -45,6 +46,17 @@ pub struct MacRow {
     pub used: Nanos,
 }
 
+/// What a mirror has carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MirrorRow {
+    /// Which one.
+    pub uuid: Uuid,
+    /// Wire packets that it got a copy of.
+    pub packets: u64,
+    /// Their bytes as they came in, as OVS counts them.
+    pub bytes: u64,
+}
+
 /// Packets dropped for one reason at one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropEntry {
@@ -72,6 +84,14 @@ pub struct TableEntry {
 }
 
 impl Switch {
+    /// The mirrors of a bridge that have somewhere to send to.
+    #[must_use]
+    pub fn mirrors(&self, bridge: &str) -> Vec<MirrorRow> {
+        let bridge = self.names.get(bridge).and_then(|id| self.bridges.get(*id));
+        let mirrors = bridge.into_iter().flat_map(|bridge| &bridge.mirrors.list);
+        mirrors.map(|it| MirrorRow { uuid: it.uuid, packets: it.packets, bytes: it.bytes }).collect()
+    }
+
     /// The bridges: number and name, by name.
     pub fn bridges(&self) -> impl Iterator<Item = (BridgeId, &str)> {
         self.names.iter().map(|(name, id)| (*id, name.as_str()))

@@ -22,6 +22,7 @@ pub mod config;
 mod credit;
 mod dump;
 mod events;
+mod exchange;
 mod fail_open;
 mod flow_changes;
 mod flow_drift;
@@ -46,7 +47,7 @@ mod vacancy;
 
 pub use config::ConfigError;
 pub use credit::HitsDelta;
-pub use dump::{Crossed, DropEntry, MacRow, PortEntry, TableEntry};
+pub use dump::{Crossed, DropEntry, MacRow, MirrorRow, PortEntry, TableEntry};
 pub use events::{Author, Change, FlowChanged, FlowRemoved, Notice, PortStatusReason, Removed};
 pub use flow_drift::FlowDrift;
 pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matching};

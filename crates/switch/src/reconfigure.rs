@@ -4,14 +4,14 @@
 //! bridges that differ are brought to what is wanted. Flows that others added or changed are left alone: only the
 //! difference between the two configurations is carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_flow::{BridgeId, FlowText, Nanos, OfPort, PortId, Qos, RuleId};
 
 use crate::config::{self, Config, ConfigError, Numbers};
 use crate::events::{Notice, PortStatusReason, Removed};
 use crate::flow_changes::FlowChanges;
-use crate::model::{Bridge, Peer, Port};
+use crate::model::{Bridge, MacKey, Peer, Port, resolve_mirrors};
 use crate::status::{BridgeStatus, Changes, PortStatus, Status, WantedPort};
 use crate::switch::Switch;
 use crate::tables::{TableChanges, Tables};
@@ -130,7 +130,8 @@ impl Switch {
             }
             let is_asked_alike = (&bridge.config.in_band, &bridge.config.service)
                 == (&wanted.config.in_band, &wanted.config.service);
-            if is_handed_over || !is_asked_alike {
+            let is_flooded_alike = bridge.config.flood_vlans == wanted.config.flood_vlans;
+            if is_handed_over || !is_asked_alike || !is_flooded_alike {
                 // Asked of whatever comes in, so it is a matter of each port.
                 bridge.ports.values_mut().for_each(|port| port.version = version);
             }
@@ -146,22 +147,29 @@ impl Switch {
 
     /// Removes the ports that are gone or get another number or device.
     fn remove_ports(&mut self, id: BridgeId, wanted: &Wanted<'_>, ports: &mut PortChanges) {
+        let interfaces = wanted.config.ports.iter().flat_map(|port| &port.interfaces);
+        let devices: BTreeMap<&str, PortId> = interfaces.map(|it| (it.name.as_str(), it.dp_port)).collect();
         let stays = |port: &Port| {
-            let mut interfaces = wanted.config.ports.iter().flat_map(|port| &port.interfaces);
-            interfaces.any(|interface| interface.name == port.name && interface.dp_port == port.dp_port)
+            devices.get(port.name.as_str()) == Some(&port.dp_port)
                 && wanted.numbers.of(&port.name) == Some(port.number)
         };
         let Some(bridge) = self.bridges.get(id) else { return };
         let gone: Vec<OfPort> =
             bridge.ports.values().filter(|port| !stays(port)).map(|port| port.number).collect();
         for number in gone {
-            self.forget_macs_at(id, number);
-            let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
-            if let Some(port) = port {
-                self.dp_ports.remove(&port.dp_port);
-                ports.removed.insert(port.dp_port);
-                self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Delete });
-            }
+            self.take_port(id, Some(number), ports);
+        }
+    }
+
+    /// Takes a port away from a bridge, and what was learned there.
+    pub(crate) fn take_port(&mut self, id: BridgeId, number: Option<OfPort>, ports: &mut PortChanges) {
+        let Some(number) = number else { return };
+        self.forget_macs_at(id, number);
+        let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
+        if let Some(port) = port {
+            self.dp_ports.remove(&port.dp_port);
+            ports.removed.insert(port.dp_port);
+            self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Delete });
         }
     }
 
@@ -227,6 +235,12 @@ impl Switch {
         let ageing = Nanos::from_secs(u64::from(or(bridge.config.mac_aging_time, 300)));
         let limit = usize::try_from(or(bridge.config.mac_table_size, 8192)).unwrap_or(usize::MAX);
         bridge.macs.configure(ageing, limit, |key| versions.bump(versions.of_mac(id, key)));
+        let floods = bridge.config.flood_vlans.clone();
+        if !floods.is_empty() {
+            let learns = |key: &MacKey| !floods.contains(&key.vlan);
+            bridge.macs.retain(|key, _| learns(key), |key| versions.bump(versions.of_mac(id, key)));
+        }
+        self.set_mirrors(id);
         self.put_tables(id, &wanted.tables, now);
         for flow in &wanted.flows.removed {
             if let Some(rule) = self.rule_of(id, flow) {
@@ -242,6 +256,20 @@ impl Switch {
             self.put_flow(id, flow.clone(), origin.clone().into(), now);
         }
         self.remove_tables(id, &wanted.tables, now);
+    }
+
+    /// Has every port know which mirrors want copies there.
+    fn set_mirrors(&mut self, id: BridgeId) {
+        let version = self.next_version();
+        let Some(bridge) = self.bridges.get_mut(id) else { return };
+        let (list, wanted) = resolve_mirrors(bridge);
+        let differs = bridge.mirrors.replace(list, version);
+        for port in bridge.ports.values_mut() {
+            let mirrored = wanted.get(&port.number).copied().unwrap_or_default();
+            if differs || port.mirrored != mirrored {
+                (port.mirrored, port.version) = (mirrored, version);
+            }
+        }
     }
 
     pub(crate) fn rule_of(&self, id: BridgeId, flow: &FlowText) -> Option<RuleId> {
@@ -279,7 +307,7 @@ impl Switch {
     }
 
     /// Ways to the owners at ports that came or went are outdated.
-    fn outdate_owners(&mut self, ports: &PortChanges) {
+    pub(crate) fn outdate_owners(&mut self, ports: &PortChanges) {
         let Self { directory, versions, .. } = self;
         for port in ports.removed.iter().copied().chain(ports.added.iter().map(|added| added.port)) {
             let Some(here) = directory.at_port(port) else { continue };
@@ -298,13 +326,18 @@ impl Switch {
 
 /// The changes of datapath ports in the making.
 #[derive(Default)]
-struct PortChanges {
+pub(crate) struct PortChanges {
     added: Vec<WantedPort>,
     changed: Vec<WantedPort>,
     removed: BTreeSet<PortId>,
 }
 
 impl PortChanges {
+    /// A port that is new.
+    pub(crate) fn add(&mut self, bridge: &Bridge, port: &config::Port, interface: &config::Interface) {
+        self.added.push(wanted_port(&bridge.config, port, interface));
+    }
+
     fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }

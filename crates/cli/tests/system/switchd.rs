@@ -278,3 +278,85 @@ fn mininet_reaches_everybody() {
         }
     });
 }
+
+/// Frames that a machine's `eth0` has received.
+fn received(machine: &Machine) -> u64 {
+    let mut cat = machine.program("cat");
+    let done = Done::from(cat.arg("/proc/net/dev").output().unwrap());
+    let line = done.out.lines().find(|line| line.trim_start().starts_with("eth0:")).unwrap().to_owned();
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_mirror_copies_what_passes_and_says_how_much() {
+    once(|place| {
+        let Some(stage) = Stage::new(place) else { return };
+        let (a, b) = (stage.neighbour("va", "10.0.0.1/24"), stage.neighbour("vb", "10.0.0.2/24"));
+        let c = stage.neighbour("vc", "10.0.0.3/24");
+        stage.vsctl("add-br br0 -- add-port br0 va -- add-port br0 vb -- add-port br0 vc");
+        eventually("a reaches b", || pings(&a, "10.0.0.2").then_some(()));
+        stage.vsctl(
+            "-- --id=@p get Port vc -- --id=@m create Mirror name=m select-all=true output-port=@p \
+             -- set Bridge br0 mirrors=@m other_config:stats-update-interval=5000",
+        );
+        let before = received(&c);
+        for _ in 0..5 {
+            assert!(pings(&a, "10.0.0.2"));
+        }
+        assert!(received(&c) >= before + 10, "five requests and five answers");
+        assert!(!pings(&c, "10.0.0.1"), "nothing comes in by the port of a mirror");
+        eventually("the row tells", || {
+            let count = stage.vsctl("--if-exists get Mirror m statistics:tx_packets");
+            (count.parse::<u64>().unwrap_or(0) >= 10).then_some(())
+        });
+        let traced = stage.appctl("ofproto/trace br0 in_port=1,icmp,nw_src=10.0.0.1,nw_dst=10.0.0.2");
+        let copy = traced.lines().find(|line| line.starts_with("Datapath actions: ")).unwrap();
+        assert!(copy.contains(','), "two ports: {traced}");
+        // Only what b gets: answers are no copies.
+        stage.vsctl("-- --id=@p get Port vb -- set Mirror m select-all=false select_dst_port=@p");
+        let before = received(&c);
+        assert!(pings(&a, "10.0.0.2"));
+        let copies = received(&c) - before;
+        assert!((1..=4).contains(&copies), "{copies}");
+        stage.vsctl("clear Bridge br0 mirrors");
+        eventually("c is as any other again", || pings(&c, "10.0.0.1").then_some(()));
+        drop(b);
+    });
+}
+
+#[test]
+fn protected_ports_and_vlans_of_a_service() {
+    once(|place| {
+        let Some(stage) = Stage::new(place) else { return };
+        let (a, b) = (stage.neighbour("va", "10.0.0.1/24"), stage.neighbour("vb", "10.0.0.2/24"));
+        let c = stage.neighbour("vc", "10.0.0.3/24");
+        stage.vsctl("add-br br0 -- add-port br0 va -- add-port br0 vb -- add-port br0 vc");
+        eventually("a reaches b", || pings(&a, "10.0.0.2").then_some(()));
+        stage.vsctl("set Port va protected=true -- set Port vb protected=true");
+        assert!(!pings(&a, "10.0.0.2"));
+        eventually("a reaches c", || pings(&a, "10.0.0.3").then_some(()));
+        // In the service's VLAN between two bridges; c is another customer.
+        stage.vsctl(
+            "set Port va protected=false vlan_mode=dot1q-tunnel tag=100 -- set Port vb protected=false -- del-port br0 vb \
+             -- add-br br1 -- add-port br1 vb tag=100 vlan_mode=dot1q-tunnel \
+             -- add-port br0 p0 -- set Interface p0 type=patch options:peer=p1 \
+             -- add-port br1 p1 -- set Interface p1 type=patch options:peer=p0 -- set Port vc tag=200",
+        );
+        eventually("a reaches b in the service's VLAN", || pings(&a, "10.0.0.2").then_some(()));
+        assert!(!pings(&a, "10.0.0.3"));
+        let traced = stage.appctl(
+            "ofproto/trace br0 in_port=1,dl_vlan=7,dl_dst=ff:ff:ff:ff:ff:ff,dl_src=02:00:00:00:00:07",
+        );
+        assert!(traced.contains("push_vlan") || !traced.contains("dropped"), "{traced}");
+        stage.vsctl("set Port va cvlans=7");
+        assert!(!pings(&a, "10.0.0.2"), "only VLAN 7 of the customer's");
+        stage.vsctl("clear Port va cvlans -- set Bridge br0 flood_vlans=100");
+        eventually("a reaches b, by floods", || pings(&a, "10.0.0.2").then_some(()));
+        let learned = stage.appctl("fdb/show br0");
+        assert!(!learned.contains(" 100 "), "{learned}");
+        for column in ["mirrors", "flood_vlans"] {
+            assert!(!stage.vsctl("get Bridge br0 status").contains(column));
+        }
+        drop((b, c));
+    });
+}

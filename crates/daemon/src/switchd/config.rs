@@ -11,6 +11,9 @@ use super::controllers;
 use super::desired::{Bridge, Desired, Kind};
 use super::plant::{Id, Plant, Wanted};
 
+/// As in OVS, those that come after are left out.
+const MAX_MIRRORS: usize = 32;
+
 /// The configuration of all bridges. Loops are the business of whoever draws them, as in OVS.
 pub(super) fn of(desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) -> Config {
     Config {
@@ -20,26 +23,26 @@ pub(super) fn of(desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &P
 }
 
 fn of_bridge(bridge: &Bridge, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) -> SwitchBridge {
-    let mut ports: Vec<Port> = wanted
+    let ports: Vec<Port> = wanted
         .iter()
         .filter(|(_, wanted)| wanted.bridge.uuid == bridge.uuid)
         .filter_map(|(id, wanted)| of_port(*id, wanted, plant))
         .collect();
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
     let bridged = plant.bridges.get(&bridge.uuid);
     let mut other_config = bridge.other_config.clone();
     let id = bridged.map_or(0, |bridged| bridged.datapath_id);
     other_config.insert("datapath-id".to_owned(), format!("{id:016x}"));
     SwitchBridge {
         name: bridge.name.clone(),
-        // The same 128 bits.
-        uuid: bridge.uuid.to_string().parse().unwrap_or_else(|_| Uuid::named(&[&bridge.name])),
+        uuid: uuid_of(bridge),
         fail_mode: if bridge.secure { FailMode::Secure } else { FailMode::Standalone },
         controller: bridge.controllers.iter().map(|controller| controller.target.clone()).collect(),
         protocols: bridge.protocols.clone(),
         in_band: controllers::in_band(bridge),
         mac_aging_time: bridge.mac_aging_time,
         mac_table_size: bridge.mac_table_size,
+        flood_vlans: bridge.flood_vlans.clone(),
+        mirrors: bridge.mirrors.iter().map(|(_, mirror)| mirror.clone()).take(MAX_MIRRORS).collect(),
         other_config,
         external_ids: bridge.external_ids.clone(),
         ports,
@@ -47,8 +50,13 @@ fn of_bridge(bridge: &Bridge, wanted: &BTreeMap<Id, Wanted<'_>>, plant: &Plant) 
     }
 }
 
+/// The same 128 bits.
+pub(super) fn uuid_of(bridge: &Bridge) -> Uuid {
+    bridge.uuid.to_string().parse().unwrap_or_else(|_| Uuid::named(&[&bridge.name]))
+}
+
 /// `None`: it could not be opened.
-fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
+pub(super) fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
     let standing = plant.standing.get(&id)?;
     let bridged = plant.bridges.get(&wanted.bridge.uuid);
     let is_local = wanted.interface.is_local();
@@ -81,6 +89,10 @@ fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port> {
         vlan_mode: wanted.port.vlan_mode,
         tag: wanted.port.tag,
         trunks: wanted.port.trunks.clone(),
+        cvlans: wanted.port.cvlans.clone(),
+        qinq_ethtype: wanted.port.qinq_ethtype,
+        priority_tags: wanted.port.priority_tags,
+        protected: wanted.port.protected,
         qos: wanted.port.qos.clone(),
         tenant: Some(standing.spec.tenant).filter(|_| interface.peer.is_none()),
         interfaces: vec![interface],

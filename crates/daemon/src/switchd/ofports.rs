@@ -54,6 +54,12 @@ impl Numbers {
         numbers
     }
 
+    /// The number of one more port, where others have these.
+    pub(super) fn add(&mut self, mut taken: BTreeSet<u16>, wish: Wish) -> Option<u16> {
+        let named = wish.request.into_iter().chain(wish.before).find(|number| !taken.contains(number));
+        named.or_else(|| self.next(&mut taken))
+    }
+
     fn next(&mut self, taken: &mut BTreeSet<u16>) -> Option<u16> {
         let after = (self.last.saturating_add(1)..=MAX_OFPORT).chain(1..=self.last.min(MAX_OFPORT));
         let free = after.into_iter().find(|number| !taken.contains(number))?;
@@ -82,6 +88,16 @@ mod tests {
         assert_eq!(first, [('a', 1), ('b', 2)]);
         let second = allot(&mut numbers, &[('a', wish(0, 1)), ('c', wish(0, 0))]);
         assert_eq!(second, [('a', 1), ('c', 3)], "2 was just let go");
+    }
+
+    #[test]
+    fn one_more_port_gets_what_it_would_get_among_all() {
+        let mut numbers = Numbers::default();
+        let taken = || BTreeSet::from([1, 2, 7]);
+        assert_eq!(numbers.add(taken(), wish(0, 0)), Some(3));
+        assert_eq!(numbers.add(taken(), wish(9, 0)), Some(9));
+        assert_eq!(numbers.add(taken(), wish(7, 5)), Some(5), "what it had, if what it asks for is taken");
+        assert_eq!(numbers.add(taken(), wish(7, 2)), Some(4), "3 was given a moment ago");
     }
 
     #[test]

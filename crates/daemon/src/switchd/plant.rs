@@ -7,6 +7,8 @@
 //! An interface that cannot be opened is left out, and its error noted; it is tried again whenever something changes,
 //! interfaces of the machine included. So a device that comes later is a port from then on.
 
+mod exchange;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -53,6 +55,8 @@ pub(super) struct Standing {
     pub(super) number: OfPort,
     pub(super) spec: PortSpec,
     pub(super) qos: (Option<Qos>, Option<Policing>),
+    /// MTU and address of its device, as controllers are told.
+    shown: Option<(u32, Option<[u8; 6]>)>,
     /// How often its link went up or down.
     pub(super) resets: u64,
     /// What it is told to workers with, once.
@@ -66,6 +70,8 @@ pub(super) struct Standing {
 pub(super) struct Bridged {
     pub(super) mac: [u8; 6],
     pub(super) datapath_id: u64,
+    /// The least of the devices that lead elsewhere.
+    mtu: Option<u32>,
     numbers: Numbers,
 }
 
@@ -84,8 +90,29 @@ pub(super) struct Plant {
     pub(super) bridges: BTreeMap<Uuid, Bridged>,
     /// What was wanted last.
     pub(super) desired: Desired,
+    /// What is otherwise than when it was told last.
+    pub(super) news: News,
 }
 
+/// Whose status is to be looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Everybody's.
+    All,
+    /// Of these interfaces, and of whatever is no interface.
+    Of(BTreeSet<Id>),
+}
+
+impl News {
+    fn add(&mut self, id: Id) {
+        if let Self::Of(ids) = self {
+            ids.insert(id);
+        }
+    }
+}
+
+/// Why an interface is no port.
+const NO_NUMBER: &str = "no OpenFlow port number is left";
 /// The only worker.
 const WORKERS: usize = 1;
 /// All ports are of one tenant: a database knows none.
@@ -108,13 +135,20 @@ impl Plant {
             failed: BTreeMap::new(),
             bridges: BTreeMap::new(),
             desired: Desired::default(),
+            news: News::All,
         })
     }
 
     /// Makes everything be as it is wanted.
     pub(super) fn apply(&mut self, desired: Desired) {
         let told = std::mem::take(&mut self.failed);
-        self.go_on(&desired);
+        let exchanges = if told.is_empty() { self.desired.exchanges(&desired) } else { None };
+        let is_done = exchanges.is_some_and(|all| all.iter().all(|it| self.exchange(&desired, it)));
+        if !is_done {
+            self.failed.clear();
+            self.news = News::All;
+            self.go_on(&desired);
+        }
         for (id, why) in self.failed.iter().filter(|(id, why)| told.get(id) != Some(why)) {
             tracing::warn!(target: "bridge", interface = ?id, "{why}");
         }
@@ -123,8 +157,27 @@ impl Plant {
 
     /// Looks at the machine's interfaces again, and does what follows.
     pub(super) fn again(&mut self) {
+        self.look();
+        if self.failed.is_empty() && !self.is_outdated() {
+            return self.look_at_links();
+        }
         let desired = std::mem::take(&mut self.desired);
         self.apply(desired);
+    }
+
+    /// Whether some device is another one than it was, or gone.
+    fn is_outdated(&self) -> bool {
+        let is_another = |standing: &Standing| {
+            let Some(index) = standing.index else { return false };
+            let link = self.links.at(index).filter(|link| link.name == standing.name);
+            link.map(|link| (link.mtu, link.mac)) != standing.shown
+        };
+        self.standing.values().any(is_another)
+            || self.desired.bridges.iter().any(|bridge| {
+                let (mac, mtu) = self.address_of(bridge);
+                let bridged = self.bridges.get(&bridge.uuid);
+                bridged.is_none_or(|bridged| (bridged.mac, bridged.mtu) != (mac, mtu))
+            })
     }
 
     fn look(&mut self) {
@@ -204,34 +257,39 @@ impl Plant {
                 standing.bridge = wanted.bridge.uuid;
                 continue;
             }
-            let next = &mut self.last_port;
-            let mut fresh = || {
-                *next += 1;
-                PortId(*next)
-            };
-            let port = fresh();
-            let parts = (&self.core, &self.tunnels);
-            match devices::open(wanted.interface, port, parts, &self.links, &mut fresh) {
-                Ok(Opened { device, index }) => {
-                    let standing = Standing {
-                        name: wanted.interface.name.clone(),
-                        bridge: wanted.bridge.uuid,
-                        kind: wanted.interface.kind.clone(),
-                        index,
-                        number: OfPort::NONE,
-                        spec: PortSpec::new(port, TENANT, Attach::Switch),
-                        qos: (None, None),
-                        resets: 0,
-                        device,
-                        attached: false,
-                    };
-                    self.standing.insert(*id, standing);
-                }
-                Err(why) => drop(self.failed.insert(*id, why)),
-            }
+            self.open_one(*id, wanted);
         }
         if self.standing.values().any(|standing| standing.device.is_some()) {
             self.look();
+        }
+    }
+
+    fn open_one(&mut self, id: Id, wanted: &Wanted<'_>) {
+        let next = &mut self.last_port;
+        let mut fresh = || {
+            *next += 1;
+            PortId(*next)
+        };
+        let port = fresh();
+        let parts = (&self.core, &self.tunnels);
+        match devices::open(wanted.interface, port, parts, &self.links, &mut fresh) {
+            Ok(Opened { device, index }) => {
+                let standing = Standing {
+                    name: wanted.interface.name.clone(),
+                    bridge: wanted.bridge.uuid,
+                    kind: wanted.interface.kind.clone(),
+                    index,
+                    number: OfPort::NONE,
+                    spec: PortSpec::new(port, TENANT, Attach::Switch),
+                    qos: (None, None),
+                    shown: None,
+                    resets: 0,
+                    device,
+                    attached: false,
+                };
+                self.standing.insert(id, standing);
+            }
+            Err(why) => drop(self.failed.insert(id, why)),
         }
     }
 
@@ -254,7 +312,7 @@ impl Plant {
             for (id, number) in numbers {
                 match (number, self.standing.get_mut(&id)) {
                     (Some(number), Some(standing)) => standing.number = OfPort(u32::from(number)),
-                    _ => self.abandon(id, "no OpenFlow port number is left"),
+                    _ => self.abandon(id, NO_NUMBER),
                 }
             }
         }
@@ -276,29 +334,44 @@ impl Plant {
     /// Gives bridges and their own devices their addresses and MTUs.
     fn address(&mut self, desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>) {
         for bridge in &desired.bridges {
-            let ports = || self.standing.values().filter(|standing| standing.bridge == bridge.uuid);
-            let outer = ports().filter(|standing| standing.kind == Kind::System);
-            let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
-            let lowest = links
-                .iter()
-                .filter_map(|link| link.mac)
-                .filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6])
-                .min();
-            let mtu = links.iter().map(|link| link.mtu).min();
-            let mac = bridge.hwaddr.or(lowest).unwrap_or_else(|| own_address(bridge.uuid));
+            let (mac, mtu) = self.address_of(bridge);
             let [a, b, c, d, e, f] = mac;
             let of_mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
             let bridged = self.bridges.entry(bridge.uuid).or_default();
-            (bridged.mac, bridged.datapath_id) = (mac, bridge.datapath_id.unwrap_or(of_mac));
+            (bridged.mac, bridged.mtu) = (mac, mtu);
+            bridged.datapath_id = bridge.datapath_id.unwrap_or(of_mac);
             for (id, wanted) in wanted.iter().filter(|(_, wanted)| wanted.bridge.uuid == bridge.uuid) {
-                let Some(index) = self.standing.get(id).and_then(|standing| standing.index) else { continue };
-                let interface = wanted.interface;
-                let is_own = matches!(interface.kind, Kind::Internal { .. });
-                let address =
-                    interface.mac.or_else(|| interface.is_local().then_some(mac)).filter(|_| is_own);
-                let mtu = interface.mtu_request.or(mtu.filter(|_| is_own));
-                self.links.change(index, address, mtu);
+                self.dress(*id, wanted);
             }
+        }
+    }
+
+    /// The address of a bridge, and the MTU of its own devices.
+    fn address_of(&self, bridge: &Bridge) -> ([u8; 6], Option<u32>) {
+        // What only copies leave by lends the bridge no address.
+        let is_output =
+            |name: &str| bridge.mirrors.iter().any(|(_, mirror)| mirror.output_port.as_deref() == Some(name));
+        let is_outer = |it: &&Standing| it.bridge == bridge.uuid && it.kind == Kind::System;
+        let outer = self.standing.values().filter(is_outer).filter(|it| !is_output(&it.name));
+        let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
+        let macs = links.iter().filter_map(|link| link.mac);
+        let lowest = macs.filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6]).min();
+        let mac = bridge.hwaddr.or(lowest).unwrap_or_else(|| own_address(bridge.uuid));
+        (mac, links.iter().map(|link| link.mtu).min())
+    }
+
+    /// Gives a device its address and MTU.
+    fn dress(&mut self, id: Id, wanted: &Wanted<'_>) {
+        let Some(index) = self.standing.get(&id).and_then(|standing| standing.index) else { return };
+        let (interface, bridged) = (wanted.interface, self.bridges.get(&wanted.bridge.uuid));
+        let is_own = matches!(interface.kind, Kind::Internal { .. });
+        let of_bridge = bridged.map(|bridged| bridged.mac).filter(|_| interface.is_local());
+        let address = interface.mac.or(of_bridge).filter(|_| is_own);
+        let mtu = interface.mtu_request.or(bridged.and_then(|bridged| bridged.mtu).filter(|_| is_own));
+        self.links.change(index, address, mtu);
+        let shown = self.links.at(index).map(|link| (link.mtu, link.mac));
+        if let Some(standing) = self.standing.get_mut(&id) {
+            standing.shown = shown;
         }
     }
 
@@ -360,10 +433,11 @@ impl Plant {
 
     /// Takes ports up and down as their devices are.
     pub(super) fn look_at_links(&mut self) {
-        for standing in self.standing.values_mut() {
+        for (id, standing) in &mut self.standing {
             let Some(link) = standing.index.and_then(|index| self.links.at(index)) else { continue };
             let up = link.up && link.carrier;
             if standing.spec.up != up {
+                self.news.add(*id);
                 standing.spec.up = up;
                 standing.resets += 1;
                 self.core.set_port(&standing.spec);

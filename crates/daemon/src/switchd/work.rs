@@ -1,5 +1,6 @@
 //! The work between database and switch: rows to what stands, and what stands to rows.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,17 +12,17 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::database::{Connection, Server};
-use super::desired::Desired;
-use super::plant::Plant;
-use super::status::{self, Part};
+use super::desired::{Desired, Known};
+use super::plant::{News, Plant};
+use super::status::{self, Part, Reported};
 
 /// How often it is looked how controllers stand.
 const LOOK: Duration = Duration::from_millis(200);
 /// The lock that lets one switch serve a database.
 const LOCK: &str = "ovs_vswitchd";
 /// The tables that are read.
-const TABLES: [&str; 8] =
-    ["Bridge", "Controller", "Interface", "Open_vSwitch", "Port", "QoS", "Queue", "SSL"];
+const TABLES: [&str; 9] =
+    ["Bridge", "Controller", "Interface", "Mirror", "Open_vSwitch", "Port", "QoS", "Queue", "SSL"];
 
 /// What stands, shared with commands.
 pub(super) type Shared = Arc<Mutex<Plant>>;
@@ -36,6 +37,10 @@ pub(super) struct Work {
     server: Server,
     replica: Replica,
     plant: Shared,
+    /// What has been read of ports.
+    known: Known,
+    /// What has been written of ports.
+    reported: Reported,
     links: AsyncFd<LinkWatch>,
     /// The server gave us the lock.
     ours: bool,
@@ -65,6 +70,8 @@ impl Work {
             server,
             replica,
             plant,
+            known: Known::default(),
+            reported: Reported::default(),
             links,
             ours: false,
             changed: false,
@@ -145,11 +152,15 @@ impl Work {
             match event {
                 Event::Synchronised => {
                     self.server.is_good();
+                    self.known = Known::default();
                     self.changed = true;
                     // A server that was started again has forgotten what is ephemeral.
                     self.look_at(Part::Everything);
                 }
-                Event::Changed(_) => self.changed = true,
+                Event::Changed(changes) => {
+                    changes.iter().for_each(|change| self.known.forget(change.uuid));
+                    self.changed = true;
+                }
                 Event::Lock(ours) => {
                     if !ours {
                         tracing::warn!(target: "bridge", "another process serves this database; waiting for it to end");
@@ -173,6 +184,8 @@ impl Work {
             TransactionResult::Committed { .. } => {}
             // A row was gone, or the connection: the next look tells.
             TransactionResult::TryAgain | TransactionResult::Lost | TransactionResult::NotOwner => {
+                self.reported = Reported::default();
+                lock(&self.plant).news = News::All;
                 self.look_at(Part::State);
             }
             TransactionResult::Refused { error, details } => {
@@ -187,7 +200,7 @@ impl Work {
             return;
         }
         self.changed = false;
-        let desired = Desired::read(&self.replica);
+        let desired = Desired::read(&self.replica, &mut self.known);
         let mut plant = lock(&self.plant);
         if plant.desired != desired {
             plant.apply(desired);
@@ -208,8 +221,12 @@ impl Work {
             return;
         }
         let Some(part) = self.dirty.take() else { return };
-        let plant = lock(&self.plant);
-        let difference = status::difference(&self.replica, &plant.desired, &plant, part);
+        let mut plant = lock(&self.plant);
+        let news = match part {
+            Part::Everything => News::All,
+            Part::State => std::mem::replace(&mut plant.news, News::Of(BTreeSet::new())),
+        };
+        let difference = status::difference(&self.replica, &plant, (part, &news), &mut self.reported);
         self.pending = difference.map(|transaction| self.replica.transact(transaction));
     }
 }

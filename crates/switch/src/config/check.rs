@@ -9,6 +9,9 @@ use super::{Bridge, Config, ConfigError, Interface, InterfaceType, Port};
 /// The highest OpenFlow number of an ordinary port: 16 bits, because OpenFlow 1.0 has no more.
 const MAX_OFPORT: u16 = 0xfeff;
 
+/// Mirrors of a bridge, as in OVS: a bit for each.
+pub(super) const MAX_MIRRORS: usize = 32;
+
 /// Checks what concerns more than one bridge, and the shape of each.
 pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
     let (mut names, mut uuids) = (BTreeSet::new(), BTreeSet::new());
@@ -30,6 +33,9 @@ pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
 }
 
 fn check_bridge(bridge: &Bridge, peers: &mut BTreeMap<PortId, Option<PortId>>) -> Result<(), ConfigError> {
+    if bridge.mirrors.len() > MAX_MIRRORS {
+        return Err(ConfigError::Mirrors { bridge: bridge.name.clone(), count: bridge.mirrors.len() });
+    }
     let mut names = BTreeSet::new();
     let mut numbers = BTreeSet::new();
     for port in &bridge.ports {
@@ -57,7 +63,7 @@ fn check_port<'a>(bridge: &Bridge, port: &'a Port) -> Result<&'a Interface, Conf
             count: port.interfaces.len(),
         });
     };
-    if let Some(vlan) = port.trunks.iter().chain(&port.tag).find(|vlan| **vlan > 4095) {
+    if let Some(vlan) = port.trunks.iter().chain(&port.tag).chain(&port.cvlans).find(|vlan| **vlan > 4095) {
         return Err(ConfigError::BadVlan {
             bridge: bridge.name.clone(),
             port: port.name.clone(),
@@ -70,6 +76,11 @@ fn check_port<'a>(bridge: &Bridge, port: &'a Port) -> Result<&'a Interface, Conf
         }
         _ => Ok(interface),
     }
+}
+
+/// Whether a port by itself can be carried out.
+pub(crate) fn is_sound(bridge: &Bridge, port: &Port) -> bool {
+    check_port(bridge, port).is_ok()
 }
 
 /// The number an interface has to get, if that does not depend on others.

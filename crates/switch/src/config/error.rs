@@ -50,6 +50,14 @@ pub enum ConfigError {
         /// How many.
         count: usize,
     },
+    /// More mirrors than a bridge has.
+    #[error("Bridge {bridge} has {count} mirrors; 32 are supported")]
+    Mirrors {
+        /// The bridge.
+        bridge: String,
+        /// How many.
+        count: usize,
+    },
     /// A VLAN above 4,095.
     #[error("VLAN {vlan} of port {port} of bridge {bridge} is above 4095")]
     BadVlan {

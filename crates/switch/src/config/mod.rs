@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use netloom_flow::{PortId, Qos, TenantId};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Numbers, check};
+pub(crate) use check::{Numbers, check, is_sound};
 pub use error::{BadFlow, ConfigError};
 pub use origin::Origin;
 pub use service::Service;
@@ -88,6 +88,12 @@ pub struct Bridge {
     /// Seconds after which an unused MAC entry is forgotten (`other_config:mac-aging-time`); 0 stands for 300.
     #[serde(default)]
     pub mac_aging_time: u32,
+    /// VLANs in which nothing is learned and everything is flooded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flood_vlans: Vec<u16>,
+    /// What copies of packets are made for; 32 at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Mirror>,
     /// Most MAC entries (`other_config:mac-table-size`); 0 stands for 8,192.
     #[serde(default)]
     pub mac_table_size: u32,
@@ -149,6 +155,18 @@ pub struct Port {
     /// The VLANs of a trunk; empty stands for all.
     #[serde(default)]
     pub trunks: Vec<u16>,
+    /// On a QinQ port: the customers' VLANs that it takes; empty stands for all. 0: untagged frames.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cvlans: Vec<u16>,
+    /// On a QinQ port: the Ethernet type of the header that is put in front (`other_config:qinq-ethtype`).
+    #[serde(default)]
+    pub qinq_ethtype: QinqType,
+    /// Whether frames without a VLAN leave with a header that has a priority only (`other_config:priority-tags`).
+    #[serde(default)]
+    pub priority_tags: PriorityTags,
+    /// NORMAL sends nothing from one protected port to another.
+    #[serde(default)]
+    pub protected: bool,
     /// Whose port it is; `None`: it carries every tenant, as links between switches do.
     #[serde(default, with = "id")]
     pub tenant: Option<TenantId>,
@@ -171,6 +189,63 @@ pub enum VlanMode {
     NativeTagged,
     /// A trunk that puts untagged frames into VLAN `tag` and sends that VLAN untagged.
     NativeUntagged,
+    /// Whatever comes in gets a header of VLAN `tag` in front of its own; what leaves loses it (QinQ).
+    Dot1qTunnel,
+}
+
+/// The Ethernet type of a service's VLAN header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum QinqType {
+    /// 0x88a8.
+    #[default]
+    #[serde(rename = "802.1ad")]
+    Ad,
+    /// 0x8100.
+    #[serde(rename = "802.1q")]
+    Q,
+}
+
+/// Whether frames that leave without a VLAN have a header for their priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriorityTags {
+    /// No.
+    #[default]
+    Never,
+    /// If the priority is not 0.
+    IfNonzero,
+    /// Yes.
+    Always,
+}
+
+/// A mirror: copies of packets that pass some ports, or are in some VLANs there, go to a port or a VLAN of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mirror {
+    /// For people.
+    pub name: String,
+    /// Stable identity: a mirror that keeps it keeps its counters.
+    pub uuid: Uuid,
+    /// Whatever comes in or leaves by any port.
+    #[serde(default)]
+    pub select_all: bool,
+    /// Ports by which it comes in.
+    #[serde(default)]
+    pub select_src_port: Vec<String>,
+    /// Ports by which it leaves.
+    #[serde(default)]
+    pub select_dst_port: Vec<String>,
+    /// Only in these VLANs; empty stands for all.
+    #[serde(default)]
+    pub select_vlan: Vec<u16>,
+    /// The port that copies leave by; it is for nothing else.
+    #[serde(default)]
+    pub output_port: Option<String>,
+    /// Without a port: the VLAN that copies are flooded in.
+    #[serde(default)]
+    pub output_vlan: Option<u16>,
+    /// Copies are cut to so many bytes.
+    #[serde(default)]
+    pub snaplen: Option<u16>,
 }
 
 /// The device, or the end of a link to another switch, behind a port.

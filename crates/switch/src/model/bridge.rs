@@ -8,6 +8,7 @@ use super::control::{Control, Fragments};
 use super::group::Group;
 use super::mac::MacTable;
 use super::meter::MeterEntry;
+use super::mirror::Mirrors;
 use super::port::Port;
 use super::table::Table;
 use crate::config;
@@ -26,6 +27,7 @@ pub(crate) struct Bridge {
     /// Those that were ever used; an absent one is empty.
     pub(crate) tables: BTreeMap<TableId, Table>,
     pub(crate) macs: MacTable,
+    pub(crate) mirrors: Mirrors,
     pub(crate) groups: BTreeMap<u32, Group>,
     pub(crate) meters: BTreeMap<u32, MeterEntry>,
     pub(crate) control: Control,
@@ -53,6 +55,7 @@ impl Bridge {
             ports: BTreeMap::new(),
             tables: BTreeMap::new(),
             macs: MacTable::new(seed),
+            mirrors: Mirrors::default(),
             groups: BTreeMap::new(),
             meters: BTreeMap::new(),
             control: Control::default(),
@@ -73,6 +76,11 @@ impl Bridge {
     /// The number of an interface.
     pub(crate) fn port_named(&self, name: &str) -> Option<OfPort> {
         self.ports.values().find(|port| port.name == name).map(|port| port.number)
+    }
+
+    /// Whether nothing is learned in a VLAN.
+    pub(crate) fn floods(&self, vlan: u16) -> bool {
+        self.config.flood_vlans.contains(&vlan)
     }
 
     /// Whether its links to other switches may be blocked: nobody else decides about them.

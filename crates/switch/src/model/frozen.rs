@@ -35,6 +35,8 @@ pub(crate) struct Frozen {
     /// What tracking has said of the packet is seen then.
     pub(crate) is_tracked: bool,
     pub(crate) stage: Stage,
+    /// The mirrors that have their copy.
+    pub(crate) mirrored: u32,
 }
 
 /// A frame of it.
@@ -109,6 +111,7 @@ mod tests {
             resubmits,
             is_tracked: false,
             stage: Stage::Ingress,
+            mirrored: 0,
         }
     }
 

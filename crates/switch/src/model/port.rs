@@ -3,6 +3,7 @@
 use netloom_flow::{Action, BridgeId, Nanos, OfPort, PortId, Qos, TenantId};
 
 use super::control::PortConfig;
+use super::mirror::Mirrored;
 use super::vlan::Vlans;
 use crate::config;
 
@@ -78,6 +79,7 @@ pub(crate) struct Port {
     pub(crate) dp_port: PortId,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) vlans: Vlans,
+    pub(crate) mirrored: Mirrored,
     /// Flows say where its packets go, or under which key.
     pub(crate) is_flow_tunnel: bool,
     /// To send by it, as the action set of egress tables has it.
@@ -117,6 +119,7 @@ impl Port {
             dp_port: interface.dp_port,
             tenant: port.tenant,
             vlans: Vlans::new(port),
+            mirrored: Mirrored::default(),
             is_flow_tunnel: interface.kind == config::InterfaceType::FlowTunnel,
             output: Action::Output(number),
             is_tunnel: matches!(

@@ -1,20 +1,48 @@
 //! The VLAN rules of a port.
 //!
-//! Source: ovs-vswitchd.conf.db(5), Port table; `input_vid_is_valid`, `input_vid_to_vlan` and
-//! `output_vlan_to_vid` of OVS's ofproto-dpif-xlate.c. QinQ ports are not supported yet.
+//! Source: ovs-vswitchd.conf.db(5), Port table; `input_vid_is_valid`, `xvlan_input_translate` and
+//! `xvlan_output_translate` of OVS's ofproto-dpif-xlate.c.
 
-use crate::config::{self, VlanMode};
+use crate::config::{self, PriorityTags, QinqType, VlanMode};
 
 /// VLAN id of a TCI.
 pub(crate) const VID: u16 = 0x0fff;
+
+/// A set of VLANs, a bit for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VlanSet(Box<[u64; 64]>);
+
+impl VlanSet {
+    /// `None`: none named, which stands for all.
+    pub(crate) fn new(vlans: &[u16]) -> Option<Self> {
+        (!vlans.is_empty()).then(|| {
+            let mut bits = Box::new([0_u64; 64]);
+            for vlan in vlans {
+                if let Some(word) = bits.get_mut(usize::from(vlan >> 6)) {
+                    *word |= 1 << (vlan & 63);
+                }
+            }
+            Self(bits)
+        })
+    }
+
+    pub(crate) fn contains(&self, vlan: u16) -> bool {
+        self.0.get(usize::from(vlan >> 6)).is_some_and(|word| word >> (vlan & 63) & 1 == 1)
+    }
+}
 
 /// What a port does with VLANs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Vlans {
     mode: VlanMode,
     tag: u16,
-    /// A bit for each VLAN; `None`: all.
-    trunks: Option<Box<[u64; 64]>>,
+    /// `None`: all.
+    trunks: Option<VlanSet>,
+    /// `None`: all.
+    cvlans: Option<VlanSet>,
+    service: QinqType,
+    pub(crate) priority_tags: PriorityTags,
+    pub(crate) protected: bool,
 }
 
 impl Vlans {
@@ -23,22 +51,22 @@ impl Vlans {
             Some(_) => VlanMode::Access,
             None => VlanMode::Trunk,
         });
-        let trunks = (!port.trunks.is_empty()).then(|| {
-            let mut bits = Box::new([0_u64; 64]);
-            for vlan in &port.trunks {
-                if let Some(word) = bits.get_mut(usize::from(vlan >> 6)) {
-                    *word |= 1 << (vlan & 63);
-                }
-            }
-            bits
-        });
-        Self { mode, tag: port.tag.unwrap_or(0), trunks }
+        Self {
+            mode,
+            tag: port.tag.unwrap_or(0),
+            trunks: VlanSet::new(&port.trunks),
+            cvlans: VlanSet::new(&port.cvlans),
+            service: port.qinq_ethtype,
+            priority_tags: port.priority_tags,
+            protected: port.protected,
+        }
     }
 
     /// The VLAN of a frame that came in with VLAN id `vid` (0: untagged, or a priority tag only); `None`: refused.
     pub(crate) fn admit(&self, vid: u16) -> Option<u16> {
         match self.mode {
             VlanMode::Access => (vid == 0).then_some(self.tag),
+            VlanMode::Dot1qTunnel => self.takes_inner(vid).then_some(self.tag),
             VlanMode::NativeTagged | VlanMode::NativeUntagged if vid == 0 => Some(self.tag),
             _ => self.trunks(vid).then_some(vid),
         }
@@ -47,25 +75,42 @@ impl Vlans {
     /// Whether the port is in a VLAN.
     pub(crate) fn includes(&self, vlan: u16) -> bool {
         match self.mode {
-            VlanMode::Access => vlan == self.tag,
+            VlanMode::Access | VlanMode::Dot1qTunnel => vlan == self.tag,
             VlanMode::Trunk => self.trunks(vlan),
             VlanMode::NativeTagged | VlanMode::NativeUntagged => vlan == self.tag || self.trunks(vlan),
         }
     }
 
+    /// The Ethernet type of the header that a QinQ port puts in front; `None`: it is another port.
+    pub(crate) const fn service(&self) -> Option<u16> {
+        match (self.mode, self.service) {
+            (VlanMode::Dot1qTunnel, QinqType::Ad) => Some(0x88a8),
+            (VlanMode::Dot1qTunnel, QinqType::Q) => Some(0x8100),
+            _ => None,
+        }
+    }
+
+    /// Whether a QinQ port asks which VLAN a customer's frame is in.
+    pub(crate) const fn asks_inner(&self) -> bool {
+        matches!(self.mode, VlanMode::Dot1qTunnel) && self.cvlans.is_some()
+    }
+
+    /// Whether it takes frames of a customer's VLAN.
+    pub(crate) fn takes_inner(&self, vid: u16) -> bool {
+        self.cvlans.as_ref().is_none_or(|cvlans| cvlans.contains(vid))
+    }
+
     /// The VLAN id a frame of `vlan` leaves with; 0: untagged.
     pub(crate) const fn vid_out(&self, vlan: u16) -> u16 {
         match self.mode {
-            VlanMode::Access => 0,
+            VlanMode::Access | VlanMode::Dot1qTunnel => 0,
             VlanMode::NativeUntagged if vlan == self.tag => 0,
             _ => vlan,
         }
     }
 
     fn trunks(&self, vlan: u16) -> bool {
-        self.trunks.as_ref().is_none_or(|bits| {
-            bits.get(usize::from(vlan >> 6)).is_some_and(|word| word >> (vlan & 63) & 1 == 1)
-        })
+        self.trunks.as_ref().is_none_or(|trunks| trunks.contains(vlan))
     }
 }
 
@@ -115,5 +160,17 @@ mod tests {
             assert!(vlans.includes(10) && vlans.includes(20) && !vlans.includes(0));
             assert_eq!((vlans.vid_out(10), vlans.vid_out(20)), (out, 20));
         }
+    }
+
+    #[test]
+    fn a_tunnel_of_vlans_takes_its_customers_frames_into_its_own() {
+        let cvlans = vec![0, 7];
+        let mode = Some(VlanMode::Dot1qTunnel);
+        let port = config::Port { vlan_mode: mode, tag: Some(100), cvlans, ..Default::default() };
+        let vlans = Vlans::new(&port);
+        assert_eq!([0, 7, 8].map(|vid| vlans.admit(vid)), [Some(100), Some(100), None]);
+        assert!(vlans.includes(100) && !vlans.includes(7));
+        assert_eq!((vlans.service(), vlans.vid_out(100)), (Some(0x88a8), 0));
+        assert!(vlans.asks_inner() && vlans.takes_inner(7) && !vlans.takes_inner(8));
     }
 }

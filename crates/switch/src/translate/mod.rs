@@ -27,6 +27,7 @@ mod group;
 mod hash;
 mod in_band;
 mod learn;
+mod mirror;
 mod mpls;
 mod next_header;
 mod normal;
@@ -40,6 +41,7 @@ mod recirc;
 mod serve;
 mod set;
 mod solicit;
+mod vlan;
 
 use std::collections::VecDeque;
 
@@ -115,6 +117,8 @@ struct Visiting<'a> {
     /// A meter may have changed the packet's DSCP, which the key does not show.
     is_remarked: bool,
     stage: Stage,
+    /// The mirrors that have their copy.
+    mirrored: u32,
 }
 
 impl<'a> Visiting<'a> {
@@ -133,6 +137,7 @@ impl<'a> Visiting<'a> {
             is_tracked: false,
             is_remarked: false,
             stage: Stage::Ingress,
+            mirrored: 0,
         }
     }
 
@@ -185,6 +190,9 @@ impl<'a> Translator<'a> {
         let mut translator = Translator::new(switch, key, recorder);
         translator.trail.go(bridge.id);
         let mut visiting = Visiting::new(bridge, Flow::new(key, in_port));
+        if let Some(port) = bridge.port(in_port) {
+            translator.mirror(&mut visiting, port, port.mirrored.src);
+        }
         visiting.frames.push(Frame::list(Actions::Written(actions), Place::packet_out()));
         translator.finish_visit(visiting);
         translator.serve_waiting();
@@ -277,6 +285,10 @@ impl<'a> Translator<'a> {
         if self.drops_fragment(&visiting) {
             return self.drop(&mut visiting, DropReason::FragmentPolicy, number);
         }
+        if port.mirrored.is_output {
+            return self.drop(&mut visiting, DropReason::MirrorOutput, number);
+        }
+        self.mirror(&mut visiting, port, port.mirrored.src);
         if self.is_in_band(&visiting) {
             self.recorder.record(Event::InBand);
             visiting.stage = Stage::Beside;

@@ -5,10 +5,10 @@
 
 use netloom_flow::{Dependency, DropReason, Effect, OfPort, word};
 
-use super::flow::{PRESENT, Tag};
+use super::vlan::Tagged;
 use super::{Translator, Visiting};
 use crate::config::{Arp, Loops};
-use crate::model::{MacKey, Port, Role, VID};
+use crate::model::{MacKey, Port, Role};
 use crate::recorder::{Event, Forward};
 
 /// Where a packet goes.
@@ -29,23 +29,21 @@ impl<'a> Translator<'a> {
         if is_reserved(visiting.flow.eth_dst()) {
             return self.drop(visiting, DropReason::Reserved, number);
         }
-        let tci = visiting.flow.tci();
-        let vid = if tci & PRESENT == 0 { 0 } else { tci & VID };
-        let Some(vlan) = in_port.vlans.admit(vid) else {
+        let Some(tagged) = self.admit(&visiting.flow, in_port) else {
             return self.drop(visiting, DropReason::VlanIngress, number);
         };
-        self.learn(visiting, in_port, vlan);
-        match self.way(visiting, in_port, vlan) {
+        self.learn(visiting, in_port, tagged.vlan);
+        match self.way(visiting, in_port, tagged.vlan) {
             Way::To(to, _) if to == number => self.drop(visiting, DropReason::Hairpin, number),
-            Way::To(to, how) => self.forward(visiting, to, how, vlan),
-            Way::Flood => self.flood(visiting, in_port, vlan),
+            Way::To(to, how) => self.forward(visiting, in_port, (to, how), &tagged),
+            Way::Flood => self.flood(visiting, in_port, &tagged),
             Way::Nowhere(reason) => self.drop(visiting, reason, number),
         }
     }
 
     fn learn(&mut self, visiting: &Visiting<'a>, in_port: &Port, vlan: u16) {
         let (bridge, tenant, mac) = (visiting.bridge, visiting.flow.tenant(), visiting.flow.eth_src());
-        if is_multicast(mac) || !self.is_learned_by(in_port, mac) {
+        if is_multicast(mac) || bridge.floods(vlan) || !self.is_learned_by(in_port, mac) {
             return;
         }
         let key = MacKey { tenant, vlan, mac };
@@ -99,35 +97,48 @@ impl<'a> Translator<'a> {
         let key = MacKey { tenant: visiting.flow.tenant(), vlan, mac: dst };
         let bucket = self.switch.versions.of_mac(visiting.bridge.id, &key);
         self.depend(Dependency::Mac { bucket, version: self.switch.versions.version(bucket) });
-        match visiting.bridge.macs.lookup(&key) {
+        match visiting.bridge.macs.lookup(&key).filter(|_| !visiting.bridge.floods(vlan)) {
             Some(port) => Way::To(port, Forward::Learned(port)),
             None => self.way_home(visiting, dst, vlan).unwrap_or(Way::Flood),
         }
     }
 
-    fn forward(&mut self, visiting: &mut Visiting<'a>, to: OfPort, how: Forward, vlan: u16) {
+    fn forward(
+        &mut self,
+        visiting: &mut Visiting<'a>,
+        in_port: &Port,
+        (to, how): (OfPort, Forward),
+        tagged: &Tagged,
+    ) {
         self.recorder.record(Event::Forward(how));
         match self.port(visiting.bridge, to) {
-            Some(port) if port.vlans.includes(vlan) => self.send_in_vlan(visiting, port, vlan),
+            Some(port) if is_kept_apart(in_port, port) => self.drop(visiting, DropReason::Protected, to),
+            Some(port) if self.reaches(&visiting.flow, port, tagged) => {
+                self.send_in_vlan(visiting, port, tagged);
+            }
             Some(_) => self.drop(visiting, DropReason::NoDestination, to),
             None => self.drop(visiting, DropReason::NoPort, to),
         }
     }
 
     /// Sends to every other port of the tenant and VLAN.
-    fn flood(&mut self, visiting: &mut Visiting<'a>, in_port: &Port, vlan: u16) {
+    fn flood(&mut self, visiting: &mut Visiting<'a>, in_port: &Port, tagged: &Tagged) {
         self.recorder.record(Event::Forward(Forward::Flood));
         self.depend_on_bridge(visiting.bridge);
         let tenant = visiting.flow.tenant();
         let (mut copies, mut foreign) = (0, 0);
         for port in visiting.bridge.ports.values() {
             let is_closed = port.role != Role::Forwarding || port.config.no_flood || !port.config.sends();
-            if port.number == in_port.number || is_closed || !port.vlans.includes(vlan) {
+            let is_shut = port.mirrored.is_output || is_kept_apart(in_port, port);
+            if port.number == in_port.number || is_closed || is_shut {
+                continue;
+            }
+            if !self.reaches(&visiting.flow, port, tagged) {
                 continue;
             }
             if port.carries(tenant) {
                 copies += 1;
-                self.send_in_vlan(visiting, port, vlan);
+                self.send_in_vlan(visiting, port, tagged);
             } else {
                 foreign += 1;
             }
@@ -137,31 +148,15 @@ impl<'a> Translator<'a> {
             self.drop(visiting, reason, in_port.number);
         }
     }
+}
 
-    /// Sends with the VLAN header the port wants; afterwards the packet is as it was.
-    fn send_in_vlan(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, vlan: u16) {
-        let [outer, inner] = visiting.flow.tags();
-        let vid = port.vlans.vid_out(vlan);
-        let wanted = match outer {
-            None if vid == 0 => [None, None],
-            None => [Some(Tag { tpid: 0x8100, tci: PRESENT | vid }), None],
-            // A header with VLAN id 0 carries a priority only; OVS strips it unless told otherwise.
-            Some(_) if vid == 0 => [inner, None],
-            Some(tag) => [Some(Tag { tci: (tag.tci & !VID) | vid, ..tag }), inner],
-        };
-        if wanted == [outer, inner] {
-            return self.send(visiting, port);
-        }
-        self.look_at_tags(&visiting.flow);
-        let before = visiting.flow.clone();
-        visiting.flow.set_tags(wanted);
-        self.send(visiting, port);
-        visiting.flow = before;
-    }
+/// Whether NORMAL sends nothing from one port to the other.
+const fn is_kept_apart(from: &Port, to: &Port) -> bool {
+    from.vlans.protected && to.vlans.protected
 }
 
 /// Addresses of link protocols, which no bridge forwards. Source: IEEE 802.1Q §8.6.3.
-fn is_reserved(mac: [u8; 6]) -> bool {
+pub(super) fn is_reserved(mac: [u8; 6]) -> bool {
     let [prefix @ .., last] = mac;
     prefix == [0x01, 0x80, 0xc2, 0, 0] && last <= 0x0f
 }

@@ -119,6 +119,7 @@ impl<'a> Translator<'a> {
             Ok(peer) => self.cross(visiting, port, peer),
             Err(cut) => self.emit(visiting, port, cut),
         }
+        self.mirror(visiting, port, port.mirrored.dst);
     }
 
     fn emit(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, cut: Option<Cut>) {

@@ -56,6 +56,7 @@ impl<'a> Translator<'a> {
             resubmits: visiting.resubmits,
             is_tracked,
             stage: visiting.stage,
+            mirrored: visiting.mirrored,
         };
         let id = self.switch.frozen.freeze(frozen);
         self.depend(Dependency::Recirc(id));
@@ -94,6 +95,7 @@ impl<'a> Translator<'a> {
         }
         visiting.is_tracked = frozen.is_tracked;
         visiting.stage = frozen.stage;
+        visiting.mirrored = frozen.mirrored;
         if !frozen.is_tracked {
             visiting.flow.untrack();
         }

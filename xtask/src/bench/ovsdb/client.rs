@@ -149,9 +149,8 @@ impl Monitors {
         Ok(Self { stop, thread })
     }
 
-    /// Ends them; each must have been told of all transactions, one by one or some at a time.
+    /// Ends them once nothing more comes; each must have been told of all transactions, one by one or some at a time.
     pub(super) fn end(self, transactions: usize) -> Result<(), Failed> {
-        crate::bench::wait(0.2);
         self.stop.store(true, Ordering::Relaxed);
         let told = self.thread.join().unwrap_or_default();
         match told.iter().all(|told| *told > 0 && *told <= transactions) {
@@ -163,6 +162,9 @@ impl Monitors {
     }
 }
 
+/// When nothing has come for so long, nothing more does.
+const QUIET_NS: u64 = 300_000_000;
+
 fn watch(mut clients: Vec<Client>, stop: &AtomicBool) -> Vec<usize> {
     let mut told = vec![0; clients.len()];
     let Ok(mut epoll) = Epoll::new(64) else { return told };
@@ -171,17 +173,18 @@ fn watch(mut clients: Vec<Client>, stop: &AtomicBool) -> Vec<usize> {
             return told;
         }
     }
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         let mut ready = Vec::new();
-        let _ = epoll.wait(Some(50_000_000), |it| ready.push(it.token));
+        let _ = epoll.wait(Some(QUIET_NS), |it| ready.push(it.token));
+        if ready.is_empty() && stop.load(Ordering::Relaxed) {
+            return told;
+        }
         for n in ready.into_iter().filter_map(|token| usize::try_from(token).ok()) {
-            let Some(client) = clients.get_mut(n) else { continue };
-            while let Ok(ended) = client.receive() {
-                if let Some(told) = told.get_mut(n) {
-                    *told += ended;
-                }
+            // A piece at a time: one for which more comes all the while must not keep the others waiting.
+            let ended = clients.get_mut(n).and_then(|client| client.receive().ok());
+            if let (Some(told), Some(ended)) = (told.get_mut(n), ended) {
+                *told += ended;
             }
         }
     }
-    told
 }

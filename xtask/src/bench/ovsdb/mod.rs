@@ -1,8 +1,9 @@
 //! The database server beside Open vSwitch's: transactions per second with nobody and with many looking on, and how long
-//! it takes to serve a file with many transactions.
+//! it takes to serve a file with many transactions. And the switch behind it: what a port costs, however many there are.
 
 mod client;
 mod log;
+mod ports;
 mod server;
 
 use client::{Client, Monitors};
@@ -37,7 +38,7 @@ pub(super) fn run(rounds: usize, seconds: f64) -> Result<(), Failed> {
     );
     let times = interleaved(rounds, starting)?;
     times.row(&["file"], |ours, theirs| theirs / ours);
-    Ok(())
+    ports::run()
 }
 
 /// What both came to, round by round.

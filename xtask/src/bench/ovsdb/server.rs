@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::peer;
-use crate::bench::shell;
+use crate::bench::shell::{self, Netns};
 use crate::run::Failed;
 
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
@@ -19,6 +19,10 @@ pub(super) enum Whose {
 /// A running server; it ends with this.
 pub(super) struct Server {
     folder: PathBuf,
+    /// The programs that run, by their pid files.
+    running: Vec<&'static str>,
+    /// Where they run; `None`: here.
+    netns: Option<Netns>,
 }
 
 impl Server {
@@ -30,11 +34,23 @@ impl Server {
         whose: Whose,
         prepare: impl FnOnce(&Path) -> Result<(), Failed>,
     ) -> Result<Self, Failed> {
+        Self::start_in(None, whose, prepare)
+    }
+
+    /// The same in a network namespace.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(super) fn start_in(
+        netns: Option<Netns>,
+        whose: Whose,
+        prepare: impl FnOnce(&Path) -> Result<(), Failed>,
+    ) -> Result<Self, Failed> {
         let folder = std::env::temp_dir().join(format!("nlb{}-ovsdb", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Failed::File { path: folder.display().to_string(), source })?;
-        let server = Self { folder };
+        let mut server = Self { folder, running: Vec::new(), netns };
         let file = server.folder.join("conf.db");
         shell::finish("ovsdb-tool", server.command("ovsdb-tool").arg("create").arg(&file).arg(SCHEMA))?;
         prepare(&file)?;
@@ -51,7 +67,27 @@ impl Server {
             "ovsdb-server",
             command.args(["--pidfile", "--detach", "--log-file", "-vconsole:off"]),
         )?;
+        server.running.push("ovsdb-server");
         Ok(server)
+    }
+
+    /// Starts the switch of the database.
+    ///
+    /// # Errors
+    /// [`Failed`] with what it printed.
+    pub(super) fn start_switch(&mut self, whose: Whose) -> Result<(), Failed> {
+        let mut command = match whose {
+            Whose::Ovs => self.command("ovs-vswitchd"),
+            Whose::Netloom => {
+                let mut command = self.command(&peer::program().display().to_string());
+                command.arg("switchd");
+                command
+            }
+        };
+        command.args(["--pidfile", "--detach", "--log-file", "-vconsole:off"]);
+        shell::finish("ovs-vswitchd", &mut command)?;
+        self.running.push("ovs-vswitchd");
+        Ok(())
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -59,7 +95,10 @@ impl Server {
     }
 
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match &self.netns {
+            Some(netns) => netns.command(program),
+            None => Command::new(program),
+        };
         command.envs(["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"].map(|name| (name, &self.folder)));
         command
     }
@@ -67,10 +106,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let pid = std::fs::read_to_string(self.folder.join("ovsdb-server.pid")).unwrap_or_default();
-        if let Ok(pid) = pid.trim().parse() {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        for program in &self.running {
+            let file = self.folder.join(format!("{program}.pid"));
+            let pid = std::fs::read_to_string(file).unwrap_or_default();
+            if let Ok(pid) = pid.trim().parse() {
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGKILL,
+                );
+            }
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }

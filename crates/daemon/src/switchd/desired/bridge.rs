@@ -1,14 +1,16 @@
 //! Rows of the tables Bridge, Port and Controller.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netloom_flow::Nanos;
 use netloom_openflow::{Version, Versions};
+use netloom_ovsdb::Uuid;
 use netloom_ovsdb::replica::RowView;
-use netloom_switch::config::VlanMode;
+use netloom_switch::config::{PriorityTags, QinqType, VlanMode};
 
 use super::rows::Rows;
-use super::{Bridge, Controller, Interface, Kind, Port, interface, qos};
+use super::{Bridge, Controller, Interface, Kind, Known, Port, interface, mirror, qos};
 
 /// The defaults of a controller. Source: ovs-vswitchd.conf.db(5), table Controller.
 const PROBE_MS: i64 = 5_000;
@@ -17,7 +19,7 @@ const BACKOFF_MS: i64 = 8_000;
 const LEAST_BACKOFF_MS: i64 = 1_000;
 
 /// A bridge; `None`: a row without a name.
-pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
+pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>, known: &mut Known) -> Option<Bridge> {
     let name = row.text("name").filter(|name| !name.is_empty())?.to_owned();
     let other = |key: &str| row.value_of("other_config", key);
     let number = |key: &str| other(key).and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -27,12 +29,16 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
         controllers.filter_map(|row| controller(row, is_out_of_band)).collect();
     controllers.sort_by(|a, b| (&a.target, a.uuid).cmp(&(&b.target, b.uuid)));
     let protocols: Vec<String> = row.texts("protocols").map(str::to_owned).collect();
-    let mut ports: Vec<Port> =
-        row.references("ports").filter_map(|uuid| port(rows, rows.port(uuid)?, &name)).collect();
+    let of = (row.uuid(), name.as_str());
+    let mut ports: Vec<Arc<Port>> =
+        row.references("ports").filter_map(|uuid| known_port(rows, uuid, of, known)).collect();
     if !ports.iter().any(|port| port.name == name) {
-        ports.push(local_port(&name));
+        ports.push(Arc::new(local_port(&name)));
     }
-    ports.sort_by(|a, b| a.name.cmp(&b.name));
+    ports.sort_by_key(|port| port.uuid);
+    let mirrors = row.references("mirrors").filter_map(|uuid| rows.mirror(uuid));
+    let mut mirrors: Vec<_> = mirrors.map(|row| (row.uuid(), mirror::read(rows, row))).collect();
+    mirrors.sort_by(|(_, a), (_, b)| (&a.name, a.uuid).cmp(&(&b.name, b.uuid)));
     Some(Bridge {
         uuid: row.uuid(),
         datapath_type: row.text("datapath_type").unwrap_or_default().to_owned(),
@@ -44,6 +50,8 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
         datapath_id: other("datapath-id").and_then(datapath_id),
         mac_aging_time: number("mac-aging-time"),
         mac_table_size: number("mac-table-size"),
+        flood_vlans: vlans(row, "flood_vlans"),
+        mirrors,
         other_config: map(row, "other_config"),
         external_ids: map(row, "external_ids"),
         ports,
@@ -54,10 +62,29 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Bridge> {
 
 /// What is asked for and not there yet.
 fn without_effect(row: RowView<'_>) -> Vec<&'static str> {
-    let sets = ["mirrors", "netflow", "sflow", "ipfix", "flood_vlans", "auto_attach", "flow_tables"];
+    let sets = ["netflow", "sflow", "ipfix", "auto_attach", "flow_tables"];
     let switches = ["stp_enable", "rstp_enable", "mcast_snooping_enable"];
     let set = sets.into_iter().filter(|column| !row.get(column).is_empty());
     set.chain(switches.into_iter().filter(|column| row.boolean(column) == Some(true))).collect()
+}
+
+/// A port of a bridge, read if it is not known. A bridge that is given another name is another row's.
+fn known_port(
+    rows: &Rows<'_>,
+    uuid: Uuid,
+    (bridge, name): (Uuid, &str),
+    known: &mut Known,
+) -> Option<Arc<Port>> {
+    if let Some(port) = known.port(bridge, uuid) {
+        return Some(port);
+    }
+    let row = rows.port(uuid)?;
+    let port = Arc::new(port(rows, row, name)?);
+    let qos = row.references("qos").next();
+    let queues = qos.and_then(|qos| rows.qos(qos)).into_iter().flat_map(qos::queues);
+    let from = std::iter::once(uuid).chain(row.references("interfaces")).chain(qos).chain(queues);
+    known.keep(bridge, uuid, &port, from.collect());
+    Some(port)
 }
 
 fn port(rows: &Rows<'_>, row: RowView<'_>, bridge: &str) -> Option<Port> {
@@ -78,6 +105,7 @@ fn port(rows: &Rows<'_>, row: RowView<'_>, bridge: &str) -> Option<Port> {
         Some("access") => (Some(VlanMode::Access), true),
         Some("trunk") => (Some(VlanMode::Trunk), true),
         Some("native-tagged") => (Some(VlanMode::NativeTagged), true),
+        Some("dot1q-tunnel") => (Some(VlanMode::Dot1qTunnel), true),
         Some("native-untagged") => (Some(VlanMode::NativeUntagged), true),
         Some(_) => (None, false),
     };
@@ -85,15 +113,24 @@ fn port(rows: &Rows<'_>, row: RowView<'_>, bridge: &str) -> Option<Port> {
         without_effect.push("vlan_mode");
     }
     let is_set = |column: &&str| !row.get(column).is_empty();
-    without_effect.extend(["cvlans", "bond_mode", "lacp"].into_iter().filter(is_set));
-    if row.boolean("protected") == Some(true) {
-        without_effect.push("protected");
-    }
+    without_effect.extend(["bond_mode", "lacp"].into_iter().filter(is_set));
     Some(Port {
         uuid: Some(row.uuid()),
         vlan_mode,
         tag: row.integer("tag").and_then(vlan),
-        trunks: row.integers("trunks").filter_map(vlan).collect(),
+        trunks: vlans(row, "trunks"),
+        cvlans: vlans(row, "cvlans"),
+        qinq_ethtype: match row.value_of("other_config", "qinq-ethtype") {
+            Some("802.1q") => QinqType::Q,
+            _ => QinqType::Ad,
+        },
+        priority_tags: match row.value_of("other_config", "priority-tags") {
+            // The first word is what OVS took before there were three.
+            Some("true" | "if-nonzero") => PriorityTags::IfNonzero,
+            Some("always") => PriorityTags::Always,
+            _ => PriorityTags::Never,
+        },
+        protected: row.boolean("protected") == Some(true),
         qos,
         interfaces,
         without_effect,
@@ -119,6 +156,10 @@ fn local_port(bridge: &str) -> Port {
         vlan_mode: None,
         tag: None,
         trunks: Vec::new(),
+        cvlans: Vec::new(),
+        qinq_ethtype: QinqType::default(),
+        priority_tags: PriorityTags::default(),
+        protected: false,
         qos: None,
         interfaces: vec![interface],
         without_effect: Vec::new(),
@@ -149,6 +190,10 @@ fn versions(protocols: &[String]) -> Versions {
 fn datapath_id(text: &str) -> Option<u64> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16).ok().filter(|id| *id != 0)
+}
+
+fn vlans(row: RowView<'_>, column: &str) -> Vec<u16> {
+    row.integers(column).filter_map(|vlan| u16::try_from(vlan).ok()).collect()
 }
 
 fn map(row: RowView<'_>, column: &str) -> BTreeMap<String, String> {

@@ -6,7 +6,10 @@
 //! Source: ovs-vswitchd.conf.db(5).
 
 mod bridge;
+mod difference;
 mod interface;
+mod known;
+mod mirror;
 mod qos;
 mod rows;
 #[cfg(test)]
@@ -14,15 +17,18 @@ mod tests;
 mod tunnel;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_flow::{Nanos, Policing, Qos};
 use netloom_netdev::TunnelSettings;
 use netloom_openflow::Versions;
 use netloom_ovsdb::{Replica, Uuid};
-use netloom_switch::config::VlanMode;
+use netloom_switch::config::{Mirror, PriorityTags, QinqType, VlanMode};
 
+pub(super) use difference::Exchange;
 pub(super) use interface::MAX_OFPORT;
+pub(super) use known::Known;
 use rows::Rows;
 
 /// Everything that is wanted.
@@ -58,10 +64,13 @@ pub(super) struct Bridge {
     pub(super) datapath_id: Option<u64>,
     pub(super) mac_aging_time: u32,
     pub(super) mac_table_size: u32,
+    pub(super) flood_vlans: Vec<u16>,
+    /// By their row, with the names of ports.
+    pub(super) mirrors: Vec<(Uuid, Mirror)>,
     pub(super) other_config: BTreeMap<String, String>,
     pub(super) external_ids: BTreeMap<String, String>,
-    /// By name; the local port is always among them.
-    pub(super) ports: Vec<Port>,
+    /// In the order of their rows; the local port is always among them.
+    pub(super) ports: Vec<Arc<Port>>,
     /// What is asked for and has no effect.
     pub(super) without_effect: Vec<&'static str>,
 }
@@ -87,6 +96,10 @@ pub(super) struct Port {
     pub(super) vlan_mode: Option<VlanMode>,
     pub(super) tag: Option<u16>,
     pub(super) trunks: Vec<u16>,
+    pub(super) cvlans: Vec<u16>,
+    pub(super) qinq_ethtype: QinqType,
+    pub(super) priority_tags: PriorityTags,
+    pub(super) protected: bool,
     pub(super) qos: Option<Qos>,
     /// By name.
     pub(super) interfaces: Vec<Interface>,
@@ -134,12 +147,14 @@ pub(super) enum Kind {
 }
 
 impl Desired {
-    /// Reads the rows.
-    pub(super) fn read(replica: &Replica) -> Self {
+    /// Reads the rows. What is known of ports is not read again.
+    pub(super) fn read(replica: &Replica, known: &mut Known) -> Self {
         let rows = Rows::new(replica);
         let Some(root) = rows.root() else { return Self::default() };
-        let mut bridges: Vec<Bridge> =
-            root.references("bridges").filter_map(|uuid| bridge::read(&rows, rows.bridge(uuid)?)).collect();
+        let mut bridges: Vec<Bridge> = root
+            .references("bridges")
+            .filter_map(|uuid| bridge::read(&rows, rows.bridge(uuid)?, known))
+            .collect();
         bridges.sort_by(|a, b| a.name.cmp(&b.name));
         let interval = root.value_of("other_config", "stats-update-interval");
         let interval = interval.and_then(|text| text.parse().ok()).unwrap_or(STATS_MS).max(STATS_MS);
@@ -155,7 +170,10 @@ impl Desired {
     /// All interfaces, with their bridge and port.
     pub(super) fn interfaces(&self) -> impl Iterator<Item = (&Bridge, &Port, &Interface)> {
         self.bridges.iter().flat_map(|bridge| {
-            bridge.ports.iter().flat_map(move |port| port.interfaces.iter().map(move |it| (bridge, port, it)))
+            bridge
+                .ports
+                .iter()
+                .flat_map(move |port| port.interfaces.iter().map(move |it| (bridge, &**port, it)))
         })
     }
 }

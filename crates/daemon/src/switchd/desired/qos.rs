@@ -2,6 +2,7 @@
 
 use netloom_flow::qos::MAX_QUEUE;
 use netloom_flow::{Qos, Queue};
+use netloom_ovsdb::Uuid;
 use netloom_ovsdb::replica::RowView;
 
 use super::rows::Rows;
@@ -20,6 +21,11 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>) -> Option<Qos> {
         max_rate: number(row, "max-rate"),
         queues: queues.map(|(number, row)| (number, queue(row))).collect(),
     })
+}
+
+/// The rows of its queues.
+pub(super) fn queues<'a>(row: RowView<'a>) -> impl Iterator<Item = Uuid> + 'a {
+    row.get("queues").pairs().iter().filter_map(|(_, queue)| queue.as_uuid())
 }
 
 fn queue(row: RowView<'_>) -> Queue {

@@ -34,6 +34,10 @@ impl<'a> Rows<'a> {
         self.table("Controller")?.row(uuid)
     }
 
+    pub(super) fn mirror(&self, uuid: Uuid) -> Option<RowView<'a>> {
+        self.table("Mirror")?.row(uuid)
+    }
+
     pub(super) fn qos(&self, uuid: Uuid) -> Option<RowView<'a>> {
         self.table("QoS")?.row(uuid)
     }

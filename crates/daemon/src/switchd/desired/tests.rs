@@ -57,6 +57,11 @@ fn map_of(pairs: &[(&str, &str)]) -> Value {
 
 /// What is wanted by rows: table, number, columns.
 fn read(rows: &[(&str, u32, Value)]) -> Desired {
+    Desired::read(&replica_of(rows), &mut Known::default())
+}
+
+/// A copy of these rows.
+fn replica_of(rows: &[(&str, u32, Value)]) -> Replica {
     let mut tables = serde_json::Map::new();
     for (table, number, columns) in rows {
         let table = tables.entry((*table).to_owned()).or_insert_with(|| json!({}));
@@ -69,7 +74,7 @@ fn read(rows: &[(&str, u32, Value)]) -> Desired {
     replica.handle_bytes(answer(2, schema()).as_bytes());
     replica.handle_bytes(answer(3, json!([false, id(0), tables])).as_bytes());
     assert!(replica.is_synchronised(), "{:?}", replica.poll_event());
-    Desired::read(&replica)
+    replica
 }
 
 /// A bridge with one port of one interface.
@@ -211,13 +216,76 @@ fn vlans_queues_and_bonds_are_read() {
     };
     let access = port(json!({"name": "p", "tag": 10, "qos": refer(&[7])}));
     assert_eq!((access.tag, access.vlan_mode), (Some(10), None));
-    let qos = access.qos.unwrap();
+    let qos = access.qos.clone().unwrap();
     assert_eq!((qos.max_rate, qos.queues[&0].min_rate), (Some(10_000_000), 1_000));
     assert_eq!((qos.queues[&0].burst, qos.queues[&0].dscp), (Some(100), Some(46)));
     let trunk =
         port(json!({"name": "p", "vlan_mode": "native-untagged", "tag": 1, "trunks": ["set", [1, 2]],
         "qos": refer(&[9]), "bond_mode": "balance-tcp"}));
-    assert_eq!((trunk.vlan_mode, trunk.trunks), (Some(VlanMode::NativeUntagged), vec![1, 2]));
-    assert_eq!((trunk.qos, trunk.without_effect), (None, vec!["qos", "bond_mode"]));
-    assert_eq!(port(json!({"name": "p", "vlan_mode": "dot1q-tunnel"})).without_effect, ["vlan_mode"]);
+    assert_eq!((trunk.vlan_mode, trunk.trunks.clone()), (Some(VlanMode::NativeUntagged), vec![1, 2]));
+    assert_eq!((trunk.qos.clone(), trunk.without_effect.clone()), (None, vec!["qos", "bond_mode"]));
+    let service = port(json!({"name": "p", "vlan_mode": "dot1q-tunnel", "tag": 7}));
+    assert_eq!((service.vlan_mode, service.without_effect.len()), (Some(VlanMode::Dot1qTunnel), 0));
+    assert_eq!(port(json!({"name": "p", "vlan_mode": "odd"})).without_effect, ["vlan_mode"]);
+}
+
+/// A bridge with ports of these numbers, and what else its row has.
+fn many(numbers: &[u32], bridge: &Value) -> Replica {
+    let ports: Vec<u32> = numbers.iter().map(|n| 1_000 + n).collect();
+    let mut row = json!({"name": "br0", "ports": refer(&ports)});
+    row.as_object_mut().unwrap().extend(bridge.as_object().unwrap().clone());
+    let mut rows = vec![("Open_vSwitch", 1, json!({"bridges": refer(&[2])})), ("Bridge", 2, row)];
+    for n in numbers {
+        let name = format!("p{n}");
+        rows.push(("Port", 1_000 + n, json!({"name": name, "interfaces": refer(&[100_000 + n])})));
+        rows.push(("Interface", 100_000 + n, json!({"name": name, "ofport": n})));
+    }
+    replica_of(&rows)
+}
+
+#[test]
+fn one_port_more_is_one_port_read_and_one_exchanged() {
+    let mut known = Known::default();
+    let numbers: Vec<u32> = (1..=1_000).collect();
+    let before = Desired::read(&many(&numbers[..999], &json!({})), &mut known);
+    let after = Desired::read(&many(&numbers, &json!({})), &mut known);
+    let kept = |port: &Arc<Port>| before.bridges[0].ports.iter().any(|old| Arc::ptr_eq(old, port));
+    let (old, new): (Vec<_>, Vec<_>) = after.bridges[0].ports.iter().partition(|port| kept(port));
+    // The local port, which has no row, is made up each time.
+    assert_eq!((old.len(), new.len()), (999, 2));
+    let exchanges = before.exchanges(&after).expect("only ports");
+    assert_eq!(exchanges.len(), 1);
+    let names = |ports: &[Arc<Port>]| ports.iter().map(|port| port.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(&exchanges[0].come), names(&exchanges[0].gone)), (vec!["p1000".to_owned()], vec![]));
+    let back = after.exchanges(&before).unwrap();
+    assert_eq!(names(&back[0].gone), ["p1000"]);
+}
+
+#[test]
+fn a_row_that_changed_is_read_again_and_what_else_differs_is_told() {
+    let mut known = Known::default();
+    let rows = many(&[1, 2], &json!({}));
+    let before = Desired::read(&rows, &mut known);
+    known.forget(id(100_001).parse().unwrap());
+    let after = Desired::read(&rows, &mut known);
+    let at = |desired: &Desired, name: &str| {
+        desired.bridges[0].ports.iter().find(|port| port.name == name).cloned().unwrap()
+    };
+    assert!(!Arc::ptr_eq(&at(&before, "p1"), &at(&after, "p1")));
+    assert!(Arc::ptr_eq(&at(&before, "p2"), &at(&after, "p2")));
+    assert_eq!(before.exchanges(&after).map(|all| all.len()), Some(0), "it reads the same");
+    let secure = Desired::read(&many(&[1, 2], &json!({"fail_mode": "secure"})), &mut Known::default());
+    assert!(before.exchanges(&secure).is_none());
+    let fresh = |row: Value| {
+        let rows = [
+            ("Open_vSwitch", 1, json!({"bridges": refer(&[2])})),
+            ("Bridge", 2, json!({"name": "br0", "ports": refer(&[1_001])})),
+            ("Port", 1_001, json!({"name": "p1", "interfaces": refer(&[100_001])})),
+            ("Interface", 100_001, row),
+        ];
+        read(&rows)
+    };
+    let one = fresh(json!({"name": "p1"}));
+    assert_eq!(one.exchanges(&fresh(json!({"name": "p1", "ofport": 7}))).map(|all| all.len()), Some(0));
+    assert!(one.exchanges(&fresh(json!({"name": "p1", "mtu_request": 1400}))).is_none());
 }

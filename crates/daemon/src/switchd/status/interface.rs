@@ -1,26 +1,22 @@
 //! Columns of the table Interface.
 
+use std::collections::BTreeMap;
+
+use netloom_flow::PortId;
 use netloom_ovsdb::Uuid;
-use netloom_switch::PortCounts;
+use netloom_switch::{Crossed, PortCounts};
 use netloom_sys::netlink::Link;
 use serde_json::{Value, json};
 
-use super::{Cells, Part, map, none, optional};
+use super::{Cells, map, none, optional};
 use crate::slowpath;
 use crate::switchd::desired::{Bridge, Kind};
-use crate::switchd::plant::{Plant, Standing};
+use crate::switchd::plant::{Id, Plant, Standing};
 
 const TABLE: &str = "Interface";
 
 /// An interface that is a port.
-pub(super) fn put(
-    cells: &mut Cells,
-    uuid: Uuid,
-    standing: &Standing,
-    bridge: &Bridge,
-    plant: &Plant,
-    part: Part,
-) {
+pub(super) fn put(cells: &mut Cells, uuid: Uuid, standing: &Standing, plant: &Plant) {
     let link = standing.index.and_then(|index| plant.links.at(index));
     cells.put(TABLE, uuid, "ofport", openflow_number(standing));
     cells.put(TABLE, uuid, "error", none());
@@ -35,9 +31,18 @@ pub(super) fn put(
     cells.put(TABLE, uuid, "link_speed", optional(speed));
     cells.put(TABLE, uuid, "duplex", optional(duplex));
     cells.put(TABLE, uuid, "status", map(driver(standing, link).into_iter()));
-    if part == Part::Everything {
-        cells.put(TABLE, uuid, "statistics", statistics(standing, bridge, plant));
-    }
+}
+
+/// What crossed each port of a bridge inside the switch.
+pub(super) fn crossed(bridge: &Bridge, plant: &Plant) -> BTreeMap<PortId, Crossed> {
+    let ports = slowpath::read(plant.core.switch()).ports(&bridge.name);
+    ports.iter().map(|entry| (entry.dp_port, entry.crossed)).collect()
+}
+
+/// What an interface that is a port has carried.
+pub(super) fn put_statistics(cells: &mut Cells, id: Id, plant: &Plant, crossed: &BTreeMap<PortId, Crossed>) {
+    let (Id::Row(uuid), Some(standing)) = (id, plant.standing.get(&id)) else { return };
+    cells.put(TABLE, uuid, "statistics", statistics(standing, plant, crossed));
 }
 
 /// An interface that could not be opened.
@@ -96,12 +101,10 @@ fn driver(standing: &Standing, link: Option<&Link>) -> Vec<(String, String)> {
 }
 
 /// What the datapath counted at the port, and what crossed it inside the switch.
-fn statistics(standing: &Standing, bridge: &Bridge, plant: &Plant) -> Value {
+fn statistics(standing: &Standing, plant: &Plant, crossed: &BTreeMap<PortId, Crossed>) -> Value {
     let port = standing.spec.id;
     let outside = plant.core.openflow().hub().traffic(port);
-    let ports = slowpath::read(plant.core.switch()).ports(&bridge.name);
-    let inside =
-        ports.iter().find(|entry| entry.dp_port == port).map(|entry| entry.crossed).unwrap_or_default();
+    let inside = crossed.get(&port).copied().unwrap_or_default();
     let counters = [
         ("rx_packets", outside.rx_packets + inside.rx_packets),
         ("rx_bytes", outside.rx_bytes + inside.rx_bytes),

@@ -7,6 +7,8 @@
 
 mod controller;
 mod interface;
+mod mirror;
+mod reported;
 mod root;
 
 use netloom_openflow::msg::Role;
@@ -14,8 +16,9 @@ use netloom_ovsdb::replica::Transaction;
 use netloom_ovsdb::{Replica, Uuid};
 use serde_json::{Value, json};
 
-use super::desired::Desired;
-use super::plant::{Id, Plant};
+pub(super) use self::reported::Reported;
+use self::reported::Seen;
+use super::plant::{Id, News, Plant};
 
 /// How much of the status is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,35 +64,61 @@ impl Cells {
 /// What is to be written; `None`: all is as it should be.
 pub(super) fn difference(
     replica: &Replica,
-    desired: &Desired,
     plant: &Plant,
-    part: Part,
+    (part, news): (Part, &News),
+    reported: &mut Reported,
 ) -> Option<Transaction> {
+    let desired = &plant.desired;
     let mut cells = Cells::default();
+    if part == Part::Everything {
+        *reported = Reported::default();
+    }
     for bridge in &desired.bridges {
         if let Some(bridged) = plant.bridges.get(&bridge.uuid) {
             cells.put("Bridge", bridge.uuid, "datapath_id", format!("{:016x}", bridged.datapath_id));
             cells.put("Bridge", bridge.uuid, "datapath_version", "<built-in>");
         }
         cells.put("Bridge", bridge.uuid, "status", without_effect(&bridge.without_effect));
-        for port in &bridge.ports {
-            if let Some(uuid) = port.uuid {
-                cells.put("Port", uuid, "status", without_effect(&port.without_effect));
+        if *news == News::All {
+            for port in &bridge.ports {
+                if let Some(uuid) = port.uuid.filter(|uuid| reported.is_news_of_port(*uuid, port)) {
+                    cells.put("Port", uuid, "status", without_effect(&port.without_effect));
+                }
             }
         }
         controller::put(&mut cells, bridge, plant, part);
-    }
-    for (bridge, _, wanted) in desired.interfaces() {
-        let Some(uuid) = wanted.uuid else { continue };
-        let id = Id::of(bridge, wanted);
-        match (plant.standing.get(&id), plant.failed.get(&id)) {
-            (Some(standing), _) => interface::put(&mut cells, uuid, standing, bridge, plant, part),
-            (None, Some(why)) => interface::clear(&mut cells, uuid, why),
-            (None, None) => {}
+        if part == Part::Everything {
+            mirror::put(&mut cells, bridge, plant);
         }
+    }
+    match news {
+        News::All => {
+            for bridge in &desired.bridges {
+                let crossed = (part == Part::Everything).then(|| interface::crossed(bridge, plant));
+                for wanted in bridge.ports.iter().flat_map(|port| &port.interfaces) {
+                    put_interface(&mut cells, Id::of(bridge, wanted), plant, reported);
+                    if let Some(crossed) = &crossed {
+                        interface::put_statistics(&mut cells, Id::of(bridge, wanted), plant, crossed);
+                    }
+                }
+            }
+        }
+        News::Of(ids) => ids.iter().for_each(|id| put_interface(&mut cells, *id, plant, reported)),
     }
     root::put(&mut cells, replica, desired);
     cells.transaction(replica)
+}
+
+fn put_interface(cells: &mut Cells, id: Id, plant: &Plant, reported: &mut Reported) {
+    let Id::Row(uuid) = id else { return };
+    if !reported.is_news(uuid, Seen::of(id, plant)) {
+        return;
+    }
+    match (plant.standing.get(&id), plant.failed.get(&id)) {
+        (Some(standing), _) => interface::put(cells, uuid, standing, plant),
+        (None, Some(why)) => interface::clear(cells, uuid, why),
+        (None, None) => {}
+    }
 }
 
 /// What is asked for and has no effect, in the status of the row that asks for it.
