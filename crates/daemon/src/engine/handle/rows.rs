@@ -309,6 +309,7 @@ fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
             | DropReason::LinkDown
             | DropReason::Blocked
             | DropReason::Policed
+            | DropReason::Quota
             | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
