@@ -297,7 +297,7 @@ fn ports_of_a_tenant_share_its_rate() {
     });
     let mut lab = Lab::new(slow);
     (1..=3).for_each(|port| lab.device(port));
-    let tenants = Arc::new(SharedPolicer::new(8 * MBIT));
+    let tenants = Arc::new(SharedPolicer::new(1_600_000));
     for port in [1, 3] {
         let policer = Some(Arc::clone(&tenants));
         lab.worker.apply(Change::SetShared { port: PortId(port), policer }, lab.now);
@@ -305,7 +305,7 @@ fn ports_of_a_tenant_share_its_rate() {
     let packets = |number| (0..100).map(move |n| datagram(number, n, 1_000));
     lab.send(1, packets(0));
     lab.send(3, packets(0));
-    // 100 ms are 100,000 bytes, and one goes into debt.
+    // 500 ms are 100,000 bytes, and one goes into debt.
     assert_eq!(lab.received(2).len(), 101);
     assert_eq!(lab.drops(), [(DropReason::Quota, 99)]);
     assert_eq!((tenants.counters().packets, tenants.counters().dropped), (101, 99));
@@ -314,7 +314,11 @@ fn ports_of_a_tenant_share_its_rate() {
     lab.run_for(Nanos::from_secs(1));
     lab.device(1);
     lab.send(1, packets(0));
-    assert_eq!(lab.received(2).len(), 2, "what its own policing lets in; both are kept when a port is replaced");
+    assert_eq!(
+        lab.received(2).len(),
+        2,
+        "what its own policing lets in; both are kept when a port is replaced"
+    );
     lab.worker.apply(Change::SetShared { port: PortId(3), policer: None }, lab.now);
     lab.send(3, packets(0));
     lab.send(3, packets(0));
