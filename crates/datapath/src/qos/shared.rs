@@ -145,7 +145,7 @@ mod tests {
         let mut now = from;
         while now < from + span {
             while policer.admit(wire, now) == wire.packets {}
-            now = now + Nanos::from_micros(20);
+            now += Nanos::from_micros(20);
         }
         (policer.counters().bytes - before) * 8
     }
@@ -211,7 +211,7 @@ mod tests {
             let mut alone = Policer::new(&settings, now);
             let (mut a, mut b) = (0, 0);
             for (pause, packets, size) in steps {
-                now = now + Nanos(pause);
+                now += Nanos(pause);
                 let wire = Wire { packets, bytes: u64::from(packets) * size };
                 a += u64::from(shared.admit(wire, now)) * size;
                 b += u64::from(alone.admit(wire, now)) * size;
