@@ -179,7 +179,7 @@ pub(crate) static QUOTA: Table = &[&[
     key(
         "bandwidth",
         Rate,
-        "Bits a second that the nodes may send together; the rates of their links are sums of it.",
+        "Bits a second that the nodes may send together; the rates of their links may add up to no more.",
     ),
 ]];
 
