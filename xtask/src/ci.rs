@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: one line of steps that also runs at home.
 
 use crate::run::{self, Failed};
-use crate::{conformance, docs, fuzz, layers, test};
+use crate::{conformance, docs, fuzz, layers, packages, test};
 
 /// Options of `cargo xtask ci`.
 #[derive(clap::Args)]
@@ -25,6 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"];
     run::step("lints", &mut run::cargo(&clippy))?;
     layers::run()?;
+    deny()?;
     docs::run(&docs::Args { check: true })?;
     test::run(&args.test)?;
     if !args.no_fuzz {
@@ -34,6 +35,17 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         conformance::run(&conformance::Args::quick())?;
     }
     quickstart()
+}
+
+/// Licences, sources and duplicates of what we stand on, as deny.toml has it. Advisories are another matter: they need the
+/// network, and change without us.
+fn deny() -> Result<(), Failed> {
+    if !packages::has("cargo-deny") {
+        println!("--- dependencies: skipped, cargo-deny is missing (cargo install --locked cargo-deny)");
+        return Ok(());
+    }
+    let words = ["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"];
+    run::step("dependencies", &mut run::cargo(&words))
 }
 
 /// How often the quickstart may find the machine too busy to emulate links faithfully.

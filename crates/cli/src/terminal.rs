@@ -15,10 +15,10 @@ use crate::interrupt::{Signals, is_end, is_resize};
 /// Bytes of input that may wait for the lab to take them.
 const AHEAD: usize = 256 << 10;
 
-/// The size of the terminal on standard output.
+/// The size of the terminal on standard output; `None` also for one that does not know it, such as a serial line.
 pub(crate) fn size() -> Option<TermSize> {
     let size = tcgetwinsize(io::stdout()).ok()?;
-    Some(TermSize { rows: size.ws_row, columns: size.ws_col })
+    (size.ws_row > 0 && size.ws_col > 0).then_some(TermSize { rows: size.ws_row, columns: size.ws_col })
 }
 
 /// Whether both ends are a terminal, so that a program can have one too.

@@ -1,13 +1,14 @@
 //! The switch model and the threads that move packets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use netloom_datapath::qos::{SharedCounters, SharedPolicer};
 use netloom_datapath::{
     CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
     WorkerConfig,
 };
-use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos};
+use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos, TenantId};
 use netloom_switch::{LinkState, Settings, Switch};
 use netloom_sys::HostError;
 
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     carriers: Carriers,
     /// Ports where somebody captures: packets must pass them one by one.
     captured: Mutex<BTreeSet<PortId>>,
+    /// What tenants may send.
+    shared: Mutex<BTreeMap<TenantId, Arc<SharedPolicer>>>,
     keeper: Keeper,
     openflow: Service,
     services: Services,
@@ -114,6 +117,7 @@ impl Core {
             tracker,
             carriers,
             captured,
+            shared: Mutex::default(),
             keeper,
             openflow,
             services,
@@ -205,6 +209,23 @@ impl Core {
     pub(super) fn set_qos(&self, port: PortId, (qos, policing): &(Option<Qos>, Option<Policing>)) {
         self.tell(|| Change::SetQos { port, qos: qos.clone().map(Box::new) });
         self.tell(|| Change::SetPolicing { port, policing: *policing });
+    }
+
+    /// Counts what comes in by a port as sent by a tenant, which may send so many bits a second; `None`: not counted.
+    pub(super) fn set_share(&self, port: PortId, of: Option<(TenantId, u64)>) {
+        let policer = of.map(|(tenant, rate)| {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let policer = shared.entry(tenant).or_insert_with(|| Arc::new(SharedPolicer::new(rate)));
+            policer.set_rate(rate);
+            Arc::clone(policer)
+        });
+        self.tell(|| Change::SetShared { port, policer: policer.clone() });
+    }
+
+    /// What a tenant with a quota of bandwidth has sent.
+    pub(super) fn shared(&self, tenant: TenantId) -> Option<SharedCounters> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(&tenant).map(|policer| policer.counters())
     }
 
     /// Says to the switch model how the link behind a port is.

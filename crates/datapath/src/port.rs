@@ -9,6 +9,7 @@ use netloom_flow::{
 use netloom_packet::{Csum, Gso, Offload};
 
 use crate::Frame;
+use crate::qos::SharedPolicer;
 
 /// A driver: moves frames between the datapath and a device. It never blocks.
 pub trait Port: Send {
@@ -281,6 +282,13 @@ pub enum Change {
         /// What may.
         policing: Option<Policing>,
     },
+    /// Sets what may come in by a port together with all others that have the same policer; `None`: everything.
+    SetShared {
+        /// The port.
+        port: PortId,
+        /// Theirs.
+        policer: Option<Arc<SharedPolicer>>,
+    },
     /// Takes a port up or down.
     SetPort {
         /// The port.
@@ -312,6 +320,9 @@ impl fmt::Debug for Change {
             Self::SetQos { port, qos } => f.debug_tuple("SetQos").field(port).field(qos).finish(),
             Self::SetPolicing { port, policing } => {
                 f.debug_tuple("SetPolicing").field(port).field(policing).finish()
+            }
+            Self::SetShared { port, policer } => {
+                f.debug_tuple("SetShared").field(port).field(policer).finish()
             }
             Self::SetPort { port, up } => f.debug_tuple("SetPort").field(port).field(up).finish(),
             Self::SetCapture { port, sink } => {

@@ -10,7 +10,7 @@ use crate::frame::Frame;
 use crate::link::{Link, Load};
 use crate::pool::Packet;
 use crate::port::{Attach, CaptureSink, Direction, Inner, OffloadCaps, Port, PortSpec, Way};
-use crate::qos::Policer;
+use crate::qos::{Policer, SharedPolicer};
 use crate::share::Share;
 
 /// See the module.
@@ -32,12 +32,27 @@ pub(crate) struct Station {
     pub(crate) capture: Option<Box<dyn CaptureSink>>,
     pub(crate) counters: Arc<PortCounters>,
     /// What may come in.
-    pub(crate) policer: Option<Box<Policer>>,
+    pub(crate) police: Police,
     /// The link directions that are or were shaped.
     pub(crate) to_switch: Option<Box<Link>>,
     pub(crate) from_switch: Option<Box<Link>>,
     pub(crate) watch: Watch,
     pub(crate) share: Share,
+}
+
+/// What may come in by a port: by itself, and together with others.
+#[derive(Debug, Default)]
+pub(crate) struct Police {
+    pub(crate) own: Option<Box<Policer>>,
+    pub(crate) shared: Option<Arc<SharedPolicer>>,
+}
+
+impl Police {
+    /// Whether there is anything to be asked.
+    #[inline]
+    pub(crate) const fn is_needed(&self) -> bool {
+        self.own.is_some() || self.shared.is_some()
+    }
 }
 
 /// A packet that came for a device while that was being read.
@@ -109,7 +124,7 @@ impl Station {
             dirty: false,
             capture: None,
             counters,
-            policer: None,
+            police: Police::default(),
             to_switch: None,
             from_switch: None,
             watch: Watch::default(),

@@ -126,6 +126,7 @@ impl Worker {
             Change::SetLink { port, direction, settings } => self.wiring.set_link(port, direction, settings),
             Change::SetQos { port, qos } => self.wiring.set_qos(port, qos.as_deref()),
             Change::SetPolicing { port, policing } => self.wiring.set_policing(port, policing),
+            Change::SetShared { port, policer } => self.wiring.set_shared(port, policer),
             Change::SetPort { port, up } => {
                 if let Some(station) = self.wiring.station(port) {
                     station.up = up;
@@ -147,7 +148,7 @@ impl Worker {
             station.to_switch = old.to_switch.take();
             station.from_switch = old.from_switch.take();
             station.capture = old.capture.take();
-            station.policer = old.policer.take();
+            station.police = std::mem::take(&mut old.police);
             // A port that is another worker's now takes its device along.
             if station.driver.is_none() && station.worker == self.wiring.number() {
                 station.driver = old.driver.take();

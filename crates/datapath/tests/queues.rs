@@ -4,7 +4,10 @@
 
 mod harness;
 
+use std::sync::Arc;
+
 use harness::{Answer, Lab, Naive, in_port, out};
+use netloom_datapath::qos::SharedPolicer;
 use netloom_datapath::{Change, Direction, OffloadCaps, QueueRead};
 use netloom_flow::{
     DpAction, DropReason, LinkSettings, Nanos, PacketMask, Policing, PortId, Qos, Queue, QueueLimit, word,
@@ -282,6 +285,44 @@ fn policing_cuts_super_packets() {
     assert_eq!(first.offload.gso, sent.offload.gso);
     assert_eq!(lab.tx(2).packets, 10);
     assert_eq!(lab.drops(), [(DropReason::Policed, 35)]);
+}
+
+/// Two ports have the rate of one together, and a port's own policing is asked first.
+#[test]
+fn ports_of_a_tenant_share_its_rate() {
+    let slow = Naive::new(|_| Answer {
+        mask: PacketMask::default(),
+        actions: vec![DpAction::Output(PortId(2))],
+        cacheable: true,
+    });
+    let mut lab = Lab::new(slow);
+    (1..=3).for_each(|port| lab.device(port));
+    let tenants = Arc::new(SharedPolicer::new(1_600_000));
+    for port in [1, 3] {
+        let policer = Some(Arc::clone(&tenants));
+        lab.worker.apply(Change::SetShared { port: PortId(port), policer }, lab.now);
+    }
+    let packets = |number| (0..100).map(move |n| datagram(number, n, 1_000));
+    lab.send(1, packets(0));
+    lab.send(3, packets(0));
+    // 500 ms are 100,000 bytes, and one goes into debt.
+    assert_eq!(lab.received(2).len(), 101);
+    assert_eq!(lab.drops(), [(DropReason::Quota, 99)]);
+    assert_eq!((tenants.counters().packets, tenants.counters().dropped), (101, 99));
+    let policing = Some(Policing { packet_rate: Some(1), packet_burst: Some(1), ..Policing::default() });
+    lab.worker.apply(Change::SetPolicing { port: PortId(1), policing }, lab.now);
+    lab.run_for(Nanos::from_secs(1));
+    lab.device(1);
+    lab.send(1, packets(0));
+    assert_eq!(
+        lab.received(2).len(),
+        2,
+        "what its own policing lets in; both are kept when a port is replaced"
+    );
+    lab.worker.apply(Change::SetShared { port: PortId(3), policer: None }, lab.now);
+    lab.send(3, packets(0));
+    lab.send(3, packets(0));
+    assert_eq!(lab.received(2).len(), 200);
 }
 
 /// Across a link between switches the queue of the near end says nothing at the far one.

@@ -77,6 +77,8 @@ reasons! {
     Meter = "rate of a meter exceeded",
     /// More came in by the port than its policing lets in.
     Policed = "rate of the port's policing exceeded",
+    /// The ports of a tenant sent more together than its quota allows.
+    Quota = "bandwidth of the tenant's quota exceeded",
     /// Packets for controllers come faster than they are taken.
     ControllerFull = "too many packets for controllers",
     /// The group does not exist, or has no bucket that is alive.

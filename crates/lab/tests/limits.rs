@@ -109,12 +109,14 @@ links:
 ";
 
 #[test]
-fn bandwidth_needs_a_rate_on_every_link() {
+fn rates_of_links_are_sums_of_the_bandwidth() {
     assert_eq!(lab(RATES).nodes.len(), 3, "20 Mbit by the link and 10 Mbit by the port");
     let text = errors(&RATES.replace("30Mbit", "29Mbit"));
     assert!(text.contains("the nodes of `red` may send 30Mbit, its quota is 29Mbit"), "{text}");
-    let text = errors(&RATES.replace("police: { rate: 10Mbit }", "police: { packets: 10 }"));
-    assert!(text.contains("but the link s1--red/b has no rate"), "{text}");
+    assert!(text.contains("hint: red/a:eth0 20Mbit, red/b:eth0 10Mbit"), "{text}");
+    // A link without a rate shares what there is.
+    let shares = RATES.replace("police: { rate: 10Mbit }", "police: { packets: 10 }");
+    assert_eq!(lab(&shares.replace("30Mbit", "20Mbit")).nodes.len(), 3);
 }
 
 fn steps(plan: &Plan) -> Vec<String> {

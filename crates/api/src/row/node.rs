@@ -14,7 +14,8 @@ pub struct NodeRow {
     /// `host`, `container`, `gateway`, `vm`, `interface` or `controller`.
     pub kind: String,
     /// `up`, `stopped`, `paused`, `failed`, `exited`: the program of a container has ended well, or the guest of a virtual
-    /// machine has switched itself off; or `booting`.
+    /// machine has switched itself off; or `booting`. The program of a container is `waiting` for others, or about to be
+    /// started again, `restarting`.
     pub state: String,
     /// Interfaces, in order.
     #[serde(default)]

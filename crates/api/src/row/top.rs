@@ -15,10 +15,13 @@ pub struct TopRow {
     pub bps: f64,
     /// Drops a second.
     pub drops: f64,
+    /// Bits a second that may be: the rate of a link, the bandwidth of a tenant's quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bps_limit: Option<f64>,
     /// Packets waiting.
     #[serde(default)]
     pub queued: u64,
-    /// Share of the link's rate, or of one processor, 0 to 1; `None`: no rate is set.
+    /// Share of the rate of a link or tenant, or of one processor, 0 to 1; `None`: no rate is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
     /// Processors in use, 0.5 for half of one; `None`: not counted, as for a node that has run nothing.

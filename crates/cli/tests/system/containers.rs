@@ -99,6 +99,9 @@ fn the_file_says_more_than_the_image() {
                 (log() == "uid=33(www) gid=34(www) groups=40(logs)\n/made/for/it\n/srv\n").then_some(())
             });
             assert_eq!(place.sh_ok("a", "id -u; echo $HOME"), "33\n/srv");
+            // Ports below 1024 are no more than others, as Docker has it.
+            let listen = "httpd -p 127.0.0.1:80 -h /in && wget -q -O - http://127.0.0.1/a";
+            assert_eq!(place.sh_ok("a", listen), "a");
             assert_eq!(place.run("exec -T --user 0:40 a -- id").out, "uid=0(root) gid=40(logs)\n");
             assert!(
                 place

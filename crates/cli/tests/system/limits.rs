@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use netloom_sys::cgroup::{Controller, Grounds, Hierarchies};
 
-use crate::place::{Place, for_user, once};
+use crate::place::{Place, for_each, for_user, once};
 
 /// Whether this machine lets whoever runs the tests limit all of these; else it is said aloud.
 fn can(controllers: &[Controller]) -> bool {
@@ -293,6 +293,97 @@ fn a_tenant_keeps_to_its_quota() {
         assert_eq!(node(place, "red/b")["limits"], "memory 400MiB");
         place.up(TENANTS);
         assert_eq!(place.sh("red/a", GREEDY).code, 137);
+    });
+}
+
+const BANDWIDTH: &str = "\
+netloom: 1
+name: wide
+workers: 2
+tenants:
+  red: { quota: { bandwidth: 20Mbit } }
+  blue: {}
+nodes: { red/a: {}, red/b: {}, red/c: {}, blue/x: {}, blue/y: {} }
+switches: { s1: {} }
+links:
+  - red/a -- s1
+  - red/b -- s1
+  - red/c -- s1
+  - red/a -- red/b
+  - blue/x -- s1
+  - blue/y -- s1
+";
+
+/// Sends more than anybody may, to nobody in particular, until it is ended.
+const FLOOD: &str = "import socket, sys, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); end = time.time() + 40\nwhile time.time() < end:\n  [s.sendto(bytes(1458), (sys.argv[1], 9)) for _ in range(10)]; time.sleep(0.001)";
+
+/// Bits a second that come to the interfaces of nodes, by their own clocks, over two seconds and all at once.
+fn arriving(place: &Place, nodes: &[&str]) -> f64 {
+    let look =
+        "date +%s%N; cat /sys/class/net/eth*/statistics/rx_bytes | paste -sd+ | sed 's/.*/echo $((&))/' | sh";
+    let rate = |node: &&str| {
+        let text = place.sh_ok(node, &format!("{look}; sleep 2; {look}"));
+        let all: Vec<f64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        let [begin, before, end, now] = all[..] else { panic!("{text}") };
+        (now - before) * 8.0 / (end - begin) * 1e9
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = nodes.iter().map(|node| scope.spawn(move || rate(node))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).sum()
+    })
+}
+
+/// Ends a program in a node: whoever asked for it leaves.
+fn end(mut program: std::process::Child) {
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
+#[test]
+fn nodes_of_a_tenant_send_no_more_together_than_its_bandwidth() {
+    for_each(|place| {
+        place.up(BANDWIDTH);
+        if place.sh("red/a", "python3 -V").code != 0 {
+            eprintln!("skipped: python3 is missing");
+            return;
+        }
+        let address = |(node, interface): (&str, usize)| -> String {
+            let row = self::node(place, node);
+            let all = row["interfaces"][interface]["addresses"].as_array().unwrap().clone();
+            let four = all.iter().filter_map(|it| it.as_str()).find(|it| it.contains('.')).unwrap();
+            four.split('/').next().unwrap().to_owned()
+        };
+        let flood = |from: &str, to: (&str, usize)| {
+            let script = place.path("flood.py");
+            std::fs::write(&script, FLOOD).unwrap();
+            place.start(&format!("exec -T {from} -- python3 {} {}", script.display(), address(to)))
+        };
+        // By a switch, and by a link that leads to none.
+        let ways = [("red/a", ("red/c", 0)), ("red/b", ("red/a", 1)), ("blue/x", ("blue/y", 0))];
+        let senders = ways.map(|(from, to)| flood(from, to));
+        let red = || arriving(place, &["red/c", "red/a"]);
+        within(10, "they send", || (red() > 1e6).then_some(()));
+        let (sent, free) = std::thread::scope(|scope| {
+            let free = scope.spawn(|| arriving(place, &["blue/y"]));
+            (red(), free.join().unwrap())
+        });
+        // A machine with much to do serves a sender late, or several looks in a row.
+        assert!((0.95..1.05).contains(&(sent / 20e6)), "{sent}");
+        assert!(free > 25e6, "another tenant's are not held back: {free}");
+        let row = top(place, "tenant", "red");
+        assert_eq!(row["bps_limit"].as_f64(), Some(20e6));
+        assert!(row["load"].as_f64().is_some_and(|load| load > 0.8 && load < 1.3), "{row}");
+        assert!(row["drops"].as_f64().is_some_and(|drops| drops > 100.0), "{row}");
+        // An edit counts at once.
+        place.up(&BANDWIDTH.replace("20Mbit", "10Mbit"));
+        let less = red();
+        assert!((0.95..1.05).contains(&(less / 10e6)), "{less}");
+        senders.into_iter().for_each(end);
+        assert!(place.ok("ls drops").contains("bandwidth of the tenant's quota exceeded"));
+        place.up(&BANDWIDTH.replace("{ quota: { bandwidth: 20Mbit } }", "{}"));
+        let sender = flood("red/a", ("red/c", 0));
+        within(10, "nobody holds it back", || (arriving(place, &["red/c"]) > 25e6).then_some(()));
+        end(sender);
     });
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use netloom_api::{ApiError, ErrorKind};
 use netloom_container::limits::SetError;
 use netloom_datapath::{Direction, PortSpec};
-use netloom_flow::{Policing, PortId, Qos};
+use netloom_flow::{Policing, PortId, Qos, TenantId};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::limits::Limits;
@@ -43,6 +43,8 @@ pub(super) struct Target {
     specs: BTreeMap<PortId, PortSpec>,
     /// Queues and policing of the ports that have any.
     qos: BTreeMap<PortId, PortQos>,
+    /// The ports whose tenant may send only so much.
+    shares: BTreeMap<PortId, (TenantId, u64)>,
     nets: BTreeMap<String, HostNet>,
 }
 
@@ -56,8 +58,8 @@ impl Target {
         let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
         let net = |node| wiring::host_net(&lab, node, &ports, running.auto);
         let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
-        let qos = port_qos(&lab, &ports);
-        Self { lab, ports, specs, qos, nets }
+        let (qos, shares) = (port_qos(&lab, &ports), wiring::shares(&lab, &ports));
+        Self { lab, ports, specs, qos, shares, nets }
     }
 
     fn id(&self, link: &str, left: bool) -> Option<PortId> {
@@ -101,6 +103,7 @@ impl<'a> Execution<'a> {
             ports: state.ports.clone(),
             specs: state.specs.clone(),
             qos: port_qos(&state.lab, &state.ports),
+            shares: wiring::shares(&state.lab, &state.ports),
             nets: state.nodes.iter().map(|(name, node)| (name.clone(), node.net.clone())).collect(),
         };
         Self {
@@ -304,7 +307,17 @@ impl<'a> Execution<'a> {
             let Some(made) = self.state.nodes.get(&node.name) else { continue };
             groups.enter(node, Some(&*made.netns)).map_err(|error| error.to_string())?;
         }
+        self.share(undoing);
         Ok(())
+    }
+
+    /// Ports that are there are counted for other tenants, or with other rates, in place.
+    fn share(&self, undoing: bool) {
+        let (from, to) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let ports: BTreeSet<PortId> = from.shares.keys().chain(to.shares.keys()).copied().collect();
+        for port in ports.into_iter().filter(|port| from.shares.get(port) != to.shares.get(port)) {
+            self.core.set_share(port, to.shares.get(&port).copied());
+        }
     }
 
     fn not_set(&mut self, what: &str, limits: &Limits, error: &SetError) -> String {
@@ -365,6 +378,10 @@ impl<'a> Execution<'a> {
             self.core.add_port(&spec, self.devices.remove(&port.0));
             if let Some(qos) = self.new.qos.get(&port) {
                 self.core.set_qos(port, qos);
+            }
+            let share = self.new.shares.get(&port);
+            if share.is_some() || self.old.shares.contains_key(&port) {
+                self.core.set_share(port, share.copied());
             }
             self.state.specs.insert(port, spec);
         }
@@ -430,6 +447,7 @@ impl<'a> Execution<'a> {
             match self.before.get(&port) {
                 Some(spec) => {
                     self.core.add_port(spec, self.devices.remove(&port.0));
+                    self.core.set_share(port, self.old.shares.get(&port).copied());
                     self.state.specs.insert(port, spec.clone());
                 }
                 None => {

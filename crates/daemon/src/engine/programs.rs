@@ -389,6 +389,11 @@ impl Programs {
         self.runs.has_exited(node)
     }
 
+    /// What the program of a container that does not run is about to do.
+    pub(super) fn pending(&self, node: &str) -> Option<&'static str> {
+        self.runs.pending(node)
+    }
+
     /// How a node is, in a word, if it is asked.
     pub(super) fn health(&self, node: &str) -> Option<&'static str> {
         match self.runs.health(node)? {

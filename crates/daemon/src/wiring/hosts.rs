@@ -32,14 +32,18 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) 
         interfaces: node.interfaces.iter().filter_map(interface).collect(),
         routes: node.routes.iter().map(route).collect(),
         forward: node.forward,
-        sysctls: if node.is_gateway() {
-            gateway_settings()
-        } else {
-            node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
-        },
+        sysctls: if node.is_gateway() { gateway_settings() } else { settings(node) },
         guest: node.vm.is_some(),
         outlet: node.is_gateway().then(|| networks(lab)),
     }
+}
+
+/// A container's users have all its ports, as Docker has it: programs of images that are not root's listen at 80.
+fn settings(node: &Node) -> Vec<(String, String)> {
+    let usual = node.container.is_some().then_some(("net.ipv4.ip_unprivileged_port_start", "0"));
+    let usual = usual.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // What the file says comes later, and so it counts.
+    usual.chain(node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
 }
 
 /// The kernel of a gateway. Packets have ports and addresses of both sides, so errors about them would not be understood:

@@ -5,7 +5,7 @@ mod ports;
 mod tunnels;
 
 pub(crate) use hosts::host_net;
-pub(crate) use ports::{PortMap, door_worker, port_specs};
+pub(crate) use ports::{PortMap, door_worker, port_specs, shares};
 pub(crate) use tunnels::tunnel_settings;
 
 use netloom_flow::TenantId;

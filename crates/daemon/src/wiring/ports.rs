@@ -132,6 +132,16 @@ pub(crate) fn port_specs(lab: &Lab, ports: &PortMap) -> Vec<PortSpec> {
     specs
 }
 
+/// The ports whose tenant may send only so many bits a second, together.
+pub(crate) fn shares(lab: &Lab, ports: &PortMap) -> BTreeMap<PortId, (TenantId, u64)> {
+    let interfaces = lab.nodes.iter().flat_map(|node| node.interfaces.iter().map(move |own| (node, own)));
+    let share = |(node, own): (&netloom_lab::lab::Node, &netloom_lab::lab::Interface)| {
+        let rate = lab.tenant(&own.tenant)?.quota.bandwidth?;
+        Some((ports.interface(&node.name, &own.name)?, (super::tenant(lab, &own.tenant), rate)))
+    };
+    interfaces.filter_map(share).collect()
+}
+
 /// The worker that reads a door, and has the ports of all its tunnels.
 pub(crate) fn door_worker(door: &DoorKey, workers: u16) -> u16 {
     u16::try_from(door.number() % u32::from(workers.max(1))).unwrap_or(0)

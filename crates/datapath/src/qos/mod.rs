@@ -1,4 +1,4 @@
-//! Quality of service: a hierarchical scheduler for what leaves, and a policer for what enters.
+//! Quality of service: a hierarchical scheduler for what leaves, and policers for what enters: by one port, and by all of a tenant.
 //!
 //! ```text
 //! enqueue(class) -> [ queue ] class 1: min, max, priority --+
@@ -23,8 +23,10 @@ mod bucket;
 mod class;
 mod policer;
 mod scheduler;
+mod shared;
 
 pub use bucket::Bucket;
 pub use class::{ClassCounters, ClassSettings};
 pub use policer::{Policer, PolicerSettings};
 pub use scheduler::{ClassId, Scheduler};
+pub use shared::{SharedCounters, SharedPolicer};

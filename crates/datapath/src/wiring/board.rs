@@ -142,7 +142,7 @@ impl Wiring {
                 station.counters.rx.add(*wire);
                 station.capture(Way::Rx, frame);
                 let attach = station.attach;
-                if station.policer.is_some() {
+                if station.police.is_needed() {
                     (*headers, *wire) = self.police(port, frame, headers, *wire)?;
                 }
                 Some(attach)

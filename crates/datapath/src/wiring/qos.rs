@@ -10,7 +10,7 @@ use netloom_packet::{Headers, Wire, parse, segment, wire};
 use crate::frame::Frame;
 use crate::link::{Classes, Link};
 use crate::port::Direction;
-use crate::qos::{Policer, PolicerSettings};
+use crate::qos::{Policer, PolicerSettings, SharedPolicer};
 use crate::wiring::board::Wiring;
 
 impl Wiring {
@@ -54,7 +54,14 @@ impl Wiring {
             packets: policing.packet_rate,
             burst_packets: policing.packet_burst,
         });
-        station.policer = settings.map(|settings| Box::new(Policer::new(&settings, now)));
+        station.police.own = settings.map(|settings| Box::new(Policer::new(&settings, now)));
+    }
+
+    /// Sets what may come in by a port together with others.
+    pub(crate) fn set_shared(&mut self, port: PortId, policer: Option<Arc<SharedPolicer>>) {
+        if let Some(station) = self.station(port) {
+            station.police.shared = policer;
+        }
     }
 
     /// What of a frame may come in: all of it, its first wire packets, or nothing (`None`).
@@ -67,14 +74,22 @@ impl Wiring {
         whole: Wire,
     ) -> Option<(Headers, Wire)> {
         let now = self.now;
-        let policer = self.station(port).and_then(|station| station.policer.as_deref_mut());
-        let passed = policer.map_or(whole.packets, |policer| policer.admit(whole, now));
+        let police = &mut self.station(port)?.police;
+        let own = police.own.as_deref_mut().map_or(whole.packets, |policer| policer.admit(whole, now));
+        let passed = match &police.shared {
+            Some(shared) if own > 0 => shared.admit(first(whole, own), now),
+            _ => own,
+        };
         if passed >= whole.packets {
             return Some((*headers, whole));
         }
-        self.drop(port, DropReason::Policed, whole.packets - passed);
-        let first = NonZeroU32::new(passed)?;
-        self.cut_to(frame, headers, first)
+        if own < whole.packets {
+            self.drop(port, DropReason::Policed, whole.packets - own);
+        }
+        if passed < own {
+            self.drop(port, DropReason::Quota, own - passed);
+        }
+        self.cut_to(frame, headers, NonZeroU32::new(passed)?)
     }
 
     /// Shortens a super-packet to its first segments.
@@ -94,4 +109,13 @@ impl Wiring {
         let headers = parse(frame.data()).ok()?;
         Some((headers, wire(frame.len(), &headers, &frame.offload)))
     }
+}
+
+/// The first of the packets of `whole`; the last of them may be shorter than the others.
+fn first(whole: Wire, packets: u32) -> Wire {
+    if packets >= whole.packets {
+        return whole;
+    }
+    let each = whole.bytes.div_ceil(u64::from(whole.packets));
+    Wire { packets, bytes: each * u64::from(packets) }
 }

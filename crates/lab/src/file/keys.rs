@@ -176,7 +176,11 @@ pub(crate) static QUOTA: Table = &[&[
     key("cpu", Processors, "Processors, such as 2 or 0.5."),
     key("memory", Memory, "Memory, such as 2GiB."),
     key("nodes", Integer(0, 1_000_000), "How many nodes."),
-    key("bandwidth", Rate, "Bits a second that the nodes may send, by the rates of their links."),
+    key(
+        "bandwidth",
+        Rate,
+        "Bits a second that the nodes may send together; the rates of their links may add up to no more.",
+    ),
 ]];
 
 /// A network.

@@ -6,6 +6,7 @@
 
 mod bed;
 mod beside;
+mod machine;
 mod many;
 mod oci;
 mod starts;

@@ -127,6 +127,11 @@ fn pull_failed(error: PullError) -> Failure {
             let hint = format!("put the certificate of its authority into {place}, if it is to be trusted");
             (ErrorKind::Failed, Some(hint))
         }
+        PullError::Reach { .. } => {
+            let hint =
+                "`netloom image load` takes images from files; --insecure is for registries without TLS";
+            (ErrorKind::Failed, Some(hint.to_owned()))
+        }
         PullError::NoAuthorities => {
             (ErrorKind::Machine, Some("install the package ca-certificates".to_owned()))
         }

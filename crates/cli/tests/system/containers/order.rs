@@ -57,7 +57,10 @@ fn what_cannot_start_is_said_and_the_rest_goes_on() {
         assert!(done.err.contains("b has not been started: it waits for a (done)"), "{done:?}");
         assert!(done.err.contains("nothing: command not found"), "{done:?}");
         assert_eq!((field(place, "a", "exit_code"), field(place, "c", "exit_code")), (3.into(), 127.into()));
-        assert_eq!(field(place, "c", "state"), "failed");
+        assert_eq!(
+            (field(place, "b", "state"), field(place, "c", "state")),
+            ("waiting".into(), "failed".into())
+        );
     });
 }
 
@@ -72,6 +75,9 @@ fn a_container_is_started_again_as_its_policy_says() {
         }
         place.up("netloom: 1\nname: again\nnodes: { a: { image: 'oci:img', restart: on-failure } }\n");
         eventually("two more starts", || (field(place, "a", "restarts").as_u64()? >= 2).then_some(()));
+        eventually("it is seen between two starts", || {
+            (field(place, "a", "state") == "restarting").then_some(())
+        });
         let left = place.sh_ok("a", "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -c '^1000$'; true");
         assert!(left.parse::<u32>().unwrap() <= 1, "what a run left behind ends with it: {left}");
     });

@@ -65,7 +65,7 @@ fn with_subordinate_ids_a_users_container_has_the_users_of_its_image() {
         place.write("numbers", "ana:100000:65536\n");
         place.write("lab.loom.yml", LAB);
         let up = netloom(place, &["up", "lab.loom.yml"]);
-        assert!(up.code == 0 && !format!("{up:?}").contains("belong to root"), "{up:?}");
+        assert!(up.code == 0 && !format!("{up:?}").contains("went to root"), "{up:?}");
         eventually("its first words", || (place.ok("logs web") == "33\n34\n").then_some(()));
         assert_eq!(place.sh_ok("web", "cat /srv/page; stat -c %u:%g /srv/page"), "of www\n33:34");
         let layers = left(place, "data/images/layers");

@@ -180,10 +180,16 @@ fn lost(name: &str, layers: &[Layer]) -> Option<String> {
     let files: u64 = layers.iter().map(|layer| layer.report.owners_lost).sum();
     let first = layers.iter().flat_map(|layer| &layer.report.first_owners_lost).take(3).cloned();
     let first: Vec<String> = first.collect();
+    let (what, owners) = if files == 1 {
+        ("1 file".to_owned(), "its owner")
+    } else {
+        (format!("{files} files"), "their owners")
+    };
+    let more = if files > 3 { ", ..." } else { "" };
     (files > 0).then(|| {
         format!(
-            "{files} files of {name} belong to root of the lab instead of their owner, which an ordinary user can give \
-             only with subordinate ids (`netloom check`) and as long as the layer is not unpacked: {} ...",
+            "{what} of {name} went to root instead of {owners} ({}{more}). With subordinate ids (`netloom check`) an \
+             ordinary user has owners, too, once the image is removed and unpacked anew",
             first.join(", ")
         )
     })

@@ -30,7 +30,7 @@ impl Running {
             Some(_) if machine.is_some() => machine.as_ref().map_or("missing", |machine| word(machine.phase)),
             Some(_) if self.programs.has_failed(&node.name) => "failed",
             Some(_) if self.programs.has_exited(&node.name) => "exited",
-            Some(_) => "up",
+            Some(_) => self.programs.pending(&node.name).unwrap_or("up"),
         };
         let interface = |interface: &netloom_lab::lab::Interface| {
             let port = state.ports.interface(&node.name, &interface.name);
@@ -312,6 +312,7 @@ fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
             | DropReason::LinkDown
             | DropReason::Blocked
             | DropReason::Policed
+            | DropReason::Quota
             | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }

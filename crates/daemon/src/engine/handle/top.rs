@@ -7,7 +7,9 @@ use netloom_api::stream::Frame;
 use netloom_api::{ApiError, TopRow};
 use netloom_container::limits::stat::Usage;
 use netloom_datapath::Direction;
-use netloom_flow::{LinkSettings, PortId};
+use netloom_datapath::qos::SharedCounters;
+use netloom_flow::{LinkSettings, PortId, TenantId};
+use netloom_lab::lab::Tenant;
 use netloom_sys::clock;
 
 use super::rows::directions;
@@ -103,12 +105,24 @@ impl Running {
             }
             counts.insert(("node", row.name), count);
         }
-        for (name, used) in tenants {
-            let quota = state.lab.tenant(&name).map(|tenant| tenant.quota.limits()).unwrap_or_default();
-            let count = Count { used, bound: Bound::of(&quota), ..Count::default() };
-            counts.insert(("tenant", name), count);
+        for tenant in &state.lab.tenants {
+            let (used, sent) = (tenants.get(&tenant.name), self.sent(tenant));
+            if used.is_some() || sent.is_some() {
+                let (used, bound) = (used.copied().unwrap_or_default(), Bound::of(&tenant.quota.limits()));
+                let count = Count { used, bound, ..sent.unwrap_or_default() };
+                counts.insert(("tenant", tenant.name.clone()), count);
+            }
         }
         Sample { at: clock::now(), cpu: clock::process_cpu(), counts }
+    }
+
+    /// What the nodes of a tenant have sent together, if that is bounded.
+    #[expect(clippy::cast_precision_loss, reason = "a rate to be looked at")]
+    fn sent(&self, tenant: &Tenant) -> Option<Count> {
+        let rate = tenant.quota.bandwidth?;
+        let sent = self.core()?.shared(TenantId(tenant.id)).unwrap_or_default();
+        let SharedCounters { bytes, packets, dropped: drops } = sent;
+        Some(Count { bytes, packets, drops, rate: Some(rate as f64), ..Count::default() })
     }
 
     /// A node without packets yet.
@@ -142,6 +156,7 @@ fn rows(before: &Sample, now: &Sample, lab: &str) -> Vec<TopRow> {
             drops: per_second(count.drops, old.drops),
             queued: count.queued,
             load: count.rate.filter(|rate| *rate > 0.0).map(|rate| bps / rate),
+            bps_limit: count.rate,
             cpu: cpu.map(|(now, before)| per_second(now, before) / 1e9),
             cpu_limit: count.bound.cpu.map(|thousandths| thousandths as f64 / 1e3),
             memory: count.used.memory,
@@ -184,6 +199,7 @@ mod tests {
             drops: 1.0,
             queued: 5,
             load: Some(0.1),
+            bps_limit: Some(10e6),
             ..TopRow::default()
         };
         assert_eq!(rows[0], link);

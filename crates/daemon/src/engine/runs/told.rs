@@ -3,8 +3,8 @@
 use netloom_container::health::Verdict;
 use netloom_container::service::{Outcome, State};
 
-use super::Runs;
 use super::node::{NodeRuns, Run};
+use super::{Runs, order};
 
 impl Runs {
     /// Process id of the first program of a node that runs, as the machine sees it.
@@ -64,6 +64,19 @@ impl Runs {
             main.is_some_and(|run| run.service.state() == State::Finished && run.service.starts() > 0)
         };
         self.look(node, over).unwrap_or(false)
+    }
+
+    /// What the program of a container that does not run is about to do: to start once others are ready (`waiting`), or again
+    /// after its end (`restarting`).
+    pub(in crate::engine) fn pending(&self, node: &str) -> Option<&'static str> {
+        let crew = self.crew.get()?;
+        let nodes = crew.shared.lock();
+        let node = nodes.get(node).filter(|node| node.wanted.stop.is_some())?;
+        let main = node.runs.first().filter(|run| matches!(run.service.state(), State::Waiting(_)))?;
+        if main.service.starts() > 0 {
+            return Some("restarting");
+        }
+        order::is_blocked(&nodes, node).then_some("waiting")
     }
 
     /// How a node is, if it is asked.
