@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use netloom_lab::lab::{Board, Virt};
+use netloom_lab::lab::Virt;
 use netloom_lab::plan::{Action, Drifted, Present, plan};
 use netloom_lab::{Lab, load, resolve};
 
@@ -39,7 +39,7 @@ fn the_keys_of_a_virtual_machine_are_read() {
     let lab = lab(SHOP);
     let vm = |name: &str| lab.node(name).and_then(|node| node.vm.as_deref()).expect("it is one");
     let web = vm("red/web");
-    assert_eq!((web.image.as_deref(), web.board, web.virt), (Some("nginx:alpine"), Board::Q35, Virt::Para));
+    assert_eq!((web.image.as_deref(), web.virt), (Some("nginx:alpine"), Virt::Para));
     assert_eq!((web.memory, web.cpus), (512 << 20, 2));
     assert!(lab.node("red/web").is_some_and(|node| node.limits.is_unlimited() && node.container.is_none()));
     let old = vm("red/old");

@@ -4,7 +4,7 @@
 //! network here, and looking for one takes 0.7 s. A guest that resets ends the machine (`-no-reboot`), so that one that
 //! panics is not started again for ever; the daemon starts one that wanted to.
 
-use crate::spec::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use crate::spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
 
 /// The name of the agent's port in the guest.
 pub const AGENT_PORT: &str = "netloom.agent.0";
@@ -58,10 +58,6 @@ impl Args {
 }
 
 fn board(spec: &MachineSpec, args: &mut Args) {
-    let board = match spec.board {
-        Board::Q35 => "q35",
-        Board::Microvm => "microvm,pcie=on,acpi=on,rtc=on",
-    };
     let (accel, cpu) = match spec.accel {
         Accel::Kvm(processor) => ("kvm", processor),
         Accel::Tcg => ("tcg", "max"),
@@ -69,7 +65,7 @@ fn board(spec: &MachineSpec, args: &mut Args) {
     // A back end in another process needs the guest's memory as a file.
     let shared = spec.nics.iter().any(|nic| matches!(nic.backend, NicBackend::VhostUser { .. }));
     let memory = if shared { ",memory-backend=ram" } else { "" };
-    args.pair("-machine", format!("{board},accel={accel}{memory}"));
+    args.pair("-machine", format!("q35,accel={accel}{memory}"));
     if shared {
         let size = mebibytes(spec.memory);
         args.pair("-object", format!("memory-backend-memfd,id=ram,size={size}M,share=on"));
@@ -149,7 +145,6 @@ mod tests {
     fn spec() -> MachineSpec {
         MachineSpec {
             name: "red/db".to_owned(),
-            board: Board::Q35,
             accel: Accel::Tcg,
             virt: Virt::Para,
             memory: 256 << 20,
@@ -205,11 +200,8 @@ mod tests {
     fn a_back_end_in_another_process_shares_the_memory() {
         let backend = NicBackend::VhostUser { socket: "/run/n0".into() };
         let nics = vec![Nic { mac: [2, 0, 0, 0, 0, 1], backend }];
-        let text = command(&MachineSpec { nics, board: Board::Microvm, ..spec() }).join(" ");
-        assert!(
-            text.contains("-machine microvm,pcie=on,acpi=on,rtc=on,accel=tcg,memory-backend=ram"),
-            "{text}"
-        );
+        let text = command(&MachineSpec { nics, ..spec() }).join(" ");
+        assert!(text.contains("-machine q35,accel=tcg,memory-backend=ram"), "{text}");
         assert!(text.contains("-object memory-backend-memfd,id=ram,size=256M,share=on"), "{text}");
         assert!(text.contains("-netdev vhost-user,id=n0,chardev=c0"), "{text}");
         assert!(text.contains("romfile=,vectors=0"), "{text}");

@@ -22,4 +22,4 @@ pub mod probe;
 pub mod qmp;
 mod spec;
 
-pub use spec::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+pub use spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};

@@ -7,8 +7,6 @@ use std::path::PathBuf;
 pub struct MachineSpec {
     /// The node's full name, for the process list.
     pub name: String,
-    /// The board.
-    pub board: Board,
     /// Who executes its instructions.
     pub accel: Accel,
     /// Which kind of devices it has.
@@ -29,16 +27,6 @@ pub struct MachineSpec {
     pub serial: u32,
     /// The descriptor of the port that the agent in the guest has.
     pub agent: u32,
-}
-
-/// A board that QEMU knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Board {
-    /// A PC of 2007 with PCI Express: every guest knows it.
-    #[default]
-    Q35,
-    /// Hardly a board at all: it boots sooner, from a kernel only.
-    Microvm,
 }
 
 /// Who executes a guest's instructions.

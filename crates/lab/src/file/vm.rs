@@ -4,7 +4,7 @@ use super::keys;
 use super::read::Reader;
 use super::yaml::Node;
 use crate::error::{Spanned, TextError};
-use crate::lab::{Board, Virt};
+use crate::lab::Virt;
 
 /// What of a virtual machine was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,6 @@ pub(crate) struct VmSpec {
     pub(crate) image: Option<Spanned<String>>,
     pub(crate) disk: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
-    pub(crate) board: Board,
 }
 
 /// Reads `vm:`.
@@ -36,7 +35,6 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         image,
         disk,
         virt,
-        board: Board::Q35,
     };
     Spanned::new(spec, node.span)
 }

@@ -26,8 +26,6 @@ pub struct Vm {
     pub image: Option<String>,
     /// Which kind of devices it has.
     pub virt: Virt,
-    /// Its board.
-    pub board: Board,
     /// Bytes of memory.
     pub memory: u64,
     /// Processors.
@@ -51,7 +49,6 @@ impl Vm {
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = vec![self.virt.word().to_owned()];
-        words.extend((self.board != Board::Q35).then(|| self.board.word().to_owned()));
         words.push(format!("cpu {}", show_processors(u64::from(self.cpus) * 1_000)));
         words.push(format!("memory {}", show_size(self.memory)));
         for (what, value) in
@@ -71,14 +68,6 @@ Virt {
     #[default]
     Para,
 });
-words!(/// The board of a virtual machine.
-Board {
-    /// A PC with PCI Express.
-    #[default]
-    Q35,
-    /// Hardly a board at all: it boots sooner, from a kernel only.
-    Microvm,
-});
 
 impl Virt {
     /// The word of the lab file.
@@ -87,17 +76,6 @@ impl Virt {
         match self {
             Self::Full => "full",
             Self::Para => "para",
-        }
-    }
-}
-
-impl Board {
-    /// The word of the lab file.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Q35 => "q35",
-            Self::Microvm => "microvm",
         }
     }
 }
@@ -115,7 +93,6 @@ mod tests {
             disk: None,
             image: None,
             virt: Virt::Para,
-            board: Board::Q35,
             memory: MEMORY,
             cpus: 2,
         };
@@ -126,8 +103,8 @@ mod tests {
         assert!(disk.boots_disk() && !disk.is_ours());
         let with_kernel = Vm { kernel: text("k"), ..disk };
         assert!(with_kernel.is_ours() && !with_kernel.boots_disk());
-        let foreign = Vm { initrd: text("i"), virt: Virt::Full, board: Board::Microvm, ..none };
+        let foreign = Vm { initrd: text("i"), virt: Virt::Full, ..none };
         assert!(!foreign.is_ours());
-        assert_eq!(foreign.words(), "full, microvm, cpu 2, memory 256MiB, initrd i");
+        assert_eq!(foreign.words(), "full, cpu 2, memory 256MiB, initrd i");
     }
 }

@@ -4,7 +4,7 @@ use super::Draft;
 use crate::error::Span;
 use crate::file::NodeSpec;
 use crate::lab::vm::{LEAST_MEMORY, MEMORY, MOST_CPUS};
-use crate::lab::{Board, Virt, Vm};
+use crate::lab::{Virt, Vm};
 use crate::quantity::show_size;
 
 /// What makes a node a virtual machine.
@@ -19,7 +19,6 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         disk: text(&written.disk),
         image: text(&written.image),
         virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
-        board: written.board,
         memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.start),
         cpus: u32::try_from(cpus).unwrap_or(MOST_CPUS).max(1),
     }))
@@ -64,16 +63,6 @@ fn contradictions(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)
         ));
     }
     let disk_only = vm.disk.is_some() && vm.kernel.is_none() && vm.initrd.is_none() && vm.image.is_none();
-    if vm.board == Board::Microvm {
-        if let Some(disk) = vm.disk.as_ref().filter(|_| disk_only) {
-            let said = "a microvm has no firmware that could boot a disk".to_owned();
-            errors.push((disk.span, said, Some("give it a `kernel`, or take `machine: q35`")));
-        }
-        if let Some(virt) = vm.virt.as_ref().filter(|virt| virt.value == Virt::Full) {
-            let said = "a microvm has only devices made for virtual machines".to_owned();
-            errors.push((virt.span, said, Some("`virt: para`, or `machine: q35`")));
-        }
-    }
     if let (true, Some(_)) = (disk_only, &vm.append) {
         let said = "`append` is for a kernel, and the disk boots its own".to_owned();
         errors.push((span, said, None));

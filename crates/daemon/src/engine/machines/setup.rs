@@ -21,7 +21,7 @@ use netloom_vm::initramfs::Tree;
 use netloom_vm::kernel::{Kernel, KernelError};
 use netloom_vm::payload::Payload;
 use netloom_vm::probe::{Probe, ProbeError};
-use netloom_vm::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use netloom_vm::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
@@ -197,10 +197,6 @@ impl Setup {
         }
         let spec = MachineSpec {
             name: self.name.clone(),
-            board: match self.vm.board {
-                lab::Board::Q35 => Board::Q35,
-                lab::Board::Microvm => Board::Microvm,
-            },
             accel: self.accel,
             virt: virt(&self.vm),
             memory: self.vm.memory,
