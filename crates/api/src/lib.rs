@@ -30,10 +30,10 @@ pub use reply::{
     Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
-    ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, FreedRow, GroupRow, HeldRow,
-    ImageInfo, ImageRow, InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow,
-    PingRow, PublishedRow, QueueRow, ServiceRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace,
-    TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
+    CardRow, ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow, FlowRow, FreedRow, GroupRow,
+    HeldRow, ImageInfo, ImageRow, InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow,
+    NodeRow, PingRow, PublishedRow, QueueRow, ServiceRow, SwitchPortRow, SwitchRow, TenantRow, TestRow,
+    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

@@ -99,6 +99,8 @@ fn a_host_and_two_guests() {
         programs(place);
         streams(place);
         network(place);
+        cards(place);
+        links(place);
         console(place);
         pause(place);
         panics_and_starts_again(place);
@@ -164,7 +166,69 @@ fn network(place: &Place) {
     );
 }
 
+/// What is told of a node's first card.
+fn card(place: &Place, node: &str) -> serde_json::Value {
+    show(place, node)["interfaces"][0]["card"].clone()
+}
+
+/// The switch itself serves the guests' rings, and super-packets go whole from one guest to the other.
+fn cards(place: &Place) {
+    let (sender, receiver) = (card(place, "vm1"), card(place, "vm2"));
+    assert_eq!((&sender["ready"], &sender["pairs"]), (&true.into(), &1.into()), "{sender:#}");
+    let features = sender["features"].to_string();
+    for feature in ["csum", "tso4", "lro4", "mergeable"] {
+        assert!(features.contains(feature), "{feature}: {features}");
+    }
+    // vm2 has just fetched 3 MB from vm1: some 2,000 packets, unless they went in super-packets.
+    let number = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
+    assert!(number(&sender["super_packets_out"]) >= 40, "{sender:#}");
+    assert!(number(&receiver["super_packets_in"]) >= 40, "{receiver:#}");
+    assert!(number(&receiver["copied_across"]) > 2_000_000, "from guest to guest: {receiver:#}");
+    let text = place.ok("show vm1");
+    assert!(text.contains("vhost-user, 1 pair of queues") && text.contains("super-packets"), "{text}");
+    let packets = number(&show(place, "vm1")["interfaces"][0]["tx_packets"]);
+    assert!(packets > 2_000, "counted as they would be on a wire: {packets}");
+    speed(place);
+    // Packets are captured one by one, however they came.
+    let child = place.start("capture vm1 -c 300 -w big.pcapng");
+    patiently("it captures", || place.path("big.pcapng").exists());
+    assert_eq!(place.sh_ok("vm2", "wget -qO- http://vm1/big | wc -c"), "3000000");
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert_eq!(done.code, 0, "{done:?}");
+    let bytes = std::fs::metadata(place.path("big.pcapng")).unwrap().len();
+    assert!(bytes > 100_000 && bytes < 300 * 1_600, "300 packets of at most an MTU: {bytes}");
+    let trace = place.run("trace vm1 h1 icmp");
+    assert!(trace.code == 0 && trace.out.contains("h1"), "{trace:?}");
+}
+
+/// How fast a guest's file comes to a host; said, since it depends on the machine.
+fn speed(place: &Place) {
+    const FETCH: &str = "python3 -c \"import time, urllib.request as u; t = time.time(); \
+        n = sum(len(u.urlopen('http://10.9.0.11/big').read()) for _ in range(4)); \
+        print(n, round(n * 8 / (time.time() - t) / 1e6))\"";
+    let said = place.sh_ok("h1", FETCH);
+    let mut words = said.split(' ');
+    assert_eq!(words.next(), Some("12000000"), "{said}");
+    eprintln!("from an emulated guest to a host: {} Mbit/s", words.next().unwrap_or_default());
+}
+
+/// The link of a card goes down and up; with a delay it takes its time.
+fn links(place: &Place) {
+    place.ok("link vm1 lan down");
+    assert_ne!(place.sh("vm2", "ping -c 1 -W 1 10.9.0.11").code, 0);
+    assert_ne!(place.sh("vm1", "ping -c 1 -W 1 10.9.0.1").code, 0);
+    place.ok("link vm1 lan up");
+    place.sh_ok("vm1", "ping -c 1 -W 5 10.9.0.1");
+    place.ok("link vm1 lan --delay 200ms");
+    let text = place.sh_ok("vm2", "ping -c 1 -W 5 10.9.0.11");
+    let time = text.split("time=").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+    assert!(time.is_some_and(|ms| ms >= 200.0), "{text}");
+    place.ok("link vm1 lan --delay 0ms");
+}
+
 fn console(place: &Place) {
+    let refused = with_input(place, &["console", "h1"], "");
+    assert!(refused.code != 0 && refused.err.contains("no virtual machine"), "{refused:?}");
     let done = with_input(place, &["console", "vm1"], "echo con$((20 + 22))sole\n");
     assert_eq!(done.code, 0, "{done:?}");
     patiently("the shell of the console has answered", || place.ok("logs vm1").contains("con42sole"));
@@ -226,6 +290,16 @@ fn daemon_is_killed(place: &Place) {
     let labs: serde_json::Value = serde_json::from_str(&place.ok("ls labs -o json")).unwrap();
     kill(pid(&labs["labs"][0]));
     patiently("QEMU is gone with its daemon", || is_gone(qemu));
+    let cards = |place: &Place| {
+        let labs = std::fs::read_dir(place.run_dir()).into_iter().flatten().flatten();
+        let all = labs.flat_map(|lab| std::fs::read_dir(lab.path()).into_iter().flatten().flatten());
+        all.filter(|entry| entry.file_name().to_string_lossy().starts_with("card-")).count()
+    };
+    assert_eq!(cards(place), 2, "sockets of the dead daemon");
+    // What it left is removed, and the lab is there again, its machine included.
+    place.ok("up lab.loom.yml");
+    assert_eq!(place.sh_ok("vm1", "hostname"), "vm1");
+    place.sh_ok("vm1", "ping -c 1 -W 5 10.9.0.1");
     place.ok("down");
     let left = std::fs::read_dir(place.run_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
     assert_eq!(left.filter(|path| path.is_dir()).count(), 0, "no directory of a lab");

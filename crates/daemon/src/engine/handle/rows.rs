@@ -3,16 +3,33 @@
 use std::collections::BTreeMap;
 
 use netloom_api::{
-    DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow, TenantRow,
+    CardRow, DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow,
+    TenantRow,
 };
 use netloom_datapath::{Direction, Traffic};
 use netloom_flow::{DropReason, LinkSettings, PortId};
 use netloom_lab::lab::{End, FailMode, Lab, Link, Node, Switch, SwitchPort, Vlan};
+use netloom_netdev::GuestStatus;
 use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
 use crate::engine::machines::Phase;
 use crate::engine::running::State;
+
+/// What is told of a virtual machine's card.
+fn card(status: &GuestStatus) -> CardRow {
+    CardRow {
+        ready: status.is_ready(),
+        pairs: status.pairs(),
+        features: status.agreed().map(str::to_owned).collect(),
+        calls: status.calls(),
+        super_packets_out: status.supers_out(),
+        super_packets_in: status.supers_in(),
+        copied_out: status.copied.out(),
+        copied_in: status.copied.inward(),
+        copied_across: status.copied.across(),
+    }
+}
 
 impl Running {
     pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
@@ -51,6 +68,7 @@ impl Running {
                 rx_bytes: received.bytes,
                 tx_packets: sent.packets,
                 tx_bytes: sent.bytes,
+                card: port.and_then(|port| self.guests.status(port)).map(|status| card(&status)),
             }
         };
         let groups = self.programs.groups();

@@ -13,7 +13,6 @@ use netloom_lab::Lab;
 use netloom_lab::container::Container;
 use netloom_lab::lab::{ArpMode, Node, Vm};
 use netloom_lab::{lab, quantity};
-use netloom_sys::datagram::Datagrams;
 use netloom_sys::netns::NetNs;
 use netloom_vm::command::AGENT_PORT;
 use netloom_vm::guest::{Console, GuestConfig, GuestInterface, GuestRoute, Port};
@@ -25,7 +24,8 @@ use netloom_vm::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Vi
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
-use crate::engine::running::NodeState;
+use crate::engine::guests::SOCKET;
+use crate::engine::running::{Nic as Card, NodeState};
 
 /// What the kernel needs beside what is unpacked.
 const ROOM: u64 = 48 << 20;
@@ -49,8 +49,8 @@ pub(super) struct Setup {
     pub(super) netns: Arc<NetNs>,
     /// Where the output of its serial port goes.
     pub(super) log: PathBuf,
-    /// The guest's ends of its interfaces.
-    pub(super) nics: Vec<Arc<Datagrams>>,
+    /// What it has of its interfaces.
+    nics: Vec<Card>,
     /// QEMU.
     pub(super) qemu: PathBuf,
     /// Whether netloom's own agent is in the guest.
@@ -142,7 +142,7 @@ impl Setup {
             host,
             netns: Arc::clone(&made.netns),
             log: PathBuf::new(),
-            nics: made.nics.iter().map(|nic| Arc::clone(&nic.guest)).collect(),
+            nics: made.nics.clone(),
             qemu: probe.qemu.clone(),
             has_agent: vm.is_ours(),
             vm: vm.clone(),
@@ -190,10 +190,24 @@ impl Setup {
         };
         let mut nics = Vec::new();
         for (mac, nic) in self.macs.iter().zip(&self.nics) {
-            nic.drain();
-            files.push(nic.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?);
-            let fd = u32::try_from(FIRST_FILE + files.len() - 1).unwrap_or(u32::MAX);
-            nics.push(Nic { mac: *mac, backend: NicBackend::Datagram { fd } });
+            let given = match nic {
+                Card::Datagrams { guest, .. } => {
+                    guest.drain();
+                    guest.as_fd()
+                }
+                Card::Rings { folder, .. } => folder.as_fd(),
+            };
+            files.push(given.try_clone_to_owned().map_err(|error| error.to_string())?);
+            let number = FIRST_FILE + files.len() - 1;
+            let backend = match nic {
+                Card::Datagrams { .. } => {
+                    NicBackend::Datagram { fd: u32::try_from(number).unwrap_or(u32::MAX) }
+                }
+                Card::Rings { .. } => {
+                    NicBackend::VhostUser { socket: format!("/proc/self/fd/{number}/{SOCKET}").into() }
+                }
+            };
+            nics.push(Nic { mac: *mac, backend });
         }
         let spec = MachineSpec {
             name: self.name.clone(),
