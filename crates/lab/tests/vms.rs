@@ -53,11 +53,11 @@ fn what_is_not_there_yet_is_refused_by_name() {
     for (node, said) in [
         ("vm: { url: x }", "not yet supported: `url`"),
         ("vm: { disk: 'https://x/y.qcow2' }", "not yet supported: `https://x/y.qcow2`"),
-        ("vm: { cloud-init: x }", "not yet supported: `cloud-init`"),
         ("vm: {}, run: x", "not yet supported: `run` of a virtual machine"),
         ("vm: {}, ports: 80", "not yet supported: `ports` of a virtual machine"),
         ("vm: {}, health: x", "not yet supported: `health` of a virtual machine"),
-        ("vm: {}, memory: 1GiB..2GiB", "not yet supported: a range for the `memory`"),
+        ("vm: { virt: full }, memory: 1GiB..2GiB", "memory cannot be taken from a fully virtualized machine"),
+        ("vm: { cloud-init: x }", "`cloud-init` is for a guest of your own"),
         ("vm: {}, cpu: 1..4", "not yet supported: a range for the `cpu`"),
         ("vm: {}, pids: 10", "not yet supported: `pids` of a virtual machine"),
     ] {

@@ -16,10 +16,13 @@ pub mod elf;
 pub mod frame;
 pub mod guest;
 pub mod initramfs;
+pub mod iso;
 pub mod kernel;
+pub mod overlay;
 pub mod payload;
 pub mod probe;
 pub mod qmp;
+pub mod seed;
 mod spec;
 
 pub use spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};

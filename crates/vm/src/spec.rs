@@ -11,7 +11,7 @@ pub struct MachineSpec {
     pub accel: Accel,
     /// Which kind of devices it has.
     pub virt: Virt,
-    /// Bytes of memory.
+    /// Bytes of memory, of which it may be lent less.
     pub memory: u64,
     /// Processors, 1 or more.
     pub cpus: u32,
@@ -19,6 +19,8 @@ pub struct MachineSpec {
     pub boot: Boot,
     /// Its disks, in order.
     pub disks: Vec<Disk>,
+    /// A CD that is not written.
+    pub seed: Option<PathBuf>,
     /// Its network interfaces, in order.
     pub nics: Vec<Nic>,
     /// The descriptor of the control socket.
@@ -64,11 +66,13 @@ pub enum Boot {
     Firmware,
 }
 
-/// A disk. What the guest writes is kept beside it while the machine runs, and gone with it.
+/// A disk: what the guest writes lies over an image that is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
+    /// What was written, in QEMU's own format.
+    pub overlay: PathBuf,
     /// The image.
-    pub file: PathBuf,
+    pub base: PathBuf,
     /// How it lies there.
     pub format: DiskFormat,
 }

@@ -2,11 +2,12 @@
 //! what takes the time.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::containers::image;
-use crate::guest::kernel;
+use crate::guest::{kernel, modules, pack, take, which};
 use crate::place::{Done, Place, once};
 
 /// What a guest needs of its kernel.
@@ -18,7 +19,8 @@ name: vms
 networks: { lan: { subnet: 10.9.0.0/24 } }
 nodes:
   h1: { networks: [lan], ip: 10.9.0.1 }
-  vm1: { vm: {}, networks: [lan], ip: 10.9.0.11, env: { GREETING: hello }, files: { /etc/motd: motd } }
+  vm1: { vm: {}, networks: [lan], ip: 10.9.0.11, memory: 256MiB..512MiB, env: { GREETING: hello },
+         files: { /etc/motd: motd } }
   vm2: { vm: { image: \"oci:img\" }, networks: [lan], ip: 10.9.0.12, cpu: 2 }
 ";
 
@@ -93,7 +95,7 @@ fn a_host_and_two_guests() {
         place.write("motd", "hello from the lab\n");
         place.write("lab.loom.yml", LAB);
         let plan = place.ok("plan lab.loom.yml");
-        assert!(plan.contains("vm para, cpu 1, memory 256MiB"), "{plan}");
+        assert!(plan.contains("vm para, cpu 1, memory 256MiB..512MiB"), "{plan}");
         assert!(plan.contains("vm para, cpu 2, memory 256MiB, image oci:img"), "{plan}");
         place.up(LAB);
         programs(place);
@@ -102,6 +104,7 @@ fn a_host_and_two_guests() {
         cards(place);
         links(place);
         console(place);
+        memory(place);
         pause(place);
         panics_and_starts_again(place);
         stops(place);
@@ -235,6 +238,28 @@ fn console(place: &Place) {
     assert!(place.ok("logs vm1").contains("netloom: vm1 is up"));
 }
 
+/// A balloon in the guest takes what it has not been given.
+fn memory(place: &Place) {
+    // In KiB: what the kernel itself takes is not counted.
+    let total = || {
+        let said = place.sh_ok("vm1", "grep MemTotal /proc/meminfo");
+        said.split_whitespace()
+            .nth(1)
+            .and_then(|number| number.parse::<u64>().ok())
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    let small = total();
+    assert!(small < 256 << 10, "of 512 MiB it has 256: {small}");
+    let said = place.ok("resize vm1 --memory 384MiB");
+    assert!(said.contains("memory 384MiB") && said.contains("file: memory 256MiB"), "{said}");
+    patiently("it has 128 MiB more", || total().abs_diff(small + (128 << 10)) < 4 << 10);
+    place.ok("resize vm1 --memory 256MiB");
+    assert!(total().abs_diff(small) < 4 << 10);
+    let refused = place.run("resize vm1 --memory 1GiB");
+    assert!(refused.code != 0 && refused.err.contains("can have 64MiB to 512MiB"), "{refused:?}");
+    assert!(show(place, "vm1")["limits_in_file"].is_null());
+}
+
 fn pause(place: &Place) {
     place.ok("pause vm1");
     assert_eq!(state(place, "vm1"), "paused");
@@ -243,7 +268,7 @@ fn pause(place: &Place) {
     place.ok("resume vm1");
     place.sh_ok("vm1", "true");
     for (words, said) in [
-        ("resize vm1 --memory 512MiB", "not supported by this version"),
+        ("resize vm1 --cpu 2", "only `--memory` can be changed"),
         ("cp vm1:/etc/motd .", "not supported by this version"),
     ] {
         let refused = place.run(words);
@@ -303,6 +328,79 @@ fn daemon_is_killed(place: &Place) {
     place.ok("down");
     let left = std::fs::read_dir(place.run_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
     assert_eq!(left.filter(|path| path.is_dir()).count(), 0, "no directory of a lab");
+}
+
+const OWN: [&str; 3] = ["virtio_pci", "virtio_blk", "isofs"];
+
+/// A guest that says what is on its disk and on the CD of its seed, and writes to the disk.
+fn own_guest(place: &Place, folder: &Path) {
+    let root = place.path("guest");
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::copy(which("busybox"), root.join("bin/busybox")).unwrap();
+    let order = modules(folder, &OWN);
+    order.iter().for_each(|module| take(&root, module));
+    let mut script = String::from(
+        "#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /seed /sbin /usr/bin /usr/sbin
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t devtmpfs dev /dev
+",
+    );
+    order.iter().for_each(|module| script.push_str(&format!("insmod {}\n", module.display())));
+    script.push_str(
+        "mount -t iso9660 -o ro /dev/vdb /seed && cat /seed/meta-data /seed/network-config /seed/user-data
+echo \"disk: $(head -c 4 /dev/vda)\"
+printf kept | dd of=/dev/vda bs=4 conv=notrunc 2>/dev/null
+sync
+echo READY
+while true; do sleep 1000; done
+",
+    );
+    pack(place, &root, &script);
+}
+
+#[test]
+#[ignore = "emulated guests beside other tests may take longer to boot than is waited for: it runs alone"]
+fn a_guest_of_ones_own_has_a_disk_that_is_kept_and_a_seed_for_cloud_init() {
+    once(|place| {
+        let Some((image, folder)) = kernel(&OWN) else { return };
+        own_guest(place, &folder);
+        let mut base = vec![0; 1 << 20];
+        base[..4].copy_from_slice(b"base");
+        std::fs::write(place.path("base.img"), &base).unwrap();
+        place.write("user.yml", "#cloud-config\nusers: [ada]\n");
+        let lab = format!(
+            "netloom: 1\nname: own\nnetworks: {{ lan: {{ subnet: 10.9.0.0/24 }} }}\nnodes:\n  vm1:\n    \
+             vm: {{ kernel: {}, initrd: initrd, disk: base.img, cloud-init: user.yml }}\n    \
+             networks: [lan]\n    ip: 10.9.0.7\n",
+            image.display()
+        );
+        place.up(&lab);
+        patiently("it has booted", || place.ok("logs vm1").contains("READY"));
+        let said = place.ok("logs vm1");
+        for text in
+            ["disk: base", "users: [ada]", "\"local-hostname\":\"vm1\"", "\"addresses\":[\"10.9.0.7/24\"]"]
+        {
+            assert!(said.contains(text), "{text}: {said}");
+        }
+        kill(pid(&show(place, "vm1")));
+        until(place, "vm1", "failed");
+        place.ok("start vm1");
+        patiently("what it wrote is there", || place.ok("logs vm1").contains("disk: kept"));
+        assert_eq!(std::fs::read(place.path("base.img")).unwrap(), base, "the image is as it was");
+        place.ok("down");
+        let kept = place.path("data/disks/own/vm1.qcow2");
+        assert!(kept.exists());
+        // An image that has changed below it would be garbage.
+        base[0] = b'B';
+        std::fs::write(place.path("base.img"), &base).unwrap();
+        place.up(&lab);
+        let row = until(place, "vm1", "failed");
+        assert!(row["reason"].as_str().unwrap_or_default().contains("down --volumes"), "{row:#}");
+        place.ok("down --volumes");
+        assert!(!kept.exists());
+    });
 }
 
 #[test]

@@ -22,12 +22,16 @@ pub struct Vm {
     pub append: Option<String>,
     /// The image of a disk.
     pub disk: Option<String>,
+    /// The user-data for cloud-init in the guest.
+    pub cloud_init: Option<String>,
     /// The image whose files the guest has, as a container's `image`.
     pub image: Option<String>,
     /// Which kind of devices it has.
     pub virt: Virt,
     /// Bytes of memory.
     pub memory: u64,
+    /// Bytes it can be given while it runs: as many, or more.
+    pub most_memory: u64,
     /// Processors.
     pub cpus: u32,
 }
@@ -45,12 +49,16 @@ impl Vm {
         self.initrd.is_none() && !self.boots_disk()
     }
 
+    /// The least memory it can be given.
+    pub const LEAST_MEMORY: u64 = LEAST_MEMORY;
+
     /// `para, cpu 1, memory 256MiB, image alpine`
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = vec![self.virt.word().to_owned()];
         words.push(format!("cpu {}", show_processors(u64::from(self.cpus) * 1_000)));
-        words.push(format!("memory {}", show_size(self.memory)));
+        let most = (self.most_memory > self.memory).then(|| format!("..{}", show_size(self.most_memory)));
+        words.push(format!("memory {}{}", show_size(self.memory), most.unwrap_or_default()));
         for (what, value) in
             [("image", &self.image), ("disk", &self.disk), ("kernel", &self.kernel), ("initrd", &self.initrd)]
         {
@@ -91,14 +99,18 @@ mod tests {
             initrd: None,
             append: None,
             disk: None,
+            cloud_init: None,
             image: None,
             virt: Virt::Para,
             memory: MEMORY,
+            most_memory: MEMORY,
             cpus: 2,
         };
         let text = |text: &str| Some(text.to_owned());
         assert!(none.is_ours() && !none.boots_disk());
         assert_eq!(none.words(), "para, cpu 2, memory 256MiB");
+        let ranged = Vm { most_memory: 1 << 30, ..none.clone() };
+        assert_eq!(ranged.words(), "para, cpu 2, memory 256MiB..1GiB");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
         assert!(disk.boots_disk() && !disk.is_ours());
         let with_kernel = Vm { kernel: text("k"), ..disk };

@@ -71,6 +71,10 @@ impl Running {
                 card: port.and_then(|port| self.guests.status(port)).map(|status| card(&status)),
             }
         };
+        let drift = self.machines.of(&node.name).zip(node.vm.as_ref()).and_then(|(machine, vm)| {
+            let words = |bytes| format!("memory {}", netloom_lab::quantity::show_size(bytes));
+            (machine.memory() != vm.memory).then(|| [words(machine.memory()), words(vm.memory)])
+        });
         let groups = self.programs.groups();
         let limits = groups.now(&node.name).unwrap_or_else(|| node.limits.clone());
         NodeRow {
@@ -98,8 +102,13 @@ impl Running {
                 .and_then(|it| it.reason.clone())
                 .or_else(|| self.programs.reason(&node.name)),
             machine: node.vm.as_ref().map(|vm| vm.words()),
-            limits: (!limits.is_unlimited()).then(|| limits.words()),
-            limits_in_file: (limits.list() != node.limits.list()).then(|| node.limits.words()),
+            limits: drift
+                .as_ref()
+                .map(|[now, _]| now.clone())
+                .or_else(|| (!limits.is_unlimited()).then(|| limits.words())),
+            limits_in_file: drift
+                .map(|[_, file]| file)
+                .or_else(|| (limits.list() != node.limits.list()).then(|| node.limits.words())),
             lacking: groups.lacking(&node.name),
             restarts: machine.as_ref().map_or_else(|| self.programs.restarts(&node.name), |it| it.restarts),
             forward: node.forward,
