@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! MachineSpec ──► command (pure) ──► qemu-system-x86_64, a child of the spawner
-//!                                      │ descriptors: qmp, serial, agent, one a NIC
+//!                                      │ descriptors: qmp, serial, agent, one a NIC, two a disk
 //!        Qmp (pure) ◄── JSON lines ────┤
 //!        frame (pure) ◄── frames ──────┘──► guest: init, agent (the same binary, in the initial file system)
 //! ```

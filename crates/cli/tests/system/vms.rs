@@ -351,8 +351,7 @@ mount -t devtmpfs dev /dev
     script.push_str(
         "mount -t iso9660 -o ro /dev/vdb /seed && cat /seed/meta-data /seed/network-config /seed/user-data
 echo \"disk: $(head -c 4 /dev/vda)\"
-printf kept | dd of=/dev/vda bs=4 conv=notrunc 2>/dev/null
-sync
+printf kept | dd of=/dev/vda bs=4 conv=notrunc,fsync 2>/dev/null
 echo READY
 while true; do sleep 1000; done
 ",
