@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use netloom_vm::DiskFormat;
 use netloom_vm::overlay::{overlay, size_of};
@@ -54,7 +54,7 @@ pub(super) fn open(
 }
 
 /// An image over `base` in which nothing is written.
-fn begin(written: &PathBuf, base: &Path, image: &File, format: DiskFormat) -> Result<(), String> {
+fn begin(written: &Path, base: &Path, image: &File, format: DiskFormat) -> Result<(), String> {
     let said = |error: std::io::Error| format!("{}: {error}", written.display());
     let mut head = Vec::new();
     image.take(64).read_to_end(&mut head).map_err(said)?;
