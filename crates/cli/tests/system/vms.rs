@@ -234,7 +234,7 @@ fn console(place: &Place) {
     assert!(refused.code != 0 && refused.err.contains("no virtual machine"), "{refused:?}");
     let done = with_input(place, &["console", "vm1"], "echo con$((20 + 22))sole\n");
     assert_eq!(done.code, 0, "{done:?}");
-    patiently("the shell of the console has answered", || place.ok("logs vm1").contains("con42sole"));
+    patiently("the shell of the console has answered", || place.run("logs vm1").out.contains("con42sole"));
     assert!(place.ok("logs vm1").contains("netloom: vm1 is up"));
 }
 
@@ -376,7 +376,7 @@ fn a_guest_of_ones_own_has_a_disk_that_is_kept_and_a_seed_for_cloud_init() {
             image.display()
         );
         place.up(&lab);
-        patiently("it has booted", || place.ok("logs vm1").contains("READY"));
+        patiently("it has booted", || place.run("logs vm1").out.contains("READY"));
         let said = place.ok("logs vm1");
         for text in
             ["disk: base", "users: [ada]", "\"local-hostname\":\"vm1\"", "\"addresses\":[\"10.9.0.7/24\"]"]
@@ -386,7 +386,7 @@ fn a_guest_of_ones_own_has_a_disk_that_is_kept_and_a_seed_for_cloud_init() {
         kill(pid(&show(place, "vm1")));
         until(place, "vm1", "failed");
         place.ok("start vm1");
-        patiently("what it wrote is there", || place.ok("logs vm1").contains("disk: kept"));
+        patiently("what it wrote is there", || place.run("logs vm1").out.contains("disk: kept"));
         assert_eq!(std::fs::read(place.path("base.img")).unwrap(), base, "the image is as it was");
         place.ok("down");
         let kept = place.path("data/disks/own/vm1.qcow2");
@@ -443,7 +443,7 @@ fn a_disk_is_booted_by_firmware_and_nothing_of_ours_is_in_it() {
         disk[510..512].copy_from_slice(b"\x55\xaa");
         std::fs::write(place.path("boot.img"), &disk).unwrap();
         place.up("netloom: 1\nname: disk\nnodes: { old: { vm: { disk: boot.img, virt: full } }, h1: {} }\nlinks: [old -- h1]\n");
-        patiently("the boot sector speaks", || place.ok("logs old").contains("hello from the disk"));
+        patiently("the boot sector speaks", || place.run("logs old").out.contains("hello from the disk"));
         let refused = place.sh("old", "true");
         assert!(refused.code == 125 && refused.err.contains("agent is not in this guest"), "{refused:?}");
         assert_eq!(state(place, "old"), "up");
