@@ -30,11 +30,11 @@ pub use reply::{
     Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
-    AttributesRow, BarRow, CapabilityRow, ConnectionRow, ControllerRow, DirectionRow, DropRow, EndRow,
-    FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, HeldRow, ImageInfo, ImageRow, InterfaceRow,
-    LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, MsiXRow, NodeRow, PingRow, PublishedRow,
-    QueueRow, ServiceRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow, TenantRow, TestRow, TopRow, Trace,
-    TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
+    AttributesRow, BarRow, CapabilityRow, CardRow, ConnectionRow, ControllerRow, DirectionRow, DropRow,
+    EndRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, HeldRow, ImageInfo, ImageRow,
+    InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, MsiXRow, NodeRow, PingRow,
+    PublishedRow, QueueRow, ServiceRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow, TenantRow, TestRow,
+    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use netloom_api::stream::Frame;
 use netloom_api::{ApiError, ErrorKind, TermSize};
 use netloom_daemon::Conn;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::client::Patience;
@@ -85,7 +85,7 @@ fn converse(mut conn: Conn, tty: bool, leave: Option<u8>) -> Result<u8, ApiError
                 Forwarded::End | Forwarded::Left => {
                     // Whether or not it arrives: what was typed before was meant.
                     let _ = conn.flush();
-                    return Ok(0);
+                    return last_words(&mut conn);
                 }
             };
         }
@@ -191,6 +191,22 @@ fn forward(conn: &mut Conn, leave: Option<u8>) -> Forwarded {
 }
 
 /// Takes what was received; the status if the program ended.
+/// Says that nothing more comes, and hears the other side out: whoever leaves at once may not have been let in.
+fn last_words(conn: &mut Conn) -> Result<u8, ApiError> {
+    conn.hang_up();
+    loop {
+        if let Some(end) = frames(conn)? {
+            return Ok(end);
+        }
+        // Nobody who is there keeps silent for so long; who is not has nothing to say.
+        let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+        let heard = poll(&mut [PollFd::new(&*conn, PollFlags::IN)], Some(&patience));
+        if !matches!(heard, Ok(1..)) || !matches!(conn.fill(), Ok(None | Some(1..))) {
+            return frames(conn).map(|end| end.unwrap_or(0));
+        }
+    }
+}
+
 fn frames(conn: &mut Conn) -> Result<Option<u8>, ApiError> {
     while let Some(frame) = conn.poll().map_err(|error| broken(&error))? {
         match frame {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use netloom_lab::lab::{Board, Virt};
+use netloom_lab::lab::Virt;
 use netloom_lab::plan::{Action, Drifted, Present, plan};
 use netloom_lab::{Lab, load, resolve};
 
@@ -39,7 +39,7 @@ fn the_keys_of_a_virtual_machine_are_read() {
     let lab = lab(SHOP);
     let vm = |name: &str| lab.node(name).and_then(|node| node.vm.as_deref()).expect("it is one");
     let web = vm("red/web");
-    assert_eq!((web.image.as_deref(), web.board, web.virt), (Some("nginx:alpine"), Board::Q35, Virt::Para));
+    assert_eq!((web.image.as_deref(), web.virt), (Some("nginx:alpine"), Virt::Para));
     assert_eq!((web.memory, web.cpus), (512 << 20, 2));
     assert!(lab.node("red/web").is_some_and(|node| node.limits.is_unlimited() && node.container.is_none()));
     let old = vm("red/old");
@@ -53,11 +53,11 @@ fn what_is_not_there_yet_is_refused_by_name() {
     for (node, said) in [
         ("vm: { url: x }", "not yet supported: `url`"),
         ("vm: { disk: 'https://x/y.qcow2' }", "not yet supported: `https://x/y.qcow2`"),
-        ("vm: { cloud-init: x }", "not yet supported: `cloud-init`"),
         ("vm: {}, run: x", "not yet supported: `run` of a virtual machine"),
         ("vm: {}, ports: 80", "not yet supported: `ports` of a virtual machine"),
         ("vm: {}, health: x", "not yet supported: `health` of a virtual machine"),
-        ("vm: {}, memory: 1GiB..2GiB", "not yet supported: a range for the `memory`"),
+        ("vm: { virt: full }, memory: 1GiB..2GiB", "memory cannot be taken from a fully virtualized machine"),
+        ("vm: { cloud-init: x }", "`cloud-init` is for a guest of your own"),
         ("vm: {}, cpu: 1..4", "not yet supported: a range for the `cpu`"),
         ("vm: {}, pids: 10", "not yet supported: `pids` of a virtual machine"),
     ] {

@@ -4,7 +4,7 @@
 //! network here, and looking for one takes 0.7 s. A guest that resets ends the machine (`-no-reboot`), so that one that
 //! panics is not started again for ever; the daemon starts one that wanted to.
 
-use crate::spec::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use crate::spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
 
 /// The name of the agent's port in the guest.
 pub const AGENT_PORT: &str = "netloom.agent.0";
@@ -26,10 +26,14 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
     agent(spec, &mut args);
     if spec.virt == Virt::Para {
         args.pair("-device", "virtio-rng-pci");
-        args.pair("-device", "virtio-balloon-pci");
+        // What the guest does not use for a while it gives back by itself.
+        args.pair("-device", "virtio-balloon-pci,free-page-reporting=on");
     }
     for (number, disk) in spec.disks.iter().enumerate() {
         add_disk(number, disk, spec.virt, &mut args);
+    }
+    if let Some(seed) = &spec.seed {
+        add_seed(spec.disks.len(), seed, spec.virt, &mut args);
     }
     for (number, nic) in spec.nics.iter().enumerate() {
         add_nic(number, nic, spec.virt, &mut args);
@@ -58,10 +62,6 @@ impl Args {
 }
 
 fn board(spec: &MachineSpec, args: &mut Args) {
-    let board = match spec.board {
-        Board::Q35 => "q35",
-        Board::Microvm => "microvm,pcie=on,acpi=on,rtc=on",
-    };
     let (accel, cpu) = match spec.accel {
         Accel::Kvm(processor) => ("kvm", processor),
         Accel::Tcg => ("tcg", "max"),
@@ -69,7 +69,7 @@ fn board(spec: &MachineSpec, args: &mut Args) {
     // A back end in another process needs the guest's memory as a file.
     let shared = spec.nics.iter().any(|nic| matches!(nic.backend, NicBackend::VhostUser { .. }));
     let memory = if shared { ",memory-backend=ram" } else { "" };
-    args.pair("-machine", format!("{board},accel={accel}{memory}"));
+    args.pair("-machine", format!("q35,accel={accel}{memory}"));
     if shared {
         let size = mebibytes(spec.memory);
         args.pair("-object", format!("memory-backend-memfd,id=ram,size={size}M,share=on"));
@@ -98,14 +98,31 @@ fn add_disk(number: usize, disk: &Disk, virt: Virt, args: &mut Args) {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
     };
-    let file = comma(&disk.file.display().to_string());
-    args.pair("-drive", format!("if=none,id=d{number},format={format},snapshot=on,file={file}"));
+    let [base, overlay] = [&disk.base, &disk.overlay].map(|file| comma(&file.display().to_string()));
+    let mut node = |text: String| args.pair("-blockdev", text);
+    node(format!("driver=file,node-name=b{number}f,read-only=on,filename={base}"));
+    node(format!("driver={format},node-name=b{number},read-only=on,file=b{number}f"));
+    node(format!("driver=file,node-name=d{number}f,filename={overlay}"));
+    node(format!("driver=qcow2,node-name=d{number},file=d{number}f,backing=b{number}"));
     args.pair(
         "-device",
         match virt {
             Virt::Para => format!("virtio-blk-pci,drive=d{number}"),
             // The board has an AHCI controller with six ports.
             Virt::Full => format!("ide-hd,drive=d{number},bus=ide.{number}"),
+        },
+    );
+}
+
+fn add_seed(port: usize, file: &std::path::Path, virt: Virt, args: &mut Args) {
+    let file = comma(&file.display().to_string());
+    args.pair("-blockdev", format!("driver=file,node-name=seedf,read-only=on,filename={file}"));
+    args.pair("-blockdev", "driver=raw,node-name=seed,read-only=on,file=seedf");
+    args.pair(
+        "-device",
+        match virt {
+            Virt::Para => "virtio-blk-pci,drive=seed".to_owned(),
+            Virt::Full => format!("ide-cd,drive=seed,bus=ide.{port}"),
         },
     );
 }
@@ -149,7 +166,6 @@ mod tests {
     fn spec() -> MachineSpec {
         MachineSpec {
             name: "red/db".to_owned(),
-            board: Board::Q35,
             accel: Accel::Tcg,
             virt: Virt::Para,
             memory: 256 << 20,
@@ -159,7 +175,8 @@ mod tests {
                 initrd: Some("/proc/self/fd/6".into()),
                 append: "console=ttyS0".to_owned(),
             },
-            disks: vec![Disk { file: "/a,b.qcow2".into(), format: DiskFormat::Qcow2 }],
+            disks: vec![Disk { overlay: "/o".into(), base: "/a,b.qcow2".into(), format: DiskFormat::Qcow2 }],
+            seed: None,
             nics: vec![Nic { mac: [2, 0, 0, 0, 0, 0xa], backend: NicBackend::Datagram { fd: 7 } }],
             qmp: 3,
             serial: 4,
@@ -175,8 +192,11 @@ mod tests {
             -chardev socket,id=serial,fd=4 -serial chardev:serial \
             -chardev socket,id=agent,fd=5 -device virtio-serial-pci,id=ports \
             -device virtserialport,bus=ports.0,chardev=agent,name=netloom.agent.0 \
-            -device virtio-rng-pci -device virtio-balloon-pci \
-            -drive if=none,id=d0,format=qcow2,snapshot=on,file=/a,,b.qcow2 -device virtio-blk-pci,drive=d0 \
+            -device virtio-rng-pci -device virtio-balloon-pci,free-page-reporting=on \
+            -blockdev driver=file,node-name=b0f,read-only=on,filename=/a,,b.qcow2 \
+            -blockdev driver=qcow2,node-name=b0,read-only=on,file=b0f \
+            -blockdev driver=file,node-name=d0f,filename=/o \
+            -blockdev driver=qcow2,node-name=d0,file=d0f,backing=b0 -device virtio-blk-pci,drive=d0 \
             -netdev dgram,id=n0,local.type=fd,local.str=7 \
             -device virtio-net-pci,netdev=n0,mac=02:00:00:00:00:0a,romfile= \
             -kernel /boot/vmlinuz -initrd /proc/self/fd/6 -append console=ttyS0";
@@ -185,11 +205,12 @@ mod tests {
 
     #[test]
     fn a_fully_virtualized_machine_has_hardware_that_every_guest_knows() {
-        let disks = vec![Disk { file: "/d".into(), format: DiskFormat::Raw }];
+        let disks = vec![Disk { overlay: "/o".into(), base: "/d".into(), format: DiskFormat::Raw }];
         let full = MachineSpec {
             virt: Virt::Full,
             accel: Accel::Kvm("host"),
             boot: Boot::Firmware,
+            seed: Some("/s".into()),
             disks,
             ..spec()
         };
@@ -197,6 +218,8 @@ mod tests {
         assert!(text.contains("-machine q35,accel=kvm -cpu host"), "{text}");
         assert!(text.contains("-serial chardev:serial") && text.contains("-serial chardev:agent"), "{text}");
         assert!(text.contains("-device ide-hd,drive=d0,bus=ide.0"), "{text}");
+        assert!(text.contains("read-only=on,filename=/s"), "{text}");
+        assert!(text.contains("-device ide-cd,drive=seed,bus=ide.1"), "{text}");
         assert!(text.contains("-device e1000e,netdev=n0,mac=02:00:00:00:00:0a,romfile="), "{text}");
         assert!(!text.contains("virtio") && !text.contains("-kernel"), "{text}");
     }
@@ -205,11 +228,8 @@ mod tests {
     fn a_back_end_in_another_process_shares_the_memory() {
         let backend = NicBackend::VhostUser { socket: "/run/n0".into() };
         let nics = vec![Nic { mac: [2, 0, 0, 0, 0, 1], backend }];
-        let text = command(&MachineSpec { nics, board: Board::Microvm, ..spec() }).join(" ");
-        assert!(
-            text.contains("-machine microvm,pcie=on,acpi=on,rtc=on,accel=tcg,memory-backend=ram"),
-            "{text}"
-        );
+        let text = command(&MachineSpec { nics, ..spec() }).join(" ");
+        assert!(text.contains("-machine q35,accel=tcg,memory-backend=ram"), "{text}");
         assert!(text.contains("-object memory-backend-memfd,id=ram,size=256M,share=on"), "{text}");
         assert!(text.contains("-netdev vhost-user,id=n0,chardev=c0"), "{text}");
         assert!(text.contains("romfile=,vectors=0"), "{text}");

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! MachineSpec ──► command (pure) ──► qemu-system-x86_64, a child of the spawner
-//!                                      │ descriptors: qmp, serial, agent, one a NIC
+//!                                      │ descriptors: qmp, serial, agent, one a NIC, two a disk
 //!        Qmp (pure) ◄── JSON lines ────┤
 //!        frame (pure) ◄── frames ──────┘──► guest: init, agent (the same binary, in the initial file system)
 //! ```
@@ -16,10 +16,13 @@ pub mod elf;
 pub mod frame;
 pub mod guest;
 pub mod initramfs;
+pub mod iso;
 pub mod kernel;
+pub mod overlay;
 pub mod payload;
 pub mod probe;
 pub mod qmp;
+pub mod seed;
 mod spec;
 
-pub use spec::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+pub use spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};

@@ -7,13 +7,11 @@ use std::path::PathBuf;
 pub struct MachineSpec {
     /// The node's full name, for the process list.
     pub name: String,
-    /// The board.
-    pub board: Board,
     /// Who executes its instructions.
     pub accel: Accel,
     /// Which kind of devices it has.
     pub virt: Virt,
-    /// Bytes of memory.
+    /// Bytes of memory, of which it may be lent less.
     pub memory: u64,
     /// Processors, 1 or more.
     pub cpus: u32,
@@ -21,6 +19,8 @@ pub struct MachineSpec {
     pub boot: Boot,
     /// Its disks, in order.
     pub disks: Vec<Disk>,
+    /// A CD that is not written.
+    pub seed: Option<PathBuf>,
     /// Its network interfaces, in order.
     pub nics: Vec<Nic>,
     /// The descriptor of the control socket.
@@ -29,16 +29,6 @@ pub struct MachineSpec {
     pub serial: u32,
     /// The descriptor of the port that the agent in the guest has.
     pub agent: u32,
-}
-
-/// A board that QEMU knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Board {
-    /// A PC of 2007 with PCI Express: every guest knows it.
-    #[default]
-    Q35,
-    /// Hardly a board at all: it boots sooner, from a kernel only.
-    Microvm,
 }
 
 /// Who executes a guest's instructions.
@@ -76,11 +66,13 @@ pub enum Boot {
     Firmware,
 }
 
-/// A disk. What the guest writes is kept beside it while the machine runs, and gone with it.
+/// A disk: what the guest writes lies over an image that is not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
+    /// What was written, in QEMU's own format.
+    pub overlay: PathBuf,
     /// The image.
-    pub file: PathBuf,
+    pub base: PathBuf,
     /// How it lies there.
     pub format: DiskFormat,
 }

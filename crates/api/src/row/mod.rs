@@ -30,7 +30,7 @@ pub use image::{FreedRow, ImageInfo, ImageRow, LayerRow};
 pub use lab::LabRow;
 pub use link::{DirectionRow, EndRow, LinkRow};
 pub use meter::MeterRow;
-pub use node::{InterfaceRow, NodeRow, PublishedRow};
+pub use node::{CardRow, InterfaceRow, NodeRow, PublishedRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use queue::QueueRow;
 pub use service::{LeaseRow, ServiceRow};

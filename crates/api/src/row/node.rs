@@ -135,6 +135,33 @@ pub struct InterfaceRow {
     /// Bytes sent by the node.
     #[serde(default)]
     pub tx_bytes: u64,
+    /// What is told of a virtual machine's card whose rings the switch serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardRow>,
+}
+
+/// A virtual machine's card whose rings the switch serves, over vhost-user.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CardRow {
+    /// Whether the guest's driver runs.
+    pub ready: bool,
+    /// Pairs of queues that are served.
+    pub pairs: u64,
+    /// What was agreed on with the guest: `csum`, `tso4`, `mergeable`.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// How often the machine has called at the card's socket.
+    pub calls: u64,
+    /// Super-packets from the guest, each of many packets.
+    pub super_packets_out: u64,
+    /// Super-packets to the guest.
+    pub super_packets_in: u64,
+    /// Bytes copied from the guest into memory of the switch.
+    pub copied_out: u64,
+    /// Bytes copied from memory of the switch into the guest.
+    pub copied_in: u64,
+    /// Bytes copied straight from another guest.
+    pub copied_across: u64,
 }
 
 impl NodeRow {

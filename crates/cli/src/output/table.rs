@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use netloom_api::{
-    ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, FunctionRow, Graph, GroupRow, ImageRow,
-    InterfaceRow, LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply,
+    CardRow, ConnectionRow, ControllerRow, DirectionRow, DropRow, FlowRow, FunctionRow, Graph, GroupRow,
+    ImageRow, InterfaceRow, LabRow, LeaseRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingReport, PlanReply,
     PublishedRow, QueueRow, Reply, ServiceRow, Shown, SwitchRow, TenantRow, ZoneRow,
 };
 
@@ -563,7 +563,27 @@ fn interface_text(interface: &InterfaceRow) -> String {
         count(interface.tx_packets),
         count(interface.tx_bytes)
     );
-    pairs(&[(name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))), ("", counts)])
+    let card = interface.card.as_ref().map(card_text).unwrap_or_default();
+    pairs(&[
+        (name, format!("{}  {mac}  mtu {mtu}{down}{peer}", addresses.join("  "))),
+        ("", counts),
+        ("", card),
+    ])
+}
+
+/// `vhost-user, 1 pair of queues, csum tso4 mergeable, super-packets: 12 out, 3 in`
+fn card_text(card: &CardRow) -> String {
+    if !card.ready {
+        return "vhost-user, its driver does not run".to_owned();
+    }
+    let plural = if card.pairs == 1 { "" } else { "s" };
+    format!(
+        "vhost-user, {} pair{plural} of queues, {}, super-packets: {} out, {} in",
+        card.pairs,
+        card.features.join(" "),
+        count(card.super_packets_out),
+        count(card.super_packets_in)
+    )
 }
 
 /// `c0 connected OpenFlow13 master; c1 waiting: Connection refused`; nothing if it has none.

@@ -1,7 +1,7 @@
 //! A real machine's para-virtual card at a port of the switch: QEMU, emulated, with Debian's kernel, and nothing between the
 //! guest's rings and the daemon's worker.
 //!
-//! Nodes cannot be machines of this kind yet, so the switch runs in the test's own process.
+//! The back end is taken away under a running machine, so the switch runs in the test's own process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -140,9 +140,11 @@ impl<'a> Execution<'a> {
         // One that is only made anew keeps its group and what it was set to by hand.
         let ended = gone.iter().filter(|name| new.lab.node(name).is_none()).cloned().collect::<Vec<_>>();
         running.programs.groups().forget(&ended);
+        let cards = state.nodes.iter().filter(|(name, _)| !gone.contains(name)).map(|(_, node)| node);
+        let cards: BTreeSet<PortId> = cards.chain(made.values()).flat_map(NodeState::cards).collect();
+        running.guests.keep(core, &running.ledger, &cards);
         for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
             running.tunnels.close(core, *port);
-            running.guests.close(core, &running.ledger, *port);
             core.remove_port(*port);
             state.specs.remove(port);
         }
@@ -183,7 +185,10 @@ impl<'a> Execution<'a> {
         let wanted: Vec<(String, HostNet)> = names.iter().filter_map(net).collect();
         let made = match self.running.make_nodes(&wanted, self.sink) {
             Ok(made) => made,
-            Err(error) => return self.refuse(node_failed(&error), steps.len()),
+            Err(error) => {
+                self.clear_cards();
+                return self.refuse(node_failed(&error), steps.len());
+            }
         };
         for ((name, net), made) in wanted.into_iter().zip(made) {
             self.devices.extend(made.devices);
@@ -200,6 +205,7 @@ impl<'a> Execution<'a> {
                     let made = std::mem::take(&mut self.made);
                     self.running.unname_all(made.values());
                     self.devices.clear();
+                    self.clear_cards();
                     return self.refuse(error, steps.len());
                 }
             }
@@ -225,7 +231,8 @@ impl<'a> Execution<'a> {
     fn plug_in_again(&mut self, name: &str) -> Result<(), String> {
         let Some(node) = self.state.nodes.get(name) else { return Ok(()) };
         for (interface, nic) in node.net.interfaces.iter().zip(&node.nics) {
-            self.devices.insert(interface.port, nic.device().map_err(|error| error.to_string())?);
+            let device = self.running.device(nic).map_err(|error| error.to_string())?;
+            self.devices.insert(interface.port, device);
         }
         if !node.nics.is_empty() {
             self.reattach();
@@ -236,7 +243,10 @@ impl<'a> Execution<'a> {
     fn remove_node(&mut self, name: &str, undoing: bool) -> Result<(), String> {
         if undoing {
             return match self.made.remove(name) {
-                Some(node) => self.running.unname(&node).map_err(|e| e.to_string()),
+                Some(node) => {
+                    self.clear_cards();
+                    self.running.unname(&node).map_err(|e| e.to_string())
+                }
                 None => Ok(()),
             };
         }
@@ -246,6 +256,13 @@ impl<'a> Execution<'a> {
         }
         self.removing.insert(name.to_owned());
         Ok(())
+    }
+
+    /// Cards of virtual machines that did not come to be go.
+    fn clear_cards(&self) {
+        let there = self.state.nodes.values().chain(self.made.values());
+        let cards = there.flat_map(NodeState::cards).collect();
+        self.running.guests.keep(self.core, &self.running.ledger, &cards);
     }
 
     fn change_node(&mut self, name: &str, undoing: bool) -> Result<(), String> {

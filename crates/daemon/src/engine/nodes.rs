@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use netloom_api::Progress;
+use netloom_flow::PortId;
 use netloom_lab::plan::Phase;
 use netloom_netdev::{DatagramPort, PacketPort, TapPort};
 use netloom_sys::HostError;
@@ -13,15 +14,18 @@ use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
 use netloom_sys::tap::Tap;
 
 use super::Running;
+use super::guests::GuestPort;
 use super::running::Nic;
 use crate::Sink;
-use crate::host::{self, Fabric, FurnishError, Furnished, HostInterface, HostNet, PortKind};
+use crate::host::{self, Cards, Fabric, FurnishError, Furnished, HostInterface, HostNet, PortKind};
 use crate::worker::Device;
 
 /// Threads that make namespaces. The kernel makes most of one under a single lock, so more than two do not pay.
 const MAKERS: usize = 2;
 /// Bytes of frames that may wait for a virtual machine, and for the switch.
 const SOCKET_BYTES: usize = 2 << 20;
+/// Pairs of queues of a card. More take interrupts of their own, which QEMU 7.2 does not survive under emulation.
+const PAIRS: u8 = 1;
 
 /// A node could not be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +80,8 @@ impl Running {
             let mut nics = Vec::new();
             let devices = furnished
                 .and_then(|f| match net.guest {
-                    true => sockets(&net.interfaces, &mut nics),
-                    false => self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()),
+                    Some(cards) => self.cards(cards, &net.interfaces, &mut nics),
+                    None => self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()),
                 })
                 .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices, nics });
@@ -151,30 +155,52 @@ impl Running {
         &self,
         nets: impl IntoIterator<Item = &'a HostNet>,
     ) -> Result<Option<Arc<Fabric>>, HostError> {
-        let packet = |net: &HostNet| !net.guest && net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
+        let packet =
+            |net: &HostNet| net.guest.is_none() && net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
         if nets.into_iter().any(packet) { self.fabric().map(Some) } else { Ok(None) }
     }
-}
 
-/// The ports of a virtual machine's interfaces: one end of a pair of sockets each, which are kept in `nics`.
-fn sockets(interfaces: &[HostInterface], nics: &mut Vec<Nic>) -> Result<Devices, FurnishError> {
-    let device = |interface: &HostInterface| -> Result<_, FurnishError> {
-        let (ours, theirs) = Datagrams::pair(SOCKET_BYTES)?;
-        let nic = Nic { guest: Arc::new(theirs), port: Arc::new(ours) };
-        let device = (interface.port, nic.device()?);
-        nics.push(nic);
-        Ok(device)
-    };
-    interfaces.iter().map(device).collect()
-}
+    /// The ports of a virtual machine's interfaces; what the machine has of them is kept in `nics`.
+    fn cards(
+        &self,
+        cards: Cards,
+        interfaces: &[HostInterface],
+        nics: &mut Vec<Nic>,
+    ) -> Result<Devices, FurnishError> {
+        let device = |interface: &HostInterface| -> Result<_, FurnishError> {
+            let (nic, device) = match cards {
+                Cards::Rings => self.rings(PortId(interface.port))?,
+                Cards::Datagrams => {
+                    let (ours, theirs) = Datagrams::pair(SOCKET_BYTES)?;
+                    let nic = Nic::Datagrams { guest: Arc::new(theirs), port: Arc::new(ours) };
+                    let device = self.device(&nic)?;
+                    (nic, device)
+                }
+            };
+            nics.push(nic);
+            Ok((interface.port, device))
+        };
+        interfaces.iter().map(device).collect()
+    }
 
-impl Nic {
-    /// A driver of the port.
+    /// A driver of a virtual machine's port, in place of one that was there.
     ///
     /// # Errors
-    /// No descriptor left.
-    pub(super) fn device(&self) -> Result<Box<dyn Device>, HostError> {
-        Ok(Box::new(DatagramPort::new(self.port.try_clone()?)))
+    /// What the host refused: no descriptor left.
+    pub(super) fn device(&self, nic: &Nic) -> Result<Box<dyn Device>, HostError> {
+        match nic {
+            Nic::Datagrams { port, .. } => Ok(Box::new(DatagramPort::new(port.try_clone()?))),
+            Nic::Rings { port, .. } => Ok(self.rings(*port)?.1),
+        }
+    }
+
+    fn rings(&self, port: PortId) -> Result<(Nic, Box<dyn Device>), HostError> {
+        let core = self.core().ok_or_else(|| {
+            HostError::new("serve the card of", port.0.to_string(), netloom_sys::Errno::NODEV)
+        })?;
+        let GuestPort { device, folder, .. } =
+            self.guests.open(core, &self.home, &self.ledger, port, PAIRS)?;
+        Ok((Nic::Rings { port, folder }, device))
     }
 }
 

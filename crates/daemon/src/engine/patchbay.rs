@@ -99,7 +99,7 @@ impl Patchbay {
         pairs: u8,
     ) -> Result<(std::path::PathBuf, Arc<GuestStatus>), PatchbayError> {
         let spec = self.spec(node)?;
-        let GuestPort { device, socket } =
+        let GuestPort { device, socket, .. } =
             self.guests.open(&self.core, &self.home, &self.ledger, spec.id, pairs)?;
         self.core.add_port(spec, Some(device));
         self.core.settle();

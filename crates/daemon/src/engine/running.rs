@@ -1,6 +1,7 @@
 //! A lab that runs: everything its commands need, each part behind its own lock.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -92,14 +93,33 @@ pub(crate) struct NodeState {
     pub(crate) nics: Vec<Nic>,
 }
 
-/// What joins an interface of a virtual machine with its port. Both ends are held: the guest's for a QEMU that is started
-/// again, the switch's for a port that has to come back.
+impl NodeState {
+    /// The ports of a virtual machine's cards whose rings the switch serves.
+    pub(super) fn cards(&self) -> impl Iterator<Item = PortId> + '_ {
+        self.nics.iter().filter_map(|nic| match nic {
+            Nic::Rings { port, .. } => Some(*port),
+            Nic::Datagrams { .. } => None,
+        })
+    }
+}
+
+/// What joins an interface of a virtual machine with its port.
 #[derive(Debug, Clone)]
-pub(crate) struct Nic {
-    /// QEMU's end.
-    pub(crate) guest: Arc<Datagrams>,
-    /// The port's.
-    pub(crate) port: Arc<Datagrams>,
+pub(crate) enum Nic {
+    /// Both ends are held: the guest's for a QEMU that is started again, the switch's for a port that has to come back.
+    Datagrams {
+        /// QEMU's end.
+        guest: Arc<Datagrams>,
+        /// The port's.
+        port: Arc<Datagrams>,
+    },
+    /// The guest's rings: QEMU calls at the socket in this folder.
+    Rings {
+        /// The port.
+        port: PortId,
+        /// The folder.
+        folder: Arc<OwnedFd>,
+    },
 }
 
 impl Running {

@@ -37,7 +37,7 @@ pub(crate) struct HostNet {
     /// `net.*` settings, names with dots.
     pub(crate) sysctls: Vec<(String, String)>,
     /// It is a virtual machine, whose own kernel has its network: the namespace has nothing of it.
-    pub(crate) guest: bool,
+    pub(crate) guest: Option<Cards>,
     /// It is a gateway, which leads anywhere but to these networks, prefixes with their lengths in bits.
     pub(crate) outlet: Option<Vec<(IpAddr, u8)>>,
 }
@@ -45,8 +45,17 @@ pub(crate) struct HostNet {
 impl HostNet {
     /// What of it the namespace has.
     pub(crate) fn of_namespace(&self) -> Self {
-        if self.guest { Self { lab: self.lab.clone(), ..Self::default() } } else { self.clone() }
+        if self.guest.is_some() { Self { lab: self.lab.clone(), ..Self::default() } } else { self.clone() }
     }
+}
+
+/// Who carries the frames of a virtual machine's cards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cards {
+    /// The switch itself, in the guest's rings: it knows help (virtio).
+    Rings,
+    /// Its emulator, frame by frame.
+    Datagrams,
 }
 
 /// One interface.

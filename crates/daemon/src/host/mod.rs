@@ -6,4 +6,6 @@ mod furnish;
 
 pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
-pub(crate) use furnish::{FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish};
+pub(crate) use furnish::{
+    Cards, FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish,
+};

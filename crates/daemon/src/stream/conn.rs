@@ -99,6 +99,12 @@ impl Conn {
         self.queue.clear();
     }
 
+    /// Says that nothing more will be sent. What the other side still says can be read.
+    pub fn hang_up(&self) {
+        // One that is gone does not have to be told.
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
     /// The next frame that was read already.
     ///
     /// # Errors

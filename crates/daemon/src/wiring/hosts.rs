@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use netloom_lab::lab::{ArpMode, Interface, Lab, Node, PortKind as Wanted};
+use netloom_lab::lab::{ArpMode, Interface, Lab, Node, PortKind as Wanted, Virt};
 
 use super::PortMap;
-use crate::host::{HostInterface, HostNet, HostRoute, PortKind};
+use crate::host::{Cards, HostInterface, HostNet, HostRoute, PortKind};
 
 /// The network of a node. `auto` is what `port: auto` means on this machine.
 pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) -> HostNet {
@@ -33,7 +33,10 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) 
         routes: node.routes.iter().map(route).collect(),
         forward: node.forward,
         sysctls: if node.is_gateway() { gateway_settings() } else { settings(node) },
-        guest: node.vm.is_some(),
+        guest: node.vm.as_ref().map(|vm| match vm.virt {
+            Virt::Para => Cards::Rings,
+            Virt::Full => Cards::Datagrams,
+        }),
         outlet: node.is_gateway().then(|| networks(lab)),
     }
 }

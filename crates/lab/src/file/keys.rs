@@ -302,7 +302,12 @@ pub(crate) static VM: Table = &[&[
     key(
         "disk",
         Text,
-        "The image of a disk, raw or qcow2. It is not written: what the guest writes goes with it.",
+        "The image of a disk, raw or qcow2. It is not written: what the guest writes is kept for the node until `down --volumes`.",
+    ),
+    key(
+        "cloud-init",
+        Text,
+        "A file with user-data for cloud-init in a guest of your own, which gets its name and addresses with it.",
     ),
     key(
         "virt",
@@ -312,7 +317,6 @@ pub(crate) static VM: Table = &[&[
     later("machine", "other boards than q35"),
     later("url", "images of disks from the net"),
     later("sha256", "images of disks from the net"),
-    later("cloud-init", "cloud-init for guests"),
     later("firmware", "UEFI firmware for guests"),
 ]];
 

@@ -4,7 +4,7 @@ use super::keys;
 use super::read::Reader;
 use super::yaml::Node;
 use crate::error::{Spanned, TextError};
-use crate::lab::{Board, Virt};
+use crate::lab::Virt;
 
 /// What of a virtual machine was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub(crate) struct VmSpec {
     pub(crate) append: Option<String>,
     pub(crate) image: Option<Spanned<String>>,
     pub(crate) disk: Option<Spanned<String>>,
+    pub(crate) cloud_init: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
-    pub(crate) board: Board,
 }
 
 /// Reads `vm:`.
@@ -23,6 +23,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
     let fields = reader.fields(node, keys::VM, "a virtual machine");
     let mut file = |name: &str| fields.take(name).and_then(|node| reader.parse(node, file_name));
     let (kernel, initrd, disk) = (file("kernel"), file("initrd"), file("disk"));
+    let cloud_init = file("cloud-init");
     let image = fields.take("image").and_then(|node| reader.parse(node, super::container::image));
     let append = fields.take("append").and_then(|node| reader.parse(node, words));
     let virt = fields.take("virt").and_then(|node| {
@@ -35,8 +36,8 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         append: append.map(|append| append.value),
         image,
         disk,
+        cloud_init,
         virt,
-        board: Board::Q35,
     };
     Spanned::new(spec, node.span)
 }

@@ -24,4 +24,4 @@ pub use options::{ArpMode, Fidelity, Filesystem, Loops, Options};
 pub use root::{Domain, Lab, SETTLE, Tenant};
 pub use service::{Resolver, Service};
 pub use switch::{FailMode, Flow, Switch, SwitchPort, Vlan};
-pub use vm::{Board, Virt, Vm};
+pub use vm::{Virt, Vm};

@@ -22,14 +22,16 @@ pub struct Vm {
     pub append: Option<String>,
     /// The image of a disk.
     pub disk: Option<String>,
+    /// The user-data for cloud-init in the guest.
+    pub cloud_init: Option<String>,
     /// The image whose files the guest has, as a container's `image`.
     pub image: Option<String>,
     /// Which kind of devices it has.
     pub virt: Virt,
-    /// Its board.
-    pub board: Board,
     /// Bytes of memory.
     pub memory: u64,
+    /// Bytes it can be given while it runs: as many, or more.
+    pub most_memory: u64,
     /// Processors.
     pub cpus: u32,
 }
@@ -47,13 +49,16 @@ impl Vm {
         self.initrd.is_none() && !self.boots_disk()
     }
 
+    /// The least memory it can be given.
+    pub const LEAST_MEMORY: u64 = LEAST_MEMORY;
+
     /// `para, cpu 1, memory 256MiB, image alpine`
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = vec![self.virt.word().to_owned()];
-        words.extend((self.board != Board::Q35).then(|| self.board.word().to_owned()));
         words.push(format!("cpu {}", show_processors(u64::from(self.cpus) * 1_000)));
-        words.push(format!("memory {}", show_size(self.memory)));
+        let most = (self.most_memory > self.memory).then(|| format!("..{}", show_size(self.most_memory)));
+        words.push(format!("memory {}{}", show_size(self.memory), most.unwrap_or_default()));
         for (what, value) in
             [("image", &self.image), ("disk", &self.disk), ("kernel", &self.kernel), ("initrd", &self.initrd)]
         {
@@ -71,14 +76,6 @@ Virt {
     #[default]
     Para,
 });
-words!(/// The board of a virtual machine.
-Board {
-    /// A PC with PCI Express.
-    #[default]
-    Q35,
-    /// Hardly a board at all: it boots sooner, from a kernel only.
-    Microvm,
-});
 
 impl Virt {
     /// The word of the lab file.
@@ -87,17 +84,6 @@ impl Virt {
         match self {
             Self::Full => "full",
             Self::Para => "para",
-        }
-    }
-}
-
-impl Board {
-    /// The word of the lab file.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Q35 => "q35",
-            Self::Microvm => "microvm",
         }
     }
 }
@@ -113,21 +99,24 @@ mod tests {
             initrd: None,
             append: None,
             disk: None,
+            cloud_init: None,
             image: None,
             virt: Virt::Para,
-            board: Board::Q35,
             memory: MEMORY,
+            most_memory: MEMORY,
             cpus: 2,
         };
         let text = |text: &str| Some(text.to_owned());
         assert!(none.is_ours() && !none.boots_disk());
         assert_eq!(none.words(), "para, cpu 2, memory 256MiB");
+        let ranged = Vm { most_memory: 1 << 30, ..none.clone() };
+        assert_eq!(ranged.words(), "para, cpu 2, memory 256MiB..1GiB");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
         assert!(disk.boots_disk() && !disk.is_ours());
         let with_kernel = Vm { kernel: text("k"), ..disk };
         assert!(with_kernel.is_ours() && !with_kernel.boots_disk());
-        let foreign = Vm { initrd: text("i"), virt: Virt::Full, board: Board::Microvm, ..none };
+        let foreign = Vm { initrd: text("i"), virt: Virt::Full, ..none };
         assert!(!foreign.is_ours());
-        assert_eq!(foreign.words(), "full, microvm, cpu 2, memory 256MiB, initrd i");
+        assert_eq!(foreign.words(), "full, cpu 2, memory 256MiB, initrd i");
     }
 }

@@ -4,7 +4,7 @@ use super::Draft;
 use crate::error::Span;
 use crate::file::NodeSpec;
 use crate::lab::vm::{LEAST_MEMORY, MEMORY, MOST_CPUS};
-use crate::lab::{Board, Virt, Vm};
+use crate::lab::{Virt, Vm};
 use crate::quantity::show_size;
 
 /// What makes a node a virtual machine.
@@ -17,10 +17,11 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         initrd: text(&written.initrd),
         append: written.append.clone(),
         disk: text(&written.disk),
+        cloud_init: text(&written.cloud_init),
         image: text(&written.image),
         virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
-        board: written.board,
         memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.start),
+        most_memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.reserved()),
         cpus: u32::try_from(cpus).unwrap_or(MOST_CPUS).max(1),
     }))
 }
@@ -64,15 +65,10 @@ fn contradictions(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)
         ));
     }
     let disk_only = vm.disk.is_some() && vm.kernel.is_none() && vm.initrd.is_none() && vm.image.is_none();
-    if vm.board == Board::Microvm {
-        if let Some(disk) = vm.disk.as_ref().filter(|_| disk_only) {
-            let said = "a microvm has no firmware that could boot a disk".to_owned();
-            errors.push((disk.span, said, Some("give it a `kernel`, or take `machine: q35`")));
-        }
-        if let Some(virt) = vm.virt.as_ref().filter(|virt| virt.value == Virt::Full) {
-            let said = "a microvm has only devices made for virtual machines".to_owned();
-            errors.push((virt.span, said, Some("`virt: para`, or `machine: q35`")));
-        }
+    let is_ours = vm.initrd.is_none() && !disk_only;
+    if let Some(seed) = vm.cloud_init.as_ref().filter(|_| is_ours) {
+        let said = "`cloud-init` is for a guest of your own: netloom's init needs none".to_owned();
+        errors.push((seed.span, said, Some("`env`, `files` and `sysctl` say what it is to have")));
     }
     if let (true, Some(_)) = (disk_only, &vm.append) {
         let said = "`append` is for a kernel, and the disk boots its own".to_owned();
@@ -82,9 +78,12 @@ fn contradictions(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)
 
 fn amounts(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
     if let Some(memory) = &spec.limits.memory {
-        if memory.value.most.is_some() {
-            let said = "not yet supported: a range for the `memory` of a virtual machine".to_owned();
-            errors.push((memory.span, said, Some("one size, such as 512MiB")));
+        let full =
+            spec.vm.as_ref().and_then(|vm| vm.value.virt.as_ref()).is_some_and(|v| v.value == Virt::Full);
+        if memory.value.most.is_some() && full {
+            let said =
+                "memory cannot be taken from a fully virtualized machine: it has no balloon".to_owned();
+            errors.push((memory.span, said, Some("one size, such as 512MiB; or `virt: para`")));
         } else if memory.value.start < LEAST_MEMORY {
             let said = format!("no kernel starts with less than {}", show_size(LEAST_MEMORY));
             errors.push((memory.span, said, None));

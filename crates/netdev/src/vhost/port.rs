@@ -201,6 +201,7 @@ impl VhostPort {
                         let bytes = u32::try_from(frame.len()).unwrap_or(u32::MAX);
                         reading.bytes = reading.bytes.saturating_add(bytes);
                         reading.packets += 1;
+                        self.status.count_out(&frame.offload);
                         sink(&mut frame);
                     }
                     None => reading.malformed += 1,
@@ -321,6 +322,7 @@ impl Port for VhostPort {
                 match given {
                     Given::Whole => {
                         self.status.copied.count_in(load.front.len(), length);
+                        self.status.count_in(&frame.offload);
                         Ok(())
                     }
                     Given::Full => Err(Refused::Full),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use netloom_packet::{Gso, Offload};
 use netloom_sys::eventfd::EventFd;
+use netloom_vhost::feature;
 
 /// The state of a port, and what it has done. Its worker writes, everybody reads.
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub struct GuestStatus {
     mtu: AtomicU64,
     features: AtomicU64,
     calls: AtomicU64,
+    /// Super-packets from the guest, and to it.
+    supers: [AtomicU64; 2],
     /// Rung when one of the above has changed.
     bell: Option<Arc<EventFd>>,
     /// What was copied.
@@ -70,6 +74,34 @@ impl GuestStatus {
         self.features.load(Ordering::Relaxed)
     }
 
+    /// The features among these that make a difference, by name.
+    pub fn agreed(&self) -> impl Iterator<Item = &'static str> {
+        let features = self.features();
+        NAMES.iter().filter(move |(bit, _)| features & bit != 0).map(|(_, name)| *name)
+    }
+
+    /// Super-packets that came from the guest.
+    #[must_use]
+    pub fn supers_out(&self) -> u64 {
+        self.supers[0].load(Ordering::Relaxed)
+    }
+
+    /// Super-packets that the guest was given.
+    #[must_use]
+    pub fn supers_in(&self) -> u64 {
+        self.supers[1].load(Ordering::Relaxed)
+    }
+
+    /// Counts a frame from the guest if it is a super-packet.
+    pub(super) fn count_out(&self, offload: &Offload) {
+        add(&self.supers[0], usize::from(offload.gso != Gso::None));
+    }
+
+    /// Counts a frame to the guest if it is a super-packet.
+    pub(super) fn count_in(&self, offload: &Offload) {
+        add(&self.supers[1], usize::from(offload.gso != Gso::None));
+    }
+
     pub(super) fn called(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -122,6 +154,18 @@ impl Copied {
         }
     }
 }
+
+/// Features of a card that make a difference, with their names.
+const NAMES: [(u64, &str); 8] = [
+    (feature::CSUM, "csum"),
+    (feature::HOST_TSO4, "tso4"),
+    (feature::HOST_TSO6, "tso6"),
+    (feature::GUEST_TSO4, "lro4"),
+    (feature::GUEST_TSO6, "lro6"),
+    (feature::MRG_RXBUF, "mergeable"),
+    (feature::INDIRECT_DESC, "indirect"),
+    (feature::EVENT_IDX, "event-idx"),
+];
 
 /// Only the port's worker counts, so nothing is lost.
 fn add(sum: &AtomicU64, bytes: usize) {

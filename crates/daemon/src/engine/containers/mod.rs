@@ -266,13 +266,20 @@ pub(super) fn folder(data: &Path) -> PathBuf {
     data.join("containers")
 }
 
-/// Removes the volumes that containers of a lab kept their data in.
+/// Removes the volumes that containers of a lab kept their data in, and what virtual machines wrote to their disks.
 ///
 /// # Errors
 /// The host's, in words.
 pub fn remove_volumes(lab: &str) -> Result<(), String> {
-    let Some(dir) = volumes(lab).filter(|dir| dir.exists()) else { return Ok(()) };
-    remove_tree(&dir).map(drop).map_err(|error| error.to_string())
+    for dir in volumes(lab).into_iter().chain(disks(lab)).filter(|dir| dir.exists()) {
+        remove_tree(&dir).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Where a lab has what its virtual machines wrote to their disks.
+pub(super) fn disks(lab: &str) -> Option<PathBuf> {
+    data_dir().map(|data| data.join("disks").join(lab))
 }
 
 /// Where a lab has its volumes.

@@ -1,5 +1,6 @@
 //! The lab as a whole: up, plan, down, show.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use netloom_api::{
@@ -55,6 +56,7 @@ impl Running {
             for port in state.specs.keys() {
                 core.remove_port(*port);
             }
+            self.guests.keep(core, &self.ledger, &BTreeSet::new());
             core.settle();
         }
         for (name, node) in std::mem::take(&mut state.nodes) {

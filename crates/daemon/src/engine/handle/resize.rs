@@ -6,8 +6,9 @@ use std::sync::Arc;
 use netloom_api::{ApiError, ErrorKind, NodeRow};
 use netloom_lab::Lab;
 use netloom_lab::TextError;
-use netloom_lab::lab::Node;
+use netloom_lab::lab::{Node, Virt, Vm};
 use netloom_lab::limits::{Limits, Resize};
+use netloom_lab::quantity::show_size;
 use netloom_lab::quota::overdrafts;
 
 use crate::engine::Running;
@@ -29,10 +30,9 @@ impl Running {
             let all: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
             return Err(super::not_found("node", name, &all));
         };
-        if node.vm.is_some() {
-            let said = format!("`resize` of a virtual machine is not supported by this version: {name}.");
-            return Err(ApiError::new(ErrorKind::Unsupported, said)
-                .hint("change `cpu` or `memory` in the lab file; `netloom up` boots it anew"));
+        if let Some(vm) = &node.vm {
+            self.resize_machine(node, vm, &change)?;
+            return self.row_of(name);
         }
         let groups = self.programs.groups();
         let now = groups.now(name).unwrap_or_else(|| node.limits.clone());
@@ -53,6 +53,37 @@ impl Running {
             return Err(ApiError::new(ErrorKind::Machine, said).hint("`netloom check` says what it has"));
         }
         self.programs.regroup(node);
+        self.row_of(name)
+    }
+
+    /// Changes the memory of a virtual machine, as far as its balloon goes.
+    fn resize_machine(&self, node: &Node, vm: &Vm, change: &Resize) -> Result<(), ApiError> {
+        let name = &node.name;
+        let Resize { memory: Some(Some(memory)), cpu: None, swap: None, pids: None } = *change else {
+            let said =
+                format!("Of the virtual machine {name}, only `--memory` can be changed while it runs.");
+            return Err(ApiError::new(ErrorKind::Unsupported, said)
+                .hint("change the others in the lab file; `netloom up` boots it anew"));
+        };
+        if memory > vm.most_memory || memory < Vm::LEAST_MEMORY {
+            let range = [Vm::LEAST_MEMORY, vm.most_memory].map(show_size);
+            let said = format!("The virtual machine {name} can have {} to {}.", range[0], range[1]);
+            let hint = format!("line {} of the lab file: `memory: START..MOST`", node.line);
+            return Err(ApiError::new(ErrorKind::Failed, said).hint(hint));
+        }
+        if vm.virt == Virt::Full {
+            let said = format!("{name} is fully virtualized, and has no balloon to take memory with.");
+            return Err(ApiError::new(ErrorKind::Failed, said).hint("`virt: para`"));
+        }
+        let Some(machine) = self.guest(name)? else {
+            return Err(ApiError::new(ErrorKind::Failed, format!("{name} was not started.")));
+        };
+        machine.set_memory(memory).map_err(|why| {
+            ApiError::new(ErrorKind::Failed, format!("The memory of {name} stays as it was: {why}."))
+        })
+    }
+
+    fn row_of(&self, name: &str) -> Result<NodeRow, ApiError> {
         let state = self.state();
         self.node_rows(&state)
             .into_iter()

@@ -3,16 +3,33 @@
 use std::collections::BTreeMap;
 
 use netloom_api::{
-    DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow, TenantRow,
+    CardRow, DirectionRow, DropRow, EndRow, InterfaceRow, LinkRow, NodeRow, SwitchPortRow, SwitchRow,
+    TenantRow,
 };
 use netloom_datapath::{Direction, Traffic};
 use netloom_flow::{DropReason, LinkSettings, PortId};
 use netloom_lab::lab::{End, FailMode, Lab, Link, Node, Switch, SwitchPort, Vlan};
+use netloom_netdev::GuestStatus;
 use netloom_switch::{PortEntry, Role};
 
 use crate::engine::Running;
 use crate::engine::machines::Phase;
 use crate::engine::running::State;
+
+/// What is told of a virtual machine's card.
+fn card(status: &GuestStatus) -> CardRow {
+    CardRow {
+        ready: status.is_ready(),
+        pairs: status.pairs(),
+        features: status.agreed().map(str::to_owned).collect(),
+        calls: status.calls(),
+        super_packets_out: status.supers_out(),
+        super_packets_in: status.supers_in(),
+        copied_out: status.copied.out(),
+        copied_in: status.copied.inward(),
+        copied_across: status.copied.across(),
+    }
+}
 
 impl Running {
     pub(super) fn node_rows(&self, state: &State) -> Vec<NodeRow> {
@@ -51,8 +68,13 @@ impl Running {
                 rx_bytes: received.bytes,
                 tx_packets: sent.packets,
                 tx_bytes: sent.bytes,
+                card: port.and_then(|port| self.guests.status(port)).map(|status| card(&status)),
             }
         };
+        let drift = self.machines.of(&node.name).zip(node.vm.as_ref()).and_then(|(machine, vm)| {
+            let words = |bytes| format!("memory {}", netloom_lab::quantity::show_size(bytes));
+            (machine.memory() != vm.memory).then(|| [words(machine.memory()), words(vm.memory)])
+        });
         let groups = self.programs.groups();
         let limits = groups.now(&node.name).unwrap_or_else(|| node.limits.clone());
         NodeRow {
@@ -80,8 +102,13 @@ impl Running {
                 .and_then(|it| it.reason.clone())
                 .or_else(|| self.programs.reason(&node.name)),
             machine: node.vm.as_ref().map(|vm| vm.words()),
-            limits: (!limits.is_unlimited()).then(|| limits.words()),
-            limits_in_file: (limits.list() != node.limits.list()).then(|| node.limits.words()),
+            limits: drift
+                .as_ref()
+                .map(|[now, _]| now.clone())
+                .or_else(|| (!limits.is_unlimited()).then(|| limits.words())),
+            limits_in_file: drift
+                .map(|[_, file]| file)
+                .or_else(|| (limits.list() != node.limits.list()).then(|| node.limits.words())),
             lacking: groups.lacking(&node.name),
             restarts: machine.as_ref().map_or_else(|| self.programs.restarts(&node.name), |it| it.restarts),
             forward: node.forward,

@@ -43,7 +43,7 @@ struct Live {
     log: Option<Log>,
     tail: Vec<u8>,
     /// Who waits for the answer to a command.
-    asked: BTreeMap<u64, mpsc::Sender<Result<(), String>>>,
+    asked: BTreeMap<u64, mpsc::Sender<Result<Value, String>>>,
     /// It is to be off: by force from this time on.
     off: Option<u64>,
     /// Until when it must have come up.
@@ -127,7 +127,7 @@ impl Life {
         match order {
             Order::On => self.power_on(0),
             Order::Off(by) => self.power_off(by),
-            Order::Pause(paused, tell) => self.pause(paused, tell),
+            Order::Ask(command, arguments, tell) => self.ask(command, arguments, tell),
             Order::Open(session, open) => self.open(session, *open),
             Order::Say(session, frame) => {
                 if let Some(live) = self.live.as_mut().filter(|_| self.sessions.contains_key(&session)) {
@@ -155,7 +155,12 @@ impl Life {
             return;
         }
         match self.start() {
-            Ok(live) => {
+            Ok(mut live) => {
+                // The guest's driver gives the rest back once it runs.
+                let (now, [_, most]) = (self.shared.memory(), self.setup.memory);
+                if now < most {
+                    live.session.command("balloon", serde_json::json!({ "value": now }));
+                }
                 self.live = Some(live);
                 // Who brings no agent is up as soon as it runs: nobody can tell.
                 let phase = if self.setup.has_agent { Phase::Booting } else { Phase::Up };
@@ -242,12 +247,13 @@ impl Life {
         }
     }
 
-    fn pause(&mut self, paused: bool, tell: mpsc::Sender<Result<(), String>>) {
+    /// Asks QEMU for something.
+    fn ask(&mut self, command: &str, arguments: Value, tell: mpsc::Sender<Result<Value, String>>) {
         let Some(live) = &mut self.live else {
             let _ = tell.send(Err("it does not run".to_owned()));
             return;
         };
-        let number = live.session.command(if paused { "stop" } else { "cont" }, Value::Null);
+        let number = live.session.command(command, arguments);
         live.asked.insert(number, tell);
     }
 
@@ -416,7 +422,7 @@ impl Live {
         let (asked, shutdown) = (&mut self.asked, &mut self.shutdown);
         let heard = self.session.push(bytes, |said| match said {
             Said::Ready(_) => {}
-            Said::Done(number, _) => answer(asked, number, Ok(())),
+            Said::Done(number, value) => answer(asked, number, Ok(value)),
             Said::Refused(number, why) => answer(asked, number, Err(why)),
             Said::Event(event, data) if event == "SHUTDOWN" => {
                 *shutdown = Some(data["reason"].as_str().unwrap_or("guest-shutdown").to_owned());
@@ -490,9 +496,9 @@ impl Live {
 }
 
 fn answer(
-    asked: &mut BTreeMap<u64, mpsc::Sender<Result<(), String>>>,
+    asked: &mut BTreeMap<u64, mpsc::Sender<Result<Value, String>>>,
     number: u64,
-    answer: Result<(), String>,
+    answer: Result<Value, String>,
 ) {
     if let Some(tell) = asked.remove(&number) {
         // Who gave up waiting does not want to know.

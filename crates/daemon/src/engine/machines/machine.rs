@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::netns::NetNs;
 use netloom_vm::frame::{Frame, Open, WINDOW};
+use serde_json::{Value, json};
 
 use super::life::Life;
 use super::setup::Setup;
@@ -52,7 +53,8 @@ pub(super) enum Order {
     Off(u64),
     /// Over for good: the thread ends.
     End,
-    Pause(bool, mpsc::Sender<Result<(), String>>),
+    /// A command for QEMU, with its arguments.
+    Ask(&'static str, Value, mpsc::Sender<Result<Value, String>>),
     Open(Arc<Session>, Box<Open>),
     /// A frame of a session, for the guest.
     Say(u32, Frame),
@@ -94,6 +96,8 @@ pub(super) struct Shared {
     orders: Mutex<VecDeque<Order>>,
     status: Mutex<Status>,
     news: Condvar,
+    /// Bytes of memory that it is to have.
+    memory: AtomicU64,
 }
 
 impl Shared {
@@ -114,6 +118,11 @@ impl Shared {
         self.news.notify_all();
     }
 
+    /// Bytes of memory that it is to have.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory.load(Ordering::Relaxed)
+    }
+
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,6 +139,7 @@ impl Machine {
             orders: Mutex::default(),
             status: Mutex::default(),
             news: Condvar::new(),
+            memory: AtomicU64::new(setup.memory[0]),
         });
         let (netns, has_agent) = (Arc::clone(&setup.netns), setup.has_agent);
         let (name, life) = (format!("vm {}", setup.name), Life::new(setup, spawner, Arc::clone(&shared)));
@@ -181,9 +191,52 @@ impl Machine {
     /// # Errors
     /// In words: QEMU does not run, or does not answer.
     pub(in crate::engine) fn pause(&self, paused: bool) -> Result<(), String> {
+        self.ask(if paused { "stop" } else { "cont" }, Value::Null).map(drop)
+    }
+
+    fn ask(&self, command: &'static str, arguments: Value) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
-        self.shared.order(Order::Pause(paused, tell));
+        self.shared.order(Order::Ask(command, arguments, tell));
         told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
+    }
+
+    /// Bytes of memory that it is to have at the moment.
+    pub(in crate::engine) fn memory(&self) -> u64 {
+        self.shared.memory()
+    }
+
+    /// Gives memory to the guest or takes it away, as far as its balloon goes along; one that is off gets it when it is on.
+    ///
+    /// # Errors
+    /// In words: QEMU does not answer, or the guest does not give the memory back. Then it has what it had.
+    pub(in crate::engine) fn set_memory(&self, bytes: u64) -> Result<(), String> {
+        let before = self.shared.memory.swap(bytes, Ordering::Relaxed);
+        if self.status().pid.is_none() {
+            return Ok(());
+        }
+        let done = self.balloon(bytes);
+        if done.is_err() {
+            self.shared.memory.store(before, Ordering::Relaxed);
+            // It has failed before: that is what is told.
+            let _ = self.ask("balloon", json!({ "value": before }));
+        }
+        done
+    }
+
+    fn balloon(&self, bytes: u64) -> Result<(), String> {
+        self.ask("balloon", json!({ "value": bytes }))?;
+        let until = netloom_sys::clock::now() + BALLOON;
+        loop {
+            let actual = self.ask("query-balloon", Value::Null)?["actual"].as_u64().unwrap_or(u64::MAX);
+            if actual <= bytes.saturating_add(SLACK) {
+                return Ok(());
+            }
+            if netloom_sys::clock::now() > until {
+                let has = netloom_lab::quantity::show_size(actual.next_multiple_of(1 << 20));
+                return Err(format!("the guest gives no more back: it has {has}"));
+            }
+            netloom_sys::clock::sleep(50_000_000);
+        }
     }
 
     /// Waits until the agent listens, for a while; `goes_on` is asked now and then whether somebody still waits.
@@ -315,5 +368,9 @@ pub(super) const BOOT: u64 = 180_000_000_000;
 const LOOK: Duration = Duration::from_millis(200);
 /// How long QEMU may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long a guest may take to give memory back.
+const BALLOON: u64 = 10_000_000_000;
+/// Bytes by which a balloon may miss: it goes by pages, and the driver keeps some.
+const SLACK: u64 = 1 << 20;
 /// How long a machine may take to end, its grace included.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! A machine is told all it needs when it boots, so one that differs in anything is made anew by the plan. Nothing of it can
-//! outlive the daemon: QEMU dies with the spawner, its sockets are pairs without a name, its initial file system is a
-//! file in memory, what a guest writes to a disk is in a file without a name.
+//! outlive the daemon but what guests write to disks, which is kept: QEMU dies with the spawner, its sockets are pairs
+//! without a name or go with the lab's directory, its initial file system is a file in memory.
 
+mod disks;
 mod life;
 mod machine;
 mod setup;

@@ -13,7 +13,6 @@ use netloom_lab::Lab;
 use netloom_lab::container::Container;
 use netloom_lab::lab::{ArpMode, Node, Vm};
 use netloom_lab::{lab, quantity};
-use netloom_sys::datagram::Datagrams;
 use netloom_sys::netns::NetNs;
 use netloom_vm::command::AGENT_PORT;
 use netloom_vm::guest::{Console, GuestConfig, GuestInterface, GuestRoute, Port};
@@ -21,14 +20,17 @@ use netloom_vm::initramfs::Tree;
 use netloom_vm::kernel::{Kernel, KernelError};
 use netloom_vm::payload::Payload;
 use netloom_vm::probe::{Probe, ProbeError};
-use netloom_vm::{Accel, Board, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use netloom_vm::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
-use crate::engine::running::NodeState;
+use crate::engine::guests::SOCKET;
+use crate::engine::running::{Nic as Card, NodeState};
 
 /// What the kernel needs beside what is unpacked.
 const ROOM: u64 = 48 << 20;
+/// Bytes of user-data that are read.
+const MOST_USER_DATA: u64 = 16 << 20;
 /// Where QEMU is looked for.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -37,10 +39,14 @@ pub(super) struct Ground {
     kernel: Option<Kernel>,
     initrd: Option<PathBuf>,
     disk: Option<(PathBuf, DiskFormat)>,
+    /// The user-data for cloud-init in the guest.
+    user_data: Option<PathBuf>,
 }
 
 /// All a machine is started from, as often as it is.
 pub(super) struct Setup {
+    /// The lab's name.
+    lab: String,
     /// The node's name.
     pub(super) name: String,
     /// What QEMU sees of the machine.
@@ -49,12 +55,16 @@ pub(super) struct Setup {
     pub(super) netns: Arc<NetNs>,
     /// Where the output of its serial port goes.
     pub(super) log: PathBuf,
-    /// The guest's ends of its interfaces.
-    pub(super) nics: Vec<Arc<Datagrams>>,
+    /// What it has of its interfaces.
+    nics: Vec<Card>,
     /// QEMU.
     pub(super) qemu: PathBuf,
     /// Whether netloom's own agent is in the guest.
     pub(super) has_agent: bool,
+    /// Bytes of memory that it has at first, and at most.
+    pub(super) memory: [u64; 2],
+    /// Where what is written to disks is kept.
+    disks: Option<PathBuf>,
     vm: Vm,
     accel: Accel,
     ground: Ground,
@@ -94,8 +104,12 @@ impl Ground {
             return Err(ApiError::new(ErrorKind::Internal, "It is no virtual machine."));
         };
         let disk = vm.disk.as_ref().map(|disk| disk_of(&lab.dir().join(disk))).transpose()?;
+        let user_data = vm.cloud_init.as_ref().map(|file| lab.dir().join(file));
+        if let Some(file) = &user_data {
+            File::open(file).map_err(|error| missing("user-data", file, &error))?;
+        }
         if vm.boots_disk() {
-            return Ok(Self { kernel: None, initrd: None, disk });
+            return Ok(Self { kernel: None, initrd: None, disk, user_data });
         }
         let drivers = drivers(vm);
         let kernel = match &vm.kernel {
@@ -110,7 +124,7 @@ impl Ground {
         if let Some(initrd) = &initrd {
             File::open(initrd).map_err(|error| missing("initial file system", initrd, &error))?;
         }
-        Ok(Self { kernel: Some(kernel), initrd, disk })
+        Ok(Self { kernel: Some(kernel), initrd, disk, user_data })
     }
 }
 
@@ -138,13 +152,16 @@ impl Setup {
             Accel::Tcg => Vec::new(),
         };
         Ok(Self {
+            lab: lab.name.clone(),
             name: node.name.clone(),
             host,
             netns: Arc::clone(&made.netns),
             log: PathBuf::new(),
-            nics: made.nics.iter().map(|nic| Arc::clone(&nic.guest)).collect(),
+            nics: made.nics.clone(),
             qemu: probe.qemu.clone(),
             has_agent: vm.is_ours(),
+            memory: [vm.memory, vm.most_memory],
+            disks: crate::engine::containers::disks(&lab.name),
             vm: vm.clone(),
             accel,
             ground,
@@ -185,28 +202,47 @@ impl Setup {
             }
         };
         let disks = match &self.ground.disk {
-            Some((file, format)) => vec![Disk { file: pass(open(file)?), format: *format }],
+            Some((file, format)) => {
+                let folder = self.disks.as_ref().ok_or("there is no directory for what it writes")?;
+                let [base, overlay] = super::disks::open(folder, &self.name, file, *format)?;
+                vec![Disk { base: pass(base), overlay: pass(overlay), format: *format }]
+            }
             None => Vec::new(),
+        };
+        let seed = match &self.ground.user_data {
+            Some(file) => Some(pass(self.seed(file)?)),
+            None => None,
         };
         let mut nics = Vec::new();
         for (mac, nic) in self.macs.iter().zip(&self.nics) {
-            nic.drain();
-            files.push(nic.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?);
-            let fd = u32::try_from(FIRST_FILE + files.len() - 1).unwrap_or(u32::MAX);
-            nics.push(Nic { mac: *mac, backend: NicBackend::Datagram { fd } });
+            let given = match nic {
+                Card::Datagrams { guest, .. } => {
+                    guest.drain();
+                    guest.as_fd()
+                }
+                Card::Rings { folder, .. } => folder.as_fd(),
+            };
+            files.push(given.try_clone_to_owned().map_err(|error| error.to_string())?);
+            let number = FIRST_FILE + files.len() - 1;
+            let backend = match nic {
+                Card::Datagrams { .. } => {
+                    NicBackend::Datagram { fd: u32::try_from(number).unwrap_or(u32::MAX) }
+                }
+                Card::Rings { .. } => {
+                    NicBackend::VhostUser { socket: format!("/proc/self/fd/{number}/{SOCKET}").into() }
+                }
+            };
+            nics.push(Nic { mac: *mac, backend });
         }
         let spec = MachineSpec {
             name: self.name.clone(),
-            board: match self.vm.board {
-                lab::Board::Q35 => Board::Q35,
-                lab::Board::Microvm => Board::Microvm,
-            },
             accel: self.accel,
             virt: virt(&self.vm),
-            memory: self.vm.memory,
+            memory: self.vm.most_memory,
             cpus: self.vm.cpus,
             boot,
             disks,
+            seed,
             nics,
             qmp: QMP,
             serial: SERIAL,
@@ -225,6 +261,21 @@ impl Setup {
         let emulated = if self.accel == Accel::Tcg { "mitigations=off" } else { "" };
         let words = ["console=ttyS0 panic=-1", emulated, own, init];
         words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The CD for cloud-init, in a file in memory.
+    fn seed(&self, user_data: &Path) -> Result<OwnedFd, String> {
+        let said = |error: std::io::Error| format!("{}: {error}", user_data.display());
+        let mut text = Vec::new();
+        let file = File::open(user_data).map_err(said)?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, MOST_USER_DATA), &mut text)
+            .map_err(said)?;
+        let instance = format!("{}/{}", self.lab, self.name);
+        let cd = netloom_vm::seed::seed(&instance, &self.config, text).ok_or("its CD has no room for it")?;
+        let file = memfd_create("seed", MemfdFlags::CLOEXEC).map_err(|error| error.to_string())?;
+        let mut file = File::from(file);
+        std::io::Write::write_all(&mut file, &cd).map_err(said)?;
+        Ok(file.into())
     }
 
     /// The initial file system, in a file in memory.
