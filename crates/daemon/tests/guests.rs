@@ -79,12 +79,14 @@ fn sockets_go_with_their_ports() {
     let bay = Patchbay::start(&folder.path().join("run"), LAB).unwrap();
     let (socket, _) = bay.plug_guest("g1", 1).unwrap();
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    let journal = std::fs::read_to_string(socket.with_file_name("journal.ndjson")).unwrap();
-    assert!(journal.contains(socket.to_str().unwrap()), "{journal}");
+    let folder_of_card = socket.parent().unwrap();
+    assert_eq!(std::fs::metadata(folder_of_card).unwrap().permissions().mode() & 0o777, 0o700);
+    let journal = std::fs::read_to_string(folder_of_card.with_file_name("journal.ndjson")).unwrap();
+    assert!(journal.contains(folder_of_card.to_str().unwrap()), "{journal}");
     let (again, _) = bay.plug_guest("g1", 1).unwrap();
     assert_eq!(again, socket, "a port has one");
     bay.unplug("g1").unwrap();
-    assert!(!socket.exists());
+    assert!(!socket.exists() && !folder_of_card.exists());
     bay.plug_guest("g2", 1).unwrap();
     drop(bay);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");

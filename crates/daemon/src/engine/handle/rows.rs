@@ -340,6 +340,8 @@ fn drop_row(place: String, reason: DropReason, packets: u64) -> DropRow {
             | DropReason::Blocked
             | DropReason::Policed
             | DropReason::Quota
+            | DropReason::Protected
+            | DropReason::MirrorOutput
             | DropReason::NoRouter
     );
     DropRow { place, reason: reason.as_str().to_owned(), packets, intended }
