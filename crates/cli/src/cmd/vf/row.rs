@@ -106,3 +106,23 @@ fn attributes_of(vf: &netlink::Vf) -> AttributesRow {
         .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vf_is_a_labs_or_free_or_somebody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let claims = Claims::at(folder.path().join(".vf"));
+        let pf: Address = "0000:01:00.0".parse().unwrap();
+        let (first, second) = (Seat { pf, index: 0 }, Seat { pf, index: 1 });
+        let (lab, holder, boot) = ("shop".to_owned(), "red/web:eth0".to_owned(), "now".to_owned());
+        claims.write(&netloom_sriov::Claim { lab, holder, boot, seat: first, former: None }).unwrap();
+        let of = |seat| Owners::of_machine(&claims).of(seat);
+        assert_eq!((of(first), of(second)), ("shop red/web:eth0".to_owned(), "foreign".to_owned()));
+        claims.set_made(pf, 2).unwrap();
+        assert_eq!(of(second), "free");
+        assert_eq!(Owners::default().of(first), "", "nothing is known of a copy");
+    }
+}
