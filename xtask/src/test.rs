@@ -24,6 +24,10 @@ const NEEDED: &[Needed] = &[
     Needed { program: "/boot/vmlinuz-*-cloud-amd64", package: "linux-image-cloud-amd64" },
 ];
 
+/// Tests that emulate whole machines, and have the processors for themselves. `cargo test` alone leaves them out.
+const ALONE: &[&str] =
+    &["test", "--workspace", "--test", "system", "--locked", "--", "--ignored", "--test-threads=1"];
+
 /// Options of `cargo xtask test`.
 #[derive(clap::Args)]
 #[group(id = "test")]
@@ -39,7 +43,8 @@ pub(crate) struct Args {
 /// [`Failed`] of the first group that fails, after all have run.
 pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     let missing = packages::ensure(NEEDED, !args.no_install)?;
-    let outcome = run::step("tests", &mut run::cargo(&["test", "--workspace", "--locked"]));
+    let outcome = run::step("tests", &mut run::cargo(&["test", "--workspace", "--locked"]))
+        .and(run::step("tests that run alone", &mut run::cargo(ALONE)));
     let skipped = skipped(&missing);
     println!("--- skipped: {}", if skipped.is_empty() { "nothing" } else { "" });
     for reason in skipped {
