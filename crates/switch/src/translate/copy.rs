@@ -13,7 +13,7 @@ use super::{Translator, Visiting};
 /// What is restored at the end of a copy.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept<'a> {
-    flow: Flow,
+    flow: Box<Flow>,
     stack: Vec<u128>,
     set: Vec<&'a Action>,
     is_opaque: bool,

@@ -38,7 +38,7 @@ pub(crate) enum Stage {
 /// A packet that is to go through the egress tables.
 #[derive(Debug, Clone)]
 pub(super) struct Departure<'a> {
-    flow: Flow,
+    flow: Box<Flow>,
     port: &'a Port,
     table: TableId,
     max_len: Option<u32>,

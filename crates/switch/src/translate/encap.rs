@@ -123,7 +123,7 @@ impl<'a> Translator<'a> {
         flow.write(word::ETH_DST, ethertype.into(), 0xffff);
         flow.set_packet_type(PacketType::Bare(ethertype));
         flow.reshaped(pushed);
-        self.sent = flow.clone();
+        self.sent.clone_from(flow);
         self.reshaped = true;
     }
 
@@ -180,7 +180,7 @@ impl<'a> Translator<'a> {
         }
         visiting.flow.set_packet_type(inner);
         visiting.flow.reshaped(0);
-        self.sent = visiting.flow.clone();
+        self.sent.clone_from(&visiting.flow);
         self.reshaped = true;
         self.recirculate(visiting);
     }

@@ -77,8 +77,8 @@ impl Flow {
     }
 
     /// The same packet as the switch at the other end of a link sees it: its headers and tenant, nothing else.
-    pub(super) fn crossed(&self, in_port: OfPort) -> Self {
-        let mut flow = self.clone();
+    pub(super) fn crossed(&self, in_port: OfPort) -> Box<Self> {
+        let mut flow = Box::new(self.clone());
         let metadata = !0 >> 16; // beside the tenant
         for (index, bits) in
             (word::TENANT + 1..word::ETH_DST).map(|index| (index, !0)).chain([(word::TENANT, metadata)])

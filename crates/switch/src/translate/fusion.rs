@@ -24,7 +24,7 @@ const MAX_OUTPUTS: usize = 1024;
 /// A packet that waits to come in to a bridge.
 pub(super) struct Visit<'a> {
     pub(super) bridge: BridgeId,
-    pub(super) flow: Flow,
+    pub(super) flow: Box<Flow>,
     /// Only packets that are short enough come in.
     pub(super) gate: Option<Box<Gate<'a>>>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Gate<'a> {
     port: &'a Port,
     to: Peer,
     /// The packet at that port.
-    flow: Flow,
+    flow: Box<Flow>,
     /// What the other end is told.
     said: TunnelKey,
     /// The longest frame that fits in.
@@ -134,7 +134,7 @@ impl<'a> Translator<'a> {
 
     /// A packet is about to enter a tunnel within the lab: it comes out at the other end if it fits in, else it is handed to
     /// the link.
-    pub(super) fn pass_gate(&mut self, gate: &Gate<'a>, flow: Flow) {
+    pub(super) fn pass_gate(&mut self, gate: &Gate<'a>, flow: Box<Flow>) {
         let Gate { from, port, to, flow: near, said, len } = gate;
         let longer = self.aside(|this| {
             this.commit(near);

@@ -97,7 +97,8 @@ pub(crate) struct Translator<'a> {
 #[derive(Debug, Clone)]
 struct Visiting<'a> {
     bridge: &'a Bridge,
-    flow: Flow,
+    /// Large: it is moved about by its address.
+    flow: Box<Flow>,
     /// What is still to be done, the last first.
     frames: Vec<Frame<'a>>,
     /// What was pushed.
@@ -122,7 +123,7 @@ struct Visiting<'a> {
 }
 
 impl<'a> Visiting<'a> {
-    fn new(bridge: &'a Bridge, mut flow: Flow) -> Self {
+    fn new(bridge: &'a Bridge, mut flow: Box<Flow>) -> Self {
         flow.write(word::CONJ, UNSET.into(), u64::MAX);
         Self {
             bridge,
@@ -167,7 +168,7 @@ impl<'a> Translator<'a> {
             (None, 0) => translator.run(upcall.key, PortId(port)),
             (None, _) => translator.refuse(DropReason::NoRecirc),
             (Some(frozen), _) => {
-                translator.thaw(Flow::new(upcall.key, frozen.in_port), frozen);
+                translator.thaw(Box::new(Flow::new(upcall.key, frozen.in_port)), frozen);
                 translator.serve_waiting();
                 true
             }
@@ -189,7 +190,7 @@ impl<'a> Translator<'a> {
     ) -> Translation {
         let mut translator = Translator::new(switch, key, recorder);
         translator.trail.go(bridge.id);
-        let mut visiting = Visiting::new(bridge, Flow::new(key, in_port));
+        let mut visiting = Visiting::new(bridge, Box::new(Flow::new(key, in_port)));
         if let Some(port) = bridge.port(in_port) {
             translator.mirror(&mut visiting, port, port.mirrored.src);
         }
@@ -231,7 +232,7 @@ impl<'a> Translator<'a> {
         };
         self.trail.go(bridge);
         // Not by way of the queue: most packets come to one switch, and then it takes no memory.
-        self.visit(bridge, Flow::new(key, number));
+        self.visit(bridge, Box::new(Flow::new(key, number)));
         self.serve_waiting();
         true
     }
@@ -266,7 +267,7 @@ impl<'a> Translator<'a> {
     }
 
     /// A packet comes in to a bridge.
-    fn visit(&mut self, bridge: BridgeId, flow: Flow) {
+    fn visit(&mut self, bridge: BridgeId, flow: Box<Flow>) {
         let Some(bridge) = self.switch.bridges.get(bridge) else { return };
         let mut visiting = Visiting::new(bridge, flow);
         let Some(port) = self.port(bridge, visiting.flow.in_port()) else { return };

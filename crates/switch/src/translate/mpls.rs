@@ -91,7 +91,7 @@ impl<'a> Translator<'a> {
             flow.set_packet_type(PacketType::Bare(ethertype));
         }
         flow.reshaped(pushed);
-        self.sent = flow.clone();
+        self.sent.clone_from(flow);
         self.reshaped = true;
     }
 
@@ -119,7 +119,7 @@ impl<'a> Translator<'a> {
                 self.commit(&visiting.flow);
                 self.actions.push(DpAction::CopyTtl(direction));
                 visiting.flow.reshaped(0);
-                self.sent = visiting.flow.clone();
+                self.sent.clone_from(&visiting.flow);
                 self.reshaped = true;
                 visiting.is_opaque = true;
             }

@@ -27,7 +27,7 @@ impl<'a> Translator<'a> {
         self.actions.push(DpAction::SetNext(next));
         visiting.flow.key = key;
         visiting.flow.reshaped(0);
-        self.sent = visiting.flow.clone();
+        self.sent.clone_from(&visiting.flow);
         self.reshaped = true;
         visiting.is_opaque = true;
     }

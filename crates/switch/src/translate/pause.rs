@@ -58,7 +58,7 @@ impl<'a> Translator<'a> {
     ) -> Translation {
         let mut translator = Translator::new(switch, key, recorder);
         translator.trail.go(bridge.id);
-        let mut visiting = Visiting::new(bridge, Flow::new(key, in_port));
+        let mut visiting = Visiting::new(bridge, Box::new(Flow::new(key, in_port)));
         // They had their copies when it came in.
         visiting.mirrored = bridge.port(in_port).map_or(0, |port| port.mirrored.src);
         let tunnel_and_mark = word::TUN_ID..=word::PKT_MARK;

@@ -43,7 +43,7 @@ impl<'a> Translator<'a> {
             flow.write(index, if index == word::PBB { isid } else { 0 }, u64::MAX);
         }
         flow.reshaped(HEADER + hidden);
-        self.sent = flow.clone();
+        self.sent.clone_from(flow);
         self.reshaped = true;
         visiting.is_opaque = false;
     }

@@ -76,7 +76,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Takes up again what was put aside.
-    pub(super) fn thaw(&mut self, flow: Flow, frozen: &'a Frozen) {
+    pub(super) fn thaw(&mut self, flow: Box<Flow>, frozen: &'a Frozen) {
         let Some(bridge) = self.switch.bridges.get(frozen.bridge) else {
             self.refuse(DropReason::NoRecirc);
             return;
