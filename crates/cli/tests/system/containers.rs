@@ -102,6 +102,8 @@ fn the_file_says_more_than_the_image() {
             // Ports below 1024 are no more than others, as Docker has it.
             let listen = "httpd -p 127.0.0.1:80 -h /in && wget -q -O - http://127.0.0.1/a";
             assert_eq!(place.sh_ok("a", listen), "a");
+            // And they may ping, without the capability for packets of any kind.
+            assert_eq!(place.sh_ok("a", "cat /proc/sys/net/ipv4/ping_group_range"), "0\t2147483647");
             assert_eq!(place.run("exec -T --user 0:40 a -- id").out, "uid=0(root) gid=40(logs)\n");
             assert!(
                 place

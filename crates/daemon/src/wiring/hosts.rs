@@ -41,12 +41,24 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) 
     }
 }
 
-/// A container's users have all its ports, as Docker has it: programs of images that are not root's listen at 80.
+/// The last group that the kernel takes for `ping_group_range`.
+const LAST_GROUP: u32 = i32::MAX.cast_unsigned();
+
 fn settings(node: &Node) -> Vec<(String, String)> {
-    let usual = node.container.is_some().then_some(("net.ipv4.ip_unprivileged_port_start", "0"));
-    let usual = usual.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let usual = if node.container.is_some() { usual_settings() } else { Vec::new() };
     // What the file says comes later, and so it counts.
-    usual.chain(node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+    usual.into_iter().chain(node.sysctl.iter().map(|(name, value)| (name.clone(), value.clone()))).collect()
+}
+
+/// All users of a container have all its ports and may ping, as Docker has it: programs of images that are not root's
+/// listen at 80.
+fn usual_settings() -> Vec<(String, String)> {
+    let last = netloom_sys::userns::last_group().min(LAST_GROUP);
+    let settings = [
+        ("net.ipv4.ip_unprivileged_port_start", "0".to_owned()),
+        ("net.ipv4.ping_group_range", format!("0 {last}")),
+    ];
+    settings.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// The kernel of a gateway. Packets have ports and addresses of both sides, so errors about them would not be understood:

@@ -71,6 +71,30 @@ pub fn obstacle() -> Option<String> {
     None
 }
 
+/// The last of the groups 0 and up that this process can name without a gap.
+#[must_use]
+pub fn last_group() -> u32 {
+    last_mapped(&fs::read_to_string("/proc/self/gid_map").unwrap_or_default())
+}
+
+/// Rows of a map are: first number inside, first number outside, how many (user_namespaces(7)).
+fn last_mapped(map: &str) -> u32 {
+    let row = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (first, _, count) = (numbers.next()?.ok()?, numbers.next()?, numbers.next()?.ok()?);
+        Some((first, count))
+    };
+    let mut rows: Vec<(u32, u32)> = map.lines().filter_map(row).collect();
+    rows.sort_unstable();
+    let end = rows.into_iter().fold(
+        0_u32,
+        |end, (first, count)| {
+            if first == end { end.saturating_add(count) } else { end }
+        },
+    );
+    end.saturating_sub(1)
+}
+
 /// Whether this process lives in the machine's first user namespace, where root is the real one.
 #[must_use]
 pub fn is_first() -> bool {
@@ -116,5 +140,15 @@ mod tests {
         assert!(maps_everything("         0          0 4294967295\n"));
         assert!(!maps_everything("         0       1000          1\n"));
         assert!(!maps_everything(""));
+    }
+
+    #[test]
+    fn groups_count_up_to_the_first_that_is_not_mapped() {
+        assert_eq!(last_mapped("         0          0 4294967295\n"), 4_294_967_294);
+        assert_eq!(last_mapped("         0       1000          1\n"), 0);
+        assert_eq!(last_mapped("1 100000 65536\n0 1000 1\n70000 200000 5\n"), 65_536);
+        for broken in ["", "0", "0 x y", "5 5 5"] {
+            assert_eq!(last_mapped(broken), 0, "{broken}");
+        }
     }
 }
