@@ -37,6 +37,21 @@ pub(crate) struct MacEntry {
     pub(crate) used: Nanos,
 }
 
+impl MacEntry {
+    /// The address was seen at `port`; an older sighting than the one known changes nothing.
+    fn see(&mut self, port: OfPort, used: Nanos) -> Learned {
+        if used < self.used {
+            return Learned::Refreshed;
+        }
+        self.used = used;
+        if self.port == port {
+            return Learned::Refreshed;
+        }
+        self.port = port;
+        Learned::Moved
+    }
+}
+
 /// What learning changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learned {
@@ -73,24 +88,26 @@ impl MacTable {
         self.entries.get(key).map(|entry| entry.port)
     }
 
-    /// A packet from `key` came in by `port` at `used`. An older sighting than the one known changes nothing.
+    /// A packet from `key` came in by `port` at `used`.
     pub(crate) fn learn(&mut self, key: MacKey, port: OfPort, used: Nanos) -> Learned {
-        if let Entry::Occupied(mut entry) = self.entries.entry(key) {
-            let entry = entry.get_mut();
-            if used < entry.used {
-                return Learned::Refreshed;
+        let is_full = self.entries.len() >= self.limit;
+        match self.entries.entry(key) {
+            Entry::Occupied(mut entry) => return entry.get_mut().see(port, used),
+            Entry::Vacant(entry) if !is_full => {
+                entry.insert(MacEntry { port, used });
             }
-            entry.used = used;
-            if entry.port == port {
-                return Learned::Refreshed;
-            }
-            entry.port = port;
-            return Learned::Moved;
+            Entry::Vacant(_) => {}
         }
-        let forgotten = if self.entries.len() >= self.limit { self.forget_oldest() } else { None };
-        self.entries.insert(key, MacEntry { port, used });
+        let forgotten = if is_full { self.make_room(key, MacEntry { port, used }) } else { None };
         self.due.push(Reverse((used + self.ageing, key)));
         Learned::New { forgotten }
+    }
+
+    /// Puts an address in place of another.
+    fn make_room(&mut self, key: MacKey, entry: MacEntry) -> Option<MacKey> {
+        let forgotten = self.forget_oldest();
+        self.entries.insert(key, entry);
+        forgotten
     }
 
     /// Forgets what was not seen for the ageing time; `gone` is told each.
