@@ -157,14 +157,16 @@ impl Port for DoorPort {
             table: &table,
             options: &self.door.options,
             found: None,
+            gathered: None,
             sink,
             frames: 0,
         };
         let mut received = Received::default();
-        let mut bytes = 0_u32;
+        // As they came: how busy the underlay is does not depend on how well they go together.
+        let (mut bytes, mut packets) = (0_u32, 0_u32);
         loop {
             let room = chunk(budget.bytes.saturating_sub(bytes), self.is_long)
-                .min(budget.packets.saturating_sub(opener.frames));
+                .min(budget.packets.saturating_sub(packets.max(opener.frames)));
             if room == 0 {
                 received.more = true;
                 break;
@@ -181,6 +183,7 @@ impl Port for DoorPort {
                 }
             };
             self.is_long = false;
+            packets = packets.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
             for n in 0..count {
                 match self.batch.datagram(n).and_then(|datagram| whole(self.door.key, datagram)) {
                     Some(mut datagram) => {
@@ -194,6 +197,8 @@ impl Port for DoorPort {
                     None => received.malformed += 1,
                 }
             }
+            // What comes next is received into the same buffers.
+            opener.flush(self.batch.buffer());
             if count < wanted {
                 received.unsure = !budget.exhaust;
                 if received.unsure {
@@ -204,7 +209,7 @@ impl Port for DoorPort {
         if let Some(stt) = &mut self.stt {
             stt.settle(&mut opener);
         }
-        received.packets = opener.frames;
+        received.packets = packets.max(opener.frames);
         received
     }
 
@@ -259,6 +264,8 @@ pub(super) struct Opener<'a> {
     options: &'a OptionSets,
     /// The last packet's tunnel, and what it was found by: mostly the next one's too.
     found: Option<(Found, Entry)>,
+    /// TCP segments that followed each other, which the next may follow.
+    gathered: Option<(Coalesced, Owner)>,
     sink: &'a mut dyn FnMut(&mut Frame<'_>),
     frames: u32,
 }
@@ -274,38 +281,37 @@ pub(super) struct Owner {
 }
 
 impl Opener<'_> {
-    /// Hands on what is in a packet, or in each of a train; TCP segments that follow each other as one.
+    /// Hands on what is in a packet, or in each of a train; TCP segments that follow each other, there or in packets of
+    /// their own, as one. The last may wait for the next packet of the batch, or for [`Self::flush`].
     fn open(&mut self, datagram: &mut Datagram<'_>) {
         let Range { mut start, end } = datagram.range.clone();
         let step = if datagram.segment == 0 { end - start } else { datagram.segment };
-        let is_train = end - start > step;
-        let mut gathered: Option<(Coalesced, Owner)> = None;
         while start < end {
             let packet = start..end.min(start + step);
             start = packet.end;
-            let (inner, owner) = match self.unwrap(datagram, packet) {
-                Ok(found) => found,
+            match self.unwrap(datagram, packet) {
+                Ok((inner, owner)) => self.gather(datagram.buffer, inner, owner),
                 Err((port, reason)) => {
-                    self.flush(datagram, gathered.take());
+                    self.flush(datagram.buffer);
                     self.refuse(datagram.buffer, port, reason);
-                    continue;
                 }
-            };
-            if let Some((frame, first)) = &mut gathered
-                && *first == owner
-                && frame.append(datagram.buffer, inner.clone())
-            {
-                continue;
-            }
-            self.flush(datagram, gathered.take());
-            gathered = Coalesced::start(datagram.buffer, inner.clone())
-                .filter(|_| is_train)
-                .map(|frame| (frame, owner));
-            if gathered.is_none() {
-                self.single(datagram, inner, owner);
             }
         }
-        self.flush(datagram, gathered);
+    }
+
+    /// Joins a frame to those before it, or hands these on.
+    fn gather(&mut self, buffer: &mut [u8], inner: Range<usize>, owner: Owner) {
+        if let Some((frame, first)) = &mut self.gathered
+            && *first == owner
+            && frame.append(buffer, inner.clone())
+        {
+            return;
+        }
+        self.flush(buffer);
+        self.gathered = Coalesced::start(buffer, inner.clone()).map(|frame| (frame, owner));
+        if self.gathered.is_none() {
+            self.single(buffer, inner, owner);
+        }
     }
 
     /// The frame in a tunnel packet, with what the underlay and the tunnel do to it; or why there is none.
@@ -386,24 +392,25 @@ impl Opener<'_> {
         Ok(())
     }
 
-    fn flush(&mut self, datagram: &mut Datagram<'_>, gathered: Option<(Coalesced, Owner)>) {
-        if let Some((frame, owner)) = gathered {
-            let (range, offload) = frame.finish(datagram.buffer);
-            self.hand_on(datagram.buffer, range, offload, owner);
+    /// Hands on what was gathered.
+    fn flush(&mut self, buffer: &mut [u8]) {
+        if let Some((frame, owner)) = self.gathered.take() {
+            let (range, offload) = frame.finish(buffer);
+            self.hand_on(buffer, range, offload, owner);
         }
     }
 
     /// A frame that came alone.
-    fn single(&mut self, datagram: &mut Datagram<'_>, inner: Range<usize>, owner: Owner) {
+    fn single(&mut self, buffer: &mut [u8], inner: Range<usize>, owner: Owner) {
         let mtu = usize::from(owner.entry.mtu);
-        let frame = datagram.buffer.get_mut(inner.clone()).unwrap_or_default();
+        let frame = buffer.get_mut(inner.clone()).unwrap_or_default();
         // With room for two tags.
         let offload = if frame.len() > mtu + ETHERNET + 8 {
             super_offload_of(frame, mtu).unwrap_or_else(|| offload_of(frame))
         } else {
             offload_of(frame)
         };
-        self.hand_on(datagram.buffer, inner, offload, owner);
+        self.hand_on(buffer, inner, offload, owner);
     }
 
     pub(super) fn hand_on(&mut self, buffer: &mut [u8], range: Range<usize>, offload: Offload, owner: Owner) {
@@ -436,11 +443,73 @@ pub(super) const fn reason(bad: BadTunnel) -> DropReason {
 
 #[cfg(test)]
 mod tests {
+    use netloom_packet::tcp::flag;
+    use netloom_packet::{Mac, build};
+    use netloom_sys::underlay::FRONT;
+
     use super::*;
 
     #[test]
     fn a_nearly_spent_budget_asks_for_few_and_where_super_packets_come_for_fewer() {
         assert_eq!([0, 1, 4_096, 4_097, 1 << 17].map(|bytes| chunk(bytes, false)), [0, 1, 1, 2, 32]);
         assert_eq!([0, 1, 4_096, 16_385, 1 << 17].map(|bytes| chunk(bytes, true)), [0, 1, 1, 2, 8]);
+    }
+    /// A segment of 1,000 bytes from `10.0.0.1`.
+    fn segment(sequence: u32) -> Vec<u8> {
+        let data = &[7; 1_000];
+        let tcp = build::Tcp {
+            src: 9,
+            dst: 80,
+            seq: sequence,
+            ack: 7,
+            flags: flag::ACK,
+            window: 5,
+            options: &[],
+            data,
+        };
+        build::Frame::ip(Mac([2; 6]), Mac([4; 6]), build::Ip::v4([10, 0, 0, 1], [10, 0, 0, 2]).tcp(tcp))
+            .to_vec()
+            .unwrap()
+    }
+
+    /// Lengths and segment sizes of what is handed on of GRE packets received together, each from the address given by its
+    /// last byte.
+    fn handed_on(packets: &[(u8, Vec<u8>)]) -> Vec<(usize, u16)> {
+        let (table, options) = (Table::default(), OptionSets::default());
+        let mut seen = Vec::new();
+        let mut sink = |frame: &mut Frame<'_>| seen.push((frame.len(), frame.offload.gso_size));
+        let mut opener = Opener {
+            kind: TunnelKind::Gre { sequence: false },
+            table: &table,
+            options: &options,
+            found: None,
+            gathered: None,
+            sink: &mut sink,
+            frames: 0,
+        };
+        let mut buffer = Vec::new();
+        for (from, frame) in packets {
+            buffer.extend([0; FRONT]);
+            let inner = buffer.len()..buffer.len() + frame.len();
+            buffer.extend(frame);
+            let entry = Entry { port: PortId(1), mtu: 1_400, clamp: false };
+            let from = IpAddr::from([192, 0, 2, *from]);
+            opener.gather(&mut buffer, inner, Owner { entry, tunnel: TunnelKey::new(7, from, from) });
+        }
+        opener.flush(&mut buffer);
+        assert_eq!(opener.frames as usize, seen.len());
+        seen
+    }
+
+    #[test]
+    fn segments_in_packets_of_their_own_are_handed_on_as_one() {
+        let packets = [(1, segment(0)), (1, segment(1_000)), (1, segment(2_000)), (1, segment(9_000))];
+        assert_eq!(handed_on(&packets), [(3_054, 1_000), (1_054, 0)]);
+    }
+
+    #[test]
+    fn segments_out_of_different_tunnels_stay_apart() {
+        let packets = [(1, segment(0)), (2, segment(1_000)), (2, segment(2_000))];
+        assert_eq!(handed_on(&packets), [(1_054, 0), (2_054, 1_000)]);
     }
 }

@@ -39,9 +39,10 @@ const NOTHING: Slot =
 /// A received packet, or a train of datagrams in one piece.
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// The whole buffer it lies in.
+    /// All that was received up to it: room of [`FRONT`] bytes and more, and the packets before it in the batch, which
+    /// it may be joined to.
     pub buffer: &'a mut [u8],
-    /// Where it lies: everything behind UDP, or behind IP.
+    /// Where it lies there: everything behind UDP, or behind IP.
     pub range: Range<usize>,
     /// Bytes of each datagram but the last; 0: it is one.
     pub segment: usize,
@@ -67,13 +68,19 @@ impl Datagrams {
     /// The nth packet of the last [`UnderlaySocket::receive`]; `None` also for one that was cut short.
     pub fn datagram(&mut self, n: usize) -> Option<Datagram<'_>> {
         let slot = *self.received.get(n)?;
-        let buffer = self.memory.get_mut(n * SLOT..(n + 1) * SLOT)?;
+        let buffer = self.memory.get_mut(..(n + 1) * SLOT)?;
         let (from, from_port) = slot.from?;
         if slot.truncated {
             return None;
         }
         let Said { to, tos, ttl, segment } = slot.said;
-        Some(Datagram { buffer, range: FRONT..FRONT + slot.length, segment, from, from_port, to, tos, ttl })
+        let start = n * SLOT + FRONT;
+        Some(Datagram { buffer, range: start..start + slot.length, segment, from, from_port, to, tos, ttl })
+    }
+
+    /// The buffer of the last packet's [`Datagram`], when all were looked at.
+    pub fn buffer(&mut self) -> &mut [u8] {
+        &mut self.memory
     }
 }
 
