@@ -458,7 +458,10 @@ impl Command {
                 | Self::Down { .. }
                 | Self::Node { .. }
                 | Self::Resize { .. }
-                | Self::Snapshot { .. }
+                | Self::Snapshot {
+                    action: SnapshotAction::Save | SnapshotAction::Restore | SnapshotAction::Rm,
+                    ..
+                }
                 | Self::Play
                 | Self::Test { sentences: None }
         )

@@ -283,3 +283,70 @@ const COMPLAINT: usize = 4 << 10;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a prober may take to be ready: it may have to be loaded first, by an emulated processor.
 pub(super) const START: u64 = 30_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use netloom_sys::eventfd::EventFd;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    /// A guest that says what it was to say.
+    struct Script(Mutex<VecDeque<Heard>>, EventFd);
+
+    impl Inside for Script {
+        fn say(&self, _: Vec<u8>) {}
+
+        fn poll(&self) -> Option<Heard> {
+            self.0.lock().unwrap().pop_front()
+        }
+
+        fn ready(&self) -> BorrowedFd<'_> {
+            self.1.as_fd()
+        }
+    }
+
+    fn envoy(said: Vec<Heard>) -> Envoy {
+        let inside = Box::new(Script(Mutex::new(said.into()), EventFd::new().unwrap()));
+        Envoy { inside, line: Vec::new(), complaint: Vec::new(), over: false }
+    }
+
+    #[test]
+    fn answers_come_in_any_pieces() {
+        let line = b"{\"Port\":7}\n\"Ready\"\n";
+        for size in [1, 3, 100] {
+            let mut envoy = envoy(line.chunks(size).map(|piece| Heard::Bytes(piece.to_vec())).collect());
+            assert_eq!(envoy.poll(), Ok(Some(Answer::Port(7))), "pieces of {size}");
+            assert_eq!(envoy.poll(), Ok(Some(Answer::Ready)));
+            assert_eq!(envoy.poll(), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_guest_may_say_anything_and_is_not_believed() {
+        let bytes = |text: &str| Heard::Bytes(text.as_bytes().to_vec());
+        let lots = || (0..300).map(|_| Heard::Bytes(vec![b'x'; 64 << 10])).collect::<Vec<_>>();
+        for (said, why) in [
+            (vec![bytes("hello\n")], "what nobody understands"),
+            (vec![bytes("{\"Port\":70000}\n")], "what nobody understands"),
+            (vec![bytes("{\"Failed\":\"no route\"}\n")], "no route"),
+            (vec![Heard::Complaint(b"a\nb\n".to_vec()), Heard::Over], "netloom in the guest: b"),
+            (vec![Heard::Over], "it has ended"),
+            (lots(), "says too much"),
+        ] {
+            let said = envoy(said).poll().unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let why = envoy(Vec::new()).hear(50_000_000, &|| true).unwrap_err();
+        assert!(why.contains("does not answer"), "{why}");
+        let why = envoy(Vec::new()).hear(u64::MAX, &|| false).unwrap_err();
+        assert!(why.contains("given up"), "{why}");
+    }
+}
