@@ -206,6 +206,16 @@ pub enum Command {
         /// `cpu`, `memory`, `swap`, `pids`, as a lab file spells them; `none`: no limit.
         limits: BTreeMap<String, String>,
     },
+    /// Keeps what a virtual machine is, or has it go on from there: answers with its snapshots.
+    Snapshot {
+        /// The node.
+        node: String,
+        /// What to do.
+        action: SnapshotAction,
+        /// The snapshot's name; `None`: the usual one, or the newest.
+        #[serde(default)]
+        name: Option<String>,
+    },
     /// Stream: runs a program in a node.
     Exec {
         /// The node.
@@ -401,6 +411,20 @@ pub enum NodeAction {
     Resume,
 }
 
+/// What [`Command::Snapshot`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotAction {
+    /// Keep what the machine is.
+    Save,
+    /// Go on from there.
+    Restore,
+    /// Nothing: list them.
+    Ls,
+    /// Remove one.
+    Rm,
+}
+
 /// Size of a terminal, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TermSize {
@@ -434,6 +458,10 @@ impl Command {
                 | Self::Down { .. }
                 | Self::Node { .. }
                 | Self::Resize { .. }
+                | Self::Snapshot {
+                    action: SnapshotAction::Save | SnapshotAction::Restore | SnapshotAction::Rm,
+                    ..
+                }
                 | Self::Play
                 | Self::Test { sentences: None }
         )
@@ -479,6 +507,7 @@ impl Command {
                 NodeAction::Resume => "resume",
             },
             Self::Resize { .. } => "resize",
+            Self::Snapshot { .. } => "snapshot",
             Self::Exec { .. } => "exec",
             Self::Console { .. } => "console",
             Self::Copy { .. } => "cp",

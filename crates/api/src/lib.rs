@@ -21,8 +21,8 @@ mod row;
 pub mod stream;
 
 pub use command::{
-    Command, Direction, Family, Listing, Measurement, NodeAction, Set, TableChange, TermSize, TracePath,
-    Wanted,
+    Command, Direction, Family, Listing, Measurement, NodeAction, Set, SnapshotAction, TableChange, TermSize,
+    TracePath, Wanted,
 };
 pub use error::{ApiError, Detail, ErrorKind, Finding, Place};
 pub use progress::{Line, Progress};
@@ -30,11 +30,12 @@ pub use reply::{
     Applied, Document, DownReport, Fidelity, Graph, PingReport, PlanReply, PlanStep, Reply, Shown, TestReport,
 };
 pub use row::{
-    AttributesRow, BarRow, CapabilityRow, CardRow, ConnectionRow, ControllerRow, DirectionRow, DropRow,
-    EndRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, HeldRow, ImageInfo, ImageRow,
+    AttributesRow, BarRow, CapabilityRow, CardRow, CompareRow, ConnectionRow, ControllerRow, DirectionRow,
+    DropRow, EndRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, HeldRow, ImageInfo, ImageRow,
     InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, MsiXRow, NodeRow, PingRow,
-    PublishedRow, QueueRow, ServiceRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow, TenantRow, TestRow,
-    TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict, ZoneRow,
+    PublishedRow, QueueRow, ServiceRow, SnapshotRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow, TenantRow,
+    TestRow, TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
+    ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConnectionRow, DropRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, ImageInfo, ImageRow,
-    LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SwitchRow, TenantRow, TestRow,
-    Trace, ZoneRow,
+    CompareRow, ConnectionRow, DropRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, ImageInfo,
+    ImageRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SnapshotRow,
+    SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
 };
 
 /// The answer to a command.
@@ -60,6 +60,10 @@ pub enum Reply {
     Image(Box<ImageInfo>),
     /// What a removal of images gave back.
     ImagesFreed(FreedRow),
+    /// Snapshots of a virtual machine.
+    Snapshots(Vec<SnapshotRow>),
+    /// A node as several kinds of machine.
+    Compared(Vec<CompareRow>),
     /// Physical and virtual functions.
     Functions(Vec<FunctionRow>),
     /// A function in full.

@@ -65,6 +65,10 @@ pub(crate) enum Verb {
     Resume(cmd::node::Nodes),
     /// Change what a node may use of the machine while its programs go on
     Resize(cmd::resize::ResizeNode),
+    /// Keep what a virtual machine is at a moment, and go on from there
+    Snapshot(cmd::snapshot::Snapshot),
+    /// Boot a node as several kinds of machine, and measure each under the same load
+    Compare(cmd::compare::Compare),
     /// Ping from one node to another, or everybody from everybody
     Ping(cmd::ping::Ping),
     /// Follow a packet through the lab, and say what becomes of it and why
@@ -220,6 +224,8 @@ impl Args {
             Verb::Top(verb) => verb.run(lab),
             Verb::Graph(verb) => verb.run(lab),
             Verb::Image(verb) => verb.run(),
+            Verb::Compare(verb) => verb.run(),
+            Verb::Snapshot(verb) => verb.run(lab),
             Verb::Vf(verb) => verb.run(),
             Verb::Switchd(verb) => Ok(verb.run()),
             Verb::Check(verb) => verb.run(),

@@ -41,7 +41,8 @@ mod tracked;
 mod wiring;
 mod worker;
 
-pub use engine::{become_owner, remove_volumes};
+pub use engine::{become_owner, copy_inside, remove_volumes};
+pub use probe::probe_inside;
 pub use service::{Boot, Engine, Prepared, Sink};
 pub use state::{
     Home, HomeError, Homes, Identity, Lock, LockError, authorities, data_dir, docker_config, is_label,

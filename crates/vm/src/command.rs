@@ -45,6 +45,9 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
         }
         args.pair("-append", append.clone());
     }
+    if spec.incoming {
+        args.pair("-incoming", "defer");
+    }
     args.0
 }
 
@@ -66,14 +69,14 @@ fn board(spec: &MachineSpec, args: &mut Args) {
         Accel::Kvm(processor) => ("kvm", processor),
         Accel::Tcg => ("tcg", "max"),
     };
-    // A back end in another process needs the guest's memory as a file.
-    let shared = spec.nics.iter().any(|nic| matches!(nic.backend, NicBackend::VhostUser { .. }));
-    let memory = if shared { ",memory-backend=ram" } else { "" };
-    args.pair("-machine", format!("q35,accel={accel}{memory}"));
-    if shared {
-        let size = mebibytes(spec.memory);
-        args.pair("-object", format!("memory-backend-memfd,id=ram,size={size}M,share=on"));
-    }
+    args.pair("-machine", format!("q35,accel={accel},memory-backend=ram"));
+    // A back end in another process needs the guest's memory as a file; so does who keeps a copy of it. QEMU opens it by its
+    // number: only of a file that it has opened by name does it believe that somebody else looks after what is in it.
+    let (size, ram) = (mebibytes(spec.memory), spec.ram);
+    args.pair(
+        "-object",
+        format!("memory-backend-file,id=ram,size={size}M,mem-path=/proc/self/fd/{ram},share=on"),
+    );
     args.pair("-cpu", cpu);
 }
 
@@ -181,13 +184,17 @@ mod tests {
             qmp: 3,
             serial: 4,
             agent: 5,
+            ram: 6,
+            incoming: false,
         }
     }
 
     #[test]
     fn a_para_virtualized_machine_has_virtio_devices() {
         let expected = "-nodefaults -no-user-config -no-reboot -display none -name red/db \
-            -machine q35,accel=tcg -cpu max -smp 2 -m 256M \
+            -machine q35,accel=tcg,memory-backend=ram \
+            -object memory-backend-file,id=ram,size=256M,mem-path=/proc/self/fd/6,share=on \
+            -cpu max -smp 2 -m 256M \
             -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control \
             -chardev socket,id=serial,fd=4 -serial chardev:serial \
             -chardev socket,id=agent,fd=5 -device virtio-serial-pci,id=ports \
@@ -215,7 +222,8 @@ mod tests {
             ..spec()
         };
         let text = command(&full).join(" ");
-        assert!(text.contains("-machine q35,accel=kvm -cpu host"), "{text}");
+        assert!(text.contains("-machine q35,accel=kvm,memory-backend=ram"), "{text}");
+        assert!(text.contains("-cpu host"), "{text}");
         assert!(text.contains("-serial chardev:serial") && text.contains("-serial chardev:agent"), "{text}");
         assert!(text.contains("-device ide-hd,drive=d0,bus=ide.0"), "{text}");
         assert!(text.contains("read-only=on,filename=/s"), "{text}");
@@ -225,13 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn a_back_end_in_another_process_shares_the_memory() {
+    fn cards_are_served_by_another_process() {
         let backend = NicBackend::VhostUser { socket: "/run/n0".into() };
         let nics = vec![Nic { mac: [2, 0, 0, 0, 0, 1], backend }];
         let text = command(&MachineSpec { nics, ..spec() }).join(" ");
-        assert!(text.contains("-machine q35,accel=tcg,memory-backend=ram"), "{text}");
-        assert!(text.contains("-object memory-backend-memfd,id=ram,size=256M,share=on"), "{text}");
         assert!(text.contains("-netdev vhost-user,id=n0,chardev=c0"), "{text}");
         assert!(text.contains("romfile=,vectors=0"), "{text}");
+    }
+    #[test]
+    fn one_that_goes_on_waits_for_what_it_was() {
+        let text = command(&MachineSpec { incoming: true, ..spec() }).join(" ");
+        assert!(text.ends_with("-append console=ttyS0 -incoming defer"), "{text}");
     }
 }

@@ -42,6 +42,9 @@ pub struct Open {
     pub user: Option<String>,
     /// Rows and columns of the terminal it is to have.
     pub terminal: Option<(u16, u16)>,
+    /// The words are netloom's own, as after `netloom guest`: no program of the guest.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// One frame.
@@ -234,6 +237,7 @@ mod tests {
             cwd: Some("/".to_owned()),
             user: None,
             terminal: Some((24, 80)),
+            own: false,
         };
         vec![
             (0, Frame::Hello),

@@ -29,6 +29,10 @@ pub struct MachineSpec {
     pub serial: u32,
     /// The descriptor of the port that the agent in the guest has.
     pub agent: u32,
+    /// The descriptor of the file that is its memory, as long as that.
+    pub ram: u32,
+    /// Whether it waits for what a machine of the same kind was, instead of booting.
+    pub incoming: bool,
 }
 
 /// Who executes a guest's instructions.

@@ -1,5 +1,6 @@
 //! Rows: what lists are made of. Each is a line of a table and an object of a JSON document.
 
+mod compare;
 mod connection;
 mod drop;
 mod flow;
@@ -13,12 +14,14 @@ mod node;
 mod probe;
 mod queue;
 mod service;
+mod snapshot;
 mod switch;
 mod tenant;
 mod top;
 mod trace;
 mod zone;
 
+pub use compare::CompareRow;
 pub use connection::ConnectionRow;
 pub use drop::DropRow;
 pub use flow::FlowRow;
@@ -34,6 +37,7 @@ pub use node::{CardRow, InterfaceRow, NodeRow, PublishedRow};
 pub use probe::{MeasureRow, PingRow, TestRow, Verdict};
 pub use queue::QueueRow;
 pub use service::{LeaseRow, ServiceRow};
+pub use snapshot::SnapshotRow;
 pub use switch::{ControllerRow, HeldRow, SwitchPortRow, SwitchRow};
 pub use tenant::TenantRow;
 pub use top::TopRow;

@@ -3,6 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod check;
 pub(crate) mod cli;
+pub(crate) mod compare;
 pub(crate) mod completion;
 pub(crate) mod console;
 pub(crate) mod cp;
@@ -34,6 +35,7 @@ pub(crate) mod resize;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod snapshot;
 pub(crate) mod switchd;
 pub(crate) mod test;
 pub(crate) mod top;

@@ -167,7 +167,7 @@ fn verdict(report: &TestReport) -> u8 {
 }
 
 /// Four hexadecimal digits that differ between runs: `/proc/sys/kernel/random/uuid` is random without a library.
-fn tag() -> String {
+pub(crate) fn tag() -> String {
     let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
     let random = uuid.get(..4).filter(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit()));
     random.map_or_else(|| format!("{:04x}", std::process::id() & 0xffff), str::to_owned)

@@ -1,10 +1,12 @@
 //! What is printed: data on standard output, the rest on standard error.
 
+mod compare;
 mod function;
 mod image;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod screen;
+mod snapshot;
 mod style;
 pub(crate) mod table;
 pub(crate) mod trace;

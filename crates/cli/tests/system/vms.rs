@@ -101,11 +101,14 @@ fn a_host_and_two_guests() {
         programs(place);
         streams(place);
         network(place);
+        probes(place);
         cards(place);
         links(place);
         console(place);
         memory(place);
         pause(place);
+        copies(place);
+        snapshots(place);
         panics_and_starts_again(place);
         stops(place);
         is_killed(place);
@@ -160,13 +163,28 @@ fn network(place: &Place) {
     // More than a frame each way, and by a name that the network answers.
     place.sh_ok("vm1", "mkdir -p /www && head -c 3000000 /dev/zero > /www/big && httpd -h /www");
     assert_eq!(place.sh_ok("vm2", "wget -qO- http://vm1/big | wc -c"), "3000000");
-    let refused = place.run("ping vm1 h1");
-    assert!(refused.code != 0 && refused.err.contains("netloom exec vm1"), "{refused:?}");
-    let test = place.run_words(&["test", "h1 can reach vm1"]);
-    assert!(
-        test.code != 0 && (test.out + &test.err).contains("virtual machine"),
-        "said, and not silently passed"
-    );
+}
+
+/// Netloom itself sends from inside of guests, and listens there.
+fn probes(place: &Place) {
+    let said = place.ok("ping vm1 h1 -c 3");
+    assert!(said.contains("3/3"), "{said}");
+    let all: serde_json::Value = serde_json::from_str(&place.ok("ping -o json")).unwrap();
+    assert_eq!((&all["pings"]["pairs"], &all["pings"]["answered"]), (&6.into(), &6.into()), "{all:#}");
+    for sentence in [
+        "vm1 can reach h1 tcp/81",
+        "h1 can reach vm1 udp/82",
+        "vm1 can reach vm2 with rtt < 10s",
+        "throughput vm1 -> h1 >= 1Mbit for 1s",
+        "throughput h1 -> vm2 >= 1Mbit for 1s",
+        "loss vm2 -> h1 <= 90%",
+    ] {
+        let test = place.run_words(&["test", sentence]);
+        assert_eq!(test.code, 0, "{test:?}");
+    }
+    // A network that is only seen from outside may hide what arrives.
+    let test = place.run_words(&["test", "h1 cannot reach vm1"]);
+    assert!(test.code != 0 && (test.out + &test.err).contains("virtual machine"), "not silently passed");
 }
 
 /// What is told of a node's first card.
@@ -267,13 +285,72 @@ fn pause(place: &Place) {
     assert_ne!(place.run("ping h1 vm1").code, 0);
     place.ok("resume vm1");
     place.sh_ok("vm1", "true");
-    for (words, said) in [
-        ("resize vm1 --cpu 2", "only `--memory` can be changed"),
-        ("cp vm1:/etc/motd .", "not supported by this version"),
-    ] {
-        let refused = place.run(words);
-        assert!(refused.code != 0 && refused.err.contains(said), "{words}: {refused:?}");
-    }
+    let refused = place.run("resize vm1 --cpu 2");
+    assert!(refused.code != 0 && refused.err.contains("only `--memory` can be changed"), "{refused:?}");
+}
+
+/// Files go in and out, by netloom in the guest: it needs no tar there.
+fn copies(place: &Place) {
+    std::fs::create_dir_all(place.path("tree/below")).unwrap();
+    let long = "0123456789abcdef".repeat(20_000);
+    place.write("tree/below/long", &long);
+    place.write("tree/short", "short\n");
+    place.ok("cp tree vm1:/root");
+    assert_eq!(place.sh_ok("vm1", "cat /root/tree/short; wc -c < /root/tree/below/long"), "short\n320000");
+    place.ok("cp vm1:/root/tree back");
+    assert_eq!(std::fs::read_to_string(place.path("back/below/long")).unwrap(), long);
+    let lacking = place.run("cp vm1:/no/such here");
+    assert!(lacking.code != 0 && lacking.err.contains("/no/such"), "{lacking:?}");
+}
+
+/// What a guest was comes back, its programs and connections included, and the switch serves it on.
+fn snapshots(place: &Place) {
+    let none = place.run("snapshot restore vm1");
+    assert!(none.code != 0 && none.err.contains("There is no snapshot of vm1"), "{none:?}");
+    assert!(place.run("snapshot save h1").err.contains("is no virtual machine"));
+    let child = place.start("exec -T vm1 -- sleep 1000");
+    patiently("it sleeps", || place.sh("vm1", "ps").out.contains("sleep 1000"));
+    let refused = place.run("snapshot save vm1");
+    assert!(refused.code != 0 && refused.err.contains("a program is run in it"), "{refused:?}");
+    crate::place::interrupt(child);
+    patiently("it has ended", || !place.sh("vm1", "ps").out.contains("sleep 1000"));
+    // A program that counts on, and a word that is in memory only.
+    place.sh_ok(
+        "vm1",
+        "echo then > /tmp/word; (while true; do date +%s > /tmp/beat; sleep 1; done) > /dev/null 2>&1 &",
+    );
+    place.ok("snapshot save vm1 then");
+    assert_eq!(place.sh_ok("vm1", "cat /tmp/word"), "then", "it went on");
+    place.sh_ok("vm1", "echo now > /tmp/word");
+    let before = pid(&show(place, "vm1"));
+    let begin = Instant::now();
+    place.ok("snapshot restore vm1");
+    let restored = begin.elapsed();
+    patiently("it answers", || place.run("ping h1 vm1").code == 0);
+    eprintln!("restored in {} ms, answers after {} ms", restored.as_millis(), begin.elapsed().as_millis());
+    assert!(is_gone(before));
+    assert_eq!(place.sh_ok("vm1", "cat /tmp/word"), "then");
+    let beat = place.sh_ok("vm1", "cat /tmp/beat");
+    patiently("its programs go on", || place.sh_ok("vm1", "cat /tmp/beat") != beat);
+    place.sh_ok("vm1", "ping -c 1 -W 5 10.9.0.1");
+    assert_eq!(place.sh_ok("vm2", "wget -qO- http://vm1/big | wc -c"), "3000000");
+    // Of one that stands still, and by one that was stopped.
+    place.ok("pause vm1");
+    place.ok("snapshot save vm1 still");
+    assert_eq!(state(place, "vm1"), "paused");
+    place.ok("stop vm1");
+    place.ok("snapshot restore vm1 still");
+    assert_eq!((state(place, "vm1").as_str(), place.sh_ok("vm1", "cat /tmp/word").as_str()), ("up", "then"));
+    place.ok("ping h1 vm1");
+    let json: serde_json::Value = serde_json::from_str(&place.ok("snapshot ls vm1 -o json")).unwrap();
+    let rows = json["snapshots"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["then", "still"]);
+    assert_eq!(rows[0]["memory"], 512 << 20);
+    assert!(rows[0]["bytes"].as_u64().unwrap() < 400 << 20, "holes are holes: {json:#}");
+    place.ok("snapshot rm vm1 still");
+    assert!(place.run("snapshot restore vm1 still").err.contains("there is no snapshot still"));
+    assert!(place.run("snapshot restore vm1 ../then").code == 2);
 }
 
 fn panics_and_starts_again(place: &Place) {
@@ -388,8 +465,14 @@ fn a_guest_of_ones_own_has_a_disk_that_is_kept_and_a_seed_for_cloud_init() {
         place.ok("start vm1");
         patiently("what it wrote is there", || place.run("logs vm1").out.contains("disk: kept"));
         assert_eq!(std::fs::read(place.path("base.img")).unwrap(), base, "the image is as it was");
-        place.ok("down");
+        // A snapshot has the disk as it was then.
+        place.ok("snapshot save vm1");
         let kept = place.path("data/disks/own/vm1.qcow2");
+        std::fs::write(&kept, "spoiled").unwrap();
+        place.ok("snapshot restore vm1");
+        assert!(std::fs::read(&kept).unwrap().starts_with(b"QFI"));
+        assert_eq!(state(place, "vm1"), "up");
+        place.ok("down");
         assert!(kept.exists());
         // An image that has changed below it would be garbage.
         base[0] = b'B';
@@ -398,7 +481,7 @@ fn a_guest_of_ones_own_has_a_disk_that_is_kept_and_a_seed_for_cloud_init() {
         let row = until(place, "vm1", "failed");
         assert!(row["reason"].as_str().unwrap_or_default().contains("down --volumes"), "{row:#}");
         place.ok("down --volumes");
-        assert!(!kept.exists());
+        assert!(!kept.exists() && !place.path("data/snapshots/own").exists());
     });
 }
 
@@ -451,5 +534,33 @@ fn a_disk_is_booted_by_firmware_and_nothing_of_ours_is_in_it() {
         place.ok("resume old");
         place.ok("down");
         assert_eq!(std::fs::read(place.path("boot.img")).unwrap(), disk, "the image is as it was");
+    });
+}
+
+#[test]
+fn a_node_is_compared_as_what_this_machine_can_make_of_it() {
+    once(|place| {
+        if std::process::Command::new("busybox").arg("true").output().is_err() {
+            eprintln!("skipped: busybox is not installed");
+            return;
+        }
+        place.write("lab.loom.yml", "netloom: 1\nnodes:\n  h1: {}\n  own: { vm: { disk: d.img } }\n");
+        let words = ["compare", "h1", "--as", "container", "--seconds", "1", "-o", "json"];
+        let done = place.run_words(&words);
+        assert_eq!(done.code, 0, "{done:?}");
+        let json: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        let row = &json["compared"][0];
+        let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key}: {row:#}"));
+        assert!(number("boot_ms") > 0.0 && number("rtt_ms") > 0.0 && number("cpu_s_per_gb") > 0.0, "{row:#}");
+        assert!(number("out_bps") > 1e6 && number("in_bps") > 1e6, "{row:#}");
+        assert!((100e3..1e9).contains(&number("memory")), "{row:#}");
+        assert_eq!(row["kind"], "container");
+        // One that cannot be had is said, and nothing stays.
+        let done = place.run("compare own --as container,full");
+        assert_eq!(done.code, 4, "{done:?}");
+        assert!(done.out.contains("not here: own has a disk of its own"), "{done:?}");
+        let done = place.run("compare h2");
+        assert!(done.code == 2 && done.err.contains("There is no node h2"), "{done:?}");
+        assert!(!place.run("ls labs").out.contains("compare-"), "labs of its own are gone");
     });
 }

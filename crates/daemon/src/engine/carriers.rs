@@ -84,6 +84,11 @@ impl Carriers {
         self.known.ports().remove(&port);
     }
 
+    /// Whether the switch knows that a port's guest is there; `true` of one that has none.
+    pub(crate) fn is_plugged(&self, port: PortId) -> bool {
+        self.known.ports().get(&port).is_none_or(|carrier| carrier.is_ready && carrier.status.is_ready())
+    }
+
     /// Says to the switch model how the link behind a port is, as far as the lab says.
     pub(crate) fn set_link(&self, port: PortId, link: LinkState) {
         let mut ports = self.known.ports();

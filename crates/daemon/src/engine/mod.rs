@@ -35,6 +35,7 @@ pub(crate) mod tunnels;
 
 pub use boot::become_owner;
 pub use containers::remove_volumes;
+pub use handle::copy_inside;
 pub use handle::plan_from_nothing;
 pub use patchbay::{Patchbay, PatchbayError};
 pub(crate) use running::Running;

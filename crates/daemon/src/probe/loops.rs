@@ -44,7 +44,9 @@ pub(crate) fn loops(
     let mut epoll = Epoll::new(64)?;
     let mut criers = Vec::new();
     let step = stations.len().div_ceil(MOST).max(1);
-    for (at, station) in stations.iter().enumerate().step_by(step).filter(|(_, s)| s.down.is_none()) {
+    for (at, station) in
+        stations.iter().enumerate().step_by(step).filter(|(_, s)| s.down.is_none() && s.is_here())
+    {
         let open = || -> Result<_, HostError> { Ok((Sniffer::open()?, Interface::all()?)) };
         let (sniffer, interfaces) = station.netns.run(open)??;
         epoll.add(&sniffer, criers.len() as u64, Interest::Read)?;

@@ -1,10 +1,13 @@
-//! Asking the lab how it is, from inside its nodes: netloom's own sockets in their namespaces, no program of the host.
+//! Asking the lab how it is, from inside its nodes: netloom's own sockets in their namespaces, no program of the host. Into a
+//! virtual machine an [`envoy`] is sent: this very code, run there by netloom's agent ([`inside`]).
 //!
 //! A probe carries a token, so that what arrives is known to be *this* probe.
 
 mod bulk;
 mod echo;
+mod envoy;
 mod frame;
+mod inside;
 mod loops;
 mod matrix;
 mod neighbours;
@@ -16,11 +19,13 @@ mod station;
 mod testing;
 
 pub(crate) use bulk::{Flow, bulk};
+pub(crate) use envoy::{Guest, Heard, Inside};
+pub use inside::probe_inside;
 pub(crate) use loops::loops;
 pub(crate) use ping::{PairResult, PingJob, ping};
 pub(crate) use reach::{ReachJob, Reached, reach};
 pub(crate) use silence::{Silence, SilenceJob, silence};
-pub(crate) use station::Station;
+pub(crate) use station::{Place, Station};
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -41,6 +46,8 @@ pub(crate) struct Probed {
     pub(crate) v4: Option<Ipv4Addr>,
     /// The IPv6 address it is asked at.
     pub(crate) v6: Option<Ipv6Addr>,
+    /// How to get into it, if its kernel is another one.
+    pub(crate) guest: Option<Arc<dyn Guest>>,
 }
 
 impl Probed {

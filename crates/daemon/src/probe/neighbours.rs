@@ -31,7 +31,7 @@ impl Neighbours {
             }
         }
         for (at, addresses) in entries {
-            let Some(station) = stations.get(at) else { continue };
+            let Some(station) = stations.get(at).filter(|station| station.is_here()) else { continue };
             let netlink = match self.sockets.entry(at) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(station.netns.run(NetlinkSocket::open)??),

@@ -9,9 +9,11 @@ use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::icmp::{IcmpSocket, kind};
 use netloom_sys::netlink::{Netlink as _, NetlinkSocket, Request};
 use netloom_sys::netns::NetNs;
-use netloom_sys::{Errno, HostError, clock};
+use netloom_sys::{HostError, clock};
+use serde::{Deserialize, Serialize};
 
 use super::echo::{self, Token};
+use super::envoy::{Answer, Envoy, Errand, START};
 use super::{Probed, matrix};
 
 /// What to ask.
@@ -31,14 +33,14 @@ pub(crate) struct PingJob {
 }
 
 /// What came of a pair.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PairResult {
     /// Requests that the sender's kernel took.
     pub(crate) sent: u32,
     /// Round trips in nanoseconds, in the order of the requests.
     pub(crate) round_trips: Vec<u64>,
     /// Why nothing could be sent.
-    pub(crate) refused: Option<Errno>,
+    pub(crate) refused: Option<String>,
 }
 
 /// Asks all pairs and returns their results in the order given. `goes_on` is asked between blocks, with the number of
@@ -51,19 +53,36 @@ pub(crate) fn ping(
     job: &PingJob,
     goes_on: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<PairResult>, HostError> {
+    let is_guest = |at: usize| nodes.get(at).is_some_and(|node| node.guest.is_some());
     let mut pinger = Pinger::open(nodes, job)?;
     let mut done = 0;
-    for block in matrix::blocks(&job.pairs) {
+    for mut block in matrix::blocks(&job.pairs) {
+        block.retain(|pair| job.pairs.get(*pair).is_some_and(|(from, _)| !is_guest(*from)));
         pinger.block(&block)?;
         done += block.len();
         if job.clear {
             pinger.clear(&block)?;
         }
         if !goes_on(done) {
+            return Ok(pinger.results);
+        }
+    }
+    let guests: BTreeSet<usize> =
+        job.pairs.iter().map(|(from, _)| *from).filter(|from| is_guest(*from)).collect();
+    for from in guests {
+        let pairs: Vec<usize> =
+            (0..job.pairs.len()).filter(|at| job.pairs.get(*at).is_some_and(|pair| pair.0 == from)).collect();
+        pinger.ask_guest(from, &pairs, &mut || goes_on(done));
+        done += pairs.len();
+        if !goes_on(done) {
             break;
         }
     }
     Ok(pinger.results)
+}
+
+fn refused(why: &str) -> PairResult {
+    PairResult { refused: Some(why.to_owned()), ..PairResult::default() }
 }
 
 struct Pinger<'a> {
@@ -85,6 +104,8 @@ impl<'a> Pinger<'a> {
         let epoll = Epoll::new(256)?;
         let heard = if job.v6 { kind::REPLY_V6 } else { kind::REPLY };
         let senders: BTreeSet<usize> = job.pairs.iter().map(|(from, _)| *from).collect();
+        let here = |index: &usize| nodes.get(*index).is_some_and(|node| node.guest.is_none());
+        let senders: BTreeSet<usize> = senders.into_iter().filter(here).collect();
         let mut sockets = BTreeMap::new();
         let senders = senders.into_iter().filter_map(|index| Some((index, &*nodes.get(index)?.netns)));
         for (index, socket) in NetNs::run_in_each(senders, |_| IcmpSocket::open(job.v6, &[heard]))? {
@@ -105,6 +126,36 @@ impl<'a> Pinger<'a> {
             under_way: BTreeMap::new(),
             deadlines: std::collections::VecDeque::new(),
         })
+    }
+
+    /// Has a guest ask for pairs of its own.
+    fn ask_guest(&mut self, from: usize, pairs: &[usize], goes_on: &mut dyn FnMut() -> bool) {
+        let address = |pair: &usize| {
+            let to = self.job.pairs.get(*pair)?.1;
+            self.nodes.get(to)?.address(self.job.v6)
+        };
+        let to: Vec<std::net::IpAddr> = pairs.iter().filter_map(address).collect();
+        let asked = self.nodes.get(from).and_then(|node| node.guest.clone());
+        let Some(guest) = asked.filter(|_| to.len() == pairs.len()) else { return };
+        let longest = self.job.timeout.saturating_mul(u64::from(self.job.count)).saturating_add(START);
+        let errand = Errand::Ping { to, count: self.job.count, timeout: self.job.timeout };
+        let goes_on = std::cell::RefCell::new(goes_on);
+        let goes_on = || (goes_on.borrow_mut())();
+        let said =
+            Envoy::send(&*guest, &errand, &goes_on).and_then(|mut envoy| envoy.hear(longest, &goes_on));
+        let results = match said {
+            // What was not asked cannot have been answered.
+            Ok(Answer::Pings(results)) if results.len() == pairs.len() => results,
+            Ok(_) => vec![refused("netloom in the guest answers what was not asked"); pairs.len()],
+            Err(why) => vec![refused(&why); pairs.len()],
+        };
+        for (pair, mut result) in pairs.iter().zip(results) {
+            let most = usize::try_from(result.sent.min(self.job.count)).unwrap_or(usize::MAX);
+            result.round_trips.truncate(most);
+            if let Some(slot) = self.results.get_mut(*pair) {
+                *slot = result;
+            }
+        }
     }
 
     /// Asks the pairs of a block until each has its count of requests answered or given up.
@@ -146,7 +197,7 @@ impl<'a> Pinger<'a> {
                 self.deadlines.push_back((sent + self.job.timeout, pair, attempt));
             }
             Err(errno) => {
-                result.refused = Some(errno);
+                result.refused = Some(errno.to_string());
                 self.under_way.remove(&pair);
             }
         }
@@ -209,6 +260,8 @@ impl<'a> Pinger<'a> {
             entries.entry(to).or_default().insert(from);
         }
         let Self { nodes, netlinks, .. } = self;
+        let here = |at: &usize| nodes.get(*at).is_some_and(|node| node.guest.is_none());
+        entries.retain(|at, _| here(at));
         let fresh = entries.keys().copied().filter(|at| !netlinks.contains_key(at));
         let fresh: Vec<_> = fresh.filter_map(|at| Some((at, &*nodes.get(at)?.netns))).collect();
         for (at, netlink) in NetNs::run_in_each(fresh, |_| NetlinkSocket::open())? {

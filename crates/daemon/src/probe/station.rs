@@ -7,6 +7,8 @@ use netloom_sys::HostError;
 use netloom_sys::netlink::{Netlink as _, NetlinkSocket};
 use netloom_sys::netns::NetNs;
 
+use super::envoy::Guest;
+
 /// A node that can send and be a target.
 #[derive(Debug, Clone)]
 pub(crate) struct Station {
@@ -14,6 +16,8 @@ pub(crate) struct Station {
     pub(crate) name: String,
     /// Its namespace.
     pub(crate) netns: Arc<NetNs>,
+    /// Whose kernel its sockets would be.
+    pub(crate) place: Place,
     /// The IPv4 address it is asked at.
     pub(crate) v4: Option<Ipv4Addr>,
     /// The IPv6 address it is asked at.
@@ -27,6 +31,17 @@ pub(crate) struct Station {
     pub(crate) may_listen: bool,
 }
 
+/// Whose kernel a station's sockets are.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// This one: they are opened in the station's namespace.
+    Here,
+    /// A virtual machine's, in which netloom can be asked to.
+    Guest(Arc<dyn Guest>),
+    /// Another one, and nobody is in there to ask.
+    Closed,
+}
+
 /// What the kernel of a node says of an interface, loopback left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Interface {
@@ -38,6 +53,11 @@ pub(super) struct Interface {
 }
 
 impl Station {
+    /// Whether its sockets can be opened from here.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.place, Place::Here)
+    }
+
     /// Its address of a family.
     pub(crate) fn address(&self, v6: bool) -> Option<IpAddr> {
         if v6 { self.v6.map(IpAddr::V6) } else { self.v4.map(IpAddr::V4) }
@@ -91,6 +111,10 @@ fn same(a: u128, b: u128, prefix: u8) -> bool {
 fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
+
+/// What is said of a virtual machine without netloom in it.
+pub(super) const CLOSED: &str =
+    "netloom's agent is not in this guest, so that nothing can be sent from inside";
 
 /// The loopback device has index 1 in every namespace.
 const LOOPBACK: u32 = 1;

@@ -6,8 +6,9 @@ use netloom_lab::expect::ProbeKind;
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, NewLink, Request, RouteSpec};
 use netloom_sys::netns::NetNs;
 
+use super::envoy::{Guest, Heard, Inside};
 use super::reach::{ReachJob, reach};
-use super::station::Station;
+use super::station::{Place, Station};
 
 /// Stations that are joined, or `None` after saying aloud that this process may not make namespaces.
 pub(super) fn namespaces<const N: usize>() -> Option<[Arc<NetNs>; N]> {
@@ -28,6 +29,7 @@ pub(super) fn station(name: &str, netns: &Arc<NetNs>, net: u8, host: u8) -> Stat
     Station {
         name: name.to_owned(),
         netns: Arc::clone(netns),
+        place: Place::Here,
         v4: Some(v4),
         v6: Some(v6),
         addresses: vec![v4.into(), v6.into()],
@@ -125,4 +127,53 @@ pub(super) fn index(netns: &NetNs, name: &str) -> u32 {
 fn default_route(gateway: std::net::IpAddr) -> Request {
     let destination = if gateway.is_ipv6() { std::net::IpAddr::from([0; 16]) } else { [0; 4].into() };
     Request::SetRoute(RouteSpec { destination, prefix: 0, gateway: Some(gateway), index: None, metric: None })
+}
+
+/// The station as a virtual machine would be it: nothing of it is opened from here, but by a prober in its namespace.
+pub(super) fn as_guest(station: &Station) -> Station {
+    Station { place: Place::Guest(Arc::new(Namespace(Arc::clone(&station.netns)))), ..station.clone() }
+}
+
+/// A namespace in place of a guest.
+#[derive(Debug)]
+pub(super) struct Namespace(pub(super) Arc<NetNs>);
+
+impl Guest for Namespace {
+    fn enter(&self, _: &dyn Fn() -> bool) -> Result<Box<dyn Inside>, String> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let netns = self.0.duplicate().unwrap();
+        std::thread::spawn(move || {
+            netns.enter().unwrap();
+            let mut output = theirs.try_clone().unwrap();
+            // Who has left does not listen.
+            let _ = super::inside::run(std::io::BufReader::new(theirs), &mut output);
+        });
+        Ok(Box::new(Pipe(ours)))
+    }
+}
+
+struct Pipe(std::os::unix::net::UnixStream);
+
+impl Inside for Pipe {
+    fn say(&self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            self.0.shutdown(std::net::Shutdown::Write).unwrap();
+        } else {
+            std::io::Write::write_all(&mut &self.0, &bytes).unwrap();
+        }
+    }
+
+    fn poll(&self) -> Option<Heard> {
+        let mut buffer = vec![0; 4096];
+        match std::io::Read::read(&mut &self.0, &mut buffer) {
+            Ok(0) => Some(Heard::Over),
+            Ok(length) => Some(Heard::Bytes(buffer[..length].to_vec())),
+            Err(_) => None,
+        }
+    }
+
+    fn ready(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.0)
+    }
 }

@@ -47,7 +47,7 @@ pub struct ReachProbe {
 }
 
 /// One kind of packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ProbeKind {
     /// Echo request.
     Icmp,

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use std::thread;
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::{clock, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::config::{GuestConfig, Port};
 use super::{POWER_OFF, say};
@@ -172,6 +172,10 @@ impl Agent {
     }
 
     fn start(&self, session: u32, open: &Open) -> std::io::Result<Session> {
+        if open.own {
+            let words: Vec<&str> = open.argv.iter().map(String::as_str).collect();
+            return self.piped(session, self.config.netloom(&words));
+        }
         let mut words = vec!["exec"];
         words.extend(open.terminal.map(|_| "--terminal"));
         let (cwd, user) = (
@@ -191,13 +195,7 @@ impl Agent {
         let mut command = self.config.netloom(&words);
         command.env_clear().envs(self.config.environment()).envs(open.env.iter().cloned());
         match open.terminal {
-            None => {
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-                let mut child = command.spawn()?;
-                let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-                let outputs = [stdout.map(OwnedFd::from), stderr.map(OwnedFd::from)];
-                self.carry(session, child, stdin.map(OwnedFd::from), outputs, None)
-            }
+            None => self.piped(session, command),
             Some((rows, columns)) => {
                 let (master, side) = terminal::open().map_err(std::io::Error::other)?;
                 terminal::resize(&side, rows, columns).map_err(std::io::Error::other)?;
@@ -209,6 +207,14 @@ impl Agent {
                 self.carry(session, child, Some(input), [Some(output), None], Some(master))
             }
         }
+    }
+
+    fn piped(&self, session: u32, mut command: Command) -> std::io::Result<Session> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let outputs = [stdout.map(OwnedFd::from), stderr.map(OwnedFd::from)];
+        self.carry(session, child, stdin.map(OwnedFd::from), outputs, None)
     }
 
     /// Starts the threads of a program that runs.
@@ -265,7 +271,10 @@ impl Session {
             }
             Frame::Signal(number) => {
                 if let Some(signal) = Signal::from_named_raw(i32::from(number)) {
-                    let _ = kill_process_group(self.pid, signal);
+                    // One that has just been started has no group of its own yet.
+                    if kill_process_group(self.pid, signal).is_err() {
+                        let _ = kill_process(self.pid, signal);
+                    }
                 }
             }
             _ => {}

@@ -1,5 +1,5 @@
-//! Containers against virtual machines: both of netloom, on its switch. What goes between two machines is not measured yet:
-//! nobody sends from inside of them.
+//! Containers against virtual machines: both of netloom, on its switch. What goes between two containers is sent by this
+//! bench's own programs, between two machines by netloom's prober inside of them.
 
 use super::bed::Bed;
 use super::machine;
@@ -9,8 +9,8 @@ use crate::bench::report;
 use crate::bench::shell::Netns;
 use crate::run::Failed;
 
-/// What is not measured yet.
-const LATER: &str = "not yet measured";
+/// Where a machine cannot be had.
+const LATER: &str = "not measured here";
 
 /// Prints the table: `start` in milliseconds, `each` of many.
 ///
@@ -21,7 +21,7 @@ pub(super) fn run(bed: &Bed, start: f64, each: &Each, seconds: f64) -> Result<()
     let rate = pair.bulk(seconds)?;
     let trip = pair.round_trip(seconds)?;
     drop(pair);
-    let guest = machine::measure()?;
+    let guest = machine::measure(seconds)?;
     let of_guest =
         |what: &dyn Fn(&machine::Machine) -> String| guest.as_ref().map_or_else(|| LATER.to_owned(), what);
     report::table("Containers against virtual machines", &["", "container", "virtual machine"]);
@@ -29,12 +29,14 @@ pub(super) fn run(bed: &Bed, start: f64, each: &Each, seconds: f64) -> Result<()
     let memory = of_guest(&|it| format!("{:.0} MiB, its kernel, QEMU and lab included", it.memory / 1_024.0));
     // Guests without a disk of their own have all in memory.
     let disk = of_guest(&|_| "0 KiB".to_owned());
+    let guests_rate = of_guest(&|it| format!("{:.2} Gbit/s, {}", it.rate, it.by));
+    let guests_trip = of_guest(&|it| format!("{:.0} us, echo, the mean, {}", it.trip, it.by));
     for (what, value, guest) in [
         ("start: from the request to the entrypoint running", format!("{start:.1} ms"), boot),
         ("memory of each of many, besides its program", format!("{:.0} KiB", each.memory), memory),
         ("disk of each of many, besides the image", format!("{:.0} KiB", each.disk), disk),
-        ("TCP bulk between two on one switch", format!("{rate:.1} Gbit/s"), LATER.to_owned()),
-        ("request and response between two, p50", format!("{trip:.0} us"), LATER.to_owned()),
+        ("TCP bulk between two on one switch", format!("{rate:.1} Gbit/s"), guests_rate),
+        ("request and response between two, p50", format!("{trip:.0} us"), guests_trip),
     ] {
         report::row(&[what, &value, &guest]);
     }

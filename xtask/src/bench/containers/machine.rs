@@ -13,6 +13,10 @@ pub(super) struct Machine {
     pub(super) memory: f64,
     /// How its processor is made.
     pub(super) by: &'static str,
+    /// What goes from one to another on the same switch, in Gbit/s of a connection's bytes.
+    pub(super) rate: f64,
+    /// Microseconds of an echo request and its answer between them, by the clock of the one that asks; the mean.
+    pub(super) trip: f64,
 }
 
 /// How often one is booted.
@@ -20,11 +24,16 @@ const BOOTS: usize = 3;
 const TEXT: &str =
     "netloom: 1\nname: guest\nswitches: { s1: {} }\nnodes: { vm1: { vm: {} } }\nlinks: [vm1 -- s1]\n";
 
+const PAIR: &str = "netloom: 1\nname: guests\nswitches: { s1: {} }\nnodes:\n  vm1: { vm: {}, ip: 10.0.0.1/24 }\n  \
+    vm2: { vm: {}, ip: 10.0.0.2/24 }\nlinks: [vm1..2 -- s1]\n";
+/// Echo requests that are timed.
+const PINGS: u32 = 200;
+
 /// Boots machines one after the other; `None`, said aloud, where QEMU or a kernel is missing.
 ///
 /// # Errors
 /// [`Failed`] if one that should boot does not.
-pub(super) fn measure() -> Result<Option<Machine>, Failed> {
+pub(super) fn measure(seconds: f64) -> Result<Option<Machine>, Failed> {
     let needed = [
         ("qemu-system-x86_64", "qemu-system-x86"),
         ("/boot/vmlinuz-*-cloud-amd64", "linux-image-cloud-amd64"),
@@ -46,7 +55,40 @@ pub(super) fn measure() -> Result<Option<Machine>, Failed> {
     }
     let middle = |values: &[f64]| report::median(values).unwrap_or_default();
     let by = if check()?.contains("virtual machines are emulated") { "emulated" } else { "by KVM" };
-    Ok(Some(Machine { start: middle(&starts), memory: middle(&memory), by }))
+    let (rate, trip) = pair(seconds)?;
+    Ok(Some(Machine { start: middle(&starts), memory: middle(&memory), by, rate, trip }))
+}
+
+/// Two machines on a switch: what netloom inside of them sends each other.
+fn pair(seconds: f64) -> Result<(f64, f64), Failed> {
+    let lab = Lab::up("guests", PAIR)?;
+    for guest in ["vm1", "vm2"] {
+        lab.verb(&["exec", "-T", guest, "--", "true"])?;
+    }
+    let number = |value: &serde_json::Value| value.as_f64().filter(|number| *number > 0.0);
+    let nothing = |what: &str| Failed::Check(format!("Nothing was measured: {what}"));
+    let count = format!("{PINGS}");
+    let pings = lab.json(&["ping", "vm1", "vm2", "--ipv4", "--count", &count])?;
+    let trip = number(&pings["pings"]["rows"][0]["avg_ms"]).ok_or_else(|| nothing(&pings.to_string()))?;
+    let sentence = format!("throughput vm1 -> vm2 >= 1kbit for {seconds}s");
+    let tested = lab.json(&["test", &sentence])?;
+    let said = tested["tested"]["items"][0]["measured"].as_str().unwrap_or_default().to_owned();
+    let rate = gigabits(&said).ok_or_else(|| nothing(&said))?;
+    Ok((rate, trip * 1e3))
+}
+
+/// `574 Mbit/s for 2 s` in Gbit/s.
+fn gigabits(said: &str) -> Option<f64> {
+    let mut words = said.split_whitespace();
+    let number: f64 = words.next()?.parse().ok()?;
+    let unit = match words.next()? {
+        "bit/s" => 1e-9,
+        "kbit/s" => 1e-6,
+        "Mbit/s" => 1e-3,
+        "Gbit/s" => 1.0,
+        _ => return None,
+    };
+    Some(number * unit)
 }
 
 /// What netloom says of this machine; that something is lacking is no failure.

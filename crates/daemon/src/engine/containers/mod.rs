@@ -271,7 +271,7 @@ pub(super) fn folder(data: &Path) -> PathBuf {
 /// # Errors
 /// The host's, in words.
 pub fn remove_volumes(lab: &str) -> Result<(), String> {
-    for dir in volumes(lab).into_iter().chain(disks(lab)).filter(|dir| dir.exists()) {
+    for dir in volumes(lab).into_iter().chain(disks(lab)).chain(snapshots(lab)).filter(|dir| dir.exists()) {
         remove_tree(&dir).map_err(|error| error.to_string())?;
     }
     Ok(())
@@ -280,6 +280,11 @@ pub fn remove_volumes(lab: &str) -> Result<(), String> {
 /// Where a lab has what its virtual machines wrote to their disks.
 pub(super) fn disks(lab: &str) -> Option<PathBuf> {
     data_dir().map(|data| data.join("disks").join(lab))
+}
+
+/// Where a lab has what its virtual machines were.
+pub(super) fn snapshots(lab: &str) -> Option<PathBuf> {
+    data_dir().map(|data| data.join("snapshots").join(lab))
 }
 
 /// Where a lab has its volumes.

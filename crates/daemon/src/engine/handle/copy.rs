@@ -1,7 +1,8 @@
 //! Files out of nodes and into them: an agent inside the node packs or unpacks a tar file, which travels on the stream.
 //!
 //! The agent is a child of the spawner that enters the node as every program does, with the node's root and no more rights
-//! than its programs have: whatever links are in the way, they lead to files of the node.
+//! than its programs have: whatever links are in the way, they lead to files of the node. In a virtual machine it is a child of
+//! the agent there.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -10,6 +11,7 @@ use std::path::Path;
 use netloom_api::ApiError;
 use netloom_container::ProcessSpec;
 use netloom_image::copy::{Copied, CopyError, Target, base_name, pack, unpack};
+use netloom_vm::frame::Open;
 
 use crate::engine::Running;
 use crate::stream::Conn;
@@ -23,13 +25,25 @@ impl Running {
         name: Option<String>,
         conn: &mut Conn,
     ) -> Result<(), ApiError> {
-        let (look, netns) = self.look_into(node)?;
         let word = if name.is_some() { "take" } else { "send" };
+        if let Some(machine) = self.guest(node)? {
+            let argv = ["copy", word, &path].map(str::to_owned).into();
+            return super::guest::exec(node, &machine, Open { argv, own: true, ..Open::default() }, conn);
+        }
+        let (look, netns) = self.look_into(node)?;
         let mut process = ProcessSpec::new([word.to_owned(), path]);
         process.agent = true;
         process.cwd = look.cwd;
         self.with_pipes(&look.host, &process, netns.as_fd(), conn)
     }
+}
+
+/// The same inside a guest, where netloom's agent starts it: `netloom guest copy ..`; returns an exit code.
+#[must_use]
+pub fn copy_inside(words: &[String]) -> u8 {
+    // Whoever leaves ends it by its process group.
+    let _ = netloom_sys::terminal::leave();
+    u8::try_from(agent(words)).unwrap_or(1)
 }
 
 /// The work of the agent: `send PATH` packs it to standard output, `take PATH` unpacks standard input there. 0 if all went

@@ -21,7 +21,7 @@ impl Running {
         let Command::Exec { node, argv, env, cwd, user, tty } = command else { return Ok(()) };
         if let Some(machine) = self.guest(&node)? {
             let terminal = tty.map(|size| (size.rows, size.columns));
-            let open = Open { argv, env: env.into_iter().collect(), cwd, user, terminal };
+            let open = Open { argv, env: env.into_iter().collect(), cwd, user, terminal, own: false };
             return guest::exec(&node, &machine, open, conn);
         }
         let (look, netns) = self.look_into(&node)?;

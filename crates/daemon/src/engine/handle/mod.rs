@@ -17,12 +17,14 @@ mod plan;
 mod queues;
 mod resize;
 mod rows;
+mod snapshot;
 mod test;
 mod top;
 mod trace;
 pub(super) mod zone;
 
 pub(super) use copy::agent as copy_agent;
+pub use copy::copy_inside;
 pub(super) use rows::directions;
 
 use std::time::Duration;
@@ -90,6 +92,9 @@ impl Engine for Running {
             Command::Play => self.play(sink).map(|()| Reply::Done {}),
             Command::Resize { node, limits } => {
                 self.resize(&node, &limits).map(|row| Reply::Nodes(vec![row]))
+            }
+            Command::Snapshot { node, action, name } => {
+                self.snapshot(&node, action, name.as_deref()).map(Reply::Snapshots)
             }
             Command::Node { nodes, action } => self.nodes(&nodes, action).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),

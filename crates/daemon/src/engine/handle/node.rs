@@ -73,7 +73,7 @@ impl Running {
     }
 
     /// The ports of a stopped node take and give nothing; its interfaces keep their addresses and routes.
-    fn set_node(&self, name: &str, stopped: bool) {
+    pub(super) fn set_node(&self, name: &str, stopped: bool) {
         let mut state = self.state();
         let Some(node) = state.nodes.get_mut(name) else { return };
         node.stopped = stopped;

@@ -10,8 +10,9 @@ use netloom_lab::lab::{ArpMode, Node};
 
 use crate::Sink;
 use crate::engine::Running;
+use crate::engine::machines;
 use crate::engine::running::State;
-use crate::probe::{PairResult, PingJob, Probed, ping};
+use crate::probe::{PairResult, PingJob, Place, Probed, ping};
 
 /// A request is given up after this: long enough for two more tries of the kernel to resolve the address, one a
 /// second.
@@ -19,10 +20,10 @@ const TIMEOUT_NS: u64 = 2_500_000_000;
 /// From this many pairs on, neighbour entries are cleared behind the probes: the machine's tables hold 1,024.
 const CLEAR_FROM: usize = 200;
 
-/// Probes leave by sockets of the daemon's inside a node, and a virtual machine has a kernel of its own.
+/// Nobody is in this virtual machine who could send.
 fn from_a_guest(name: &str) -> ApiError {
-    let said = format!("Pinging from the virtual machine {name} is not supported by this version.");
-    ApiError::new(ErrorKind::Unsupported, said).hint(format!("netloom exec {name} -- ping .."))
+    let said = format!("Nothing can be sent from inside {name}: netloom's agent is not in this guest.");
+    ApiError::new(ErrorKind::Failed, said).hint("its own console is there: `netloom console`")
 }
 
 impl Running {
@@ -33,7 +34,7 @@ impl Running {
             let state = self.state();
             (self.probed(&state), tenants(&state), gateways(&state), state.lab.options.arp == ArpMode::Static)
         };
-        let guests = self.guests();
+        let closed = self.closed();
         let index: BTreeMap<&str, usize> =
             nodes.iter().enumerate().map(|(i, n)| (n.name.as_str(), i)).collect();
         let subject = |text: &str| self.subject(text, &index);
@@ -41,15 +42,15 @@ impl Running {
             Some((from, to)) => {
                 let (from, to) = (subject(from)?, subject(to)?);
                 let guest =
-                    from.iter().filter_map(|at| nodes.get(*at)).find(|node| guests.contains(&node.name));
+                    from.iter().filter_map(|at| nodes.get(*at)).find(|node| closed.contains(&node.name));
                 if let Some(guest) = guest {
                     return Err(from_a_guest(&guest.name));
                 }
                 from.iter().flat_map(|a| to.iter().map(move |b| (*a, *b))).filter(|(a, b)| a != b).collect()
             }
             None => {
-                let is_guest = |at: usize| nodes.get(at).is_some_and(|node| guests.contains(&node.name));
-                let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b) && !is_guest(a);
+                let is_closed = |at: usize| nodes.get(at).is_some_and(|node| closed.contains(&node.name));
+                let same = |a: usize, b: usize| a != b && tenants.get(a) == tenants.get(b) && !is_closed(a);
                 let asked = |at: &usize| nodes.get(*at).is_some_and(|node| !gateways.contains(&node.name));
                 let all = (0..nodes.len()).filter(asked);
                 all.clone()
@@ -102,15 +103,18 @@ impl Running {
                 .address(AddressFamily::Ipv6)
                 .and_then(|ip| if let std::net::IpAddr::V6(ip) = ip { Some(ip) } else { None });
             // TAPs and veth ends are numbered from 2 in the order they were made.
-            Some(Probed { name: node.name.clone(), netns: Arc::clone(&made.netns), interface: 2, v4, v6 })
+            let netns = Arc::clone(&made.netns);
+            let guest = machines::guest(self.machines.place(node));
+            Some(Probed { name: node.name.clone(), netns, interface: 2, v4, v6, guest })
         };
         state.lab.nodes.iter().filter_map(probed).collect()
     }
 
-    /// The virtual machines.
-    fn guests(&self) -> BTreeSet<String> {
+    /// The virtual machines in which netloom is not.
+    fn closed(&self) -> BTreeSet<String> {
         let state = self.state();
-        state.lab.nodes.iter().filter(|node| node.vm.is_some()).map(|node| node.name.clone()).collect()
+        let closed = |node: &&Node| matches!(self.machines.place(node), Place::Closed);
+        state.lab.nodes.iter().filter(closed).map(|node| node.name.clone()).collect()
     }
 
     /// The nodes that a subject means: a node, range, tenant or `all`.
@@ -186,6 +190,6 @@ fn add(
         avg_ms: avg,
         max_ms: ms.iter().copied().reduce(f64::max),
         mdev_ms: mean(&deviations),
-        reason: result.refused.map(|errno| errno.to_string()),
+        reason: result.refused.clone(),
     });
 }

@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use netloom_vm::DiskFormat;
 use netloom_vm::overlay::{overlay, size_of};
@@ -34,7 +34,7 @@ pub(super) fn open(
     let identity = identity(&base, &image).map_err(said(&base))?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(said(folder))?;
     let name = node.replace('/', ".");
-    let (written, note) = (folder.join(format!("{name}.qcow2")), folder.join(format!("{name}.base")));
+    let (written, note) = (written(folder, node), folder.join(format!("{name}.base")));
     match std::fs::read_to_string(&note) {
         Ok(known) if known == identity => {}
         Ok(_) if written.exists() => {
@@ -51,6 +51,11 @@ pub(super) fn open(
     }
     let over = OpenOptions::new().read(true).write(true).open(&written).map_err(said(&written))?;
     Ok([image.into(), over.into()])
+}
+
+/// Where what a node's guest writes is kept.
+pub(super) fn written(folder: &Path, node: &str) -> PathBuf {
+    folder.join(format!("{}.qcow2", node.replace('/', ".")))
 }
 
 /// An image over `base` in which nothing is written.

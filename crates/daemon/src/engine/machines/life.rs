@@ -4,20 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, PipeReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 
 use netloom_container::log::Log;
 use netloom_container::{Ending, ProcessId, ProcessSpec, Spawner};
 use netloom_sys::clock;
+use netloom_sys::fd_stream::FdStream;
 use netloom_vm::frame::{Decoder, Frame, Open};
 use netloom_vm::qmp::{Qmp, Said};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
-use super::machine::{BOOT, Console, Order, Phase, Session, Shared};
-use super::setup::Setup;
+use super::machine::{BOOT, Console, Order, Phase, Resume, Session, Shared};
+use super::setup::{DEVICES, Resumed, Setup};
 
 /// The life of a machine.
 pub(super) struct Life {
@@ -50,6 +51,12 @@ struct Live {
     boot: Option<u64>,
     /// Why the guest ended, as QEMU says.
     shutdown: Option<String>,
+    /// How QEMU's own move has ended: `completed`, `failed`.
+    moved: Option<String>,
+    /// It is not there yet, but goes on from where it was: told when it does.
+    resuming: Option<mpsc::Sender<Result<(), String>>>,
+    /// What goes on in its place.
+    next: Option<Box<Resume>>,
 }
 
 /// A socket of QEMU's, and what waits to be written to it.
@@ -118,6 +125,7 @@ impl Life {
                 self.obey(order);
             }
             self.serve(&mut buffer);
+            self.shared.set_streams(self.sessions.len());
             self.due();
             self.wait();
         }
@@ -144,6 +152,8 @@ impl Life {
                     self.consoles.push(console);
                 }
             }
+            Order::Give(fd, name, tell) => self.give(&fd, name, tell),
+            Order::Resume(resume) => self.resume(resume),
             Order::Ended(how) => self.ended(how),
             // Seen before it comes here.
             Order::End => {}
@@ -154,7 +164,7 @@ impl Life {
         if self.live.is_some() {
             return;
         }
-        match self.start() {
+        match self.start(None) {
             Ok(mut live) => {
                 // The guest's driver gives the rest back once it runs.
                 let (now, [_, most]) = (self.shared.memory(), self.setup.memory);
@@ -180,9 +190,10 @@ impl Life {
     }
 
     /// Starts QEMU.
-    fn start(&self) -> Result<Live, String> {
+    fn start(&self, resumed: Option<Resumed>) -> Result<Live, String> {
         let text = |error: std::io::Error| error.to_string();
-        let start = self.setup.prepare()?;
+        let boots = resumed.is_none() && self.setup.has_agent;
+        let start = self.setup.prepare(resumed)?;
         let ((qmp, their_qmp), (serial, their_serial), (agent, their_agent)) =
             (Channel::pair().map_err(text)?, Channel::pair().map_err(text)?, Channel::pair().map_err(text)?);
         let null = std::fs::File::open("/dev/null").map_err(text)?;
@@ -208,6 +219,7 @@ impl Life {
         let started = started.map_err(|error| error.to_string())?;
         let pid = started.pid().and_then(|pid| u32::try_from(pid).ok());
         self.shared.set(|status| status.pid = pid);
+        self.shared.set_ram(Some(start.ram));
         Ok(Live {
             process: started.id,
             qmp,
@@ -222,8 +234,11 @@ impl Life {
             tail: Vec::new(),
             asked: BTreeMap::new(),
             off: None,
-            boot: self.setup.has_agent.then(|| clock::now() + BOOT),
+            boot: boots.then(|| clock::now() + BOOT),
             shutdown: None,
+            moved: None,
+            resuming: None,
+            next: None,
         })
     }
 
@@ -257,6 +272,95 @@ impl Life {
         live.asked.insert(number, tell);
     }
 
+    /// A descriptor goes to QEMU beside the command that names it.
+    fn give(&mut self, fd: &OwnedFd, name: &str, tell: mpsc::Sender<Result<Value, String>>) {
+        let Some(live) = &mut self.live else {
+            let _ = tell.send(Err("it does not run".to_owned()));
+            return;
+        };
+        // What was said before goes first: the descriptor belongs to these bytes.
+        live.qmp.out.append(live.session.output());
+        live.qmp.flush();
+        let number = live.session.command("getfd", serde_json::json!({ "fdname": name }));
+        let bytes = std::mem::take(live.session.output());
+        let sent = match (&live.qmp.socket, live.qmp.out.is_empty()) {
+            (Some(socket), true) if !bytes.is_empty() => {
+                let socket = socket.try_clone().map_err(|error| error.to_string());
+                let stream =
+                    socket.and_then(|it| FdStream::new(it.into()).map_err(|error| error.to_string()));
+                stream.and_then(|it| it.send(&bytes, &[fd.as_fd()]).map_err(|errno| errno.to_string()))
+            }
+            _ => Err("QEMU does not listen".to_owned()),
+        };
+        match sent {
+            Ok(()) => drop(live.asked.insert(number, tell)),
+            Err(why) => drop(tell.send(Err(why))),
+        }
+    }
+
+    /// Ends what runs, and goes on from elsewhere once it has ended.
+    fn resume(&mut self, resume: Box<Resume>) {
+        let Some(live) = &mut self.live else { return self.go_on(*resume) };
+        live.off = Some(u64::MAX);
+        live.next = Some(resume);
+        let _ = self.spawner.signal(live.process, SIGKILL, false);
+    }
+
+    fn go_on(&mut self, Resume { resumed, filled, disk, tell }: Resume) {
+        let placed = disk.map_or(Ok(()), |[from, to]| {
+            std::fs::rename(&from, &to).map_err(|error| format!("{}: {error}", to.display()))
+        });
+        let started = placed.and_then(|()| self.start(Some(resumed)));
+        // There is nobody else to serve meanwhile.
+        let filled = filled.recv().unwrap_or_else(|_| Err("its memory was not copied".to_owned()));
+        let mut live = match (started, filled) {
+            (Ok(live), Ok(())) => live,
+            (started, filled) => {
+                let why = started.as_ref().err().or(filled.as_ref().err()).cloned().unwrap_or_default();
+                if let Ok(live) = started {
+                    let _ = self.spawner.signal(live.process, SIGKILL, false);
+                }
+                let _ = tell.send(Err(why.clone()));
+                return self.shared.set(|status| {
+                    status.phase = Phase::Failed;
+                    status.reason = Some(why);
+                });
+            }
+        };
+        live.session.command("migrate-set-capabilities", capabilities());
+        live.session.command("migrate-incoming", serde_json::json!({ "uri": format!("fd:{DEVICES}") }));
+        live.resuming = Some(tell);
+        self.live = Some(live);
+        self.shared.set(|status| {
+            status.phase = Phase::Booting;
+            status.reason = None;
+            status.restarts = 0;
+        });
+    }
+
+    /// What QEMU has read is there: its processors go on.
+    fn arrived(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        let Some(told) = live.moved.take() else { return };
+        let Some(tell) = live.resuming.take() else { return };
+        if told != "completed" {
+            live.complaint.extend_from_slice(b"what it was cannot be taken up\n");
+            live.resuming = Some(tell);
+            let _ = self.spawner.signal(live.process, SIGKILL, false);
+            return;
+        }
+        live.session.command("cont", Value::Null);
+        let (now, [_, most]) = (self.shared.memory(), self.setup.memory);
+        if now < most {
+            live.session.command("balloon", serde_json::json!({ "value": now }));
+        }
+        self.shared.set(|status| {
+            status.phase = Phase::Up;
+            status.reason = None;
+        });
+        let _ = tell.send(Ok(()));
+    }
+
     fn open(&mut self, session: Arc<Session>, open: Open) {
         match self.live.as_mut().filter(|_| Frame::fits(&open)) {
             Some(live) => {
@@ -288,6 +392,8 @@ impl Life {
         }
         let length = live.qmp.read(buffer);
         live.hear_qemu(buffer.get(..length).unwrap_or_default());
+        self.arrived();
+        let Some(live) = &mut self.live else { return };
         let length = live.agent.read(buffer);
         live.decoder.push(buffer.get(..length).unwrap_or_default());
         let mut up = false;
@@ -374,8 +480,15 @@ impl Life {
             let _ = tell.send(Err("QEMU has ended".to_owned()));
         }
         self.consoles.clear();
+        self.shared.set_ram(None);
+        if let Some(next) = live.next.take() {
+            return self.go_on(*next);
+        }
         let restarts = self.shared.status().restarts;
         let (phase, reason) = live.verdict(how);
+        if let Some(tell) = live.resuming.take() {
+            let _ = tell.send(Err(reason.clone().unwrap_or_else(|| "QEMU has ended".to_owned())));
+        }
         let again = live.off.is_none() && live.is_reset() && reason.is_none();
         tracing::info!(node = self.setup.name, ?phase, reason, "QEMU has ended");
         self.shared.set(|status| {
@@ -419,13 +532,18 @@ impl Life {
 
 impl Live {
     fn hear_qemu(&mut self, bytes: &[u8]) {
-        let (asked, shutdown) = (&mut self.asked, &mut self.shutdown);
+        let (asked, shutdown, moved) = (&mut self.asked, &mut self.shutdown, &mut self.moved);
         let heard = self.session.push(bytes, |said| match said {
             Said::Ready(_) => {}
             Said::Done(number, value) => answer(asked, number, Ok(value)),
             Said::Refused(number, why) => answer(asked, number, Err(why)),
             Said::Event(event, data) if event == "SHUTDOWN" => {
                 *shutdown = Some(data["reason"].as_str().unwrap_or("guest-shutdown").to_owned());
+            }
+            Said::Event(event, data) if event == "MIGRATION" => {
+                let status =
+                    data["status"].as_str().filter(|status| matches!(*status, "completed" | "failed"));
+                *moved = status.map(str::to_owned).or(moved.take());
             }
             Said::Event(..) => {}
         });
@@ -493,6 +611,12 @@ impl Live {
             }
         }
     }
+}
+
+/// What QEMU is to say of its moves, and that the guest's memory is not its to carry.
+pub(super) fn capabilities() -> Value {
+    let on = |name: &str| serde_json::json!({ "capability": name, "state": true });
+    serde_json::json!({ "capabilities": [on("events"), on("x-ignore-shared")] })
 }
 
 fn answer(

@@ -1,9 +1,10 @@
 //! The handle of a virtual machine: what it is at the moment, and what can be asked of it.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use netloom_vm::frame::{Frame, Open, WINDOW};
 use serde_json::{Value, json};
 
 use super::life::Life;
-use super::setup::Setup;
+use super::setup::{Resumed, Setup};
 
 /// How a virtual machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,8 +62,23 @@ pub(super) enum Order {
     /// Nobody listens to this session any more.
     Close(u32),
     Console(Console),
+    /// A descriptor for QEMU, by a name; then a command as with [`Order::Ask`].
+    Give(OwnedFd, &'static str, mpsc::Sender<Result<Value, String>>),
+    /// In place of what runs, a machine goes on from where it was.
+    Resume(Box<Resume>),
     /// QEMU has ended.
     Ended(Ending),
+}
+
+/// From where a machine goes on.
+pub(super) struct Resume {
+    pub(super) resumed: Resumed,
+    /// Told when the memory is there.
+    pub(super) filled: mpsc::Receiver<Result<(), String>>,
+    /// What had been written to the disk, and where it belongs once nobody writes there.
+    pub(super) disk: Option<[PathBuf; 2]>,
+    /// Told when it goes on, or why not.
+    pub(super) tell: mpsc::Sender<Result<(), String>>,
 }
 
 /// A stream that is joined with the serial port.
@@ -80,6 +96,9 @@ pub(in crate::engine) struct Machine {
     shared: Arc<Shared>,
     netns: Arc<NetNs>,
     has_agent: bool,
+    /// What it is made of, and where what is written to its disk is.
+    made_of: String,
+    disk: Option<PathBuf>,
     sessions: AtomicU32,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -98,6 +117,10 @@ pub(super) struct Shared {
     news: Condvar,
     /// Bytes of memory that it is to have.
     memory: AtomicU64,
+    /// The guest's memory, while QEMU runs.
+    ram: Mutex<Option<Arc<OwnedFd>>>,
+    /// Programs whose streams are carried.
+    streams: AtomicUsize,
 }
 
 impl Shared {
@@ -123,6 +146,16 @@ impl Shared {
         self.memory.load(Ordering::Relaxed)
     }
 
+    /// The guest's memory is this from now on.
+    pub(super) fn set_ram(&self, ram: Option<Arc<OwnedFd>>) {
+        *self.ram.lock().unwrap_or_else(PoisonError::into_inner) = ram;
+    }
+
+    /// So many programs' streams are carried.
+    pub(super) fn set_streams(&self, count: usize) {
+        self.streams.store(count, Ordering::Relaxed);
+    }
+
     pub(super) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,14 +173,17 @@ impl Machine {
             status: Mutex::default(),
             news: Condvar::new(),
             memory: AtomicU64::new(setup.memory[0]),
+            ram: Mutex::default(),
+            streams: AtomicUsize::new(0),
         });
         let (netns, has_agent) = (Arc::clone(&setup.netns), setup.has_agent);
+        let (made_of, disk) = (setup.made_of(), setup.disk());
         let (name, life) = (format!("vm {}", setup.name), Life::new(setup, spawner, Arc::clone(&shared)));
         let thread = std::thread::Builder::new().name(name).spawn(move || life.run());
         let thread =
             thread.map_err(|error| HostError::from_io("start the thread", "of a virtual machine", &error))?;
         let (sessions, thread) = (AtomicU32::new(1), Mutex::new(Some(thread)));
-        Ok(Arc::new(Self { shared, netns, has_agent, sessions, thread }))
+        Ok(Arc::new(Self { shared, netns, has_agent, made_of, disk, sessions, thread }))
     }
 
     /// How it is.
@@ -194,7 +230,47 @@ impl Machine {
         self.ask(if paused { "stop" } else { "cont" }, Value::Null).map(drop)
     }
 
-    fn ask(&self, command: &'static str, arguments: Value) -> Result<Value, String> {
+    /// Gives QEMU a descriptor, to be spoken of by a name.
+    pub(super) fn give(&self, fd: OwnedFd, name: &'static str) -> Result<(), String> {
+        let (tell, told) = mpsc::channel();
+        self.shared.order(Order::Give(fd, name, tell));
+        let answer = told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()));
+        answer.map(drop)
+    }
+
+    /// Has it go on from where it was, in place of what runs; returns once it does.
+    pub(super) fn resume_from(
+        &self,
+        resumed: Resumed,
+        filled: mpsc::Receiver<Result<(), String>>,
+        disk: Option<[PathBuf; 2]>,
+    ) -> Result<(), String> {
+        let (tell, told) = mpsc::channel();
+        self.shared.order(Order::Resume(Box::new(Resume { resumed, filled, disk, tell })));
+        told.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
+    }
+
+    /// The guest's memory, while QEMU runs.
+    pub(super) fn ram(&self) -> Option<Arc<OwnedFd>> {
+        self.shared.ram.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Programs in it whose streams are carried.
+    pub(super) fn streams(&self) -> usize {
+        self.shared.streams.load(Ordering::Relaxed)
+    }
+
+    /// What it is made of, in one line.
+    pub(super) fn made_of(&self) -> &str {
+        &self.made_of
+    }
+
+    /// Where what is written to its disk is.
+    pub(super) fn disk(&self) -> Option<&Path> {
+        self.disk.as_deref()
+    }
+
+    pub(super) fn ask(&self, command: &'static str, arguments: Value) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
         self.shared.order(Order::Ask(command, arguments, tell));
         told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))

@@ -11,9 +11,12 @@
 //! without a name or go with the lab's directory, its initial file system is a file in memory.
 
 mod disks;
+mod envoy;
 mod life;
 mod machine;
 mod setup;
+mod shelf;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,9 +29,11 @@ use netloom_lab::Lab;
 use netloom_lab::lab::Node;
 use netloom_vm::probe::Probe;
 
+pub(super) use envoy::guest;
 pub(super) use machine::{Console, Machine, Phase, Spoken};
 pub(super) use setup::container;
 use setup::{Ground, Setup};
+pub(super) use shelf::{About, Shelf};
 
 use super::containers::Containers;
 use super::hints::refused;

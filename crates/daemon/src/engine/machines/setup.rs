@@ -14,6 +14,7 @@ use netloom_lab::container::Container;
 use netloom_lab::lab::{ArpMode, Node, Vm};
 use netloom_lab::{lab, quantity};
 use netloom_sys::netns::NetNs;
+use netloom_sys::shared_memory::sealed_memory;
 use netloom_vm::command::AGENT_PORT;
 use netloom_vm::guest::{Console, GuestConfig, GuestInterface, GuestRoute, Port};
 use netloom_vm::initramfs::Tree;
@@ -59,6 +60,7 @@ pub(super) struct Setup {
     nics: Vec<Card>,
     /// QEMU.
     pub(super) qemu: PathBuf,
+    version: String,
     /// Whether netloom's own agent is in the guest.
     pub(super) has_agent: bool,
     /// Bytes of memory that it has at first, and at most.
@@ -81,6 +83,16 @@ pub(super) struct Start {
     pub(super) argv: Vec<String>,
     /// The descriptors it gets beside its control socket, serial port and agent, in order.
     pub(super) files: Vec<OwnedFd>,
+    /// The guest's memory.
+    pub(super) ram: Arc<OwnedFd>,
+}
+
+/// What a machine goes on from.
+pub(super) struct Resumed {
+    /// The guest's memory as it was.
+    pub(super) ram: OwnedFd,
+    /// Where QEMU reads what its devices were.
+    pub(super) devices: OwnedFd,
 }
 
 /// Tries what the machine can do.
@@ -159,6 +171,7 @@ impl Setup {
             log: PathBuf::new(),
             nics: made.nics.clone(),
             qemu: probe.qemu.clone(),
+            version: probe.version.clone(),
             has_agent: vm.is_ours(),
             memory: [vm.memory, vm.most_memory],
             disks: crate::engine::containers::disks(&lab.name),
@@ -172,12 +185,40 @@ impl Setup {
         })
     }
 
-    /// Gathers what one start needs.
+    /// What the machine is made of, in one line: one that is made of something else cannot go on from where it was.
+    pub(super) fn made_of(&self) -> String {
+        // Names of others are only texts in there.
+        let config = GuestConfig { hosts: String::new(), resolver: None, ..self.config.clone() };
+        let kernel = self.ground.kernel.as_ref().map(|kernel| &kernel.image);
+        let rings = self.nics.iter().map(|nic| matches!(nic, Card::Rings { .. })).collect::<Vec<_>>();
+        let accel = format!("{:?}", self.accel);
+        let made = (&self.vm, &self.macs, rings, kernel, &self.version, accel, config);
+        serde_json::to_string(&made).unwrap_or_default()
+    }
+
+    /// The image over that of its disk, in which what the guest writes is kept.
+    pub(super) fn disk(&self) -> Option<PathBuf> {
+        let folder = self.disks.as_ref().filter(|_| self.ground.disk.is_some())?;
+        Some(super::disks::written(folder, &self.name))
+    }
+
+    /// Gathers what one start needs; `resumed`: to go on from there.
     ///
     /// # Errors
     /// In words: a file that is gone, or too much for the guest's memory.
-    pub(super) fn prepare(&self) -> Result<Start, String> {
-        let mut files: Vec<OwnedFd> = Vec::new();
+    pub(super) fn prepare(&self, resumed: Option<Resumed>) -> Result<Start, String> {
+        let incoming = resumed.is_some();
+        let (ram, devices) = match resumed {
+            Some(Resumed { ram, devices }) => (ram, Some(devices)),
+            None => (
+                sealed_memory("guest", self.memory[1].next_multiple_of(1 << 20))
+                    .map_err(|error| error.to_string())?,
+                None,
+            ),
+        };
+        let ram = Arc::new(ram);
+        let mut files = vec![ram.try_clone().map_err(|error| error.to_string())?];
+        files.extend(devices);
         // QEMU opens them by their number: what it sees of the machine's files is not what the daemon sees.
         let mut pass = |file: OwnedFd| {
             files.push(file);
@@ -191,6 +232,8 @@ impl Setup {
             Some(kernel) => {
                 let image = pass(open(&kernel.image)?);
                 let (initrd, append) = match &self.ground.initrd {
+                    // It was unpacked long ago; that there is one is all that is left of it.
+                    _ if incoming => (pass(blank()?), String::new()),
                     Some(initrd) => (pass(open(initrd)?), String::new()),
                     None => {
                         let payload = Payload::this().map_err(|error| error.to_string())?;
@@ -247,10 +290,12 @@ impl Setup {
             qmp: QMP,
             serial: SERIAL,
             agent: AGENT,
+            ram: RAM,
+            incoming,
         };
         let argv =
             std::iter::once(self.qemu.display().to_string()).chain(netloom_vm::command::command(&spec));
-        Ok(Start { argv: argv.collect(), files })
+        Ok(Start { argv: argv.collect(), files, ram })
     }
 
     /// Words of a kernel's command line: ours, the file's, and behind `--` those for the first process.
@@ -316,6 +361,17 @@ const QMP: u32 = 3;
 const SERIAL: u32 = 4;
 const AGENT: u32 = 5;
 const FIRST_FILE: usize = 6;
+/// The first of the files; behind it, in a machine that goes on, [`DEVICES`].
+const RAM: u32 = 6;
+/// Where a machine that goes on reads what its devices were.
+pub(super) const DEVICES: u32 = 7;
+
+/// A file in memory with nothing in it.
+fn blank() -> Result<OwnedFd, String> {
+    let file = memfd_create("initrd", MemfdFlags::CLOEXEC).map_err(|error| error.to_string())?;
+    rustix::fs::ftruncate(&file, 4_096).map_err(|error| error.to_string())?;
+    Ok(file)
+}
 
 /// The modules that a guest of ours needs.
 fn drivers(vm: &Vm) -> Vec<&'static str> {

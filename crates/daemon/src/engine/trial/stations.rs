@@ -9,7 +9,7 @@ use netloom_lab::lab::{ArpMode, Node};
 
 use crate::engine::Running;
 use crate::engine::running::State;
-use crate::probe::Station;
+use crate::probe::{Place, Station};
 
 /// Seconds after which a node's programs have had time to take their ports.
 const SERVICES_S: f64 = 3.0;
@@ -48,8 +48,10 @@ impl Running {
         let state = self.state();
         let settled = self.age() > SERVICES_S;
         let nodes = state.lab.nodes.iter();
-        let known: Vec<(&Node, Station)> =
-            nodes.filter_map(|node| Some((node, station(&state, node, settled)?))).collect();
+        let station = |node: &Node| {
+            Some(Station { place: self.machines.place(node), ..station(&state, node, settled)? })
+        };
+        let known: Vec<(&Node, Station)> = nodes.filter_map(|node| Some((node, station(node)?))).collect();
         let forwards = |(at, (node, _)): (usize, &(&Node, Station))| node.forward.then_some(at);
         Crowd {
             forwarders: known.iter().enumerate().filter_map(forwards).collect(),
@@ -71,13 +73,8 @@ fn station(state: &State, node: &Node, settled: bool) -> Option<Station> {
         v4,
         v6,
         addresses: node.addresses().map(|address| address.ip).collect(),
-        down: match &node.vm {
-            _ if made.stopped => Some("it is stopped".to_owned()),
-            Some(_) => {
-                Some("probes do not reach into a virtual machine yet; `run` a command in it".to_owned())
-            }
-            None => None,
-        },
+        place: Place::Here,
+        down: made.stopped.then(|| "it is stopped".to_owned()),
         may_listen: settled || node.run.is_empty(),
     })
 }

@@ -3,7 +3,7 @@
 /// Fed with datagrams in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct Jitter {
-    before: Option<u64>,
+    before: Option<i128>,
     /// Sixteenths of nanoseconds.
     smoothed: u64,
     sum: u128,
@@ -11,11 +11,11 @@ pub(super) struct Jitter {
 }
 
 impl Jitter {
-    /// Notes a datagram: both times in nanoseconds, of one clock.
+    /// Notes a datagram: both times in nanoseconds. Their clocks need not agree, only run alike.
     pub(super) fn note(&mut self, sent: u64, received: u64) {
-        let transit = received.saturating_sub(sent);
+        let transit = i128::from(received) - i128::from(sent);
         if let Some(before) = self.before.replace(transit) {
-            let difference = transit.abs_diff(before);
+            let difference = u64::try_from(transit.abs_diff(before)).unwrap_or(u64::MAX);
             // J += (|D| - J) / 16, kept in sixteenths so that nothing is lost (RFC 3550 appendix A.8).
             self.smoothed = (self.smoothed + difference).saturating_sub((self.smoothed + 8) >> 4);
             self.sum += u128::from(difference);

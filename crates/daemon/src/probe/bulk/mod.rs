@@ -3,15 +3,18 @@
 //! ```text
 //! begin ──► the first [`WARM_UP`] is not counted ──► the time asked for ──► the sender stops; late datagrams are waited for
 //! ```
-//! The receiver counts. Two threads for the time it takes, none afterwards.
+//! The receiver counts. Two threads for the time it takes, none afterwards. The end that is in a virtual machine is carried out
+//! there, by the same code.
 
 mod jitter;
-mod tcp;
-mod udp;
+pub(super) mod tcp;
+pub(super) mod udp;
 
 use netloom_sys::HostError;
+use serde::{Deserialize, Serialize};
 
-use super::station::Station;
+use super::envoy::Guest;
+use super::station::{Place, Station};
 
 /// What is sent before anything counts: slow start, neighbours, caches.
 const WARM_UP: u64 = 500_000_000;
@@ -33,7 +36,7 @@ pub(crate) enum Flow {
 }
 
 /// What came of it. Bits are those of payload.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Bulk {
     /// Nanoseconds that were counted.
     pub(crate) nanos: u64,
@@ -75,6 +78,14 @@ pub(crate) enum BulkError {
         /// What its kernel said.
         why: String,
     },
+    /// An end in a virtual machine.
+    #[error("{node}: {why}")]
+    Guest {
+        /// The node.
+        node: String,
+        /// What is the matter.
+        why: String,
+    },
     /// They have no address of the same family.
     #[error("{from} and {to} have no addresses of the same family")]
     NoAddress {
@@ -106,6 +117,19 @@ pub(crate) fn bulk(
         Flow::Udp { offer, bytes } => udp::run((from, to), address, (offer, bytes), nanos, goes_on),
     }
 }
+
+/// The way into a station that is not here.
+fn guest_of<'s>(station: &Station, place: &'s Place) -> Result<&'s dyn Guest, BulkError> {
+    match place {
+        Place::Guest(guest) => Ok(&**guest),
+        Place::Here | Place::Closed => {
+            Err(BulkError::Guest { node: station.name.clone(), why: super::station::CLOSED.to_owned() })
+        }
+    }
+}
+
+/// A guest has said something else than it was asked.
+const ODD: &str = "netloom in the guest answers what was not asked";
 
 /// Bits per second of so many bytes in so many nanoseconds.
 fn rate(bytes: u64, nanos: u64) -> u64 {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::probe::testing::{routed, wire};
+use crate::probe::testing::{as_guest, routed, wire};
 
 const SHORT: u64 = 300_000_000;
 
@@ -49,4 +49,23 @@ fn giving_up_ends_it_soon() {
         bulk(&a, &b, flow, 60_000_000_000, &|| false).unwrap();
     }
     assert!(netloom_sys::clock::now() - begin < 4_000_000_000);
+}
+
+#[test]
+fn an_end_in_another_kernel_is_measured_there() {
+    let Some([a, b]) = wire() else { return };
+    let (guest_a, guest_b) = (as_guest(&a), as_guest(&b));
+    for (from, to) in [(&guest_a, &b), (&a, &guest_b), (&guest_a, &guest_b)] {
+        let tcp = bulk(from, to, Flow::Tcp, SHORT, &|| true).unwrap();
+        assert!(tcp.received_bps > 100_000_000 && tcp.nanos == SHORT, "{tcp:?}");
+        let flow = Flow::Udp { offer: Some(2_000_000), bytes: 200 };
+        let udp = bulk(from, to, flow, SHORT, &|| true).unwrap();
+        assert!(udp.sent.abs_diff(375) < 120, "{udp:?}");
+        assert!(udp.received <= udp.sent && udp.lost_ppb() < 100_000_000, "{udp:?}");
+        assert!(udp.received_bps.abs_diff(2_000_000) < 1_000_000, "{udp:?}");
+        assert!(udp.mean_jitter < 100_000_000, "{udp:?}");
+    }
+    let closed = Station { place: Place::Closed, ..a };
+    let error = bulk(&closed, &b, Flow::Tcp, SHORT, &|| true).unwrap_err();
+    assert!(error.to_string().starts_with("a: netloom's agent is not in this guest"), "{error}");
 }

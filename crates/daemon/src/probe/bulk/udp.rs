@@ -3,18 +3,20 @@
 //! ```text
 //! token:16 (magic, run, number of the datagram twice: high and low 32 bits) | sent:64 nanoseconds | filler
 //! ```
+//! The highest bit of the number says that the datagram counts; the time is the sender's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use netloom_sys::epoll::Epoll;
 use netloom_sys::{HostError, clock};
 
 use super::jitter::Jitter;
-use super::{Bulk, BulkError, TURN, WARM_UP, rate};
+use super::{Bulk, BulkError, ODD, TURN, WARM_UP, guest_of, rate};
 use crate::probe::echo::{TOKEN_LEN, Token};
+use crate::probe::envoy::{Answer, Envoy, Errand, START, Word};
 use crate::probe::run_number;
-use crate::probe::station::Station;
+use crate::probe::station::{Place, Station};
 
 /// Token and time.
 const HEAD: usize = TOKEN_LEN + 8;
@@ -24,14 +26,8 @@ const GRACE: u64 = 500_000_000;
 const BURST: u64 = 32;
 /// Bytes of the receiver's buffer, as far as the host allows.
 const ROOM: usize = 8 << 20;
-
-/// When datagrams are sent, and when those that count.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    begin: u64,
-    start: u64,
-    end: u64,
-}
+/// Set in the number of a datagram that counts. The receiver may have another clock than the sender.
+const COUNTS: u64 = 1 << 63;
 
 pub(super) fn run(
     (from, to): (&Station, &Station),
@@ -40,87 +36,163 @@ pub(super) fn run(
     nanos: u64,
     goes_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<Bulk, BulkError> {
-    let v6 = address.is_ipv6();
-    let receiver = open(to, address, 0)?;
-    let port = receiver.local_addr().map_err(|e| refused(to, &e))?.port();
-    let any: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-    let sender = open(from, any, 0)?;
-    sender.connect(SocketAddr::new(address, port)).map_err(|e| BulkError::Unreachable {
-        from: from.name.clone(),
-        to: to.name.clone(),
-        why: e.to_string(),
-    })?;
-    let begin = clock::now();
-    let times = Times { begin, start: begin + WARM_UP, end: begin + WARM_UP + nanos };
     let run = run_number();
-    let (sent, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
+    let over = AtomicBool::new(false);
+    let receiver = Receiver::open(to, address, run, nanos, goes_on)?;
+    let target = SocketAddr::new(address, receiver.port(to)?);
+    let (sent, heard) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("bulk-udp".to_owned());
         let hearing = thread
-            .spawn_scoped(scope, || receive(&receiver, run, times, &over))
+            .spawn_scoped(scope, || receiver.result(to, run, nanos, &over))
             .map_err(|e| HostError::from_io("start the thread", "bulk-udp", &e))?;
-        let outcome = send(&sender, run, times, (offer, bytes.max(HEAD)), &sent, goes_on);
+        let sent = send_from((from, to), target, run, (offer, bytes), nanos, goes_on);
         over.store(true, Ordering::Relaxed);
-        let heard = hearing.join().unwrap_or_default();
-        outcome?;
-        let sent = sent.into_inner();
-        Ok(Bulk {
-            nanos,
-            sent_bps: rate(sent * bytes.max(HEAD) as u64, nanos),
-            received_bps: rate(heard.bytes, nanos),
-            sent,
-            received: heard.counted,
-            jitter: heard.jitter.smoothed(),
-            mean_jitter: heard.jitter.mean(),
-        })
-    })
+        let heard = hearing.join().unwrap_or_else(|_| Ok(Bulk::default()));
+        Ok::<_, BulkError>((sent?, heard?))
+    })?;
+    Ok(Bulk { sent: sent.sent, sent_bps: sent.sent_bps, ..heard })
 }
 
-fn open(station: &Station, address: IpAddr, port: u16) -> Result<UdpSocket, HostError> {
-    let socket = station.netns.run(|| UdpSocket::bind(SocketAddr::new(address, port)))?;
-    let socket = socket.map_err(|e| refused(station, &e))?;
-    socket.set_read_timeout(Some(TURN)).map_err(|e| refused(station, &e))?;
+fn send_from(
+    (from, to): (&Station, &Station),
+    target: SocketAddr,
+    run: u32,
+    (offer, bytes): (Option<u64>, usize),
+    nanos: u64,
+    goes_on: &(dyn Fn() -> bool + Sync),
+) -> Result<Bulk, BulkError> {
+    let guest = match &from.place {
+        Place::Here => {
+            let socket = open(from, any(target.is_ipv6()))?;
+            socket.connect(target).map_err(|e| BulkError::Unreachable {
+                from: from.name.clone(),
+                to: to.name.clone(),
+                why: e.to_string(),
+            })?;
+            return Ok(sender(&socket, run, (offer, bytes), nanos, goes_on)?);
+        }
+        place => guest_of(from, place)?,
+    };
+    let failed = |why| BulkError::Guest { node: from.name.clone(), why };
+    let errand = Errand::UdpSend { to: target, run, offer, bytes, nanos };
+    let mut envoy = Envoy::send(guest, &errand, goes_on).map_err(failed)?;
+    match envoy.hear(START.saturating_add(nanos), goes_on).map_err(failed)? {
+        Answer::Bulk(sent) => Ok(sent),
+        _ => Err(failed(ODD.to_owned())),
+    }
+}
+
+/// Where datagrams arrive.
+enum Receiver {
+    Here(UdpSocket),
+    Guest(std::sync::Mutex<Envoy>, u16),
+}
+
+impl Receiver {
+    fn open(
+        to: &Station,
+        at: IpAddr,
+        run: u32,
+        nanos: u64,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Self, BulkError> {
+        let guest = match &to.place {
+            Place::Here => return Ok(Self::Here(open(to, at)?)),
+            place => guest_of(to, place)?,
+        };
+        let failed = |why| BulkError::Guest { node: to.name.clone(), why };
+        let errand = Errand::UdpReceive { at, run, nanos };
+        let mut envoy = Envoy::send(guest, &errand, goes_on).map_err(failed)?;
+        match envoy.hear(START, goes_on).map_err(failed)? {
+            Answer::Port(port) => Ok(Self::Guest(std::sync::Mutex::new(envoy), port)),
+            _ => Err(failed(ODD.to_owned())),
+        }
+    }
+
+    fn port(&self, to: &Station) -> Result<u16, HostError> {
+        match self {
+            Self::Here(socket) => Ok(socket.local_addr().map_err(|e| refused(to, &e))?.port()),
+            Self::Guest(_, port) => Ok(*port),
+        }
+    }
+
+    /// What it has counted once it is `over`.
+    fn result(&self, to: &Station, run: u32, nanos: u64, over: &AtomicBool) -> Result<Bulk, BulkError> {
+        let envoy = match self {
+            Self::Here(socket) => return Ok(receiver(socket, run, nanos, over)),
+            Self::Guest(envoy, _) => envoy,
+        };
+        let failed = |why| BulkError::Guest { node: to.name.clone(), why };
+        let mut envoy = envoy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while !over.load(Ordering::Relaxed) {
+            clock::sleep(20_000_000);
+        }
+        envoy.tell(&Word::Over);
+        match envoy.hear(START, &|| true).map_err(failed)? {
+            Answer::Bulk(heard) => Ok(Bulk { nanos, ..heard }),
+            _ => Err(failed(ODD.to_owned())),
+        }
+    }
+}
+
+/// The address that means any.
+pub(in crate::probe) fn any(v6: bool) -> IpAddr {
+    if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
+/// A socket of the calling thread's namespace.
+pub(in crate::probe) fn bind(at: IpAddr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(SocketAddr::new(at, 0))?;
+    socket.set_read_timeout(Some(TURN))?;
     // What the host does not allow is not had.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM);
     Ok(socket)
+}
+
+fn open(station: &Station, at: IpAddr) -> Result<UdpSocket, HostError> {
+    station.netns.run(|| bind(at))?.map_err(|e| refused(station, &e))
 }
 
 fn refused(station: &Station, error: &std::io::Error) -> HostError {
     HostError::from_io("open a UDP socket in", station.name.clone(), error)
 }
 
-/// Sends until the end; `sent` counts what counts.
-fn send(
+/// Sends, first what does not count and then for `nanos` what does; what was sent of that.
+pub(in crate::probe) fn sender(
     socket: &UdpSocket,
     run: u32,
-    times: Times,
     (offer, bytes): (Option<u64>, usize),
-    sent: &AtomicU64,
-    goes_on: &(dyn Fn() -> bool + Sync),
-) -> Result<(), HostError> {
+    nanos: u64,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Bulk, HostError> {
+    let bytes = bytes.clamp(HEAD, LARGEST);
+    let begin = clock::now();
+    let (start, end) = (begin + WARM_UP, begin.saturating_add(WARM_UP).saturating_add(nanos));
     let mut pause = Epoll::new(1)?;
     let mut datagram = vec![0; bytes];
-    let mut number = 0_u64;
+    let (mut number, mut sent) = (0_u64, 0_u64);
     loop {
         let now = clock::now();
-        if now >= times.end || !goes_on() {
-            return Ok(());
+        if now >= end || !goes_on() {
+            break;
         }
-        let due = offer.map(|bps| due(bps, bytes, now - times.begin));
+        let due = offer.map(|bps| due(bps, bytes, now - begin));
         let burst = due.map_or(BURST, |due| due.saturating_sub(number).min(BURST));
         for _ in 0..burst {
             let now = clock::now();
-            stamp(&mut datagram, run, number, now);
+            let counts = now >= start && now < end;
+            stamp(&mut datagram, run, number | if counts { COUNTS } else { 0 }, now);
             // One that the kernel does not take is one that is not sent; the pace goes on.
             let done = socket.send(&datagram).is_ok();
-            sent.fetch_add(u64::from(done && now >= times.start && now < times.end), Ordering::Relaxed);
+            sent += u64::from(done && counts);
             number += 1;
         }
         if let Some(due) = due.filter(|due| *due <= number) {
-            let next = times.begin + span(offer.unwrap_or(1), bytes, due);
+            let next = begin + span(offer.unwrap_or(1), bytes, due);
             pause.wait(Some(next.saturating_sub(clock::now()).clamp(1_000, 100_000_000)), |_| ())?;
         }
     }
+    Ok(Bulk { nanos, sent_bps: rate(sent * bytes as u64, nanos), sent, ..Bulk::default() })
 }
 
 /// How many datagrams are to be on their way after so long.
@@ -145,42 +217,45 @@ fn stamp(datagram: &mut [u8], run: u32, number: u64, now: u64) {
     }
 }
 
-/// What the receiver counted.
-#[derive(Debug, Default)]
-struct Heard {
-    /// Bytes that came in while it counted.
-    bytes: u64,
-    /// Datagrams that were sent while it counted.
-    counted: u64,
-    jitter: Jitter,
-}
-
-fn receive(socket: &UdpSocket, run: u32, times: Times, over: &AtomicBool) -> Heard {
-    let mut heard = Heard::default();
-    let mut buffer = vec![0; 65_536];
-    let mut last = times.begin;
-    let mut ended = None;
+/// Receives until it is `over` and nothing comes any more: what arrived of what counts, and how evenly.
+pub(in crate::probe) fn receiver(socket: &UdpSocket, run: u32, nanos: u64, over: &AtomicBool) -> Bulk {
+    let mut jitter = Jitter::default();
+    let (mut bytes, mut counted) = (0_u64, 0_u64);
+    let mut buffer = vec![0; LARGEST];
+    let mut last = clock::now();
+    let (mut first, mut ended) = (None, None);
     loop {
         let read = socket.recv(&mut buffer);
         let now = clock::now();
         let datagram = read.ok().and_then(|len| buffer.get(..len));
         let stamp = datagram.and_then(|bytes| Some((Token::read(bytes)?, bytes.get(TOKEN_LEN..HEAD)?)));
-        if let Some((_, sent)) = stamp.filter(|(token, _)| token.run == run) {
-            let sent = sent.try_into().map_or(0, u64::from_be_bytes);
+        if let Some((token, sent)) = stamp.filter(|(token, _)| token.run == run) {
             last = now;
-            if now >= times.start && now < times.end {
-                heard.bytes += datagram.map_or(0, <[u8]>::len) as u64;
+            let start = *first.get_or_insert(now) + WARM_UP;
+            if now >= start && now - start < nanos {
+                bytes += datagram.map_or(0, <[u8]>::len) as u64;
             }
-            if sent >= times.start && sent < times.end {
-                heard.counted += 1;
-                heard.jitter.note(sent, now);
+            if u64::from(token.probe) << 32 & COUNTS != 0 {
+                counted += 1;
+                jitter.note(sent.try_into().map_or(0, u64::from_be_bytes), now);
             }
         }
         if over.load(Ordering::Relaxed) {
             let since = (*ended.get_or_insert(now)).max(last);
             if now.saturating_sub(since) > GRACE {
-                return heard;
+                break;
             }
         }
     }
+    Bulk {
+        nanos,
+        received_bps: rate(bytes, nanos),
+        received: counted,
+        jitter: jitter.smoothed(),
+        mean_jitter: jitter.mean(),
+        ..Bulk::default()
+    }
 }
+
+/// The largest datagram, in bytes.
+const LARGEST: usize = 65_507;

@@ -8,12 +8,17 @@
 //! reply (its kernel answered), or a sniffer of the target that saw it. Where several nodes have the address (tenants
 //! may), an answer is anybody's and only what was seen in the target counts. Sniffers stand in the targets, and in the nodes
 //! that forward, as long as they are few: what did not arrive was last seen there.
+//!
+//! What begins or ends in a virtual machine is done by an envoy in it ([`away`]), with the same rounds: here it is listened to
+//! what ends here.
 
+mod away;
 mod connect;
 mod entry;
 mod round;
 mod source;
 
+pub(super) use away::part;
 pub(crate) use entry::Reached;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +28,9 @@ use netloom_lab::address::Family;
 use netloom_lab::expect::ProbeKind;
 use netloom_sys::HostError;
 
-use super::station::Station;
-use super::{matrix, neighbours::Neighbours};
+use super::station::{CLOSED, Place, Station};
+use super::{matrix, neighbours::Neighbours, run_number};
+use away::Away;
 use entry::Entry;
 use round::Rounds;
 
@@ -64,7 +70,19 @@ const RETRY_MANY: u64 = 250_000_000;
 /// More entries than this are many.
 const FEW: usize = 64;
 
+/// When packets go, and how many.
+#[derive(Debug, Clone, Copy)]
+struct Timing {
+    packets: u32,
+    gap: u64,
+    wait: u64,
+}
+
 impl ReachJob {
+    fn timing(&self) -> Timing {
+        Timing { packets: self.packets, gap: self.gap, wait: self.wait }
+    }
+
     /// Nanoseconds between `packets` packets if nothing else is wanted.
     pub(crate) fn gap(packets: u32) -> u64 {
         (SPREAD / u64::from(packets.max(1))).clamp(SHORTEST_GAP, LONGEST_GAP)
@@ -92,9 +110,11 @@ pub(crate) fn reach(
     job: &ReachJob,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Vec<Reached>, HostError> {
-    let (entries, of_pair) = entries(stations, job);
+    let (mut entries, of_pair) = entries(stations, job);
+    let run = run_number();
+    let away = Away::send(stations, job, run, &mut entries, goes_on);
     let watched = watched(job, &entries);
-    let mut rounds = Rounds::new(stations, job, entries)?;
+    let mut rounds = Rounds::new(stations, job.timing(), run, entries)?;
     for at in watched {
         rounds.watch(at)?;
     }
@@ -102,7 +122,8 @@ pub(crate) fn reach(
     for block in matrix::blocks(&job.pairs) {
         let indexes: Vec<usize> =
             block.iter().filter_map(|&pair| of_pair.get(pair)).cloned().flatten().collect();
-        rounds.block(&indexes, goes_on)?;
+        let here: Vec<usize> = indexes.into_iter().filter(|index| rounds.begins_here(*index)).collect();
+        rounds.block(&here, goes_on)?;
         if job.clear {
             let pairs: Vec<_> = block.iter().filter_map(|&pair| job.pairs.get(pair)).copied().collect();
             neighbours.clear(stations, &pairs)?;
@@ -111,6 +132,7 @@ pub(crate) fn reach(
             break;
         }
     }
+    away.carry_out(&mut rounds, job, goes_on)?;
     Ok(rounds.finish())
 }
 
@@ -131,7 +153,7 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
                 entries.extend(kinds.map(|&kind| {
                     let mut entry = Entry::new(from, to, kind, address);
                     entry.shared = holders.get(&address).is_some_and(|holders| *holders > 1);
-                    entry.error = a.down.clone().or_else(|| b.down.clone());
+                    entry.error = a.down.clone().or_else(|| b.down.clone()).or_else(|| hidden(a, b, &entry));
                     entry
                 }));
             }
@@ -139,6 +161,20 @@ fn entries(stations: &[Station], job: &ReachJob) -> (Vec<Entry>, Vec<std::ops::R
         of_pair.push(begin..entries.len());
     }
     (entries, of_pair)
+}
+
+/// What cannot be found out because an end is a virtual machine.
+fn hidden(from: &Station, to: &Station, entry: &Entry) -> Option<String> {
+    let closed = |station: &Station| matches!(station.place, Place::Closed);
+    if closed(from) || (closed(to) && (entry.shared || matches!(entry.kind, ProbeKind::Udp(_)))) {
+        return Some(CLOSED.to_owned());
+    }
+    let guest = !from.is_here() || !to.is_here();
+    let call = entry.shared && matches!(entry.kind, ProbeKind::Tcp(_));
+    (guest && call).then(|| {
+        "another node has the address, too, and a virtual machine does not tell whose connection it was"
+            .to_owned()
+    })
 }
 
 /// Where tokens are looked out for: wherever it must be, and if they are few, in all targets and on the way to them.

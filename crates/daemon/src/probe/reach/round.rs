@@ -13,10 +13,9 @@ use netloom_sys::{Errno, HostError, clock};
 use super::connect;
 use super::entry::{Attempt, Entry, Reached};
 use super::source::{self, Source};
-use super::{FEW, RETRY, RETRY_MANY, ReachJob};
+use super::{FEW, RETRY, RETRY_MANY, Timing};
 use crate::probe::echo::{self, TOKEN_LEN, Token};
 use crate::probe::frame::{call_in, token_in};
-use crate::probe::run_number;
 use crate::probe::station::Station;
 
 /// What is read from one socket before others have their turn.
@@ -25,6 +24,9 @@ const AT_ONCE: usize = 256;
 const BURST: usize = 32;
 /// Nanoseconds until the next ones send even if these are not answered.
 const PAUSE: u64 = 1_000_000;
+
+/// Sightings that are kept of what begins elsewhere: a guest may make them up.
+const MOST_SEEN: usize = 1 << 20;
 
 /// A port of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +38,7 @@ enum Port {
 /// A job under way.
 pub(super) struct Rounds<'a> {
     stations: &'a [Station],
-    job: &'a ReachJob,
+    job: Timing,
     run: u32,
     entries: Vec<Entry>,
     epoll: Epoll,
@@ -54,18 +56,21 @@ pub(super) struct Rounds<'a> {
     open: usize,
     /// Entries of the block that are not settled.
     waiting: usize,
+    /// Of entries that begin elsewhere: attempts that were seen here.
+    seen: BTreeSet<(usize, u32)>,
 }
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(
         stations: &'a [Station],
-        job: &'a ReachJob,
+        job: Timing,
+        run: u32,
         entries: Vec<Entry>,
     ) -> Result<Self, HostError> {
         Ok(Self {
             stations,
             job,
-            run: run_number(),
+            run,
             entries,
             epoll: Epoll::new(256)?,
             sources: BTreeMap::new(),
@@ -76,12 +81,32 @@ impl<'a> Rounds<'a> {
             calls: BTreeMap::new(),
             open: 0,
             waiting: 0,
+            seen: BTreeSet::new(),
         })
+    }
+
+    /// Whether what an entry sends is sent from here.
+    pub(super) fn begins_here(&self, index: usize) -> bool {
+        self.entries.get(index).is_some_and(|entry| self.is_here(entry.from))
+    }
+
+    fn is_here(&self, station: usize) -> bool {
+        self.stations.get(station).is_some_and(Station::is_here)
+    }
+
+    /// The entries.
+    pub(super) fn entries(&mut self) -> &mut [Entry] {
+        &mut self.entries
+    }
+
+    /// Of entries that begin elsewhere: number and attempt of what was seen where they end.
+    pub(super) fn seen(&self) -> &BTreeSet<(usize, u32)> {
+        &self.seen
     }
 
     /// Looks out for tokens in a station.
     pub(super) fn watch(&mut self, at: usize) -> Result<(), HostError> {
-        let Some(station) = self.stations.get(at) else { return Ok(()) };
+        let Some(station) = self.stations.get(at).filter(|station| station.is_here()) else { return Ok(()) };
         let socket = station.netns.run(Sniffer::open)??;
         self.add(Source::Sniffer { station: at, socket }, Interest::Read).map(drop)
     }
@@ -89,6 +114,13 @@ impl<'a> Rounds<'a> {
     /// Tries the entries of a block.
     pub(super) fn block(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.prepare(entries)?;
+        self.attempt(entries, goes_on)?;
+        self.close(entries);
+        Ok(())
+    }
+
+    /// Sends for entries that are prepared.
+    pub(super) fn attempt(&mut self, entries: &[usize], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
         self.waiting = entries
             .iter()
             .filter(|&&index| self.entries.get(index).is_some_and(|e| e.error.is_none()))
@@ -98,8 +130,12 @@ impl<'a> Rounds<'a> {
         } else {
             self.insist(entries, goes_on)?;
         }
-        self.close(entries);
         Ok(())
+    }
+
+    /// Reads what comes for so many nanoseconds.
+    pub(super) fn listen_for(&mut self, nanos: u64) -> Result<(), HostError> {
+        self.gather(clock::now() + nanos, |_| false)
     }
 
     /// A packet that finds the neighbours, then those that count, evenly.
@@ -140,7 +176,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// Opens what the entries need to send and to listen.
-    fn prepare(&mut self, entries: &[usize]) -> Result<(), HostError> {
+    pub(super) fn prepare(&mut self, entries: &[usize]) -> Result<(), HostError> {
         for &index in entries {
             let Some(entry) = self.entries.get(index) else { continue };
             if entry.error.is_some() {
@@ -162,8 +198,8 @@ impl<'a> Rounds<'a> {
             ProbeKind::Udp(_) => false,
             ProbeKind::Tcp(_) | ProbeKind::Broadcast => return Ok(()),
         };
-        let Some(station) = self.stations.get(at).filter(|_| !self.outlets.contains_key(&(icmp, at, v6)))
-        else {
+        let known = self.outlets.contains_key(&(icmp, at, v6));
+        let Some(station) = self.stations.get(at).filter(|station| !known && station.is_here()) else {
             return Ok(());
         };
         let source = if icmp {
@@ -188,7 +224,8 @@ impl<'a> Rounds<'a> {
         if let Some(ours) = self.listening.get(&key) {
             return Ok(*ours);
         }
-        let Some(station) = self.stations.get(at).filter(|station| station.may_listen) else {
+        let able = |station: &&Station| station.may_listen && station.is_here();
+        let Some(station) = self.stations.get(at).filter(able) else {
             return Ok(false);
         };
         let source = match key.1 {
@@ -447,7 +484,14 @@ impl<'a> Rounds<'a> {
 
     /// A token was seen in a station.
     fn arrived(&mut self, token: Token, station: usize) {
+        let elsewhere = !self.begins_here(token.probe as usize);
         let Some(entry) = self.entries.get_mut(token.probe as usize) else { return };
+        if elsewhere && entry.to == station {
+            if self.seen.len() < MOST_SEEN {
+                self.seen.insert((token.probe as usize, token.attempt));
+            }
+            return;
+        }
         if entry.to != station {
             if entry.from != station {
                 entry.seen_at = Some(station);
@@ -520,7 +564,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// Gives up what is still open, and stops listening: the next block has other targets.
-    fn close(&mut self, entries: &[usize]) {
+    pub(super) fn close(&mut self, entries: &[usize]) {
         self.sources.retain(|_, source| {
             matches!(source, Source::Icmp { .. } | Source::Sender { .. } | Source::Sniffer { .. })
         });

@@ -2,7 +2,10 @@ use netloom_lab::expect::ProbeKind::{Icmp, Tcp, Udp};
 use netloom_sys::netlink::{LinkChange, Request};
 
 use super::*;
-use crate::probe::testing::{batch, forward, index, join, namespaces, routed, settle, station, wire};
+use crate::probe::envoy;
+use crate::probe::testing::{
+    as_guest, batch, forward, index, join, namespaces, routed, settle, station, wire,
+};
 
 fn job(pairs: &[(usize, usize)], kinds: &[ProbeKind]) -> ReachJob {
     ReachJob {
@@ -31,6 +34,50 @@ fn every_kind_arrives_both_ways_in_both_families() {
         assert_eq!(result.round_trips.len(), 1, "{result:?}");
         assert_eq!(result.error, None);
     }
+}
+
+#[test]
+fn what_begins_or_ends_in_another_kernel_is_done_there() {
+    let Some([a, b]) = wire() else { return };
+    let (guest_a, guest_b) = (as_guest(&a), as_guest(&b));
+    for stations in [[guest_a.clone(), b.clone()], [a, guest_b.clone()], [guest_a, guest_b]] {
+        for packets in [1, 5] {
+            let wanted = ReachJob { packets, ..job(&[(0, 1), (1, 0)], &[Icmp, Tcp(5432), Udp(5353)]) };
+            let results = run(&stations, &wanted);
+            assert_eq!(results.len(), 12);
+            for result in results {
+                // One alone is repeated until it is answered.
+                assert!(result.sent >= packets && result.arrived >= packets, "{result:?}");
+                assert!(!result.round_trips.is_empty(), "{result:?}");
+                assert_eq!(result.error, None);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_guest_does_not_get_is_lost_and_what_it_makes_up_is_not_believed() {
+    let Some([a, r, b]) = routed() else { return };
+    forward(&r.netns, false);
+    let stations = [a, r, as_guest(&b)];
+    for (from, to) in [(0, 2), (2, 0)] {
+        for result in run(&stations, &job(&[(from, to)], &[Icmp, Udp(7000)])) {
+            assert!(result.sent > 0 && result.arrived == 0, "{result:?}");
+        }
+    }
+    let mut entries = vec![Entry::new(0, 1, Icmp, "10.0.0.2".parse().unwrap())];
+    let lies = envoy::Report {
+        tried: vec![(0, vec![(true, true, Some(1))], None), (9, Vec::new(), None)],
+        seen: vec![(0, 0), (7, 7)],
+    };
+    away::tried(&mut entries, 1, &lies, 3);
+    away::seen(&mut entries, 1, &lies);
+    assert!(entries[0].attempts.is_empty(), "the entry begins elsewhere, and nothing was sent");
+    let long = envoy::Report { tried: vec![(0, vec![(true, false, None); 9], None)], ..lies };
+    away::tried(&mut entries, 0, &long, 3);
+    away::seen(&mut entries, 0, &long);
+    assert_eq!(entries[0].attempts.len(), 3);
+    assert!(entries[0].attempts.iter().all(|attempt| !attempt.arrived), "it ends elsewhere");
 }
 
 #[test]

@@ -37,6 +37,9 @@ const PAUSE: u64 = 200_000;
 /// How often a frame is tried again that found a full queue, a millisecond apart.
 const PATIENCE: usize = 50;
 
+/// What is said of a virtual machine.
+const GUEST: &str = "it is a virtual machine, whose network is only seen from outside";
+
 /// Who is not to reach whom.
 #[derive(Debug, Clone)]
 pub(crate) struct SilenceJob {
@@ -156,7 +159,10 @@ impl<'a> Attempt<'a> {
             let heard = self.of(*at).iter().any(|interface| interface.running);
             (!heard).then(|| "no interface of it is up".to_owned())
         };
-        let known = |at: &usize| stations.get(*at).and_then(|station| station.down.clone());
+        let known = |at: &usize| {
+            let station = stations.get(*at)?;
+            station.down.clone().or_else(|| (!station.is_here()).then(|| GUEST.to_owned()))
+        };
         let why = |of: &dyn Fn(&usize) -> Option<String>| {
             let found = self.interfaces.keys().find_map(|at| Some((stations.get(*at)?, of(at)?)));
             found.map(|(station, why)| {
