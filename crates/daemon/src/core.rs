@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::qos::{SharedCounters, SharedPolicer};
 use netloom_datapath::{
-    CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
+    CachedFlow, CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
     WorkerConfig,
 };
 use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos, TenantId};
@@ -25,7 +25,7 @@ use crate::worker::{Device, Mail, WorkerHandle};
 /// Packet memory of a lab: what waits in queues and on links.
 const POOL_BYTES: usize = 1 << 30;
 /// Connections tracked in a lab. Source: OVS has 3,000,000; one of ours takes some 400 bytes.
-const CONNECTIONS: usize = 1_000_000;
+pub(crate) const CONNECTIONS: usize = 1_000_000;
 /// Cached flows of a worker.
 const CACHE_BYTES: usize = 256 << 20;
 
@@ -271,6 +271,17 @@ impl Core {
     /// Packets received so far at all ports.
     pub(super) fn received(&self) -> u64 {
         keeper::received(&self.counters)
+    }
+
+    /// What each worker has cached.
+    pub(super) fn cached(&self) -> Vec<Vec<CachedFlow>> {
+        self.workers.iter().map(WorkerHandle::flows).collect()
+    }
+
+    /// Has every worker forget what it has cached.
+    pub(super) fn forget_cached(&self) {
+        self.tell(|| Change::Flush);
+        self.settle();
     }
 
     /// Waits until every worker has done what it was told.

@@ -460,6 +460,11 @@ impl Plant {
 }
 
 impl Plant {
+    /// The port by which packets of such tunnels come in.
+    pub(super) fn door_of(&self, settings: &netloom_netdev::TunnelSettings) -> Option<PortId> {
+        self.tunnels.door_of(settings)
+    }
+
     /// Hangs up on the controllers of a bridge, or of all, and has them called anew.
     pub(super) fn reconnect(&self, bridge: Option<&str>) {
         let service = self.core.openflow();

@@ -32,6 +32,17 @@ pub(crate) struct Flow {
     used: bool,
 }
 
+/// A cached flow, as it is shown.
+#[derive(Debug, Clone)]
+pub struct CachedFlow {
+    /// The bits that packets have in common, 0 elsewhere.
+    pub key: PacketKey,
+    /// Which bits those are.
+    pub mask: PacketMask,
+    /// What is done with them, and what has passed.
+    pub translation: Arc<Translation>,
+}
+
 /// A masked key without the words that do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
@@ -88,6 +99,14 @@ impl Megaflows {
     /// How many flows it holds.
     pub(crate) const fn len(&self) -> usize {
         self.flows.len() - self.free.len()
+    }
+
+    /// All flows.
+    pub(crate) fn all(&self) -> impl Iterator<Item = CachedFlow> + '_ {
+        self.flows.iter().flatten().map(|flow| {
+            let (key, mask) = flow.pattern.spread();
+            CachedFlow { key, mask, translation: Arc::clone(&flow.translation) }
+        })
     }
 
     /// What to do with packets of a flow; `None` if it is gone.
@@ -282,6 +301,15 @@ impl Pattern {
         let mut words = Vec::with_capacity(map.count_ones() as usize);
         words.extend(bits(map).map(|at| [key.0[at] & mask.0[at], mask.0[at]]));
         Self { map, words: words.into() }
+    }
+
+    /// The key and the mask it was made of.
+    fn spread(&self) -> (PacketKey, PacketMask) {
+        let (mut key, mut mask) = (PacketKey::default(), PacketMask::default());
+        for (at, [value, bits]) in bits(self.map).zip(&self.words) {
+            (key.0[at], mask.0[at]) = (*value, *bits);
+        }
+        (key, mask)
     }
 
     #[inline]
