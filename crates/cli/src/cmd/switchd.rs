@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use netloom_daemon::switchd::{self, Options};
+use netloom_daemon::switchd::{self, Dummy, Options};
 
 /// Arguments of `switchd`. What is only accepted changes nothing here, and is there for scripts that pass it.
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,16 @@ pub(crate) struct Switchd {
     /// What is logged: `[MODULE:][DESTINATION:]LEVEL`; `-vLEVEL` for short
     #[arg(long, value_name = "SPEC", num_args = 0..=1, require_equals = true, default_missing_value = "dbg")]
     verbose: Vec<String>,
+    /// For tests: devices of type dummy, a clock that is set by commands; override: all devices are dummies, system:
+    /// those of the machine
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    enable_dummy: Option<Which>,
+    /// Accepted: there is no other datapath to be kept away
+    #[arg(long)]
+    disable_system: bool,
+    /// Accepted: tunnels are routed by the kernel in any case
+    #[arg(long)]
+    disable_system_route: bool,
     /// Accepted: nothing is swapped out by itself
     #[arg(long)]
     mlockall: bool,
@@ -52,6 +62,15 @@ pub(crate) struct Switchd {
     /// Print the version
     #[arg(short = 'V', long)]
     version: bool,
+}
+
+/// Which devices are dummies, besides those of that type.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Which {
+    #[value(name = "", hide = true)]
+    None,
+    Override,
+    System,
 }
 
 impl Switchd {
@@ -70,6 +89,12 @@ impl Switchd {
             detach: self.detach,
             monitor: self.monitor,
             no_chdir: self.no_chdir,
+            dummies: match self.enable_dummy {
+                None => Dummy::Off,
+                Some(Which::None) => Dummy::ByType,
+                Some(Which::System) => Dummy::System,
+                Some(Which::Override) => Dummy::Override,
+            },
             verbose: self.verbose,
         })
     }

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::database::Server;
+use super::dummy::{self, Dummies, Dummy};
 use super::plant::Plant;
 use super::work::Work;
 use super::{PROGRAM, commands};
@@ -40,6 +41,8 @@ pub struct Options {
     pub monitor: bool,
     /// Stay in the folder it was started in.
     pub no_chdir: bool,
+    /// Which devices may be, or are, dummies.
+    pub dummies: Dummy,
     /// What is logged, as `vlog/set` takes it.
     pub verbose: Vec<String>,
 }
@@ -110,12 +113,16 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
     let control = Listening::at(&control).map_err(|error| format!("{}: {error}", control.display()))?;
     // Two descriptors for each port.
     let _ = netloom_sys::rlimit::raise_open_files();
-    let plant = Plant::start(entropy(), dirs.run).map_err(|error| error.to_string())?;
+    let dummies = Dummies::new(options.dummies);
+    let plant = Plant::start(entropy(), dirs.run, dummies).map_err(|error| error.to_string())?;
     let plant = Arc::new(Mutex::new(plant));
     let exit = Arc::new(Notify::new());
     let mut commands = Commands::new(&format!("{PROGRAM} (netloom) {}", env!("CARGO_PKG_VERSION")));
     log.register(&mut commands);
     commands::register(&mut commands, &plant, &exit);
+    if options.dummies != Dummy::Off {
+        dummy::register(&mut commands, &plant);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
     runtime
         .block_on(async {
