@@ -178,12 +178,19 @@ pub(super) fn limits(plant: &mut Plant, words: &[String]) -> Answer {
             (*most, *count) = (limit, *count + state.connections);
         }
     }
+    // Asked for by its number, a zone without a limit is shown, too.
+    for zone in zones.iter().copied() {
+        all.entry(zone).or_insert((0, 0));
+    }
     let mut text = "default limit=0\n".to_owned();
     for (zone, (limit, count)) in all.iter().filter(|(zone, _)| zones.is_empty() || zones.contains(zone)) {
         let _ = writeln!(text, "zone={zone},limit={limit},count={count}");
     }
     Ok(text)
 }
+
+/// OVS's words for a word that is neither a zone nor a datapath.
+const NOT_FOUND: &str = "ovs-vswitchd: datapath not found (Invalid argument)";
 
 /// The datapath, which is the only one, and a zone.
 fn filter(plant: &Plant, words: &[String]) -> Result<ConnectionFilter, String> {
@@ -192,7 +199,7 @@ fn filter(plant: &Plant, words: &[String]) -> Result<ConnectionFilter, String> {
     for word in words {
         match word.strip_prefix("zone=") {
             Some(zone) => {
-                filter.zone = Some(zone.parse().map_err(|_| "failed to parse zone".to_owned())?);
+                filter.zone = Some(zone.parse().map_err(|_| NOT_FOUND.to_owned())?);
             }
             None if word == name || name.ends_with(&format!("@{word}")) => {}
             None => return Err(format!("opening datapath {word} failed (No such device)")),

@@ -42,7 +42,7 @@ impl Wish {
                 Some(("type", kind)) => match kind {
                     "all" | "ovs" | "non-offloaded" => {}
                     "tc" | "dpdk" | "offloaded" | "partially-offloaded" => wish.only_offloaded = true,
-                    _ => return Err(format!("Failed to parse type ({kind})")),
+                    _ => return Err(format!("ovs-vswitchd: Failed to parse type ({kind}) (Invalid argument)")),
                 },
                 _ => match word.as_str() {
                     "-m" | "--more" => (wish.is_whole, wish.by_name) = (true, true),
@@ -121,7 +121,8 @@ fn lines(
         if wish.is_whole {
             line += ", dp:ovs";
         }
-        line += &format!(", actions:{}\n", datapath::actions(&flow.translation.actions, &flow.key, &name));
+        let actions = datapath::actions(&flow.translation.actions, (&flow.key, &flow.mask), &name);
+        line += &format!(", actions:{actions}\n");
         all.push(line);
     }
     all.sort();

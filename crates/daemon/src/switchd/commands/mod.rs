@@ -70,7 +70,7 @@ pub(super) fn register(commands: &mut Commands, plant: &Shared, exit: &Arc<Notif
     add("mdb/flush", "[bridge]", 0..=1, absent::forget_groups);
     add("dpctl/ct-get-nconns", "[dp]", 0..=1, connections::count);
     add("ofproto/list", "", 0..=0, flows::list);
-    add("ofproto/trace", "bridge br_flow", 2..=2, trace::trace);
+    add("ofproto/trace", "bridge br_flow", 1..=2, trace::trace);
     add("bridge/dump-flows", "[--offload-stats] bridge", 1..=2, flows::dump);
     add("bridge/reconnect", "[bridge]", 0..=1, flows::reconnect);
     add("coverage/show", "", 0..=0, counters::show);

@@ -16,6 +16,9 @@ pub(super) fn frame(text: &str) -> Result<Vec<u8>, String> {
     if let Some(bytes) = hexadecimal(text) {
         return if bytes.len() < SHORTEST { Err("too short for an Ethernet frame".to_owned()) } else { Ok(bytes) };
     }
+    if !text.contains(['=', '(']) {
+        return Err(format!("syntax error at {text}"));
+    }
     let flow = if text.contains('(') { pipeline(text)? } else { text.to_owned() };
     let filter = parse_filter(&flow, &no_names).map_err(|wrong| format!("bad packet or flow syntax: {}", wrong.message))?;
     Ok(frame_of(&filter.matches))

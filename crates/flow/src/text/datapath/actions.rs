@@ -2,16 +2,26 @@
 
 use super::key::Shown;
 use crate::action::CtAlg;
-use crate::{CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, NextHeader, PacketKey, PortId, Punt, Track, word};
+use crate::{
+    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, NextHeader, PacketKey, PacketMask, PortId, Punt,
+    Track, word,
+};
 
-/// A list of actions for packets that look like `key`; `port` names ports. An empty list is `drop`.
+/// A list of actions for packets that look like this key and mask; `port` names ports. An empty list is `drop`.
 #[must_use]
-pub fn actions(list: &[DpAction], key: &PacketKey, port: &dyn Fn(PortId) -> String) -> String {
-    let mut now = FlowKey([0; FLOW_WORDS]);
+pub fn actions(
+    list: &[DpAction],
+    (key, mask): (&PacketKey, &PacketMask),
+    port: &dyn Fn(PortId) -> String,
+) -> String {
+    let (mut now, mut known) = (FlowKey::default(), FlowMask::default());
     for (to, from) in now.0.iter_mut().zip(key.0) {
         *to = from;
     }
-    Writer { port, now, sets: [0; FLOW_WORDS], words: Vec::new() }.all(list)
+    for (to, from) in known.0.iter_mut().zip(mask.0) {
+        *to = from;
+    }
+    Writer { port, now, known, sets: [0; FLOW_WORDS], words: Vec::new() }.all(list)
 }
 
 /// A list in the making.
@@ -19,6 +29,8 @@ struct Writer<'p> {
     port: &'p dyn Fn(PortId) -> String,
     /// The packet as it is then: its headers say what a word of it means.
     now: FlowKey,
+    /// Which bits of it all packets have in common.
+    known: FlowMask,
     /// Bits that have been set and not written down: sets in a row are one.
     sets: [u64; FLOW_WORDS],
     words: Vec<String>,
@@ -32,6 +44,9 @@ impl Writer<'_> {
                 if let (Some(now), Some(bits)) = (self.now.0.get_mut(at), self.sets.get_mut(at)) {
                     *now = *now & !set.mask | set.value;
                     *bits |= set.mask;
+                    if let Some(known) = self.known.0.get_mut(at) {
+                        *known |= set.mask;
+                    }
                 }
             } else {
                 self.write_sets();
@@ -44,12 +59,13 @@ impl Writer<'_> {
 
     /// A list within this one, for a packet as it is now.
     fn inner(&self, list: &[DpAction]) -> String {
-        Writer { port: self.port, now: self.now, sets: [0; FLOW_WORDS], words: Vec::new() }.all(list)
+        let (now, known) = (self.now, self.known);
+        Writer { port: self.port, now, known, sets: [0; FLOW_WORDS], words: Vec::new() }.all(list)
     }
 
     fn write_sets(&mut self) {
         let sets = std::mem::replace(&mut self.sets, [0; FLOW_WORDS]);
-        let shown = Shown::new(&self.now.0, &sets, false);
+        let shown = Shown::new(&self.now.0, &sets, false).knowing(self.known);
         let eth_type = FieldId::EthType.field().read(&self.now);
         let attributes = shown.metadata().into_iter().chain(shown.ethernet()).chain(shown.layer3(eth_type));
         self.words.extend(attributes.map(|attribute| format!("set({attribute})")));
@@ -216,7 +232,9 @@ mod tests {
         let mut key = PacketKey::default();
         key.0[word::ETH_DST] = 0x0800;
         key.0[word::IP] = 17 << 56 | 64 << 40;
-        actions(list, &key, &|port| port.0.to_string())
+        let mut mask = PacketMask::default();
+        mask.0[word::IP] = 0x0000_ff00_0000_0000;
+        actions(list, (&key, &mask), &|port| port.0.to_string())
     }
 
     fn set(id: FieldId, value: u64) -> DpAction {
@@ -259,5 +277,18 @@ mod tests {
             text(&list),
             "set(eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02)),set(ipv4(ttl=63)),set(udp(dst=53)),3"
         );
+    }
+
+    #[test]
+    fn a_field_of_which_a_part_is_set_is_whole_if_the_rest_is_known() {
+        let field = FieldId::NwTtl.field();
+        let part = |bits: u64| {
+            DpAction::Set(WordSet { word: field.word, value: 9 << field.shift, mask: bits << field.shift })
+        };
+        // 64 becomes 9: only bits that differ are written.
+        assert_eq!(text(&[part(0x49)]), "set(ipv4(ttl=9))");
+        let field = FieldId::NwTos.field();
+        let unknown = DpAction::Set(WordSet { word: field.word, value: 0, mask: 3 << field.shift });
+        assert_eq!(text(&[unknown]), "set(ipv4(tos=0/0x3))");
     }
 }

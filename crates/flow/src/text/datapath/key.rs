@@ -44,13 +44,15 @@ pub fn key(key: &PacketKey, mask: &PacketMask, port: &str, is_whole: bool) -> St
 pub(super) struct Shown {
     key: FlowKey,
     mask: FlowMask,
+    /// Bits whose values are known besides: a field that the mask has in part is then shown whole.
+    known: FlowMask,
     is_whole: bool,
 }
 
 impl Shown {
     pub(super) fn new(key: &[u64], mask: &[u64], is_whole: bool) -> Self {
         let mut shown =
-            Self { key: FlowKey([0; FLOW_WORDS]), mask: FlowMask([0; FLOW_WORDS]), is_whole };
+            Self { key: FlowKey::default(), mask: FlowMask::default(), known: FlowMask::default(), is_whole };
         for (to, from) in shown.key.0.iter_mut().zip(key) {
             *to = *from;
         }
@@ -63,7 +65,16 @@ impl Shown {
     fn of(&self, id: FieldId) -> Masked {
         let field = id.field();
         let read = |words: &[u64; FLOW_WORDS]| field.read(&FlowKey(*words));
-        Masked { value: read(&self.key.0), mask: read(&self.mask.0), width: field.width.into() }
+        let masked =
+            Masked { value: read(&self.key.0), mask: read(&self.mask.0), width: field.width.into() };
+        let whole = Masked { mask: masked.mask | read(&self.known.0), ..masked };
+        if masked.mask != 0 && whole.is_exact() { whole } else { masked }
+    }
+
+    /// The same, where more is known of the key than the mask says.
+    pub(super) const fn knowing(mut self, known: FlowMask) -> Self {
+        self.known = known;
+        self
     }
 
     const fn attribute(&self, name: &'static str) -> Attribute {
