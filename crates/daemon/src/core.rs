@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::qos::{SharedCounters, SharedPolicer};
 use netloom_datapath::{
-    CachedFlow, CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
-    WorkerConfig,
+    CachedFlow, CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig,
+    Worker, WorkerConfig,
 };
 use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos, TenantId};
 use netloom_switch::{LinkState, Settings, Switch};

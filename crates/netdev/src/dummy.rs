@@ -73,7 +73,11 @@ impl DummyPort {
         let open = |path: &Option<PathBuf>| {
             let made = path.as_deref().map(Pcap::create).transpose();
             made.map_err(|error| {
-                HostError::from_io("make", format!("{}", path.as_deref().unwrap_or(Path::new("")).display()), &error)
+                HostError::from_io(
+                    "make",
+                    format!("{}", path.as_deref().unwrap_or(Path::new("")).display()),
+                    &error,
+                )
             })
         };
         let state = State {

@@ -13,6 +13,11 @@ ovs-appctl exit. Folders: OVS_RUNDIR, OVS_LOGDIR.")]
 pub(crate) struct Switchd {
     /// The database: unix:PATH or tcp:ADDRESS:PORT [default: db.sock in OVS_RUNDIR]
     database: Option<String>,
+    /// Serve the database of this file here, too, as ovsdb-server does; it is made if it is not there [default: conf.db
+    /// in OVS_DBDIR]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(conflicts_with = "database")]
+    serve: Option<String>,
     /// Write the process's number [default: ovs-vswitchd.pid in OVS_RUNDIR]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pidfile: Option<String>,
@@ -82,6 +87,7 @@ impl Switchd {
         switchd::main(&Options {
             program: std::env::args_os().next().unwrap_or_else(|| switchd::PROGRAM.into()),
             database: self.database,
+            serve: self.serve.map(PathBuf::from),
             unixctl: self.unixctl,
             pidfile: self.pidfile.map(PathBuf::from),
             overwrite_pidfile: self.overwrite_pidfile,

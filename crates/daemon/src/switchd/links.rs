@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use netloom_sys::HostError;
-use netloom_sys::netlink::{Address, Link, LinkChange, LinkNews, LinkWatch, Neighbour, Netlink, NetlinkSocket, Request, Route, Told};
+use netloom_sys::netlink::{
+    Address, Link, LinkChange, LinkNews, LinkWatch, Neighbour, Netlink, NetlinkSocket, Request, Route, Told,
+};
 
 /// What the kernel has said of all interfaces.
 #[derive(Debug)]

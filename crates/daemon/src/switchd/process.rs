@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,6 +19,7 @@ use crate::ovs::log::Log;
 use crate::ovs::pidfile::PidFile;
 use crate::ovs::socket::Listening;
 use crate::ovs::unixctl::{self, Commands};
+use crate::ovsdb_server::{self, Within};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub program: OsString,
     /// The database: `unix:PATH`, `tcp:ADDRESS:PORT`; `None`: `db.sock` in the directory of sockets.
     pub database: Option<String>,
+    /// A file whose database is served here, too; empty: the usual one.
+    pub serve: Option<PathBuf>,
     /// Where commands are taken.
     pub unixctl: Option<PathBuf>,
     /// The pid file; empty: the usual one.
@@ -102,6 +105,8 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
     let database =
         options.database.clone().unwrap_or_else(|| format!("unix:{}", dirs.in_run("db.sock").display()));
     let server = Server::parse(&database, &dirs.run)?;
+    let _served =
+        options.serve.as_ref().map(|file| Within::start(served(file, options, &dirs), log)).transpose()?;
     let _pid = match &options.pidfile {
         Some(file) => {
             let path = dirs.pid_file(PROGRAM, file);
@@ -146,6 +151,21 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
         .map_err(text)?;
     tracing::info!(target: "bridge", "ending");
     Ok(0)
+}
+
+/// How a database is served by this process: as by a server of its own with its usual files.
+fn served(file: &Path, options: &Options, dirs: &Directories) -> ovsdb_server::Options {
+    let file = if file.as_os_str().is_empty() { dirs.db.join("conf.db") } else { file.to_owned() };
+    ovsdb_server::Options {
+        databases: vec![file],
+        remotes: vec![
+            format!("punix:{}", dirs.in_run("db.sock").display()),
+            "db:Open_vSwitch,Open_vSwitch,manager_options".to_owned(),
+        ],
+        pidfile: options.pidfile.as_ref().map(|_| PathBuf::new()),
+        overwrite_pidfile: options.overwrite_pidfile,
+        ..ovsdb_server::Options::default()
+    }
 }
 
 /// What hashes are keyed with: nobody is to aim for collisions.

@@ -20,10 +20,11 @@ fn commands_are_answered_as_by_open_vswitch() {
         let Some(ours) = Stage::of(place, "ours", [BINARY, "ovsdb-server"], &DUMMIES) else { return };
         let (mut asked, mut wrong) = (0, Vec::new());
         for line in COMMANDS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let (may_differ, line) = match line.strip_prefix("differs ").and_then(|rest| rest.split_once(": ")) {
-                Some((_, command)) => (true, command),
-                None => (false, line),
-            };
+            let (may_differ, line) =
+                match line.strip_prefix("differs ").and_then(|rest| rest.split_once(": ")) {
+                    Some((_, command)) => (true, command),
+                    None => (false, line),
+                };
             let [theirs, ours] = [&theirs, &ours].map(|stage| told(stage, line));
             asked += 1;
             if may_differ {
@@ -56,7 +57,9 @@ fn plain(line: &str) -> String {
 #[test]
 fn time_passes_when_it_is_told_to() {
     once(|place| {
-        let Some(stage) = Stage::of(place, "ovs", [BINARY, "ovsdb-server"], &["--enable-dummy"]) else { return };
+        let Some(stage) = Stage::of(place, "ovs", [BINARY, "ovsdb-server"], &["--enable-dummy"]) else {
+            return;
+        };
         stage.vsctl(
             "add-br br0 -- set Bridge br0 datapath_type=dummy fail_mode=secure \
              -- add-port br0 p1 -- set Interface p1 type=dummy ofport_request=1 options:tx_pcap=p1.pcap \
@@ -74,7 +77,10 @@ fn time_passes_when_it_is_told_to() {
         // The machine's own time is none of the switch's.
         assert!(stage.ofctl("dump-flows br0").contains("hard_timeout=10"));
         stage.appctl("time/warp 9000 1000");
-        assert!(stage.ofctl("dump-flows br0").contains("duration=9s") || stage.ofctl("dump-flows br0").contains("duration=9.0"));
+        assert!(
+            stage.ofctl("dump-flows br0").contains("duration=9s")
+                || stage.ofctl("dump-flows br0").contains("duration=9.0")
+        );
         stage.appctl("time/warp 1000");
         let flows = stage.ofctl("dump-flows br0");
         assert!(!flows.contains("hard_timeout"), "ten seconds are over: {flows}");

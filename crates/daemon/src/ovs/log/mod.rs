@@ -99,7 +99,11 @@ impl Log {
             commands.add(name, "[module]...", 0..=usize::MAX, move |modules| {
                 let state = log.state();
                 let is_known = |module: &String| module == "any" || state.levels.has(module);
-                if modules.iter().all(is_known) { Ok(String::new()) } else { Err("unknown module".to_owned()) }
+                if modules.iter().all(is_known) {
+                    Ok(String::new())
+                } else {
+                    Err("unknown module".to_owned())
+                }
             });
         }
         commands.add("vlog/close", "", 0..=0, move |_| {

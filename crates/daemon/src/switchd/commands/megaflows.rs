@@ -42,7 +42,11 @@ impl Wish {
                 Some(("type", kind)) => match kind {
                     "all" | "ovs" | "non-offloaded" => {}
                     "tc" | "dpdk" | "offloaded" | "partially-offloaded" => wish.only_offloaded = true,
-                    _ => return Err(format!("ovs-vswitchd: Failed to parse type ({kind}) (Invalid argument)")),
+                    _ => {
+                        return Err(format!(
+                            "ovs-vswitchd: Failed to parse type ({kind}) (Invalid argument)"
+                        ));
+                    }
                 },
                 _ => match word.as_str() {
                     "-m" | "--more" => (wish.is_whole, wish.by_name) = (true, true),

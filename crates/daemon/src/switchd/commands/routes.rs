@@ -62,9 +62,12 @@ fn rows(plant: &mut Plant) -> Result<Vec<Row>, String> {
         rows.push(Row { to, prefix, device, gateway: None, source: to, is_local: true });
     }
     for route in routes {
-        let Some((index, device)) = route.index.and_then(|index| Some((index, name(index)?))) else { continue };
+        let Some((index, device)) = route.index.and_then(|index| Some((index, name(index)?))) else {
+            continue;
+        };
         let target = route.gateway.unwrap_or(route.destination);
-        let ours = || addresses.iter().filter(|it| it.index == index && it.address.is_ipv4() == target.is_ipv4());
+        let ours =
+            || addresses.iter().filter(|it| it.index == index && it.address.is_ipv4() == target.is_ipv4());
         let near = ours().find(|it| within(target, it.address, it.prefix)).or_else(|| ours().next());
         let Some(source) = near.map(|it| it.address) else { continue };
         let (to, prefix) = (route.destination, route.prefix);

@@ -14,13 +14,18 @@ const SHORTEST: usize = 14;
 /// What is wrong with the text.
 pub(super) fn frame(text: &str) -> Result<Vec<u8>, String> {
     if let Some(bytes) = hexadecimal(text) {
-        return if bytes.len() < SHORTEST { Err("too short for an Ethernet frame".to_owned()) } else { Ok(bytes) };
+        return if bytes.len() < SHORTEST {
+            Err("too short for an Ethernet frame".to_owned())
+        } else {
+            Ok(bytes)
+        };
     }
     if !text.contains(['=', '(']) {
         return Err(format!("syntax error at {text}"));
     }
     let flow = if text.contains('(') { pipeline(text)? } else { text.to_owned() };
-    let filter = parse_filter(&flow, &no_names).map_err(|wrong| format!("bad packet or flow syntax: {}", wrong.message))?;
+    let filter = parse_filter(&flow, &no_names)
+        .map_err(|wrong| format!("bad packet or flow syntax: {}", wrong.message))?;
     Ok(frame_of(&filter.matches))
 }
 
@@ -42,13 +47,15 @@ fn pipeline(text: &str) -> Result<String, String> {
         if rest.is_empty() {
             break;
         }
-        let (name, behind) = rest.split_once('(').ok_or_else(|| format!("{rest}: an attribute has parentheses"))?;
+        let (name, behind) =
+            rest.split_once('(').ok_or_else(|| format!("{rest}: an attribute has parentheses"))?;
         // What it holds are attributes themselves.
         if name == "encap" {
             rest = behind;
             continue;
         }
-        let (fields, behind) = behind.split_once(')').ok_or_else(|| format!("{name}: a parenthesis is missing"))?;
+        let (fields, behind) =
+            behind.split_once(')').ok_or_else(|| format!("{name}: a parenthesis is missing"))?;
         rest = behind;
         if name == "eth_type" {
             // Behind a tag stands another one, and that is the packet's.

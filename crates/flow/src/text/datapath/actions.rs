@@ -3,8 +3,8 @@
 use super::key::Shown;
 use crate::action::CtAlg;
 use crate::{
-    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, NextHeader, PacketKey, PacketMask, PortId, Punt,
-    Track, word,
+    CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, NextHeader, PacketKey, PacketMask, PortId,
+    Punt, Track, word,
 };
 
 /// A list of actions for packets that look like this key and mask; `port` names ports. An empty list is `drop`.
@@ -103,7 +103,9 @@ impl Writer<'_> {
                 let [label, tc, bos, ttl] = [lse >> 12, lse >> 9 & 7, lse >> 8 & 1, lse & 0xff];
                 self.now.0[word::MPLS] = self.now.0[word::MPLS] >> 32 | u64::from(*lse) << 32;
                 self.set_type(*ethertype);
-                self.say(format!("push_mpls(label={label},tc={tc},ttl={ttl},bos={bos},eth_type={ethertype:#x})"));
+                self.say(format!(
+                    "push_mpls(label={label},tc={tc},ttl={ttl},bos={bos},eth_type={ethertype:#x})"
+                ));
             }
             DpAction::PopMpls { ethertype } => {
                 self.set_type(*ethertype);
@@ -248,7 +250,10 @@ mod tests {
         let output = DpAction::Output(PortId(3));
         assert_eq!(text(&[]), "drop");
         assert_eq!(text(&[output.clone(), DpAction::Output(PortId(1))]), "3,1");
-        assert_eq!(text(&[DpAction::PushVlan { tpid: 0x8100, tci: 0x2005 }, output.clone()]), "push_vlan(vid=5,pcp=1),3");
+        assert_eq!(
+            text(&[DpAction::PushVlan { tpid: 0x8100, tci: 0x2005 }, output.clone()]),
+            "push_vlan(vid=5,pcp=1),3"
+        );
         assert_eq!(text(&[DpAction::Enqueue { port: PortId(3), queue: 1 }]), "set(skb_priority(0x10002)),3");
         let trunc = DpAction::OutputTrunc { port: PortId(3), queue: 0, max_len: 100 };
         assert_eq!(text(&[trunc]), "trunc(100),3");

@@ -35,7 +35,9 @@ pub fn key(key: &PacketKey, mask: &PacketMask, port: &str, is_whole: bool) -> St
     parts.push(if recirc == 0 { "recirc_id(0)".to_owned() } else { format!("recirc_id({recirc:#x})") });
     parts.push(format!("in_port({port})"));
     let packet_type = masked.of(FieldId::PacketType).value;
-    parts.push(format!("packet_type(ns={},id={:#x})", packet_type >> 16, packet_type & 0xffff).replace("0x0)", "0)"));
+    parts.push(
+        format!("packet_type(ns={},id={:#x})", packet_type >> 16, packet_type & 0xffff).replace("0x0)", "0)"),
+    );
     parts.extend(masked.headers());
     parts.join(",")
 }
@@ -65,8 +67,7 @@ impl Shown {
     fn of(&self, id: FieldId) -> Masked {
         let field = id.field();
         let read = |words: &[u64; FLOW_WORDS]| field.read(&FlowKey(*words));
-        let masked =
-            Masked { value: read(&self.key.0), mask: read(&self.mask.0), width: field.width.into() };
+        let masked = Masked { value: read(&self.key.0), mask: read(&self.mask.0), width: field.width.into() };
         let whole = Masked { mask: masked.mask | read(&self.known.0), ..masked };
         if masked.mask != 0 && whole.is_exact() { whole } else { masked }
     }
@@ -110,7 +111,8 @@ impl Shown {
     }
 
     fn tunnel(&self) -> Option<String> {
-        let bits = |words: &[u64]| words.iter().take(word::PKT_MARK).skip(word::TUN_ID).any(|word| *word != 0);
+        let bits =
+            |words: &[u64]| words.iter().take(word::PKT_MARK).skip(word::TUN_ID).any(|word| *word != 0);
         // A packet that came by none has no such attribute, although translations look at it.
         if !bits(&self.key.0) || !bits(&self.mask.0) {
             return None;
@@ -136,7 +138,8 @@ impl Shown {
     }
 
     fn original_tuple(&self) -> Option<String> {
-        let ids = [FieldId::CtNwProto, FieldId::CtTpSrc, FieldId::CtTpDst, FieldId::CtIpv6Src, FieldId::CtIpv6Dst];
+        let ids =
+            [FieldId::CtNwProto, FieldId::CtTpSrc, FieldId::CtTpDst, FieldId::CtIpv6Src, FieldId::CtIpv6Dst];
         if ids.iter().all(|id| self.of(*id).mask == 0) {
             return None;
         }
@@ -188,11 +191,8 @@ impl Shown {
     fn tags(&self) -> Vec<String> {
         let (key, mask) = (&self.key.0, &self.mask.0);
         let outer = (key[word::VLAN] >> 48, key[word::ETH_SRC] & 0xffff, mask[word::ETH_SRC] & 0xffff);
-        let inner = (
-            key[word::VLAN] >> 32 & 0xffff,
-            key[word::VLAN] >> 16 & 0xffff,
-            mask[word::VLAN] >> 16 & 0xffff,
-        );
+        let inner =
+            (key[word::VLAN] >> 32 & 0xffff, key[word::VLAN] >> 16 & 0xffff, mask[word::VLAN] >> 16 & 0xffff);
         let tag = |(tpid, tci, mask): (u64, u64, u64)| {
             (tci & 0x1000 != 0 && mask & 0x1000 != 0).then(|| tag(tpid, tci, mask, self.is_whole))
         };
@@ -228,11 +228,15 @@ impl Shown {
         ip.field(tos, self.of(FieldId::NwTos), Style::Hexadecimal);
         ip.field(ttl, self.of(FieldId::NwTtl), Style::Decimal);
         let frag = self.of(FieldId::NwFrag);
-        ip.word("frag", frag, match frag.value {
-            0 => "no",
-            1 => "first",
-            _ => "later",
-        });
+        ip.word(
+            "frag",
+            frag,
+            match frag.value {
+                0 => "no",
+                1 => "first",
+                _ => "later",
+            },
+        );
         let mut parts: Vec<String> = ip.text().into_iter().collect();
         parts.extend(self.layer4(proto.value));
         parts
