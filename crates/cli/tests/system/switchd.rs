@@ -308,8 +308,10 @@ fn mininet_reaches_everybody() {
             let lines =
                 format!("{last} iperf -s &\nh1 sleep 1\nh1 iperf -t 2 -c {last}\n{last} kill %1\nexit\n");
             std::fs::write(stage.dir.join("lines"), lines).unwrap();
-            let done =
-                mininet(&stage, &format!("--switch ovsk --controller ovsc --topo {topology} --pre lines"));
+            let done = mininet(
+                &stage,
+                &format!("--switch ovsk --controller ovsc --topo {topology} --test none --post lines"),
+            );
             let told = done.out + &done.err;
             assert!(told.contains("bits/sec"), "{topology}: {told}");
             assert!(!told.contains("connect failed"), "{topology}: {told}");

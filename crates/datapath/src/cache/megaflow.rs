@@ -351,3 +351,35 @@ fn bits(mut map: u64) -> impl Iterator<Item = usize> {
 const fn port_index(key: &PacketKey) -> usize {
     (key.0[word::IN_PORT] >> 32) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use netloom_flow::Hits;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_is_cached() {
+        let (mut key, mut mask) = (PacketKey::default(), PacketMask::default());
+        (key.0[word::IN_PORT], key.0[word::ETH_DST]) = (7 << 32, 0x0200_0000_0001_0800);
+        mask.0[word::ETH_DST] = 0xffff;
+        let translation = Translation {
+            mask,
+            actions: [].into(),
+            dependencies: [].into(),
+            effects: [].into(),
+            cacheable: true,
+            stamp: AtomicU64::new(0),
+            hits: Hits::default(),
+        };
+        let mut cache = Megaflows::new(1, 1 << 20);
+        cache.insert(&key, Arc::new(translation), 0);
+        let [flow] = &cache.all().collect::<Vec<_>>()[..] else { panic!("one flow") };
+        assert_eq!((flow.key.0[word::IN_PORT], flow.key.0[word::ETH_DST]), (7 << 32, 0x0800));
+        assert_eq!((flow.mask.0[word::IN_PORT], flow.mask.0[word::ETH_DST]), (u64::MAX, 0xffff));
+        cache.clear();
+        assert_eq!(cache.all().count(), 0);
+    }
+}

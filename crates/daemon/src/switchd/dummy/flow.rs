@@ -31,10 +31,10 @@ pub(super) fn frame(text: &str) -> Result<Vec<u8>, String> {
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return None;
     }
-    let byte = |pair: &[char]| Some(u8::try_from(pair[0].to_digit(16)? << 4 | pair[1].to_digit(16)?).ok()?);
+    let byte = |pair: &[char]| u8::try_from(pair[0].to_digit(16)? << 4 | pair[1].to_digit(16)?).ok();
     digits.chunks_exact(2).map(byte).collect()
 }
 
@@ -135,6 +135,19 @@ mod tests {
                     encap(eth_type(0x0800),ipv4(src=10.0.0.1,proto=17),udp(src=1,dst=2))";
         let frame = frame(text).unwrap();
         assert_eq!(&frame[12..18], [0x81, 0, 0x20, 5, 8, 0]);
+    }
+
+    #[test]
+    fn whatever_is_cut_off_it_is_a_frame_or_an_error() {
+        let text = "in_port(1),eth(src=02:00:00:00:00:01),eth_type(0x8100),vlan(vid=5,pcp=1),encap(eth_type(0x86dd),\
+                    ipv6(src=fd00::1,proto=58,frag=later),icmpv6(type=135),nd(target=fd00::2,sll=02:00:00:00:00:01))";
+        for end in 0..text.len() {
+            for start in [0, end / 2] {
+                if let Ok(frame) = frame(&text[start..end]) {
+                    assert!(frame.len() >= SHORTEST);
+                }
+            }
+        }
     }
 
     #[test]

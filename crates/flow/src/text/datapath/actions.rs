@@ -155,7 +155,7 @@ impl Writer<'_> {
     fn output(&mut self, port: PortId, queue: u32, max_len: Option<u32>) {
         if queue != 0 {
             // As the kernel's handle of a class of HTB: the root is 1, and classes count from 1.
-            self.say(format!("set(skb_priority({:#x}))", 0x1_0000 | u64::from(queue) + 1));
+            self.say(format!("set(skb_priority({:#x}))", 0x1_0000 | (u64::from(queue) + 1)));
         }
         if let Some(max_len) = max_len {
             self.say(format!("trunc({max_len})"));
