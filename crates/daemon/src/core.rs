@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use netloom_datapath::qos::{SharedCounters, SharedPolicer};
 use netloom_datapath::{
-    CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig, Worker,
-    WorkerConfig,
+    CachedFlow, CaptureSink, Change, Counters, Direction, PoolLimit, PortSpec, Tracker, TrackerConfig,
+    Worker, WorkerConfig,
 };
 use netloom_flow::{Epoch, LinkSettings, OptionSets, Policing, PortId, Qos, TenantId};
 use netloom_switch::{LinkState, Settings, Switch};
@@ -25,7 +25,9 @@ use crate::worker::{Device, Mail, WorkerHandle};
 /// Packet memory of a lab: what waits in queues and on links.
 const POOL_BYTES: usize = 1 << 30;
 /// Connections tracked in a lab. Source: OVS has 3,000,000; one of ours takes some 400 bytes.
-const CONNECTIONS: usize = 1_000_000;
+pub(crate) const CONNECTIONS: usize = 1_000_000;
+/// Flows that end under one hold of the model.
+const TICKS: usize = 64;
 /// Cached flows of a worker.
 const CACHE_BYTES: usize = 256 << 20;
 
@@ -271,6 +273,30 @@ impl Core {
     /// Packets received so far at all ports.
     pub(super) fn received(&self) -> u64 {
         keeper::received(&self.counters)
+    }
+
+    /// Does at once what is due, after the clock has been put forward.
+    pub(super) fn catch_up(&self) {
+        self.workers.iter().for_each(|worker| worker.send(Mail::Judge));
+        self.settle();
+        self.tracked.credit(&self.switch);
+        let now = slowpath::now();
+        // Links may have let packets go, and flows have ended.
+        while slowpath::write(&self.switch).tick_some(now, TICKS) {
+            self.tracked.give_way();
+        }
+        self.settle();
+    }
+
+    /// What each worker has cached.
+    pub(super) fn cached(&self) -> Vec<Vec<CachedFlow>> {
+        self.workers.iter().map(WorkerHandle::flows).collect()
+    }
+
+    /// Has every worker forget what it has cached.
+    pub(super) fn forget_cached(&self) {
+        self.tell(|| Change::Flush);
+        self.settle();
     }
 
     /// Waits until every worker has done what it was told.

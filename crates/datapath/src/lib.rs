@@ -27,6 +27,7 @@ mod transmit;
 mod wiring;
 mod worker;
 
+pub use cache::CachedFlow;
 pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig, ZoneState};
 pub use counters::{Counters, Drops, LinkReport, PortCounters, QueueCounters, QueueRead, Traffic};
 pub use frame::{Body, FRONT, Frame, HEADROOM};

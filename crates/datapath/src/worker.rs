@@ -16,7 +16,7 @@ use netloom_flow::qos::DEFAULT_QUEUE;
 use netloom_flow::{DropReason, Epoch, Nanos, PortId};
 use netloom_packet::{parse, wire};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CachedFlow};
 use crate::conntrack::Tracker;
 use crate::counters::Counters;
 use crate::frame::{Arrival, Frame, Meta};
@@ -115,6 +115,11 @@ impl Worker {
     #[must_use]
     pub const fn cached_flows(&self) -> usize {
         self.cache.len()
+    }
+
+    /// All cached flows, for somebody who wants to see them: takes as long as copying them.
+    pub fn flows(&self) -> impl Iterator<Item = CachedFlow> + '_ {
+        self.cache.all()
     }
 
     /// Carries out a change.

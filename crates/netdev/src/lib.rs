@@ -11,6 +11,7 @@
 
 mod capture;
 mod datagram;
+mod dummy;
 mod gateway;
 mod packet;
 mod pcapng;
@@ -21,6 +22,7 @@ mod vhost;
 
 pub use capture::{Capture, CaptureOptions, CaptureReader, CaptureTap};
 pub use datagram::DatagramPort;
+pub use dummy::{DummyControl, DummyFiles, DummyPort};
 
 #[cfg(feature = "testing")]
 pub use gateway::BareGateway;

@@ -1,11 +1,43 @@
 //! The clocks: the only places of the project that ask what time it is.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: the time base of the datapath, epoll timeouts and link departures.
+///
+/// In a test's process it may have been [stopped](stop) or [put forward](warp).
+#[inline]
 #[must_use]
 pub fn now() -> u64 {
-    nanos(clock_gettime(ClockId::Monotonic))
+    match STOPPED.load(Ordering::Relaxed) {
+        0 => nanos(clock_gettime(ClockId::Monotonic)).saturating_add(AHEAD.load(Ordering::Relaxed)),
+        stopped => stopped,
+    }
+}
+
+/// When [`now`] was stopped; 0: it runs.
+static STOPPED: AtomicU64 = AtomicU64::new(0);
+/// How far [`now`] is ahead of the kernel's clock, in nanoseconds.
+static AHEAD: AtomicU64 = AtomicU64::new(0);
+
+/// Stops [`now`] for this process, for good: from then on it goes only by [`warp`]. For tests of a whole program.
+pub fn stop() {
+    // Never 0, which means that it runs.
+    let at = now().max(1);
+    let _ = STOPPED.compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// Whether [`now`] was stopped.
+#[must_use]
+pub fn is_stopped() -> bool {
+    STOPPED.load(Ordering::Relaxed) != 0
+}
+
+/// Puts [`now`] forward. Whoever waits for a moment has to be told to look again.
+pub fn warp(nanos: u64) {
+    let clock = if is_stopped() { &STOPPED } else { &AHEAD };
+    clock.fetch_add(nanos, Ordering::Relaxed);
 }
 
 /// Nanoseconds since 1970 of `CLOCK_REALTIME`: for people, files and kernel receive stamps only.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use netloom_daemon::switchd::{self, Options};
+use netloom_daemon::switchd::{self, Dummy, Options};
 
 /// Arguments of `switchd`. What is only accepted changes nothing here, and is there for scripts that pass it.
 #[derive(Debug, clap::Args)]
@@ -13,6 +13,11 @@ ovs-appctl exit. Folders: OVS_RUNDIR, OVS_LOGDIR.")]
 pub(crate) struct Switchd {
     /// The database: unix:PATH or tcp:ADDRESS:PORT [default: db.sock in OVS_RUNDIR]
     database: Option<String>,
+    /// Serve the database of this file here, too, as ovsdb-server does; it is made if it is not there [default: conf.db
+    /// in OVS_DBDIR]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(conflicts_with = "database")]
+    serve: Option<String>,
     /// Write the process's number [default: ovs-vswitchd.pid in OVS_RUNDIR]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pidfile: Option<String>,
@@ -37,6 +42,16 @@ pub(crate) struct Switchd {
     /// What is logged: `[MODULE:][DESTINATION:]LEVEL`; `-vLEVEL` for short
     #[arg(long, value_name = "SPEC", num_args = 0..=1, require_equals = true, default_missing_value = "dbg")]
     verbose: Vec<String>,
+    /// For tests: devices of type dummy, a clock that is set by commands; override: all devices are dummies, system:
+    /// those of the machine
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    enable_dummy: Option<Which>,
+    /// Accepted: there is no other datapath to be kept away
+    #[arg(long)]
+    disable_system: bool,
+    /// Accepted: tunnels are routed by the kernel in any case
+    #[arg(long)]
+    disable_system_route: bool,
     /// Accepted: nothing is swapped out by itself
     #[arg(long)]
     mlockall: bool,
@@ -54,6 +69,15 @@ pub(crate) struct Switchd {
     version: bool,
 }
 
+/// Which devices are dummies, besides those of that type.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Which {
+    #[value(name = "", hide = true)]
+    None,
+    Override,
+    System,
+}
+
 impl Switchd {
     pub(crate) fn run(self) -> u8 {
         if self.version {
@@ -63,6 +87,7 @@ impl Switchd {
         switchd::main(&Options {
             program: std::env::args_os().next().unwrap_or_else(|| switchd::PROGRAM.into()),
             database: self.database,
+            serve: self.serve.map(PathBuf::from),
             unixctl: self.unixctl,
             pidfile: self.pidfile.map(PathBuf::from),
             overwrite_pidfile: self.overwrite_pidfile,
@@ -70,6 +95,12 @@ impl Switchd {
             detach: self.detach,
             monitor: self.monitor,
             no_chdir: self.no_chdir,
+            dummies: match self.enable_dummy {
+                None => Dummy::Off,
+                Some(Which::None) => Dummy::ByType,
+                Some(Which::System) => Dummy::System,
+                Some(Which::Override) => Dummy::Override,
+            },
             verbose: self.verbose,
         })
     }

@@ -11,6 +11,7 @@
 mod machine;
 mod place;
 
+mod appctl;
 mod bad_days;
 mod captures;
 mod chaos;

@@ -9,39 +9,67 @@ use crate::place::{BINARY, Done, Place, eventually, once};
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
 /// A machine with a database and a switch, in a directory of their own.
-struct Stage {
+pub(crate) struct Stage {
     machine: Machine,
-    dir: PathBuf,
-    database: Child,
+    pub(crate) dir: PathBuf,
+    /// `None`: the switch brings its own.
+    database: Option<Child>,
     switch: Option<Child>,
+    /// Flags of the switch.
+    flags: Vec<&'static str>,
 }
 
 impl Stage {
     /// `None`, said aloud, where it cannot be had.
     fn new(place: &Place) -> Option<Self> {
+        Self::of(place, "ovs", [BINARY, "ovsdb-server"], &[])
+    }
+
+    /// In the folder `name`, with this switch, this server and these flags of the switch.
+    pub(crate) fn of(
+        place: &Place,
+        name: &str,
+        [switch, server]: [&str; 2],
+        flags: &[&'static str],
+    ) -> Option<Self> {
         let machine = Machine::new()?;
         if !Path::new(SCHEMA).exists() {
             eprintln!("skipped: there is no ovsdb-server (Debian: openvswitch-switch)");
             return None;
         }
-        place.make_dir("ovs");
-        let dir = place.path("ovs");
-        std::os::unix::fs::symlink(BINARY, dir.join("ovs-vswitchd")).unwrap();
-        let file = dir.join("conf.db").display().to_string();
-        let made = Command::new("ovsdb-tool").args(["create", &file, SCHEMA]).status().unwrap();
-        assert!(made.success());
-        let socket = format!("--remote=punix:{}", dir.join("db.sock").display());
-        let database = run_in(&machine, &dir, "ovsdb-server", &[&file, &socket]).spawn().unwrap();
-        let mut stage = Self { machine, dir, database, switch: None };
-        eventually("the database is served", || stage.dir.join("db.sock").exists().then_some(()));
-        stage.vsctl("--no-wait init");
+        place.make_dir(name);
+        let dir = place.path(name);
+        std::os::unix::fs::symlink(switch, dir.join("ovs-vswitchd")).unwrap();
+        if server.starts_with('/') {
+            std::os::unix::fs::symlink(server, dir.join("ovsdb-server")).unwrap();
+        }
+        let server = if server.starts_with('/') {
+            dir.join("ovsdb-server").display().to_string()
+        } else {
+            server.to_owned()
+        };
+        let mut stage = Self { machine, dir, database: None, switch: None, flags: flags.to_vec() };
+        if !server.is_empty() {
+            let file = stage.dir.join("conf.db").display().to_string();
+            let made = Command::new("ovsdb-tool").args(["create", &file, SCHEMA]).status().unwrap();
+            assert!(made.success());
+            stage.database = Some(stage.serve(&server));
+            eventually("the database is served", || stage.dir.join("db.sock").exists().then_some(()));
+            stage.vsctl("--no-wait init");
+        }
         stage.start();
         Some(stage)
     }
 
+    fn serve(&self, server: &str) -> Child {
+        let file = self.dir.join("conf.db").display().to_string();
+        let socket = format!("--remote=punix:{}", self.dir.join("db.sock").display());
+        run_in(&self.machine, &self.dir, server, &[&file, &socket]).spawn().unwrap()
+    }
+
     fn start(&mut self) {
         let program = self.dir.join("ovs-vswitchd").display().to_string();
-        let words = ["--pidfile", "--log-file", "-vconsole:off"];
+        let words = [&["--pidfile", "--log-file", "-vconsole:off"][..], &self.flags].concat();
         self.switch = Some(run_in(&self.machine, &self.dir, &program, &words).spawn().unwrap());
         let control = |path: PathBuf| path.extension().is_some_and(|it| it == "ctl");
         let is_there = |dir: &Path| {
@@ -66,7 +94,7 @@ impl Stage {
         }
     }
 
-    fn run(&self, program: &str, words: &str) -> Done {
+    pub(crate) fn run(&self, program: &str, words: &str) -> Done {
         let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
         Done::from(run_in(&self.machine, &self.dir, program, &words).output().unwrap())
     }
@@ -80,16 +108,22 @@ impl Stage {
     }
 
     /// It waits until the switch has done what it says.
-    fn vsctl(&self, words: &str) -> String {
+    pub(crate) fn vsctl(&self, words: &str) -> String {
         self.ok("ovs-vsctl", &format!("-t 10 {words}"))
     }
 
-    fn ofctl(&self, words: &str) -> String {
+    pub(crate) fn ofctl(&self, words: &str) -> String {
         self.ok("ovs-ofctl", words)
     }
 
-    fn appctl(&self, words: &str) -> String {
+    pub(crate) fn appctl(&self, words: &str) -> String {
         self.ok("ovs-appctl", &format!("-t ovs-vswitchd {words}"))
+    }
+
+    /// A line of the shell: its code, and what it printed to both.
+    pub(crate) fn shell(&self, line: &str) -> (i32, String) {
+        let done = Done::from(run_in(&self.machine, &self.dir, "sh", &["-c", line]).output().unwrap());
+        (done.code, done.out + &done.err)
     }
 
     /// Another machine, joined by a cable; its end is `eth0`, ours has this name.
@@ -105,7 +139,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for child in self.switch.iter_mut().chain([&mut self.database]) {
+        for child in self.switch.iter_mut().chain(self.database.iter_mut()) {
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -269,6 +303,19 @@ fn mininet_reaches_everybody() {
             assert_eq!(done.code, 0, "{done:?}");
             assert_eq!(stage.vsctl("list-br"), "", "it has cleaned up");
         }
+        // Mininet's own `--test iperf` never ends with iperf 2.1.8, whoever is the switch: the same by its prompt.
+        for (topology, last) in [("single,3", "h3"), ("tree,2,3", "h9")] {
+            let lines =
+                format!("{last} iperf -s &\nh1 sleep 1\nh1 iperf -t 2 -c {last}\n{last} kill %1\nexit\n");
+            std::fs::write(stage.dir.join("lines"), lines).unwrap();
+            let done = mininet(
+                &stage,
+                &format!("--switch ovsk --controller ovsc --topo {topology} --test none --post lines"),
+            );
+            let told = done.out + &done.err;
+            assert!(told.contains("bits/sec"), "{topology}: {told}");
+            assert!(!told.contains("connect failed"), "{topology}: {told}");
+        }
         for more in [
             "--switch ovsbr --topo single,3",
             "--switch ovsk,datapath=user,protocols=OpenFlow13 --topo linear,2",
@@ -358,5 +405,53 @@ fn protected_ports_and_vlans_of_a_service() {
             assert!(!stage.vsctl("get Bridge br0 status").contains(column));
         }
         drop((b, c));
+    });
+}
+
+#[test]
+fn both_daemons_are_ours_by_their_names() {
+    once(|place| {
+        let Some(mut stage) = Stage::of(place, "ovs", [BINARY, BINARY], &[]) else { return };
+        let (a, b) = (stage.neighbour("va", "10.0.0.1/24"), stage.neighbour("vb", "10.0.0.2/24"));
+        stage.vsctl("add-br br0 -- add-port br0 va -- add-port br0 vb");
+        eventually("a reaches b", || pings(&a, "10.0.0.2").then_some(()));
+        // The server goes and comes again: the switch goes on meanwhile, and then does what is new.
+        let mut server = stage.database.take().unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert!(pings(&b, "10.0.0.1"));
+        let server = stage.dir.join("ovsdb-server").display().to_string();
+        stage.database = Some(stage.serve(&server));
+        eventually("the new port is known", || {
+            (stage.run("ovs-vsctl", "-t 10 --may-exist add-br br1").code == 0).then_some(())
+        });
+        assert_eq!(stage.vsctl("get Interface br1 ofport"), "65534");
+        assert!(pings(&b, "10.0.0.1"));
+    });
+}
+
+#[test]
+fn one_process_serves_the_database_and_the_switch() {
+    once(|place| {
+        let Some(mut stage) = Stage::of(place, "ovs", [BINARY, ""], &["--serve"]) else { return };
+        let (a, _b) = (stage.neighbour("va", "10.0.0.1/24"), stage.neighbour("vb", "10.0.0.2/24"));
+        stage.vsctl("add-br br0 -- add-port br0 va -- add-port br0 vb");
+        eventually("a reaches b", || pings(&a, "10.0.0.2").then_some(()));
+        // Both programs are found by their pid files, and take their own commands.
+        assert_eq!(stage.ok("ovs-appctl", "-t ovsdb-server ovsdb-server/list-dbs"), "Open_vSwitch\n_Server");
+        assert_eq!(stage.appctl("ofproto/list"), "br0");
+        stage.kill();
+        for file in std::fs::read_dir(&stage.dir).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|it| it == "ctl") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        stage.start();
+        assert_eq!(stage.vsctl("list-ports br0"), "va\nvb", "killed, and nothing is lost");
+        eventually("a reaches b again", || pings(&a, "10.0.0.2").then_some(()));
+        stage.appctl("exit");
+        assert!(stage.switch.take().unwrap().wait().unwrap().success());
+        let left = ["db.sock", "ovsdb-server.pid", "ovs-vswitchd.pid"];
+        assert!(left.iter().all(|file| !stage.dir.join(file).exists()), "it leaves nothing");
     });
 }

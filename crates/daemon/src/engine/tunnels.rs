@@ -116,6 +116,12 @@ impl Tunnels {
         });
     }
 
+    /// The port of the door of such tunnels, if it is open.
+    pub(crate) fn door_of(&self, settings: &TunnelSettings) -> Option<PortId> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.get(&settings.door()).map(|opened| opened.port)
+    }
+
     /// The ports of doors, and what they are called.
     pub(crate) fn doors(&self) -> Vec<(PortId, String)> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

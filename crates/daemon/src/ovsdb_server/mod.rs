@@ -20,6 +20,8 @@ mod standing;
 mod store;
 mod target;
 mod tls;
+mod within;
 
 pub use process::{Options, main};
 pub use tls::{Files, Source};
+pub use within::Within;

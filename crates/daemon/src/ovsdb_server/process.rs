@@ -80,7 +80,7 @@ pub struct Options {
 
 /// How it ends.
 #[derive(Debug)]
-enum Ending {
+pub(super) enum Ending {
     Told,
     Signal(SignalKind),
     Command(std::io::Result<ExitStatus>),
@@ -145,13 +145,7 @@ fn serve(options: &Options, log: &Log, ready: Ready) -> Result<Ending, String> {
         let path = dirs.log_file(PROGRAM, file);
         log.open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let seed = seed().map_err(|error| format!("no entropy: {error}"))?;
-    let core = Shared::new(UuidSource::new(seed));
-    let usual = [dirs.db.join("conf.db")];
-    let files = if options.databases.is_empty() { &usual[..] } else { &options.databases };
-    for file in files {
-        core.lock().add(file).map_err(|error| error.to_string())?;
-    }
+    let core = core_of(options, &dirs)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -170,6 +164,18 @@ fn serve(options: &Options, log: &Log, ready: Ready) -> Result<Ending, String> {
     })
 }
 
+/// The databases that are to be served.
+pub(super) fn core_of(options: &Options, dirs: &Directories) -> Result<Shared, String> {
+    let seed = seed().map_err(|error| format!("no entropy: {error}"))?;
+    let core = Shared::new(UuidSource::new(seed));
+    let usual = [dirs.db.join("conf.db")];
+    let files = if options.databases.is_empty() { &usual[..] } else { &options.databases };
+    for file in files {
+        core.lock().add(file).map_err(|error| error.to_string())?;
+    }
+    Ok(core)
+}
+
 /// The first line of `--version`.
 fn version() -> String {
     format!("{PROGRAM} (netloom) {}", env!("CARGO_PKG_VERSION"))
@@ -185,7 +191,7 @@ fn seed() -> std::io::Result<[u64; 2]> {
 }
 
 /// What is served. Dropping it removes its files.
-struct Served {
+pub(super) struct Served {
     told: mpsc::UnboundedReceiver<()>,
     /// Waited for before anybody is told that it is ready: a signal from then on leaves no files.
     signals: [(SignalKind, Signal); 3],
@@ -203,7 +209,12 @@ impl Drop for Served {
 }
 
 impl Served {
-    fn begin(options: &Options, log: &Log, dirs: &Directories, core: &Shared) -> Result<Self, String> {
+    pub(super) fn begin(
+        options: &Options,
+        log: &Log,
+        dirs: &Directories,
+        core: &Shared,
+    ) -> Result<Self, String> {
         let pidfile = options.pidfile.as_ref().map(|file| {
             let path = dirs.pid_file(PROGRAM, file);
             PidFile::make(&path, options.overwrite_pidfile).map_err(|error| {
@@ -245,7 +256,7 @@ impl Served {
     }
 
     /// Until it is told to end, by whatever means.
-    async fn wait(mut self, options: &Options) -> Ending {
+    pub(super) async fn wait(mut self, options: &Options) -> Ending {
         let command = options.run.as_deref().map(run);
         let finished = async {
             match command {

@@ -64,7 +64,7 @@ pub(super) fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port
     let interface = Interface {
         name: standing.name.clone(),
         kind: match &standing.kind {
-            Kind::System | Kind::Bad(_) => InterfaceType::System,
+            Kind::System | Kind::Dummy(_) | Kind::Bad(_) => InterfaceType::System,
             Kind::Internal { .. } => InterfaceType::Internal,
             Kind::Tap => InterfaceType::Tap,
             Kind::Patch { .. } => InterfaceType::Patch,
@@ -80,6 +80,7 @@ pub(super) fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port
         mtu: link.map(|link| link.mtu),
         mac: match link.and_then(|link| link.mac) {
             None if is_local => bridged.map(|bridged| bridged.mac),
+            None if matches!(standing.kind, Kind::Dummy(_)) => Some(dummy_address(standing.spec.id)),
             mac => mac,
         },
         ..Interface::default()
@@ -97,4 +98,10 @@ pub(super) fn of_port(id: Id, wanted: &Wanted<'_>, plant: &Plant) -> Option<Port
         tenant: Some(standing.spec.tenant).filter(|_| interface.peer.is_none()),
         interfaces: vec![interface],
     })
+}
+
+/// The address of a dummy device: by its number in the datapath.
+pub(super) const fn dummy_address(port: netloom_flow::PortId) -> [u8; 6] {
+    let [_, _, high, low] = port.0.to_be_bytes();
+    [0xaa, 0x55, 0xaa, 0x55, high, low]
 }

@@ -7,6 +7,7 @@ use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
 use netloom_sys::tap::Tap;
 
 use super::desired::{Interface, Kind};
+use super::dummy::Dummies;
 use super::links::Links;
 use crate::core::Core;
 use crate::engine::tunnels::{TunnelError, Tunnels};
@@ -29,10 +30,15 @@ pub(super) fn open(
     port: PortId,
     (core, tunnels): (&Core, &Tunnels),
     links: &Links,
+    (dummies, datapath): (&mut Dummies, &str),
     fresh: &mut dyn FnMut() -> PortId,
 ) -> Result<Opened, String> {
     let name = interface.name.as_str();
     let failed = |errno| cannot_open(name, errno);
+    if let Some(files) = dummies.stands_for(&interface.kind, datapath) {
+        let device = dummies.open(name, &files).map_err(|error| failed(error.errno))?;
+        return Ok(Opened { device: Some(Box::new(device)), index: None });
+    }
     match &interface.kind {
         Kind::System => {
             let index = links.named(name).ok_or_else(|| failed(Errno::NODEV))?.index;
@@ -52,6 +58,7 @@ pub(super) fn open(
             // Two tunnels for the same packets.
             Err(TunnelError::Taken) => Err(failed(Errno::EXIST)),
         },
+        Kind::Dummy(_) => Err(failed(Errno::AFNOSUPPORT)),
         Kind::Bad(why) => Err(why.clone()),
     }
 }

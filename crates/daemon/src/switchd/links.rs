@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use netloom_sys::HostError;
-use netloom_sys::netlink::{Link, LinkChange, LinkNews, LinkWatch, Netlink, NetlinkSocket, Request, Told};
+use netloom_sys::netlink::{
+    Address, Link, LinkChange, LinkNews, LinkWatch, Neighbour, Netlink, NetlinkSocket, Request, Route, Told,
+};
 
 /// What the kernel has said of all interfaces.
 #[derive(Debug)]
@@ -14,7 +16,29 @@ pub(super) struct Links {
     by_name: BTreeMap<String, u32>,
 }
 
+/// What the kernel knows of ways to others.
+#[derive(Debug)]
+pub(super) struct Routing {
+    pub(super) addresses: Vec<Address>,
+    pub(super) routes: Vec<Route>,
+    pub(super) neighbours: Vec<Neighbour>,
+}
+
 impl Links {
+    /// The kernel's addresses, routes of its main table, and neighbours, as they are now.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub(super) fn routing(&mut self) -> Result<Routing, HostError> {
+        // Names of devices are wanted with them.
+        self.look()?;
+        Ok(Routing {
+            addresses: self.socket.addresses()?,
+            routes: self.socket.routes()?,
+            neighbours: self.socket.neighbours()?,
+        })
+    }
+
     /// Asks for the first time.
     ///
     /// # Errors

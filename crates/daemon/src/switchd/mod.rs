@@ -21,6 +21,7 @@ mod database;
 mod desired;
 mod devices;
 mod doors;
+mod dummy;
 mod links;
 mod ofports;
 mod plant;
@@ -28,6 +29,7 @@ mod process;
 mod status;
 mod work;
 
+pub use dummy::Dummy;
 pub use process::{Options, main};
 
 /// What this program is called by Open vSwitch's tools.

@@ -22,6 +22,7 @@ use super::controllers;
 use super::desired::{Bridge, Desired, Interface, Kind, Port};
 use super::devices::{self, Opened};
 use super::doors::Doors;
+use super::dummy::Dummies;
 use super::links::Links;
 use super::ofports::{Numbers, Wish};
 use crate::core::Core;
@@ -80,6 +81,8 @@ pub(super) struct Plant {
     pub(super) core: Core,
     tunnels: Tunnels,
     pub(super) links: Links,
+    /// Devices without a machine behind them.
+    pub(super) dummies: Dummies,
     doors: Doors,
     /// Where relative paths of controllers are.
     dir: PathBuf,
@@ -123,11 +126,12 @@ impl Plant {
     ///
     /// # Errors
     /// No thread or fd left.
-    pub(super) fn start(seed: u64, dir: PathBuf) -> Result<Self, HostError> {
+    pub(super) fn start(seed: u64, dir: PathBuf, dummies: Dummies) -> Result<Self, HostError> {
         Ok(Self {
             core: Core::start(seed, WORKERS)?,
             tunnels: Tunnels::default(),
             links: Links::open()?,
+            dummies,
             doors: Doors::new(dir.clone()),
             dir,
             last_port: 0,
@@ -272,7 +276,8 @@ impl Plant {
         };
         let port = fresh();
         let parts = (&self.core, &self.tunnels);
-        match devices::open(wanted.interface, port, parts, &self.links, &mut fresh) {
+        let dummies = (&mut self.dummies, wanted.bridge.datapath_type.as_str());
+        match devices::open(wanted.interface, port, parts, &self.links, dummies, &mut fresh) {
             Ok(Opened { device, index }) => {
                 let standing = Standing {
                     name: wanted.interface.name.clone(),
@@ -445,6 +450,24 @@ impl Plant {
         }
     }
 
+    /// Takes a dummy device up or down, or all of them. `false`: there is none of this name.
+    pub(super) fn set_dummy(&mut self, name: Option<&str>, up: bool) -> bool {
+        let mut found = false;
+        for (id, standing) in &mut self.standing {
+            if !self.dummies.has(&standing.name) || name.is_some_and(|name| name != standing.name) {
+                continue;
+            }
+            found = true;
+            if standing.spec.up != up {
+                self.news.add(*id);
+                standing.spec.up = up;
+                standing.resets += 1;
+                self.core.set_port(&standing.spec);
+            }
+        }
+        found
+    }
+
     /// Sockets and controllers of all bridges.
     fn serve(&mut self, desired: &Desired) {
         let service = self.core.openflow();
@@ -460,6 +483,11 @@ impl Plant {
 }
 
 impl Plant {
+    /// The port by which packets of such tunnels come in.
+    pub(super) fn door_of(&self, settings: &netloom_netdev::TunnelSettings) -> Option<PortId> {
+        self.tunnels.door_of(settings)
+    }
+
     /// Hangs up on the controllers of a bridge, or of all, and has them called anew.
     pub(super) fn reconnect(&self, bridge: Option<&str>) {
         let service = self.core.openflow();

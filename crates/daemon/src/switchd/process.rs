@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::database::Server;
+use super::dummy::{self, Dummies, Dummy};
 use super::plant::Plant;
 use super::work::Work;
 use super::{PROGRAM, commands};
@@ -18,6 +19,7 @@ use crate::ovs::log::Log;
 use crate::ovs::pidfile::PidFile;
 use crate::ovs::socket::Listening;
 use crate::ovs::unixctl::{self, Commands};
+use crate::ovsdb_server::{self, Within};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +28,8 @@ pub struct Options {
     pub program: OsString,
     /// The database: `unix:PATH`, `tcp:ADDRESS:PORT`; `None`: `db.sock` in the directory of sockets.
     pub database: Option<String>,
+    /// A file whose database is served here, too; empty: the usual one.
+    pub serve: Option<PathBuf>,
     /// Where commands are taken.
     pub unixctl: Option<PathBuf>,
     /// The pid file; empty: the usual one.
@@ -40,6 +44,8 @@ pub struct Options {
     pub monitor: bool,
     /// Stay in the folder it was started in.
     pub no_chdir: bool,
+    /// Which devices may be, or are, dummies.
+    pub dummies: Dummy,
     /// What is logged, as `vlog/set` takes it.
     pub verbose: Vec<String>,
 }
@@ -99,6 +105,8 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
     let database =
         options.database.clone().unwrap_or_else(|| format!("unix:{}", dirs.in_run("db.sock").display()));
     let server = Server::parse(&database, &dirs.run)?;
+    let _served =
+        options.serve.as_ref().map(|file| Within::start(served(file, options, &dirs), log)).transpose()?;
     let _pid = match &options.pidfile {
         Some(file) => {
             let path = dirs.pid_file(PROGRAM, file);
@@ -110,12 +118,16 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
     let control = Listening::at(&control).map_err(|error| format!("{}: {error}", control.display()))?;
     // Two descriptors for each port.
     let _ = netloom_sys::rlimit::raise_open_files();
-    let plant = Plant::start(entropy(), dirs.run).map_err(|error| error.to_string())?;
+    let dummies = Dummies::new(options.dummies);
+    let plant = Plant::start(entropy(), dirs.run, dummies).map_err(|error| error.to_string())?;
     let plant = Arc::new(Mutex::new(plant));
     let exit = Arc::new(Notify::new());
     let mut commands = Commands::new(&format!("{PROGRAM} (netloom) {}", env!("CARGO_PKG_VERSION")));
     log.register(&mut commands);
     commands::register(&mut commands, &plant, &exit);
+    if options.dummies != Dummy::Off {
+        dummy::register(&mut commands, &plant);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
     runtime
         .block_on(async {
@@ -139,6 +151,21 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
         .map_err(text)?;
     tracing::info!(target: "bridge", "ending");
     Ok(0)
+}
+
+/// How a database is served by this process: as by a server of its own with its usual files.
+fn served(file: &Path, options: &Options, dirs: &Directories) -> ovsdb_server::Options {
+    let file = if file.as_os_str().is_empty() { dirs.db.join("conf.db") } else { file.to_owned() };
+    ovsdb_server::Options {
+        databases: vec![file],
+        remotes: vec![
+            format!("punix:{}", dirs.in_run("db.sock").display()),
+            "db:Open_vSwitch,Open_vSwitch,manager_options".to_owned(),
+        ],
+        pidfile: options.pidfile.as_ref().map(|_| PathBuf::new()),
+        overwrite_pidfile: options.overwrite_pidfile,
+        ..ovsdb_server::Options::default()
+    }
 }
 
 /// What hashes are keyed with: nobody is to aim for collisions.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use netloom_datapath::{Change, Handoff, Port, PortSpec, Quiet, Slowpath, Worker};
+use netloom_datapath::{CachedFlow, Change, Handoff, Port, PortSpec, Quiet, Slowpath, Worker};
 use netloom_flow::{Nanos, PortId, Translation};
 use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
@@ -34,6 +34,8 @@ pub(crate) enum Mail {
     Cut,
     /// Carry out packets that no port received.
     Inject(Vec<Injected>),
+    /// Say what is cached.
+    Flows(mpsc::SyncSender<Vec<CachedFlow>>),
     /// Say when everything before this has been done.
     Barrier(mpsc::SyncSender<()>),
 }
@@ -133,6 +135,13 @@ impl WorkerHandle {
             let _ = sender.send(mail);
         }
         self.bell.signal();
+    }
+
+    /// What is cached.
+    pub(crate) fn flows(&self) -> Vec<CachedFlow> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.send(Mail::Flows(tell));
+        told.recv().unwrap_or_default()
     }
 
     /// Waits until everything sent before has been done.
@@ -293,6 +302,10 @@ impl<S: Slowpath + Send> Runner<S> {
 
     /// How long to wait for devices, in nanoseconds.
     fn timeout(&mut self, now: u64, deadline: Option<Nanos>) -> Option<u64> {
+        if clock::is_stopped() {
+            // Nothing comes due by waiting, and whoever moves the clock rings the bell.
+            return None;
+        }
         let deadline = deadline.map(|due| due.0);
         let vigil = match deadline {
             Some(_) => {
@@ -325,6 +338,10 @@ impl<S: Slowpath + Send> Runner<S> {
                 Ok(Mail::Cut) => worker.cut(),
                 // What has come of it is looked at next.
                 Ok(Mail::Inject(packets)) => drop(held.inject(&packets)),
+                Ok(Mail::Flows(asked)) => {
+                    // Who asked may have gone.
+                    let _ = asked.send(worker.flows().collect());
+                }
                 Ok(Mail::Barrier(done)) => {
                     let _ = done.send(());
                 }

@@ -6,7 +6,7 @@ use netloom_flow::{Nanos, PacketKey, Translation};
 
 use crate::Slowpath;
 use crate::cache::exact::{Exact, Signature};
-use crate::cache::megaflow::Megaflows;
+use crate::cache::megaflow::{CachedFlow, Megaflows};
 
 /// Both caches of one worker.
 #[derive(Debug)]
@@ -63,6 +63,11 @@ impl Cache {
     pub(crate) fn install(&mut self, miss: Miss, key: &PacketKey, translation: Arc<Translation>, epoch: u64) {
         let number = self.mega.insert(key, translation, epoch);
         self.exact.insert(miss.0, number);
+    }
+
+    /// All flows.
+    pub(crate) fn all(&self) -> impl Iterator<Item = CachedFlow> + '_ {
+        self.mega.all()
     }
 
     /// Forgets flows that carried nothing since `before`, looking at no more than `steps`.

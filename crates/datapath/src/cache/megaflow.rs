@@ -32,6 +32,17 @@ pub(crate) struct Flow {
     used: bool,
 }
 
+/// A cached flow, as it is shown.
+#[derive(Debug, Clone)]
+pub struct CachedFlow {
+    /// The bits that packets have in common, 0 elsewhere.
+    pub key: PacketKey,
+    /// Which bits those are.
+    pub mask: PacketMask,
+    /// What is done with them, and what has passed.
+    pub translation: Arc<Translation>,
+}
+
 /// A masked key without the words that do not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
@@ -88,6 +99,14 @@ impl Megaflows {
     /// How many flows it holds.
     pub(crate) const fn len(&self) -> usize {
         self.flows.len() - self.free.len()
+    }
+
+    /// All flows.
+    pub(crate) fn all(&self) -> impl Iterator<Item = CachedFlow> + '_ {
+        self.flows.iter().flatten().map(|flow| {
+            let (key, mask) = flow.pattern.spread();
+            CachedFlow { key, mask, translation: Arc::clone(&flow.translation) }
+        })
     }
 
     /// What to do with packets of a flow; `None` if it is gone.
@@ -284,6 +303,15 @@ impl Pattern {
         Self { map, words: words.into() }
     }
 
+    /// The key and the mask it was made of.
+    fn spread(&self) -> (PacketKey, PacketMask) {
+        let (mut key, mut mask) = (PacketKey::default(), PacketMask::default());
+        for (at, [value, bits]) in bits(self.map).zip(&self.words) {
+            (key.0[at], mask.0[at]) = (*value, *bits);
+        }
+        (key, mask)
+    }
+
     #[inline]
     fn fits(&self, key: &PacketKey) -> bool {
         bits(self.map).zip(&self.words).all(|(at, [value, mask])| key.0[at] & mask == *value)
@@ -322,4 +350,36 @@ fn bits(mut map: u64) -> impl Iterator<Item = usize> {
 
 const fn port_index(key: &PacketKey) -> usize {
     (key.0[word::IN_PORT] >> 32) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use netloom_flow::Hits;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_is_cached() {
+        let (mut key, mut mask) = (PacketKey::default(), PacketMask::default());
+        (key.0[word::IN_PORT], key.0[word::ETH_DST]) = (7 << 32, 0x0200_0000_0001_0800);
+        mask.0[word::ETH_DST] = 0xffff;
+        let translation = Translation {
+            mask,
+            actions: [].into(),
+            dependencies: [].into(),
+            effects: [].into(),
+            cacheable: true,
+            stamp: AtomicU64::new(0),
+            hits: Hits::default(),
+        };
+        let mut cache = Megaflows::new(1, 1 << 20);
+        cache.insert(&key, Arc::new(translation), 0);
+        let [flow] = &cache.all().collect::<Vec<_>>()[..] else { panic!("one flow") };
+        assert_eq!((flow.key.0[word::IN_PORT], flow.key.0[word::ETH_DST]), (7 << 32, 0x0800));
+        assert_eq!((flow.mask.0[word::IN_PORT], flow.mask.0[word::ETH_DST]), (u64::MAX, 0xffff));
+        cache.clear();
+        assert_eq!(cache.all().count(), 0);
+    }
 }

@@ -21,3 +21,4 @@ mod table;
 
 pub(crate) use hash::fold;
 pub(crate) use lookup::Cache;
+pub use megaflow::CachedFlow;

@@ -18,6 +18,7 @@
 mod action;
 mod bucket;
 mod change;
+pub mod datapath;
 mod error;
 mod flow;
 mod group;

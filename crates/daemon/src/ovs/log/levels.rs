@@ -61,6 +61,11 @@ impl Levels {
         Self { modules, others: [Level::Info; 3] }
     }
 
+    /// Whether a module has levels of its own.
+    pub(super) fn has(&self, module: &str) -> bool {
+        self.modules.contains_key(module)
+    }
+
     /// What console and file take of a module.
     pub(super) fn of(&self, module: &str) -> (Level, Level) {
         let [console, _, file] = self.modules.get(module).unwrap_or(&self.others);

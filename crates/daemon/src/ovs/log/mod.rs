@@ -92,6 +92,20 @@ impl Log {
             log.open(&path).map(|()| String::new()).map_err(|error| error.to_string())
         });
         let log = self.clone();
+        commands.add("vlog/list-pattern", "", 0..=0, |_| Ok(PATTERNS.to_owned()));
+        for name in ["vlog/disable-rate-limit", "vlog/enable-rate-limit"] {
+            // No line is held back in either case.
+            let log = log.clone();
+            commands.add(name, "[module]...", 0..=usize::MAX, move |modules| {
+                let state = log.state();
+                let is_known = |module: &String| module == "any" || state.levels.has(module);
+                if modules.iter().all(is_known) {
+                    Ok(String::new())
+                } else {
+                    Err("unknown module".to_owned())
+                }
+            });
+        }
         commands.add("vlog/close", "", 0..=0, move |_| {
             log.state().file = None;
             Ok(String::new())
@@ -102,6 +116,13 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How lines look, in Open vSwitch's language for it. Nothing goes to syslog.
+const PATTERNS: &str = "         prefix                            format
+         ------                            ------
+CONSOLE  none                              %D{%Y-%m-%dT%H:%M:%SZ}|%05N|%c|%p|%m
+FILE     none                              %D{%Y-%m-%dT%H:%M:%S.###Z}|%05N|%c|%p|%m
+";
 
 impl<S: Subscriber> Layer<S> for Log {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {

@@ -69,6 +69,7 @@ pub(super) fn ports(plant: &mut Plant, words: &[String]) -> Answer {
 fn kind(port: &Standing) -> String {
     match &port.kind {
         Kind::System | Kind::Bad(_) => "system".to_owned(),
+        Kind::Dummy(_) => "dummy".to_owned(),
         Kind::Internal { .. } | Kind::Tap => "tap".to_owned(),
         Kind::Patch { peer } => format!("patch: peer={peer}"),
         Kind::Tunnel(settings) => {

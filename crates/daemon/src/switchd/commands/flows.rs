@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::macs::known;
-use super::no_such_bridge;
 use crate::ovs::unixctl::Answer;
 use crate::slowpath;
 use crate::switchd::plant::Plant;
@@ -14,7 +13,7 @@ pub(super) fn list(plant: &mut Plant, _: &[String]) -> Answer {
 
 /// All flows of a bridge, hidden ones included.
 pub(super) fn dump(plant: &mut Plant, words: &[String]) -> Answer {
-    let name = known(plant, words)?;
+    let name = known(plant, words).map_err(|_| UNKNOWN.to_owned())?;
     let now = slowpath::now();
     let flows = plant.core.fresh().flows(name, "").map_err(|error| error.to_string())?;
     let mut text = String::new();
@@ -49,11 +48,14 @@ pub(super) fn dump(plant: &mut Plant, words: &[String]) -> Answer {
     Ok(text)
 }
 
+/// OVS has other words for it here.
+const UNKNOWN: &str = "Unknown bridge";
+
 /// Has bridges call their controllers anew.
 pub(super) fn reconnect(plant: &mut Plant, words: &[String]) -> Answer {
     let one = words.first();
     if one.is_some_and(|name| !plant.desired.bridges.iter().any(|bridge| bridge.name == *name)) {
-        return Err(no_such_bridge());
+        return Err(UNKNOWN.to_owned());
     }
     plant.reconnect(one.map(String::as_str));
     Ok(String::new())

@@ -4,11 +4,14 @@
 //!
 //! Source: ovs-vswitchd(8), "RUNTIME MANAGEMENT COMMANDS".
 
+mod absent;
 mod connections;
 mod counters;
 mod datapath;
 mod flows;
 mod macs;
+mod megaflows;
+mod routes;
 mod trace;
 
 use std::sync::Arc;
@@ -18,6 +21,9 @@ use tokio::sync::Notify;
 use super::plant::Plant;
 use super::work::{Shared, lock};
 use crate::ovs::unixctl::{Answer, Commands};
+
+/// As many words as somebody likes.
+const MANY: usize = 64;
 
 /// What is asked of what stands.
 type Question = fn(&mut Plant, &[String]) -> Answer;
@@ -41,16 +47,38 @@ pub(super) fn register(commands: &mut Commands, plant: &Shared, exit: &Arc<Notif
     add("dpif/dump-dps", "", 0..=0, datapath::names);
     add("dpctl/dump-dps", "", 0..=0, datapath::names);
     add("dpctl/show", "[-s] [dp...]", 0..=8, datapath::ports);
-    add("dpctl/dump-conntrack", "[dp] [zone=zone]", 0..=2, connections::dump);
-    add("dpctl/flush-conntrack", "[dp] [zone=zone]", 0..=2, connections::flush);
+    add("dpctl/dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0..=4, connections::dump);
+    add("dpctl/flush-conntrack", "[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]", 0..=4, connections::flush);
+    add("dpctl/ct-stats-show", "[dp] [zone=N]", 0..=3, connections::statistics);
+    add("dpctl/ct-get-maxconns", "[dp]", 0..=1, connections::most);
+    add("dpctl/ct-get-limits", "[dp] [zone=N1[,N2]...]", 0..=MANY, connections::limits);
+    add("dpctl/ct-set-limits", "[dp] [zone=N,limit=L]...", 1..=MANY, connections::set_limits);
+    add("dpctl/ct-del-limits", "[dp] zone=N1[,N2]...", 1..=2, connections::delete_limits);
+    add("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..]", 0..=6, megaflows::dump);
+    add("dpctl/del-flows", "[dp]", 0..=1, megaflows::forget);
+    add("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1..=MANY, megaflows::dump_of_bridge);
+    add("upcall/show", "", 0..=0, megaflows::show);
+    add("revalidator/wait", "", 0..=0, megaflows::wait);
+    add("revalidator/purge", "", 0..=0, megaflows::forget);
+    add("ovs/route/show", "", 0..=0, routes::show);
+    add("ovs/route/lookup", "ip_addr", 1..=1, routes::lookup);
+    add("tnl/arp/show", "", 0..=0, routes::neighbours);
+    add("tnl/neigh/show", "", 0..=0, routes::neighbours);
+    add("tnl/ports/show", "", 0..=0, routes::listening);
+    add("bond/list", "", 0..=0, absent::bonds);
+    add("mdb/show", "bridge", 1..=1, absent::groups);
+    add("mdb/flush", "[bridge]", 0..=1, absent::forget_groups);
     add("dpctl/ct-get-nconns", "[dp]", 0..=1, connections::count);
     add("ofproto/list", "", 0..=0, flows::list);
-    add("ofproto/trace", "bridge br_flow", 2..=2, trace::trace);
+    add("ofproto/trace", "bridge br_flow", 1..=2, trace::trace);
     add("bridge/dump-flows", "[--offload-stats] bridge", 1..=2, flows::dump);
     add("bridge/reconnect", "[bridge]", 0..=1, flows::reconnect);
     add("coverage/show", "", 0..=0, counters::show);
     add("coverage/read-counter", "counter", 1..=1, counters::read);
     add("memory/show", "", 0..=0, counters::memory);
+    for (name, usage, no_such) in absent::KINDS {
+        commands.add(name, usage, 0..=1, move |words| absent::none(words, no_such));
+    }
 }
 
 /// OVS's words for a bridge that is not there.

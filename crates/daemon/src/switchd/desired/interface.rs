@@ -1,6 +1,7 @@
 //! Rows of the table Interface.
 
 use netloom_flow::Policing;
+use netloom_netdev::DummyFiles;
 use netloom_ovsdb::replica::RowView;
 
 use super::{Interface, Kind, tunnel};
@@ -37,6 +38,8 @@ fn kind(row: RowView<'_>, name: &str, bridge: &str) -> Kind {
         "" | "system" if local => Kind::Internal { local },
         "" | "system" => Kind::System,
         "tap" => Kind::Tap,
+        "dummy-internal" if local => Kind::Internal { local },
+        "dummy" | "dummy-internal" | "dummy-pmd" => Kind::Dummy(dummy_files(row)),
         "patch" => match row.value_of("options", "peer") {
             None | Some("") => Kind::Bad(format!("{name}: patch type requires valid 'peer' argument")),
             Some(peer) if peer == name => Kind::Bad(format!("{name}: patch peer must not be self")),
@@ -50,6 +53,12 @@ fn kind(row: RowView<'_>, name: &str, bridge: &str) -> Kind {
             Some(Err(why)) => Kind::Bad(format!("{name}: {why}")),
         },
     }
+}
+
+/// Where the frames of a dummy device are written.
+fn dummy_files(row: RowView<'_>) -> DummyFiles {
+    let path = |option: &str| row.value_of("options", option).map(std::path::PathBuf::from);
+    DummyFiles { sent: path("tx_pcap"), received: path("rxq_pcap"), both: path("pcap") }
 }
 
 /// `ingress_policing_rate` and `_burst` in kilobits, `_kpkts_rate` and `_kpkts_burst` in thousands of packets.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netloom_flow::{Nanos, Policing, Qos};
-use netloom_netdev::TunnelSettings;
+use netloom_netdev::{DummyFiles, TunnelSettings};
 use netloom_openflow::Versions;
 use netloom_ovsdb::{Replica, Uuid};
 use netloom_switch::config::{Mirror, PriorityTags, QinqType, VlanMode};
@@ -133,6 +133,8 @@ pub(super) enum Kind {
         /// It is the local port.
         local: bool,
     },
+    /// A device without a machine behind it, if those are enabled.
+    Dummy(DummyFiles),
     /// A TAP device, which differs in nothing but its name.
     Tap,
     /// One end of a link to another bridge.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Cells, map, none, optional};
 use crate::slowpath;
+use crate::switchd::config::dummy_address;
 use crate::switchd::desired::{Bridge, Kind};
 use crate::switchd::plant::{Id, Plant, Standing};
 
@@ -22,15 +23,21 @@ pub(super) fn put(cells: &mut Cells, uuid: Uuid, standing: &Standing, plant: &Pl
     cells.put(TABLE, uuid, "error", none());
     cells.put(TABLE, uuid, "ifindex", standing.index.unwrap_or(0));
     cells.put(TABLE, uuid, "mtu", optional(link.map(|link| link.mtu)));
-    cells.put(TABLE, uuid, "mac_in_use", optional(link.and_then(|link| link.mac).map(mac)));
-    // What has no device of the machine is always there.
-    cells.put(TABLE, uuid, "admin_state", word(link.is_none_or(|link| link.up)));
-    cells.put(TABLE, uuid, "link_state", word(link.is_none_or(|link| link.up && link.carrier)));
+    cells.put(TABLE, uuid, "mac_in_use", optional(address(standing, link).map(mac)));
+    // What has no device of the machine is there, unless it is a dummy that was taken down.
+    cells.put(TABLE, uuid, "admin_state", word(link.map_or(standing.spec.up, |link| link.up)));
+    let is_up = link.map_or(standing.spec.up, |link| link.up && link.carrier);
+    cells.put(TABLE, uuid, "link_state", word(is_up));
     cells.put(TABLE, uuid, "link_resets", standing.resets);
     let (speed, duplex) = link.map_or((None, None), speed_of);
     cells.put(TABLE, uuid, "link_speed", optional(speed));
     cells.put(TABLE, uuid, "duplex", optional(duplex));
     cells.put(TABLE, uuid, "status", map(driver(standing, link).into_iter()));
+}
+
+fn address(standing: &Standing, link: Option<&Link>) -> Option<[u8; 6]> {
+    let of_dummy = || matches!(standing.kind, Kind::Dummy(_)).then(|| dummy_address(standing.spec.id));
+    link.and_then(|link| link.mac).or_else(of_dummy)
 }
 
 /// What crossed each port of a bridge inside the switch.
