@@ -45,7 +45,8 @@ pub(crate) struct Switchd {
     /// For tests: devices of type dummy, a clock that is set by commands; override: all devices are dummies, system:
     /// those of the machine
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    enable_dummy: Option<Which>,
+    #[arg(value_parser = dummies)]
+    enable_dummy: Option<Dummy>,
     /// Accepted: there is no other datapath to be kept away
     #[arg(long)]
     disable_system: bool,
@@ -69,13 +70,14 @@ pub(crate) struct Switchd {
     version: bool,
 }
 
-/// Which devices are dummies, besides those of that type.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Which {
-    #[value(name = "", hide = true)]
-    None,
-    Override,
-    System,
+/// Which devices are dummies.
+fn dummies(which: &str) -> Result<Dummy, String> {
+    match which {
+        "" => Ok(Dummy::ByType),
+        "system" => Ok(Dummy::System),
+        "override" => Ok(Dummy::Override),
+        _ => Err("override or system is wanted, or nothing".to_owned()),
+    }
 }
 
 impl Switchd {
@@ -95,12 +97,7 @@ impl Switchd {
             detach: self.detach,
             monitor: self.monitor,
             no_chdir: self.no_chdir,
-            dummies: match self.enable_dummy {
-                None => Dummy::Off,
-                Some(Which::None) => Dummy::ByType,
-                Some(Which::System) => Dummy::System,
-                Some(Which::Override) => Dummy::Override,
-            },
+            dummies: self.enable_dummy.unwrap_or_default(),
             verbose: self.verbose,
         })
     }
