@@ -97,3 +97,16 @@ fn check() -> Result<String, Failed> {
     let done = done.map_err(|source| Failed::Start { program: "netloom".to_owned(), source })?;
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_they_are_told() {
+        for (said, rate) in [("574 Mbit/s for 2 s", 0.574), ("1.2 Gbit/s", 1.2), ("80 kbit/s", 8e-5)] {
+            assert!(gigabits(said).is_some_and(|found| (found - rate).abs() < 1e-9), "{said}");
+        }
+        assert_eq!(gigabits("impossible to tell"), None);
+    }
+}
