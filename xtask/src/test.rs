@@ -30,7 +30,7 @@ const NEEDED: &[Needed] = &[
 pub(crate) struct Args {
     /// Never install packages, only name those missing.
     #[arg(long)]
-    no_install: bool,
+    pub(crate) no_install: bool,
 }
 
 /// Runs the tests.
