@@ -218,7 +218,8 @@ pub fn ready(
     Ok(device)
 }
 
-/// Sets a VF that somebody has otherwise, while it is in use. Its address stays.
+/// Sets a VF that somebody has otherwise, while it is in use. Its address stays, unless a program has the whole function:
+/// its own driver asks for it when it starts.
 ///
 /// # Errors
 /// What the driver refuses; what was set before it is so then.
@@ -227,8 +228,15 @@ pub fn change(sysfs: &Sysfs, claim: &Claim, wanted: &Attributes) -> Result<(), G
     let mut desk = Desk::open(sysfs, claim.seat)?;
     let present = desk.vf()?;
     let all = wanted.over(&former.vf(claim.seat.index)).settings(&present);
-    let live = all.into_iter().filter(|setting| !matches!(setting, VfSetting::Mac(_)));
-    live.into_iter().try_for_each(|setting| desk.set(setting))
+    let handed = is_handed_over(sysfs, claim.seat);
+    let mut live = all.into_iter().filter(|setting| handed || !matches!(setting, VfSetting::Mac(_)));
+    live.try_for_each(|setting| desk.set(setting))
+}
+
+/// Whether a program can have, or has, the whole function.
+#[must_use]
+pub fn is_handed_over(sysfs: &Sysfs, seat: Seat) -> bool {
+    sysfs.virtual_function(seat.pf, seat.index).is_some_and(|vf| vf.driver.as_deref() == Some(VFIO))
 }
 
 /// Hands a VF that is [`ready`] to the driver by which programs have whole functions; returns where it is.

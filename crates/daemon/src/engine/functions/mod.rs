@@ -274,6 +274,17 @@ impl Functions {
             self.fetch(&node.name, &claim, from);
         }
         let wanted = attributes(node, vf);
+        if give::is_handed_over(&self.sysfs, claim.seat) {
+            // The machine before this one has it until everything is done that can fail, and then this one.
+            if node.vm.is_some() {
+                return give::change(&self.sysfs, &claim, &wanted).map_err(told);
+            }
+            let said = format!(
+                "{} cannot have its virtual function while the machine of that name runs.",
+                node.name
+            );
+            return Err(ApiError::new(ErrorKind::Failed, said).hint("netloom down, then netloom up"));
+        }
         let device = give::ready(&self.sysfs, &self.claims, &mut claim, &wanted);
         self.held().insert(node.name.clone(), claim.clone());
         let device = device.map_err(told)?;
