@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: one line of steps that also runs at home.
 
 use crate::run::{self, Failed};
-use crate::{conformance, docs, fuzz, layers, packages, test};
+use crate::{conformance, docs, fuzz, layers, packages, sriov, test};
 
 /// Options of `cargo xtask ci`.
 #[derive(clap::Args)]
@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// Leave out the quick run of the OpenFlow switch tests.
     #[arg(long)]
     no_conformance: bool,
+    /// Leave out the guest with a card that has virtual functions.
+    #[arg(long)]
+    no_sriov: bool,
 }
 
 /// Runs all checks.
@@ -33,6 +36,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.no_conformance {
         conformance::run(&conformance::Args::quick())?;
+    }
+    if !args.no_sriov {
+        sriov::run(&sriov::Args::quick(&args.test))?;
     }
     quickstart()
 }

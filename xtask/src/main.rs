@@ -11,6 +11,7 @@ mod fuzz;
 mod layers;
 mod packages;
 mod run;
+mod sriov;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Task {
     Chaos(chaos::Args),
     /// Run the public OpenFlow switch tests against netloom and Open vSwitch.
     Conformance(conformance::Args),
+    /// Give nodes virtual functions of an emulated network card, in a guest of QEMU.
+    Sriov(sriov::Args),
     /// Measure netloom beside its peers and print the tables.
     Bench(bench::Args),
     /// The generator and receiver of the benches.
@@ -60,6 +63,7 @@ fn main() -> std::process::ExitCode {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Chaos(args) => chaos::run(&args),
         Task::Conformance(args) => conformance::run(&args),
+        Task::Sriov(args) => sriov::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Agent { agent } => bench::agent::run(&agent),
         Task::Dist => dist::run(),

@@ -34,7 +34,7 @@ const ALONE: &[&str] =
 pub(crate) struct Args {
     /// Never install packages, only name those missing.
     #[arg(long)]
-    no_install: bool,
+    pub(crate) no_install: bool,
 }
 
 /// Runs the tests.

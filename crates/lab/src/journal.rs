@@ -33,6 +33,8 @@ pub enum Kind {
     File,
     /// A folder and what is in it; its name is the path.
     Folder,
+    /// A virtual function of a network card; its name is the path of the file that says what it was.
+    Function,
 }
 
 /// What tells a thing from another that came to have the same name later.

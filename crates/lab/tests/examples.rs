@@ -40,7 +40,9 @@ fn quickstart_is_what_the_readme_shows() {
 fn every_lab_file_in_the_documentation_is_good() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let mut seen = 0;
-    for name in ["lab-file.md", "limits.md", "links.md", "networks.md", "outside.md", "qos.md", "vms.md"] {
+    for name in
+        ["lab-file.md", "limits.md", "links.md", "networks.md", "outside.md", "qos.md", "sriov.md", "vms.md"]
+    {
         let text = std::fs::read_to_string(docs.join(name)).expect("the page");
         for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             let checked = netloom_lab::check(block, Path::new(name), &[], &|_| true);

@@ -107,12 +107,11 @@ fn features_to_come_are_refused_by_name() {
 netloom: 1
 acl: []
 nodes:
-  b: { vf: { pf: x } }
   c: { interface: eth0 }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 3, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 3, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 2, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 2, "{text}");
 }
 
 #[test]
@@ -145,12 +144,12 @@ fn files_that_are_not_there_are_found_with_their_place() {
 
 #[test]
 fn what_only_names_tell_is_found_in_the_same_run() {
-    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, vf: {} }, b: { ip: 10.0.0.1/24 } }\n\
+    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, interface: {} }, b: { ip: 10.0.0.1/24 } }\n\
                   switches: { s1: { flows: [ 'actions=nromal' ] } }\n\
                   links: [ { link: a -- s1, delay: 10 }, b -- s1, a -- s9 ]\n\
                   expect: [ a can reach c, a cna reach b ]\n";
     let errors = check(source);
-    for wanted in ["`vf`", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
+    for wanted in ["`interface`", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
         assert!(errors.contains(wanted), "{wanted}: {errors}");
     }
 }

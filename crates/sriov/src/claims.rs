@@ -44,8 +44,6 @@ pub struct Claim {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Former {
-    /// The name of its network device.
-    pub name: String,
     /// Its address, as it was set.
     pub mac: [u8; 6],
     /// VLAN and priority.
@@ -58,14 +56,32 @@ pub struct Former {
     pub rate: (u32, u32),
     /// 0 as the PF, 1 always up, 2 always down.
     pub state: u8,
+    /// Of its network device.
+    pub device: Device,
+}
+
+/// A VF's network device as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// The address it had itself, whatever was set for it.
+    pub mac: Option<[u8; 6]>,
+    /// Bytes of layer 3.
+    pub mtu: u32,
+    /// It was up.
+    pub up: bool,
+    /// Its driver; empty: it had none.
+    pub driver: String,
 }
 
 impl Former {
     /// A VF as it is now.
     #[must_use]
-    pub fn of(name: &str, vf: &Vf) -> Self {
+    pub fn of(device: Device, vf: &Vf) -> Self {
         Self {
-            name: name.to_owned(),
+            device,
             mac: vf.mac,
             vlan: (vf.vlan, vf.vlan_priority),
             spoof_check: vf.spoof_check,
@@ -127,6 +143,14 @@ impl Claims {
     pub fn at_path(&self, path: &Path) -> Option<Claim> {
         let claim = read(path)?;
         (self.path(claim.seat) == path).then_some(claim)
+    }
+
+    /// The VF whose file is at `path`, if that is one of this folder's.
+    #[must_use]
+    pub fn seat_of(&self, path: &Path) -> Option<Seat> {
+        let (pf, index) = path.file_name()?.to_str()?.rsplit_once(".vf")?;
+        let seat = Seat { pf: pf.parse().ok()?, index: index.parse().ok()? };
+        (self.path(seat) == path).then_some(seat)
     }
 
     /// Writes a claim.
@@ -230,7 +254,10 @@ mod tests {
             holder: format!("h{index}:eth0"),
             boot: "b".into(),
             seat: Seat { pf, index },
-            former: Some(Former::of("eth1", &Vf { index: u32::from(index), ..vf })),
+            former: Some(Former::of(
+                Device { name: "eth1".into(), ..Device::default() },
+                &Vf { index: u32::from(index), ..vf },
+            )),
         };
         claims.write(&claim(10)).unwrap();
         claims.write(&claim(2)).unwrap();

@@ -7,7 +7,7 @@ use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, Vf,
 use netloom_sys::netns::NetNs;
 use netloom_sys::{Errno, HostError};
 
-use crate::claims::Former;
+use crate::claims::{Device, Former};
 use crate::settings::back;
 use crate::sysfs::pause;
 use crate::{Attributes, Claim, Claims, PhysicalFunction, Seat, Sysfs};
@@ -129,9 +129,42 @@ impl<'a> Desk<'a> {
         Err(GiveError::NotKept { attribute, pf, driver, vf })
     }
 
+    /// What a device is before it is changed.
+    fn former(&mut self, name: String, index: u32) -> Result<Device, GiveError> {
+        let links = self.netlink.links()?;
+        let link = links.into_iter().find(|link| link.index == index);
+        let link = link.ok_or_else(|| GiveError::NoDevice(name.clone()))?;
+        let vf = self.sysfs.virtual_function(self.seat.pf, self.seat.index);
+        let driver = vf.and_then(|vf| vf.driver).unwrap_or_default();
+        Ok(Device { name, mac: link.mac, mtu: link.mtu, up: link.up, driver })
+    }
+
+    /// Makes a device be what it was.
+    fn put_back(&mut self, mut index: u32, former: &Device) -> Result<(), GiveError> {
+        if let Some(mac) = former.mac {
+            index = self.take_mac(mac, index)?;
+        }
+        // A driver that took the function anew may have brought it up again.
+        self.change(index, LinkChange { up: Some(false), ..LinkChange::default() })?;
+        let name = Some(former.name.clone());
+        self.change(index, LinkChange { name, mtu: Some(former.mtu), ..LinkChange::default() })?;
+        match former.up {
+            true => self.change(index, LinkChange::up()),
+            false => Ok(()),
+        }
+    }
+
     fn own_mac(&mut self, device: u32) -> Result<Option<[u8; 6]>, GiveError> {
         let links = self.netlink.links()?;
         Ok(links.into_iter().find(|link| link.index == device).and_then(|link| link.mac))
+    }
+
+    /// Has the VF's driver take it anew; the index of its device then.
+    fn rebind(&mut self, device: u32) -> Result<u32, GiveError> {
+        let vf = self.sysfs.virtual_function(self.seat.pf, self.seat.index);
+        let Some((vf, driver)) = vf.and_then(|vf| Some((vf.address, vf.driver?))) else { return Ok(device) };
+        self.sysfs.rebind(vf, &driver)?;
+        Ok(self.device()?.1)
     }
 
     /// The device takes the address that was set for it: by itself, by being told, or by its driver taking it anew.
@@ -141,11 +174,7 @@ impl<'a> Desk<'a> {
         }
         let told = self.change(device, LinkChange { mac: Some(mac), ..LinkChange::default() });
         if told.is_err() || self.own_mac(device)? != Some(mac) {
-            let vf = self.sysfs.virtual_function(self.seat.pf, self.seat.index);
-            if let Some((vf, driver)) = vf.and_then(|vf| Some((vf.address, vf.driver?))) {
-                self.sysfs.rebind(vf, &driver)?;
-                device = self.device()?.1;
-            }
+            device = self.rebind(device)?;
         }
         if self.own_mac(device)? == Some(mac) {
             return Ok(device);
@@ -155,8 +184,8 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Makes a VF be as wanted, after writing down in its claim what it was. Returns the index of its network device, which is
-/// down.
+/// Makes a VF be as wanted, after writing down in its claim what it was; what is left open is as it was. Returns the index
+/// of its network device, which is down.
 ///
 /// # Errors
 /// [`GiveError`]; the caller puts it back by [`restore`].
@@ -169,15 +198,64 @@ pub fn ready(
     let mut desk = Desk::open(sysfs, claim.seat)?;
     let (name, mut device) = desk.device()?;
     let present = desk.vf()?;
-    claim.former = Some(Former::of(&name, &present));
+    let (former, first) = match &claim.former {
+        Some(former) => (former.clone(), false),
+        None => (Former::of(desk.former(name, device)?, &present), true),
+    };
+    claim.former = Some(former.clone());
     claims.write(claim).map_err(|error| GiveError::Note(claim.seat.index, error))?;
     desk.change(device, LinkChange { up: Some(false), ..LinkChange::default() })?;
-    wanted.settings(&present).into_iter().try_for_each(|setting| desk.set(setting))?;
+    let all = wanted.over(&former.vf(claim.seat.index));
+    all.settings(&present).into_iter().try_for_each(|setting| desk.set(setting))?;
+    if first {
+        // Its driver took it while its card started anew, and before anything was set: it asks again then.
+        device = desk.rebind(device)?;
+        desk.change(device, LinkChange { up: Some(false), ..LinkChange::default() })?;
+    }
     if let Some(mac) = wanted.mac {
         device = desk.take_mac(mac, device)?;
     }
     Ok(device)
 }
+
+/// Sets a VF that somebody has otherwise, while it is in use. Its address stays, unless a program has the whole function:
+/// its own driver asks for it when it starts.
+///
+/// # Errors
+/// What the driver refuses; what was set before it is so then.
+pub fn change(sysfs: &Sysfs, claim: &Claim, wanted: &Attributes) -> Result<(), GiveError> {
+    let Some(former) = &claim.former else { return Ok(()) };
+    let mut desk = Desk::open(sysfs, claim.seat)?;
+    let present = desk.vf()?;
+    let all = wanted.over(&former.vf(claim.seat.index)).settings(&present);
+    let handed = is_handed_over(sysfs, claim.seat);
+    let mut live = all.into_iter().filter(|setting| handed || !matches!(setting, VfSetting::Mac(_)));
+    live.try_for_each(|setting| desk.set(setting))
+}
+
+/// Whether a program can have, or has, the whole function.
+#[must_use]
+pub fn is_handed_over(sysfs: &Sysfs, seat: Seat) -> bool {
+    sysfs.virtual_function(seat.pf, seat.index).is_some_and(|vf| vf.driver.as_deref() == Some(VFIO))
+}
+
+/// Hands a VF that is [`ready`] to the driver by which programs have whole functions; returns where it is.
+///
+/// # Errors
+/// There is no such driver, or it does not take it.
+pub fn hand_over(sysfs: &Sysfs, seat: Seat) -> Result<crate::Address, GiveError> {
+    let gone = || GiveError::NoDevice(format!("VF {} of {}", seat.index, seat.pf));
+    let vf = sysfs.virtual_function(seat.pf, seat.index).ok_or_else(gone)?;
+    sysfs.give_to_driver(vf.address, VFIO)?;
+    let now = sysfs.virtual_function(seat.pf, seat.index).ok_or_else(gone)?;
+    if now.driver.as_deref() == Some(VFIO) {
+        return Ok(vf.address);
+    }
+    Err(HostError::new("bind to vfio-pci the function", vf.address.to_string(), Errno::NODEV).into())
+}
+
+/// The driver that hands functions to programs.
+pub const VFIO: &str = "vfio-pci";
 
 /// Moves a network device from the calling thread's namespace to another, where it is called `name`.
 ///
@@ -199,25 +277,25 @@ pub fn send_home(name: &str, netns: &NetNs, former: &str) -> Result<(), HostErro
 }
 
 /// Makes a VF be what it was before, and takes its claim away. Its network device must be home, or on its way: the kernel
-/// brings it there when its namespace ends.
+/// brings it there when its namespace ends. A function that was handed to a program must be free.
 ///
 /// # Errors
 /// What could not be put back first; the rest was. Then the claim stays.
 pub fn restore(sysfs: &Sysfs, claims: &Claims, claim: &Claim) -> Result<(), GiveError> {
-    let there = sysfs.virtual_function(claim.seat.pf, claim.seat.index).is_some();
-    if let (true, Some(former)) = (there, &claim.former) {
+    let found = sysfs.virtual_function(claim.seat.pf, claim.seat.index);
+    if let (Some(vf), Some(former)) = (found, &claim.former) {
+        if vf.driver.as_deref() == Some(VFIO) {
+            sysfs.give_to_driver(vf.address, "")?;
+        }
         let mut desk = Desk::open(sysfs, claim.seat)?;
-        let (name, device) = desk.device()?;
+        let (_, device) = desk.device()?;
         desk.change(device, LinkChange { up: Some(false), ..LinkChange::default() })?;
         let mut failed = None;
-        if name != former.name {
-            let change = LinkChange { name: Some(former.name.clone()), ..LinkChange::default() };
-            failed = failed.or(desk.change(device, change).err());
-        }
         let present = desk.vf()?;
         for setting in back(&former.vf(claim.seat.index), &present) {
             failed = failed.or(desk.set(setting).err());
         }
+        failed = failed.or(desk.put_back(device, &former.device).err());
         if let Some(error) = failed {
             return Err(error);
         }
@@ -247,4 +325,25 @@ pub fn finish(sysfs: &Sysfs, claims: &Claims, pf: crate::Address) -> Result<bool
     claims.remove_made(pf).map_err(|error| GiveError::Note(0, error))?;
     claims.tidy();
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(attribute: &'static str, errno: Errno) -> GiveError {
+        let source = HostError::new("set", attribute, errno);
+        GiveError::Refused { attribute, pf: "eth0".into(), driver: "igb".into(), vf: 3, source }
+    }
+
+    #[test]
+    fn what_a_driver_refuses_is_named_and_what_to_do_about_it() {
+        let rate = refused("rate", Errno::INVAL);
+        assert_eq!(rate.to_string(), "The driver igb of eth0 refuses `rate` for VF 3");
+        assert!(rate.hint().is_some_and(|hint| hint.contains("must fit the speed of the cable")));
+        let state = refused("state", Errno::OPNOTSUPP).hint();
+        assert_eq!(state.as_deref(), Some("igb has no such setting: take `state` out of the lab file"));
+        assert!(refused("vlan", Errno::IO).hint().is_some_and(|hint| hint.contains("dmesg")));
+        assert_eq!(GiveError::NoDevice("x".into()).hint(), None);
+    }
 }

@@ -6,6 +6,7 @@
 //! wished attributes              --settings--> netlink settings in order   pure
 //! /sys                           --sysfs--> PFs and VFs; number of VFs; drivers
 //! rtnetlink                      --give-->  attributes set and read back, a device moved to a namespace and home
+//! vfio                          --attempt--> whether a guest could be given one
 //! files                          --claims--> who has which VF, and what it was before
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 pub mod address;
 pub mod assign;
+pub mod attempt;
 pub mod claims;
 pub mod config;
 pub mod give;

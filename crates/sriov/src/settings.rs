@@ -22,6 +22,20 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// The same, with what is left open as `former` had it.
+    #[must_use]
+    pub fn over(&self, former: &Vf) -> Self {
+        Self {
+            mac: self.mac.or(Some(former.mac)),
+            vlan: self.vlan.or(Some(former.vlan)),
+            spoof_check: self.spoof_check.or(Some(former.spoof_check)),
+            trust: self.trust.or(Some(former.trust)),
+            min_rate: self.min_rate.or(Some(former.min_rate)),
+            max_rate: self.max_rate.or(Some(former.max_rate)),
+            state: self.state.or(Some(former.state)),
+        }
+    }
+
     /// The settings that turn `present` into what is wanted, in the order in which they are made.
     #[must_use]
     pub fn settings(&self, present: &Vf) -> Vec<VfSetting> {

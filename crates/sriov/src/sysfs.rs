@@ -237,6 +237,31 @@ impl Sysfs {
         Ok(())
     }
 
+    /// As [`Self::set_number`]. A card may start anew with that and lose its cable for a while: it has it again then, if it had
+    /// it before, so that its driver knows how fast it is.
+    ///
+    /// # Errors
+    /// As there. A cable that does not come back is none.
+    pub fn set_number_steadily(&self, pf: Address, number: u16) -> Result<(), HostError> {
+        let plugged = self.has_cable(pf);
+        self.set_number(pf, number)?;
+        // Some drivers say only a moment later that it is gone: it must have been there for ten looks.
+        let mut steady = 0;
+        for _ in 0..ATTEMPTS {
+            if !plugged || steady == 10 {
+                break;
+            }
+            steady = if self.has_cable(pf) { steady + 1 } else { 0 };
+            pause();
+        }
+        Ok(())
+    }
+
+    fn has_cable(&self, pf: Address) -> bool {
+        let name = self.netdevs(pf).into_iter().next();
+        name.and_then(|name| self.number(pf, &format!("net/{name}/carrier"))) == Some(1)
+    }
+
     /// The VFs that are there, by the PF's own count.
     #[must_use]
     pub fn number_of(&self, pf: Address) -> u16 {

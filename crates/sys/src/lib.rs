@@ -45,6 +45,7 @@ mod testing;
 pub mod timer;
 pub mod underlay;
 pub mod userns;
+pub mod vfio;
 
 pub use error::HostError;
 pub use rustix::io::Errno;

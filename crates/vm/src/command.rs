@@ -38,6 +38,9 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
     for (number, nic) in spec.nics.iter().enumerate() {
         add_nic(number, nic, spec.virt, &mut args);
     }
+    for address in &spec.functions {
+        args.pair("-device", format!("vfio-pci,host={address},romfile="));
+    }
     if let Boot::Kernel { kernel, initrd, append } = &spec.boot {
         args.pair("-kernel", kernel.display().to_string());
         if let Some(initrd) = initrd {
@@ -181,6 +184,7 @@ mod tests {
             disks: vec![Disk { overlay: "/o".into(), base: "/a,b.qcow2".into(), format: DiskFormat::Qcow2 }],
             seed: None,
             nics: vec![Nic { mac: [2, 0, 0, 0, 0, 0xa], backend: NicBackend::Datagram { fd: 7 } }],
+            functions: Vec::new(),
             qmp: 3,
             serial: 4,
             agent: 5,

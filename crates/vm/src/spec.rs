@@ -23,6 +23,8 @@ pub struct MachineSpec {
     pub seed: Option<PathBuf>,
     /// Its network interfaces, in order.
     pub nics: Vec<Nic>,
+    /// Functions of the machine that the guest has whole, by their PCI addresses (vfio).
+    pub functions: Vec<String>,
     /// The descriptor of the control socket.
     pub qmp: u32,
     /// The descriptor of the first serial port.

@@ -4,6 +4,7 @@
 
 use std::process::{Command as Process, Stdio};
 
+use netloom_sriov::{PhysicalFunction, Sysfs};
 use netloom_sys::netns::NetNs;
 use netloom_sys::packet_socket::{PacketOptions, PacketSocket};
 use netloom_sys::tap::Tap;
@@ -99,6 +100,7 @@ fn look() -> Vec<Finding> {
     }
     all.extend([pings(), neighbours("ipv4"), neighbours("ipv6"), files()]);
     all.extend(machines());
+    all.extend(functions(&Sysfs::of_machine(), is_guest()));
     all
 }
 
@@ -302,6 +304,60 @@ fn machines() -> [Finding; 3] {
             "apt-get install linux-image-cloud-amd64",
         ),
     ]
+}
+
+/// Virtual functions of network cards: a card, and what gives them to virtual machines.
+fn functions(sysfs: &Sysfs, guest: bool) -> [Finding; 2] {
+    let all = sysfs.physical_functions().unwrap_or_default();
+    let one = |pf: &PhysicalFunction| match (&pf.driver, pf.total) {
+        (None, _) => format!("{} has no driver", pf.name()),
+        (Some(driver), 0) => {
+            format!("{} ({driver}) has none: its firmware may have SR-IOV switched off", pf.name())
+        }
+        (Some(driver), total) => format!("{} ({driver}) has up to {total}", pf.name()),
+    };
+    let ok = all.iter().any(|pf| pf.driver.is_some() && pf.total > 0);
+    let seen: Vec<String> = all.iter().map(one).collect();
+    let (card, iommu) = match guest {
+        true => (
+            "this is a virtual machine: its hypervisor must show it a card with SR-IOV",
+            "this is a virtual machine: its hypervisor must show it an IOMMU; then intel_iommu=on for Linux",
+        ),
+        false => (
+            "a network card with SR-IOV and its driver; SR-IOV switched on in the firmware of the machine and of the card",
+            super::vf::IOMMU,
+        ),
+    };
+    let has_iommu = sysfs.has_iommu();
+    let with_vfio =
+        if sysfs.has_driver("vfio-pci") { "vfio-pci is loaded" } else { "vfio-pci is not loaded" };
+    [
+        Finding {
+            name: "virtual functions",
+            ok,
+            seen: if seen.is_empty() { "no network card shows SR-IOV".to_owned() } else { seen.join("; ") },
+            costs: Some("nodes with `vf` are refused, or have an ordinary card at their `fallback`"),
+            fix: (!ok).then(|| card.to_owned()),
+            needed: false,
+            mend: None,
+        },
+        Finding {
+            name: "iommu",
+            ok: has_iommu,
+            seen: if has_iommu { format!("on; {with_vfio}") } else { "off".to_owned() },
+            costs: Some("virtual machines cannot be given virtual functions; hosts and containers can"),
+            fix: (!has_iommu).then(|| iommu.to_owned()),
+            needed: false,
+            mend: None,
+        },
+    ]
+}
+
+/// Whether a hypervisor is below this kernel.
+fn is_guest() -> bool {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    flags.split_whitespace().any(|flag| flag == "hypervisor")
 }
 
 /// Runs a trial in a process of its own: whether it worked, and what it said.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use netloom_api::{ApiError, ErrorKind, FunctionInfo, Reply};
 use netloom_daemon::Homes;
-use netloom_sriov::{Claims, PhysicalFunction, Sysfs, VirtualFunction};
+use netloom_sriov::attempt::{AttemptError, attempt as try_one};
+use netloom_sriov::{Claims, ConfigSpace, PhysicalFunction, Sysfs, VirtualFunction};
 
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Format};
@@ -37,6 +38,11 @@ enum Verb {
         #[command(flatten)]
         format: Format,
     },
+    /// Try whether a virtual machine could be given a VF: make one, open it as QEMU does, put everything back
+    Try {
+        /// The PF
+        pf: String,
+    },
     /// Decode the PCI configuration spaces of a PF and a VF side by side
     Show {
         /// The function; a PF stands beside its first VF
@@ -65,6 +71,7 @@ impl Vf {
                 let rows = found.iter().flat_map(|pf| row::of(pf, &tree.open(), &owners)).collect();
                 output::reply(&Reply::Functions(rows), format)
             }
+            Verb::Try { pf } => attempt(&pf),
             Verb::Show { function, tree, format } => {
                 let found = tree.functions()?;
                 let (pf, vf) = pick(&found, &function)?;
@@ -92,6 +99,41 @@ impl Tree {
         Owners::of_machine(&Claims::at(Homes::mine().claims()))
     }
 }
+
+/// Makes a VF, opens it as QEMU does, and puts everything back.
+fn attempt(pf: &str) -> Outcome {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(|error| failed(&error))?;
+    let homes = Homes::mine();
+    std::fs::create_dir_all(homes.base()).map_err(|error| failed(&error))?;
+    let tried = try_one(&Sysfs::of_machine(), &Claims::at(homes.claims()), pf, boot.trim());
+    let seen = tried.map_err(|error| {
+        let said = format!("No virtual machine can be given a VF of {pf}.");
+        let said = ApiError::caused(ErrorKind::Machine, said, &error);
+        let hint = match &error {
+            AttemptError::Refused(why) => why.hint(),
+            AttemptError::NoIommu => IOMMU.to_owned(),
+            AttemptError::Shared { .. } => {
+                "a slot behind a switch with access control (ACS) has groups of its own".to_owned()
+            }
+            _ => "modprobe vfio-pci; `netloom check` says what else is needed".to_owned(),
+        };
+        Failure::from(said).hint(hint)
+    })?;
+    let class = ConfigSpace::parse(&seen.config).map(|space| space.ids.class).unwrap_or_default();
+    output::line(&format!(
+        "{}: group {} opened, {} bytes of configuration space read (class {class:06x}), {} bytes of BAR 0 mapped (first word {:08x}); put back",
+        seen.address,
+        seen.group,
+        seen.config.len(),
+        seen.bar,
+        seen.word
+    ));
+    Ok(crate::exit::DONE)
+}
+
+/// How to switch an IOMMU on.
+pub(crate) const IOMMU: &str =
+    "switch it on in the firmware (VT-d, AMD-Vi), and start Linux with intel_iommu=on";
 
 /// The function that a user means.
 fn pick<'f>(

@@ -37,28 +37,38 @@ impl Running {
         self.machines.prepare(&lab, &before)?;
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let prepared = self.programs.groups().prepare(&lab, &before)?;
-        let published = self.published.prepare(&lab, &self.outside)?;
+        let seats = self.functions.prepare(&lab, &before, self.rootless)?;
+        let published = match self.published.prepare(&lab, &self.outside) {
+            Ok(published) => published,
+            Err(error) => {
+                self.functions.release(seats);
+                return Err(error);
+            }
+        };
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
-        let to = Target::new(self, &state.ports, Arc::new(lab));
+        let to = Target::new(self, &state.ports, Arc::new(lab), &seats.absent);
         let mut phases = Phases { sink, begun: begin };
         let mut execution = Execution::new(self, core, &mut state, to, sink);
         let lab = execution.lab();
         let done = netloom_lab::apply::apply(&plan, &from, &lab, &mut execution, &mut phases);
         if let Err(error) = done {
             self.published.put_back(published, &self.outside);
-            return Err(failed(error, execution.into_failure(), sink));
+            let failure = execution.into_failure();
+            self.functions.release(seats);
+            return Err(failed(error, failure, sink));
         }
         execution.commit();
         prepared.keep();
         state.wanted = wanted;
         let mut notes = std::mem::take(&mut fresh.notes);
+        notes.extend(seats.notes);
         notes.extend(self.published.adopt(published, &self.outside, &state));
         let former = self.programs.containers().adopt(fresh, &state.lab);
         notes.extend(self.programs.run_controllers(&from, &state, &self.ports));
         notes.extend(self.programs.update(&from, &state, &former));
-        notes.extend(self.machines.update(&state, self.programs.containers()));
+        notes.extend(self.machines.update(&state, self.programs.containers(), &self.functions));
         drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
         notes.extend(self.limits_not_kept(&state));

@@ -52,11 +52,15 @@ type PortQos = (Option<Qos>, Option<Policing>);
 
 impl Target {
     /// `lab` with ports that go on from `ports`.
-    pub(super) fn new(running: &Running, ports: &PortMap, lab: Arc<Lab>) -> Self {
+    ///
+    /// `absent`: the nodes for which there is no virtual function.
+    pub(super) fn new(running: &Running, ports: &PortMap, lab: Arc<Lab>, absent: &BTreeSet<String>) -> Self {
         let mut ports = ports.clone();
         ports.update(&lab);
         let specs = wiring::port_specs(&lab, &ports).into_iter().map(|spec| (spec.id, spec)).collect();
-        let net = |node| wiring::host_net(&lab, node, &ports, running.auto);
+        let net = |node: &netloom_lab::lab::Node| {
+            wiring::host_net(&lab, node, &ports, running.auto, !absent.contains(&node.name))
+        };
         let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
         let (qos, shares) = (port_qos(&lab, &ports), wiring::shares(&lab, &ports));
         Self { lab, ports, specs, qos, shares, nets }
@@ -148,6 +152,10 @@ impl<'a> Execution<'a> {
             core.remove_port(*port);
             state.specs.remove(port);
         }
+        for name in gone.iter().filter(|name| made.get(*name).is_none_or(|made| made.net.function.is_none()))
+        {
+            running.functions.take(name, state.nodes.get(name).map(|node| &*node.netns));
+        }
         let owners = netloom_lab::config::owners(&new.lab, &|link, left| new.id(link, left));
         slowpath::write(core.switch()).set_owners(&owners);
         core.services().update(&new.lab);
@@ -197,6 +205,13 @@ impl<'a> Execution<'a> {
             self.made.insert(name, node);
         }
         let lab = self.lab();
+        if let Err(error) = names.iter().try_for_each(|name| self.give(&lab, name)) {
+            let made = std::mem::take(&mut self.made);
+            made.iter().for_each(|(name, made)| self.take_back(name, made));
+            self.devices.clear();
+            self.clear_cards();
+            return self.refuse(error, steps.len());
+        }
         for node in lab.nodes.iter().filter(|node| node.netns.is_some()) {
             let (Some(name), Some(state)) = (&node.netns, self.made.get_mut(&node.name)) else { continue };
             match self.running.name(&node.name, &state.netns, name) {
@@ -204,6 +219,7 @@ impl<'a> Execution<'a> {
                 Err(error) => {
                     let made = std::mem::take(&mut self.made);
                     self.running.unname_all(made.values());
+                    made.iter().for_each(|(name, made)| self.take_back(name, made));
                     self.devices.clear();
                     self.clear_cards();
                     return self.refuse(error, steps.len());
@@ -211,6 +227,31 @@ impl<'a> Execution<'a> {
             }
         }
         vec![Ok(()); steps.len()]
+    }
+
+    /// Gives a node that was made its virtual function: the one that another of its name has, if it is made anew.
+    fn give(&self, lab: &Lab, name: &str) -> Result<(), ApiError> {
+        let (Some(node), Some(made)) = (lab.node(name), self.made.get(name)) else { return Ok(()) };
+        if made.net.function.is_none() {
+            return Ok(());
+        }
+        let old = self.state.nodes.get(name).filter(|old| old.net.function.is_some());
+        self.running.functions.give(node, &made.net, &made.netns, old.map(|old| &*old.netns))
+    }
+
+    /// A node that was made goes again: its virtual function is that of the one before it, or nobody's.
+    fn take_back(&self, name: &str, made: &NodeState) {
+        if made.net.function.is_none() {
+            return;
+        }
+        let before = self.state.nodes.get(name).filter(|old| old.net.function.is_some());
+        let Some((old, node)) = before.zip(self.old.lab.node(name)) else {
+            self.running.functions.take(name, Some(&made.netns));
+            return;
+        };
+        if let Err(error) = self.running.functions.give(node, &old.net, &old.netns, Some(&made.netns)) {
+            tracing::error!(node = name, error = error.message, "a virtual function could not be given back");
+        }
     }
 
     /// A node that was to go stays.
@@ -244,6 +285,7 @@ impl<'a> Execution<'a> {
         if undoing {
             return match self.made.remove(name) {
                 Some(node) => {
+                    self.take_back(name, &node);
                     self.clear_cards();
                     self.running.unname(&node).map_err(|e| e.to_string())
                 }
@@ -285,6 +327,17 @@ impl<'a> Execution<'a> {
                 self.failure.get_or_insert(node_failed(&error));
                 return Err(text);
             }
+        }
+        if let (Some(before), Some(after)) = (from.lab.node(name), to.lab.node(name))
+            && before.vf != after.vf
+            && let Err(error) = self.running.functions.change(after)
+        {
+            if let Err(error) = self.running.functions.change(before) {
+                tracing::error!(node = name, error = error.message, "a virtual function is not as it was");
+            }
+            let text = error.message.clone();
+            self.failure.get_or_insert(error);
+            return Err(text);
         }
         let wanted = |target: &Target| target.lab.node(name).and_then(|node| node.netns.clone());
         let (before, after) = (wanted(from), wanted(to));

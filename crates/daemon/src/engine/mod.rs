@@ -15,6 +15,7 @@ mod controllers;
 mod doors;
 mod events;
 mod execute;
+mod functions;
 mod gateways;
 mod guests;
 mod handle;

@@ -39,7 +39,7 @@ pub(super) fn recover(home: &Home) -> Result<DownReport, ApiError> {
         if !leftover.is_ours(&boot, found(home, &leftover).as_ref()) {
             continue;
         }
-        match remove(&leftover) {
+        match remove(home, &leftover) {
             Ok(()) => report.removed += 1,
             Err(error) => report.left.push(format!("{}: {error}", leftover.name)),
         }
@@ -72,17 +72,25 @@ fn found(home: &Home, leftover: &Leftover) -> Option<Found> {
             let identity = Identity::Inode { dev: there.dev(), inode: there.ino() };
             marked.then_some(Found { identity, marked })
         }
+        // Whose it is stands in the file. Where there is none, VFs may have been made that nobody came to have.
+        Kind::Function => {
+            let identity = Identity::Inode { dev: 0, inode: 0 };
+            Some(Found { identity, marked: path.parent() == Some(&home.claims()) })
+        }
         // This version makes none: whatever has the name is somebody else's.
         Kind::Device | Kind::Mount => None,
     }
 }
 
-fn remove(leftover: &Leftover) -> io::Result<()> {
+fn remove(home: &Home, leftover: &Leftover) -> io::Result<()> {
     let path = Path::new(&leftover.name);
     match (leftover.kind, &leftover.identity) {
         (Kind::Process, Some(Identity::Process { pid, start })) => end(*pid, *start),
         (Kind::Netns, _) => netns_name::unmount(path).map_err(io::Error::other),
         (Kind::Folder, _) => remove_folder(path),
+        (Kind::Function, _) => {
+            super::functions::recover(&home.claims(), path, home.lab()).map_err(io::Error::other)
+        }
         (Kind::Cgroup, _) => {
             let removed = super::limits::patiently(|| netloom_sys::cgroup::remove_tree(path));
             removed.map_err(io::Error::other)

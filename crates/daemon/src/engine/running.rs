@@ -18,6 +18,7 @@ use super::captures::Captures;
 use super::controllers::Ports;
 use super::core::Core;
 use super::doors::Doors;
+use super::functions::Functions;
 use super::gateways::Gateways;
 use super::guests::Guests;
 use super::journal::Ledger;
@@ -46,6 +47,8 @@ pub(crate) struct Running {
     pub(super) tunnels: Tunnels,
     /// Cards of virtual machines.
     pub(super) guests: Guests,
+    /// Virtual functions of network cards.
+    pub(super) functions: Functions,
     pub(super) published: PublishedPorts,
     pub(super) gateways: Gateways,
     /// What joins the lab with the world outside.
@@ -151,6 +154,12 @@ impl Running {
             doors: Doors::default(),
             tunnels: Tunnels::default(),
             guests: Guests::default(),
+            functions: Functions::new(
+                netloom_sriov::Sysfs::of_machine(),
+                &home.claims(),
+                home.lab(),
+                Arc::clone(&ledger),
+            ),
             published: PublishedPorts::default(),
             gateways: Gateways::default(),
             outside: Outside::default(),

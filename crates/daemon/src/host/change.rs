@@ -45,6 +45,15 @@ pub(crate) fn change(old: &HostNet, new: &HostNet, fabric: Option<RawFd>) -> Res
             }
         }
     }
+    if let Some(function) = &new.function {
+        let index = netlink.index_of(&function.name)?;
+        indexes.push(index);
+        if let Some(before) = &old.function {
+            // Its address is the card's to give.
+            let before = HostInterface { mac: function.mac, ..before.clone() };
+            difference(&before, function, index, &mut requests);
+        }
+    }
     for route in old.routes.iter().filter(|route| !new.routes.contains(route)) {
         // A route goes with its interface or address: then there is nothing left to remove.
         let _ = netlink.batch(&[Request::DeleteRoute(furnish::route(route, new, &indexes))]);

@@ -30,6 +30,8 @@ pub(crate) struct HostNet {
     pub(crate) lab: String,
     /// Its interfaces.
     pub(crate) interfaces: Vec<HostInterface>,
+    /// A virtual function of a network card that is one of its interfaces: it comes once the namespace is there.
+    pub(crate) function: Option<HostInterface>,
     /// Its routes besides those of its addresses.
     pub(crate) routes: Vec<HostRoute>,
     /// Whether it forwards between its interfaces.
@@ -184,8 +186,38 @@ fn requests(net: &HostNet, indexes: &[u32]) -> Vec<Request> {
     for (each, &index) in net.interfaces.iter().zip(indexes) {
         interface(&net.lab, each, index, &mut all);
     }
-    all.extend(net.routes.iter().map(|each| Request::SetRoute(route(each, net, indexes))));
+    if net.function.is_none() {
+        all.extend(net.routes.iter().map(|each| Request::SetRoute(route(each, net, indexes))));
+    }
     all
+}
+
+/// Sets up the virtual function that has come into the calling thread's namespace, and the routes, which waited for it.
+///
+/// # Errors
+/// What the host refused first.
+pub(crate) fn furnish_function(net: &HostNet) -> Result<(), FurnishError> {
+    let mut netlink = NetlinkSocket::open()?;
+    let names = net.interfaces.iter().chain(&net.function).map(|each| each.name.as_str());
+    let indexes = names.map(|name| netlink.index_of(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut all = Vec::new();
+    if let (Some(function), Some(&index)) = (&net.function, indexes.last()) {
+        self::function(function, index, &mut all);
+    }
+    all.extend(net.routes.iter().map(|each| Request::SetRoute(route(each, net, &indexes))));
+    Ok(netlink.batch(&all)?)
+}
+
+/// What makes a card's device be the interface: nothing that would stay with it when it goes home.
+pub(super) fn function(interface: &HostInterface, index: u32, all: &mut Vec<Request>) {
+    let change = LinkChange {
+        up: Some(true),
+        mtu: Some(interface.mtu),
+        no_ipv6_autoconf: true,
+        ..LinkChange::default()
+    };
+    all.push(Request::SetLink { index, change });
+    speak(interface, index, all);
 }
 
 /// What makes a fresh device be the interface.
@@ -205,6 +237,11 @@ pub(super) fn interface(lab: &str, interface: &HostInterface, index: u32, all: &
         all.push(Request::NoQueue { index });
     }
     all.push(Request::SetLink { index, change });
+    speak(interface, index, all);
+}
+
+/// Addresses and neighbours.
+fn speak(interface: &HostInterface, index: u32, all: &mut Vec<Request>) {
     let link_local = (IpAddr::V6(link_local(interface.mac)), 64);
     for &(address, prefix) in interface.addresses.iter().chain([&link_local]) {
         all.push(Request::AddAddress { index, address, prefix });
@@ -216,7 +253,10 @@ pub(super) fn interface(lab: &str, interface: &HostInterface, index: u32, all: &
 
 /// A route, with its interface by index.
 pub(super) fn route(route: &HostRoute, net: &HostNet, indexes: &[u32]) -> RouteSpec {
-    let at = route.interface.as_ref().and_then(|name| net.interfaces.iter().position(|i| i.name == *name));
+    let at = route
+        .interface
+        .as_ref()
+        .and_then(|name| net.interfaces.iter().chain(&net.function).position(|i| i.name == *name));
     RouteSpec {
         destination: route.destination,
         prefix: route.prefix,

@@ -7,5 +7,5 @@ mod furnish;
 pub(crate) use change::{change, same_device};
 pub(crate) use fabric::Fabric;
 pub(crate) use furnish::{
-    Cards, FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish,
+    Cards, FurnishError, Furnished, HostInterface, HostNet, HostRoute, PortKind, furnish, furnish_function,
 };

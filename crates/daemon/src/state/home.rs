@@ -31,6 +31,9 @@ pub struct Home {
     public: bool,
 }
 
+/// The folder of [`Homes::claims`].
+const CLAIMS: &str = ".vf";
+
 /// Why there is no place for a lab's state.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -106,7 +109,7 @@ impl Homes {
     /// Where labs note which virtual functions of network cards they have. No lab can be called so.
     #[must_use]
     pub fn claims(&self) -> PathBuf {
-        self.base.join(".vf")
+        self.base.join(CLAIMS)
     }
 
     /// The names that have a directory, sorted.
@@ -141,6 +144,12 @@ impl Homes {
 }
 
 impl Home {
+    /// As [`Homes::claims`].
+    #[must_use]
+    pub fn claims(&self) -> PathBuf {
+        self.dir.parent().unwrap_or(&self.dir).join(CLAIMS)
+    }
+
     /// The lab's name.
     #[must_use]
     pub fn lab(&self) -> &str {

@@ -8,28 +8,30 @@ use netloom_lab::lab::{ArpMode, Interface, Lab, Node, PortKind as Wanted, Virt};
 use super::PortMap;
 use crate::host::{Cards, HostInterface, HostNet, HostRoute, PortKind};
 
-/// The network of a node. `auto` is what `port: auto` means on this machine.
-pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind) -> HostNet {
+/// The network of a node. `auto` is what `port: auto` means on this machine; `function` whether there is a virtual function
+/// for a node that wants one.
+pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind, function: bool) -> HostNet {
     let kind = match node.port {
         Wanted::Auto => auto,
         Wanted::Tap => PortKind::Tap,
         Wanted::Packet => PortKind::Packet,
     };
-    let interface = |wanted: &Interface| {
-        let port = ports.interface(&node.name, &wanted.name)?;
-        Some(HostInterface {
-            name: wanted.name.clone(),
-            port: port.0,
-            kind,
-            mac: wanted.mac.0,
-            mtu: wanted.mtu,
-            addresses: wanted.addresses.iter().map(|a| (a.ip, a.len)).collect(),
-            neighbours: if lab.options.arp == ArpMode::Static { neighbours(lab, wanted) } else { Vec::new() },
-        })
+    let interface = |wanted: &Interface| HostInterface {
+        name: wanted.name.clone(),
+        port: ports.interface(&node.name, &wanted.name).map_or(u32::MAX, |port| port.0),
+        kind,
+        mac: wanted.mac.0,
+        mtu: wanted.mtu,
+        addresses: wanted.addresses.iter().map(|a| (a.ip, a.len)).collect(),
+        neighbours: if lab.options.arp == ArpMode::Static { neighbours(lab, wanted) } else { Vec::new() },
     };
+    let is_function = |wanted: &&Interface| function && node.is_function(&wanted.name);
+    let on_switch =
+        |wanted: &&Interface| !is_function(wanted) && ports.interface(&node.name, &wanted.name).is_some();
     HostNet {
         lab: lab.name.clone(),
-        interfaces: node.interfaces.iter().filter_map(interface).collect(),
+        interfaces: node.interfaces.iter().filter(on_switch).map(interface).collect(),
+        function: node.interfaces.iter().find(is_function).map(interface),
         routes: node.routes.iter().map(route).collect(),
         forward: node.forward,
         sysctls: if node.is_gateway() { gateway_settings() } else { settings(node) },

@@ -87,6 +87,7 @@ pub(crate) const ARPS: &[&str] = &["local", "flood", "static"];
 pub(crate) const FIDELITIES: &[&str] = &["auto", "strict", "report"];
 pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
 pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
+pub(crate) const VF_STATES: &[&str] = &["auto", "enable", "disable"];
 pub(crate) const VIRTS: &[&str] = &["para", "full"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
@@ -258,7 +259,11 @@ pub(crate) static NODE: Table = &[&[
     ),
     key("after", TEXTS, "Nodes that come first: `db` (started), `db healthy`, `init done`."),
     key("vm", Shape::Table(VM), "Makes the node a virtual machine; `memory` and `cpu` are its own."),
-    later("vf", "SR-IOV virtual functions"),
+    key(
+        "vf",
+        Shape::Table(VF),
+        "Gives the node a virtual function of a network card (SR-IOV) as its first interface.",
+    ),
     later("interface", "a real interface as a node"),
     key(
         "cpu",
@@ -278,6 +283,31 @@ pub(crate) static NODE: Table = &[&[
         "limits",
         Choice(LIMITS),
         "A limit the machine cannot keep is refused (required, default) or told (best-effort).",
+    ),
+]];
+
+/// `vf:`
+pub(crate) static VF: Table = &[&[
+    key(
+        "pf",
+        Text,
+        "The physical function: its network device, or its PCI address; `netloom vf ls` lists them.",
+    ),
+    key("vlan", Integer(1, 4_094), "The VLAN that the card puts its frames in; the node sees no tag."),
+    key("mac", Text, "Its Ethernet address; without it, one made from the node's name."),
+    key("spoofchk", Flag, "Whether the card drops frames with another source address than its own."),
+    key("trust", Flag, "Whether it may take other addresses and hear everything."),
+    key("rate", Rate, "The most it may send, in whole Mbit."),
+    key("min-rate", Rate, "What it is guaranteed, in whole Mbit; few drivers have it."),
+    key(
+        "state",
+        Choice(VF_STATES),
+        "What it sees of the cable: as the physical function (auto), enable or disable.",
+    ),
+    key(
+        "fallback",
+        Text,
+        "The switch or network that an ordinary card leads to where there is no virtual function.",
     ),
 ]];
 

@@ -18,6 +18,7 @@ mod switch;
 mod topology;
 mod tunnel;
 mod vars;
+mod vf;
 mod vm;
 pub mod yaml;
 
@@ -36,6 +37,7 @@ pub(crate) use qos::{PortQos, QosEntry, QosSpec};
 pub(crate) use read::Reader;
 pub(crate) use switch::{SwitchEntry, SwitchSpec};
 pub(crate) use tunnel::{Far, TunnelEntry};
+pub(crate) use vf::VfSpec;
 
 use crate::address::Cidr;
 use crate::error::{Errors, FileError, Span, Spanned};

@@ -6,6 +6,7 @@ use super::container::{self, ContainerSpec, WrittenAfter};
 use super::keys;
 use super::limits::{self, LimitsSpec};
 use super::read::Reader;
+use super::vf::{self, VfSpec};
 use super::vm::{self, VmSpec};
 use super::yaml::{Node, Value};
 use crate::address::{Family, parse_address};
@@ -63,6 +64,7 @@ pub(crate) struct NodeSpec {
     pub(crate) port: Option<PortKind>,
     pub(crate) container: ContainerSpec,
     pub(crate) vm: Option<Spanned<VmSpec>>,
+    pub(crate) vf: Option<Spanned<VfSpec>>,
     pub(crate) health: Option<HealthRule>,
     pub(crate) after: Option<Vec<WrittenAfter>>,
     pub(crate) limits: LimitsSpec,
@@ -91,6 +93,7 @@ impl NodeSpec {
             port: self.port.or(base.port),
             container: self.container.over(&base.container),
             vm: self.vm.clone().or_else(|| base.vm.clone()),
+            vf: self.vf.clone().or_else(|| base.vf.clone()),
             health: self.health.clone().or_else(|| base.health.clone()),
             after: self.after.clone().or_else(|| base.after.clone()),
             limits: self.limits.over(&base.limits),
@@ -142,6 +145,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
         }),
         container: container::read(reader, &fields),
         vm: fields.take("vm").map(|node| reader.minor(|r| vm::read(r, node))),
+        vf: fields.take("vf").map(|node| reader.minor(|r| vf::read(r, node))),
         health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
         after: fields.take("after").map(|node| container::after(reader, node)),
         limits: limits::read(reader, &fields),

@@ -14,6 +14,7 @@ mod options;
 mod root;
 mod service;
 mod switch;
+mod vf;
 pub(crate) mod vm;
 
 pub use controller::{Controller, ControllerPlace, TlsFiles};
@@ -24,4 +25,5 @@ pub use options::{ArpMode, Fidelity, Filesystem, Loops, Options};
 pub use root::{Domain, Lab, SETTLE, Tenant};
 pub use service::{Resolver, Service};
 pub use switch::{FailMode, Flow, Switch, SwitchPort, Vlan};
+pub use vf::{Vf, VfState};
 pub use vm::{Virt, Vm};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::vf::Vf;
 use super::vm::Vm;
 use crate::address::{Cidr, Family};
 use crate::container::{After, Container, HealthRule};
@@ -50,6 +51,9 @@ pub struct Node {
     /// What makes it a virtual machine.
     #[serde(default)]
     pub vm: Option<Box<Vm>>,
+    /// The virtual function that is one of its interfaces.
+    #[serde(default)]
+    pub vf: Option<Box<Vf>>,
     /// How its health is known.
     #[serde(default)]
     pub health: HealthRule,
@@ -94,6 +98,12 @@ impl Node {
         self.interfaces.iter().find(|i| i.name == name)
     }
 
+    /// Whether an interface is a virtual function of a network card, where the machine has one to give.
+    #[must_use]
+    pub fn is_function(&self, interface: &str) -> bool {
+        self.vf.as_ref().is_some_and(|vf| vf.interface == interface)
+    }
+
     /// All its addresses, in order.
     pub fn addresses(&self) -> impl Iterator<Item = Cidr> {
         self.interfaces.iter().flat_map(|i| i.addresses.iter().copied())
@@ -121,7 +131,7 @@ pub struct Interface {
     pub automatic: bool,
     /// The tenant it belongs to, usually the node's.
     pub tenant: String,
-    /// The link that ends here, [`Link::id`](super::Link::id).
+    /// The link that ends here, [`Link::id`](super::Link::id); empty for a virtual function without `fallback`.
     pub link: String,
     /// The broadcast domain, an index into [`Lab::domains`](super::Lab::domains).
     pub domain: usize,

@@ -32,6 +32,8 @@ pub struct NodeDelta {
     pub container: bool,
     /// Ports of the machine that come to lead into it, or no more.
     pub ports: bool,
+    /// What its virtual function is set to changes.
+    pub function: bool,
     /// The name under /run/netns changes.
     pub netns: bool,
     /// Those it has to know for ever change (`arp: static`).
@@ -67,6 +69,7 @@ impl NodeDelta {
             process: (old.privileged, &old.env) != (new.privileged, &new.env),
             container: old.container != new.container,
             ports: old.ports != new.ports,
+            function: old.vf != new.vf,
             netns: old.netns != new.netns,
             neighbours: false,
         }

@@ -291,6 +291,17 @@ fn is_another_machine(old: &Node, new: &Node) -> bool {
     (old.vm.is_some() || new.vm.is_some()) && own(old) != own(new)
 }
 
+/// Whether a node gets or loses a virtual function, or has one of another card or with another address: its device comes and
+/// goes with the node.
+fn has_another_card(old: &Node, new: &Node) -> bool {
+    let card = |node: &Node| {
+        let vf = node.vf.as_ref()?;
+        let mac = node.interface(&vf.interface).map(|interface| interface.mac);
+        Some((vf.pf.clone(), vf.interface.clone(), vf.fallback.clone(), mac))
+    };
+    card(old) != card(new)
+}
+
 struct Planner<'l> {
     from: &'l Lab,
     to: &'l Lab,
@@ -317,7 +328,11 @@ impl<'l> Planner<'l> {
         for node in &to.nodes {
             match old.get(node.name.as_str()) {
                 None => self.add_node(node),
-                Some(old) if old.port != node.port || is_another_machine(old, node) => {
+                Some(old)
+                    if old.port != node.port
+                        || is_another_machine(old, node)
+                        || has_another_card(old, node) =>
+                {
                     remade.insert(node.name.as_str());
                     self.remove_node(old);
                     self.add_node(node);

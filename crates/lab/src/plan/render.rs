@@ -99,6 +99,7 @@ pub(super) fn node(node: &Node) -> String {
     }
     words.extend(node.container.as_ref().map(|container| format!("image {}", container.image)));
     words.extend(node.vm.as_ref().map(|vm| format!("vm {}", vm.words())));
+    words.extend(node.vf.as_ref().map(|vf| format!("vf {}", vf.words())));
     words.extend(node.limits.list());
     words.extend(node.gateway_of.as_ref().map(|network| format!("gateway of {network}")));
     words.extend(node.ports.iter().map(|port| format!("port {port}")));
@@ -171,6 +172,10 @@ pub(super) fn node_delta(old: &Node, new: &Node, delta: &NodeDelta) -> String {
         } else {
             format!("made anew: image {a} -> {b}")
         });
+    }
+    if delta.function {
+        let words_of = |node: &Node| node.vf.as_ref().map_or("none".to_owned(), |vf| vf.words());
+        words.push(format!("vf {} -> {}", words_of(old), words_of(new)));
     }
     if delta.ports {
         let missing = |sign: char, here: &Node, there: &Node| -> Vec<String> {

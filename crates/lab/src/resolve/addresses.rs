@@ -156,6 +156,18 @@ fn macs(draft: &mut Draft<'_>) {
             }
         },
     );
+    for node in 0..draft.nodes.len() {
+        let Some(slot) = draft.nodes.get_mut(node) else { continue };
+        let Some(mac) = slot.spec.vf.as_ref().and_then(|vf| vf.value.mac.clone()) else { continue };
+        if let Some(own) = slot.interfaces.iter_mut().find(|i| i.name == super::functions::INTERFACE) {
+            own.mac = mac.value;
+        }
+        if let Some(other) = taken.insert(mac.value, node) {
+            let other = draft.nodes.get(other).map(|n| n.name.clone()).unwrap_or_default();
+            let message = format!("the MAC address {} is that of `{other}` already", mac.value);
+            draft.error(mac.span, message, None);
+        }
+    }
     let seed = draft.file.seed;
     let mut taken: BTreeSet<Mac> = taken.into_keys().collect();
     for node in &mut draft.nodes {

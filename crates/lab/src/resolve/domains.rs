@@ -23,6 +23,8 @@ enum Origin {
     Network(usize),
     Switches(usize),
     Link(usize),
+    /// A card, by the first node that has a virtual function of it.
+    Card(usize),
 }
 
 /// Finds the domains and notes for each interface which it is in.
@@ -37,6 +39,10 @@ pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
         joined.iter().filter_map(|(root, list)| Some((*root, *list.first()?))).collect();
     let joined: BTreeMap<usize, Vec<usize>> =
         joined.into_values().filter_map(|list| Some((*list.first()?, list))).collect();
+    let mut cards: BTreeMap<&str, usize> = BTreeMap::new();
+    for (n, node) in draft.nodes.iter().enumerate() {
+        card(node).map(|pf| cards.entry(pf).or_insert(n));
+    }
     let mut members: BTreeMap<(Origin, usize, u16), Vec<(usize, usize)>> = BTreeMap::new();
     for (n, node) in draft.nodes.iter().enumerate() {
         for (i, interface) in node.interfaces.iter().enumerate() {
@@ -45,6 +51,9 @@ pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
             });
             let origin = match switch.and_then(|s| roots.get(s)) {
                 Some(root) => network_of.get(root).map_or(Origin::Switches(*root), |n| Origin::Network(*n)),
+                None if interface.link == super::wires::NO_LINK => {
+                    Origin::Card(card(node).and_then(|pf| cards.get(pf)).copied().unwrap_or(n))
+                }
                 None => Origin::Link(interface.link),
             };
             members.entry((origin, interface.tenant, interface.vlan)).or_default().push((n, i));
@@ -63,6 +72,11 @@ pub(super) fn find(draft: &mut Draft<'_>) -> Vec<DraftDomain> {
     }
     subnets_of_links(draft);
     out
+}
+
+/// The card that a node has a virtual function of.
+fn card(node: &super::DraftNode) -> Option<&str> {
+    node.spec.vf.as_ref()?.value.pf.as_ref().map(|pf| pf.value.as_str())
 }
 
 /// For each switch the first switch it is joined with.
@@ -127,6 +141,9 @@ fn describe(
             (name.unwrap_or_default(), written)
         }
         Origin::Switches(root) => (draft.thing_name(Thing::Switch(root)).to_owned(), Vec::new()),
+        Origin::Card(node) => {
+            (draft.nodes.get(node).and_then(card).unwrap_or_default().to_owned(), Vec::new())
+        }
         Origin::Link(link) => {
             let found = draft.links.get(link);
             let entry = found.and_then(|l| file.links.get(l.entry?));

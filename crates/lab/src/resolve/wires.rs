@@ -23,6 +23,7 @@ const MAX_PORT: u32 = 0xfeff;
 /// Fills in the links, then interfaces and ports.
 pub(super) fn connect(draft: &mut Draft<'_>) {
     let mut refinable = BTreeMap::new();
+    super::functions::fallbacks(draft);
     memberships(draft, &mut refinable);
     let parts = draft.file.topology.as_ref().map(|t| (t.value.parts().links, t.span));
     if let Some((links, span)) = parts {
@@ -35,6 +36,7 @@ pub(super) fn connect(draft: &mut Draft<'_>) {
     written(draft, &mut refinable);
     super::tunnels::add(draft);
     names_of_links(draft);
+    super::functions::interfaces(draft);
     interfaces(draft);
     ports(draft);
 }
@@ -276,7 +278,8 @@ fn names_of_links(draft: &mut Draft<'_>) {
 
 /// Gives every end at a node its interface: named ones their names, the others eth0, eth1 ... around them.
 fn interfaces(draft: &mut Draft<'_>) {
-    let mut taken: Vec<BTreeSet<String>> = vec![BTreeSet::new(); draft.nodes.len()];
+    let there = |node: &super::DraftNode| node.interfaces.iter().map(|it| it.name.clone()).collect();
+    let mut taken: Vec<BTreeSet<String>> = draft.nodes.iter().map(there).collect();
     let mut clashes = Vec::new();
     for link in &draft.links {
         for end in &link.ends {
@@ -336,7 +339,31 @@ fn add_interface(draft: &mut Draft<'_>, node: usize, link: usize, side: usize, n
         Vlan::Access(vlan) => vlan,
         Vlan::Trunk { native, .. } => native.unwrap_or(0),
     };
-    let Some(slot) = draft.nodes.get_mut(node) else { return };
+    let index = push_interface(draft, node, name, link, (tenant, vlan));
+    if let (Some(index), Some(end)) = (index, draft.links.get_mut(link).and_then(|l| l.ends.get_mut(side))) {
+        end.index = index;
+    }
+}
+
+/// An interface that no link ends at: a virtual function.
+pub(super) fn add_bare_interface(draft: &mut Draft<'_>, node: usize, name: String) {
+    let Some(found) = draft.nodes.get(node) else { return };
+    let vlan = found.spec.vf.as_ref().and_then(|vf| vf.value.vlan).unwrap_or(0);
+    let tenant = found.tenant;
+    push_interface(draft, node, name, NO_LINK, (tenant, vlan));
+}
+
+/// Stands for a link where there is none.
+pub(super) const NO_LINK: usize = usize::MAX;
+
+fn push_interface(
+    draft: &mut Draft<'_>,
+    node: usize,
+    name: String,
+    link: usize,
+    (tenant, vlan): (usize, u16),
+) -> Option<usize> {
+    let slot = draft.nodes.get_mut(node)?;
     let index = slot.interfaces.len();
     slot.interfaces.push(DraftInterface {
         name,
@@ -349,9 +376,7 @@ fn add_interface(draft: &mut Draft<'_>, node: usize, link: usize, side: usize, n
         addresses: Vec::new(),
         automatic: false,
     });
-    if let Some(end) = draft.links.get_mut(link).and_then(|l| l.ends.get_mut(side)) {
-        end.index = index;
-    }
+    Some(index)
 }
 
 /// The tenant a link has at a node: that of the network it ends at, the one it names, or the node's own.
@@ -391,7 +416,11 @@ fn tenant_at(draft: &mut Draft<'_>, link: usize, node: usize) -> usize {
 /// What the switch port at the end of a link to a node, or both ends between switches, do with VLANs.
 fn vlan_of(draft: &Draft<'_>, link: usize) -> Vlan {
     let entry = draft.links.get(link).and_then(|l| draft.file.links.get(l.entry?));
-    let Some(entry) = entry else { return Vlan::Any };
+    let Some(entry) = entry else {
+        // Where there is no virtual function, its ordinary card is in the VLAN that the other would be in.
+        let function = draft.links.get(link).and_then(|link| super::functions::behind(draft, link));
+        return function.and_then(|vf| vf.vlan).map_or(Vlan::Any, Vlan::Access);
+    };
     if let Some(vlan) = &entry.vlan {
         return Vlan::Access(vlan.value);
     }

@@ -16,6 +16,29 @@ use crate::engine::running::State;
 use crate::stream::{Conn, Program, Stdio, pump};
 
 impl Running {
+    /// A virtual function's frames do not pass here: said of a target that means one alone.
+    pub(super) fn has_ports(&self, target: &str, what: &str) -> Result<(), ApiError> {
+        let state = self.state();
+        let (name, part) = target.rsplit_once(':').unwrap_or((target, ""));
+        let Some(node) = state.lab.node(target).or_else(|| state.lab.node(name)) else { return Ok(()) };
+        let function = state.nodes.get(&node.name).and_then(|made| made.net.function.as_ref());
+        let alone = node.name == target && node.interfaces.len() == 1;
+        let Some(function) = function.filter(|it| alone || (node.name == name && it.name == part)) else {
+            return Ok(());
+        };
+        let which = self.functions.words(&node.name).unwrap_or_default();
+        let said = format!(
+            "{what} sees nothing of {}:{}: it is {which}, whose frames the card's own switch carries, past the lab's.",
+            node.name, function.name
+        );
+        let hint = format!(
+            "`netloom exec {} -- tcpdump -i {}` hears them; a card in switchdev mode would show them at a representor; \
+             without `vf` the node has an ordinary card",
+            node.name, function.name
+        );
+        Err(ApiError::new(ErrorKind::Unsupported, said).hint(hint))
+    }
+
     /// Sends what passes `target` until the client or `packets` ends it.
     pub(super) fn capture(
         &self,
@@ -24,6 +47,7 @@ impl Running {
         packets: Option<u64>,
         conn: &mut Conn,
     ) -> Result<(), ApiError> {
+        self.has_ports(target, "A capture")?;
         let ports = ports(&self.state(), target)?;
         let Some(core) = self.core() else {
             return Err(super::not_found("node, switch or link called", target, &[]));

@@ -60,6 +60,7 @@ impl Running {
             core.settle();
         }
         for (name, node) in std::mem::take(&mut state.nodes) {
+            report.left.extend(self.functions.take(&name, Some(&node.netns)));
             if let Err(error) = self.unname(&node) {
                 report.left.push(format!("the name of {name}'s namespace: {error}"));
             }

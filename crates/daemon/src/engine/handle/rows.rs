@@ -53,7 +53,12 @@ impl Running {
             let port = state.ports.interface(&node.name, &interface.name);
             let link = links.get(interface.link.as_str());
             let here = End::Node { node: node.name.clone(), interface: interface.name.clone() };
-            let peer = link.map(|link| end_name(state, if link.a == here { &link.b } else { &link.a }));
+            let function =
+                made.and_then(|made| made.net.function.as_ref()).is_some_and(|it| it.name == interface.name);
+            let peer = match function {
+                true => self.functions.words(&node.name),
+                false => link.map(|link| end_name(state, if link.a == here { &link.b } else { &link.a })),
+            };
             // What the switch receives the node sent.
             let (sent, received) = port.map(|port| self.traffic(port)).unwrap_or_default();
             InterfaceRow {
@@ -62,7 +67,7 @@ impl Running {
                 addresses: interface.addresses.iter().map(|a| format!("{}/{}", a.ip, a.len)).collect(),
                 peer,
                 link: link.map(|link| link.id.clone()),
-                up: made.is_some_and(|m| !m.stopped) && port.is_some_and(|p| is_up(state, p)),
+                up: made.is_some_and(|m| !m.stopped) && (function || port.is_some_and(|p| is_up(state, p))),
                 mtu: interface.mtu,
                 rx_packets: received.packets,
                 rx_bytes: received.bytes,

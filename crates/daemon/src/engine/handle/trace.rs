@@ -28,6 +28,10 @@ impl Running {
         live_ms: Option<u64>,
         sink: &Sink,
     ) -> Result<Trace, ApiError> {
+        if let TracePath::Between { from, to, .. } = path {
+            self.has_ports(from, "A trace")?;
+            self.has_ports(to, "A trace")?;
+        }
         let chart = self.chart();
         let core = self.core().ok_or_else(|| super::not_found("node", "here", &[]))?;
         match (path, live_ms) {

@@ -36,6 +36,7 @@ use setup::{Ground, Setup};
 pub(super) use shelf::{About, Shelf};
 
 use super::containers::Containers;
+use super::functions::Functions;
 use super::hints::refused;
 use super::journal::Ledger;
 use super::limits::Groups;
@@ -85,7 +86,12 @@ impl Machines {
     }
 
     /// Brings the machines to what the lab says now; returns what could not be started.
-    pub(super) fn update(&self, state: &State, containers: &Containers) -> Vec<String> {
+    pub(super) fn update(
+        &self,
+        state: &State,
+        containers: &Containers,
+        functions: &Functions,
+    ) -> Vec<String> {
         let mut notes = Vec::new();
         for node in state.lab.nodes.iter().filter(|node| node.vm.is_some()) {
             let Some(made) = state.nodes.get(&node.name) else { continue };
@@ -96,7 +102,10 @@ impl Machines {
             let image = containers.of(&node.name).map(|one| one.image);
             let started = self
                 .probe()
-                .and_then(|probe| Setup::new(&state.lab, node, made, &probe, image))
+                .and_then(|probe| {
+                    let passed = made.net.function.as_ref().and_then(|_| functions.passed(&node.name));
+                    Setup::new(&state.lab, node, made, &probe, (image, passed))
+                })
                 .and_then(|mut setup| {
                     (setup.host.groups, setup.host.init_groups) = self.groups.folders(node);
                     self.start(node, setup)

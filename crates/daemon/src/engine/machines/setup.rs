@@ -25,6 +25,7 @@ use netloom_vm::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Vi
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
+use crate::engine::functions::Passed;
 use crate::engine::guests::SOCKET;
 use crate::engine::running::{Nic as Card, NodeState};
 
@@ -71,6 +72,8 @@ pub(super) struct Setup {
     accel: Accel,
     ground: Ground,
     macs: Vec<[u8; 6]>,
+    /// A function of a network card that is the guest's.
+    passed: Option<Passed>,
     config: GuestConfig,
     layers: Vec<PathBuf>,
     /// Files laid over the guest's own.
@@ -150,7 +153,7 @@ impl Setup {
         node: &Node,
         made: &NodeState,
         probe: &Probe,
-        image: Option<Arc<Ready>>,
+        (image, passed): (Option<Arc<Ready>>, Option<Passed>),
     ) -> Result<Self, ApiError> {
         let ground = Ground::find(lab, node, probe)?;
         let Some(vm) = node.vm.as_deref() else {
@@ -163,6 +166,12 @@ impl Setup {
             Accel::Kvm(_) => vec![PathBuf::from("/dev/kvm")],
             Accel::Tcg => Vec::new(),
         };
+        if let Some(function) = &passed {
+            host.devices.push(PathBuf::from("/dev/vfio/vfio"));
+            host.devices.push(PathBuf::from(format!("/dev/vfio/{}", function.group)));
+            // All memory of the guest stays where it is: the card writes to it.
+            host.capabilities = Capabilities::named("ipc_lock").unwrap_or_default();
+        }
         Ok(Self {
             lab: lab.name.clone(),
             name: node.name.clone(),
@@ -178,7 +187,8 @@ impl Setup {
             vm: vm.clone(),
             accel,
             ground,
-            macs: node.interfaces.iter().map(|interface| interface.mac.0).collect(),
+            macs: made.net.interfaces.iter().map(|interface| interface.mac).collect(),
+            passed,
             config: config(lab, node, vm, image.as_deref()),
             layers: image.map(|image| image.layers.clone()).unwrap_or_default(),
             files: node.files.iter().map(|(to, from)| (to.clone(), lab.dir().join(from))).collect(),
@@ -287,6 +297,7 @@ impl Setup {
             disks,
             seed,
             nics,
+            functions: self.passed.iter().map(|function| function.address.clone()).collect(),
             qmp: QMP,
             serial: SERIAL,
             agent: AGENT,
@@ -338,7 +349,9 @@ impl Setup {
         }
         let mut config = self.config.clone();
         config.netloom.clone_from(&payload.argv);
-        tree.own(payload, kernel, &drivers(&self.vm), config).map_err(|error| error.to_string())?;
+        let mut drivers = drivers(&self.vm);
+        drivers.extend(self.passed.iter().map(|function| function.driver.as_str()));
+        tree.own(payload, kernel, &drivers, config).map_err(|error| error.to_string())?;
         // While it is unpacked it is there twice.
         let wanted = 2 * tree.size() + ROOM;
         if wanted > self.vm.memory {

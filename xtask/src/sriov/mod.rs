@@ -1,0 +1,66 @@
+//! `cargo xtask sriov`: virtual functions for real, on any machine.
+//!
+//! QEMU from version 8 on emulates a network card with SR-IOV (igb, an Intel 82576). Debian's kernel boots in a guest with
+//! one, and in it netloom itself makes virtual functions, gives them to nodes and puts everything back (`task.sh`).
+//!
+//! ```text
+//! fetch: QEMU, kernel (the machine's own, else Debian's packages, unpacked and not installed)   target/sriov/
+//! image: netloom, busybox, ip, modules, labs ──► initial file system
+//! boot:  one guest; lines `ok ..`, FAILED or DONE on its serial port
+//! ```
+
+mod boot;
+mod fetch;
+mod image;
+
+use crate::packages::{self, Needed};
+use crate::run::{self, Failed};
+
+/// Options of `cargo xtask sriov`.
+#[derive(clap::Args)]
+#[group(id = "sriov")]
+pub(crate) struct Args {
+    /// Never install packages, only name those missing.
+    #[arg(long)]
+    no_install: bool,
+}
+
+impl Args {
+    /// What continuous integration runs.
+    pub(crate) fn quick(test: &crate::test::Args) -> Self {
+        Self { no_install: test.no_install }
+    }
+}
+
+const NEEDED: [Needed; 5] = [
+    Needed { program: "busybox", package: "busybox-static" },
+    Needed { program: "cpio", package: "cpio" },
+    Needed { program: "depmod", package: "kmod" },
+    Needed { program: "xz", package: "xz-utils" },
+    Needed { program: "ip", package: "iproute2" },
+];
+
+/// Boots the guest and looks on.
+///
+/// # Errors
+/// [`Failed::Check`] with what the guest found broken, or that it did not end in time.
+pub(crate) fn run(args: &Args) -> Result<(), Failed> {
+    let missing = packages::ensure(&NEEDED, !args.no_install)?;
+    if !missing.is_empty() {
+        println!("sriov: SKIPPED: missing {}", missing.join(", "));
+        return Ok(());
+    }
+    let place = run::target().join("sriov");
+    let ground = match fetch::ground(&place) {
+        Ok(ground) => ground,
+        Err(fetch::Lack::Missing(why)) => {
+            println!("sriov: SKIPPED: {why}");
+            return Ok(());
+        }
+        Err(fetch::Lack::Failed(failed)) => return Err(failed),
+    };
+    run::step("build netloom", &mut run::cargo(&["build", "--locked", "--package", "netloom-cli"]))?;
+    let initrd = image::pack(&place, &ground)?;
+    println!("--- sriov: {} with Linux {}", ground.qemu.display(), ground.version);
+    boot::run(&ground, &initrd)
+}

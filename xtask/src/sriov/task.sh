@@ -1,0 +1,105 @@
+# One boot, all promises.
+must netloom vf ls
+grep -q "$PF" /tmp/out || { cat /tmp/out; fail "the PF is not listed"; }
+ok "vf ls shows the card"
+
+lab() { sed "s/PF/$PF/" /lab/$1.loom.yml >/lab/now.loom.yml; }
+
+lab eight
+refused "can have 7 virtual functions, and 8 are wanted" netloom up /lab/now.loom.yml
+[ "$(numvfs)" = 0 ] || fail "VFs were made"
+lab rate
+refused "\`state\`" netloom up /lab/now.loom.yml
+machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after; fail "something was left by a refused up"; }
+ok "what the card or its driver refuses is named, and nothing is left"
+
+lab pair
+must netloom up /lab/now.loom.yml
+cat /tmp/out
+[ "$(numvfs)" = 4 ] || fail "4 VFs are wanted: $(numvfs)"
+$IP link show $PF >/tmp/out; cat /tmp/out
+grep -q "vf 0 .*02:00:00:00:00:0a.*spoof checking on" /tmp/out || fail "attributes of a"
+grep -q "vf 2 .*vlan 100" /tmp/out || fail "VLAN of c"
+grep -q "vf 1 .*tx rate 100" /tmp/out || grep -q "vf 1 .*max_tx_rate 100" /tmp/out || fail "rate of b"
+ok "VFs are made, set and given to nodes"
+
+netloom vf ls | tee /tmp/out
+grep -q "pair a:eth0" /tmp/out || fail "vf ls does not say whose a VF is"
+
+# A cable is seen some time after an interface is up: the first answer counts.
+ping_ok() {
+    for i in 1 2 3 4 5 6; do netloom exec $1 -- ping -c 1 -W 1 $2 >/tmp/out 2>&1 && return; done
+    cat /tmp/out; fail "$1 does not reach $2"
+}
+ping_not() { netloom exec $1 -- ping -c 1 -W 1 $2 >/tmp/out 2>&1 && fail "$1 reaches $2"; true; }
+ping_ok a 10.9.0.2; ping_ok b 10.9.0.1
+ok "two VFs reach each other"
+ping_ok c 10.9.0.4; ping_ok d 10.9.0.3
+ping_not a 10.9.0.3; ping_not c 10.9.0.1; ping_not d 10.9.0.2
+ok "a VLAN of the card keeps two apart from the others"
+
+refused "Cannot assign requested address" netloom exec a -- ip link set eth0 address 02:00:00:00:00:99
+ok "a VF with an address of the lab's keeps it"
+
+refused "card's own switch carries" netloom capture a:eth0
+refused "card's own switch carries" netloom trace a b
+sed -i "s/PF/$PF/" /lab/more.loom.yml
+refused "number is not changed while one is in use" netloom up /lab/more.loom.yml
+ok "captures, traces and more VFs are refused with the reason"
+
+sed -i 's/vlan: 100/vlan: 200/; s/rate: 100Mbit/rate: 200Mbit/' /lab/now.loom.yml
+must netloom up /lab/now.loom.yml
+ping_ok c 10.9.0.4; ping_not a 10.9.0.3
+$IP link show $PF | grep -q "vf 2 .*vlan 200" || fail "the VLAN was not changed in place"
+ok "attributes are changed in place"
+
+must netloom down pair
+machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after; fail "down left something"; }
+ok "down puts everything back"
+
+daemon() { sed -n 's/.*"line":"begin".*"pid":\([0-9]*\).*/\1/p' /run/netloom/pair/journal.ndjson | tail -n 1; }
+lab pair
+must netloom up /lab/now.loom.yml
+kill -9 $(daemon) || fail "there is no daemon to kill"
+must netloom down pair
+machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after; fail "kill -9 and down left something"; }
+ok "kill -9 and down put everything back"
+
+netloom up /lab/now.loom.yml >/tmp/out 2>&1 &
+while [ "$(numvfs)" = 0 ]; do sleep 0.1; done
+kill -9 $(daemon) || fail "there is no daemon to kill"
+wait
+# Whoever waited for the daemon has put back what it left; else this does.
+netloom down pair >/tmp/out 2>&1
+machine >/tmp/after; cmp /tmp/before /tmp/after || { cat /tmp/out; diff /tmp/before /tmp/after; fail "kill -9 in the middle of up left something"; }
+ok "kill -9 in the middle of up leaves nothing either"
+
+must netloom up /lab/sriov.loom.yml --set pf=$PF
+counters() { netloom show s1 -o json | grep -o '"[rt]x_packets": *[0-9]*'; }
+counters >/tmp/counted
+[ -s /tmp/counted ] || { netloom show s1 -o json; fail "the switch has no counters"; }
+ping_ok left 10.0.0.2
+must netloom exec left -- ping -c 10 -i 0.1 10.0.0.2
+grep -q "10 packets received" /tmp/out || { cat /tmp/out; fail "packets were lost"; }
+counters >/tmp/out; cmp /tmp/counted /tmp/out || { cat /tmp/counted /tmp/out; fail "the lab's switch saw packets"; }
+must netloom down sriov
+ok "traffic between VFs flows while the counters of the lab's switch stand still"
+
+lab fallback
+must netloom up /lab/now.loom.yml
+grep -q "ordinary card at s1" /tmp/out || { cat /tmp/out; fail "nobody fell back"; }
+ping_ok h8 10.9.0.9
+must netloom down fallback
+ok "where there is no VF the ordinary card does"
+
+echo 2 >$DEVICE/sriov_numvfs; sleep 1
+lab pair
+refused "somebody else made" netloom up /lab/now.loom.yml
+[ "$(numvfs)" = 2 ] || fail "VFs of others were touched"
+echo 0 >$DEVICE/sriov_numvfs
+ok "VFs of others are left alone"
+
+must netloom vf try $PF
+cat /tmp/out
+machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after; fail "vf try left something"; }
+ok "vfio: group opened, configuration space read, BAR mapped, put back"
