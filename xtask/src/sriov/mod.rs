@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         }
         Err(fetch::Lack::Failed(failed)) => return Err(failed),
     };
-    run::step("build netloom", &mut run::cargo(&["build", "--locked", "--package", "netloom-cli"]))?;
+    run::step("build netloom", &mut run::cargo(&["build", "--locked", "--workspace", "--bin", "netloom"]))?;
     let initrd = image::pack(&place, &ground)?;
     println!("--- sriov: {} with Linux {}", ground.qemu.display(), ground.version);
     boot::run(&ground, &initrd)
