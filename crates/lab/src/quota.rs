@@ -71,7 +71,7 @@ pub fn overdrafts(lab: &Lab, tenant: &str) -> Vec<Overdraft> {
     let sums = [Part::Cpu, Part::Memory, Part::Nodes].into_iter().filter_map(|part| {
         let limit = part.of(&quota)?;
         let of = |node: &&Node| match (part, &node.vm) {
-            (Part::Cpu, Some(vm)) => u64::from(vm.cpus) * 1_000,
+            (Part::Cpu, Some(vm)) => u64::from(vm.most_cpus) * 1_000,
             (Part::Memory, Some(vm)) => vm.most_memory,
             (Part::Cpu, None) => reserved(node.limits.cpu),
             (Part::Memory, None) => reserved(node.limits.memory),

@@ -17,7 +17,7 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
     args.pair("-display", "none");
     args.pair("-name", comma(&spec.name));
     board(spec, &mut args);
-    args.pair("-smp", spec.cpus.max(1).to_string());
+    processors(spec, &mut args);
     args.pair("-m", format!("{}M", mebibytes(spec.memory)));
     socket("qmp", spec.qmp, &mut args);
     args.pair("-mon", "chardev=qmp,mode=control");
@@ -54,6 +54,48 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
     args.0
 }
 
+/// A processor that is given and taken away, as a device: QEMU's name of it, and where it is on the board.
+///
+/// Source: QEMU, `docs/system/cpu-hotplug`. All are cores of one socket, which takes any number of them.
+#[must_use]
+pub fn processor(accel: Accel, core: u32) -> [(&'static str, String); 5] {
+    let model = model(accel).split(',').next().unwrap_or_default();
+    [
+        ("driver", format!("{model}-x86_64-cpu")),
+        ("id", processor_id(core)),
+        ("socket-id", "0".to_owned()),
+        ("core-id", core.to_string()),
+        ("thread-id", "0".to_owned()),
+    ]
+}
+
+/// What that device is called.
+#[must_use]
+pub fn processor_id(core: u32) -> String {
+    format!("cpu{core}")
+}
+
+fn processors(spec: &MachineSpec, args: &mut Args) {
+    let (first, most) = (spec.cpus.max(1), spec.most_cpus);
+    if most <= first {
+        return args.pair("-smp", first.to_string());
+    }
+    args.pair("-smp", format!("{first},maxcpus={most},sockets=1,cores={most},threads=1"));
+    for core in first..first.saturating_add(spec.plugged).min(most) {
+        let [(_, driver), properties @ ..] = processor(spec.accel, core);
+        let properties = properties.map(|(key, value)| format!("{key}={value}")).join(",");
+        args.pair("-device", format!("{driver},{properties}"));
+    }
+}
+
+/// QEMU's word for what guests see of the processor.
+const fn model(accel: Accel) -> &'static str {
+    match accel {
+        Accel::Kvm(processor) => processor,
+        Accel::Tcg => "max",
+    }
+}
+
 #[derive(Default)]
 struct Args(Vec<String>);
 
@@ -68,9 +110,9 @@ impl Args {
 }
 
 fn board(spec: &MachineSpec, args: &mut Args) {
-    let (accel, cpu) = match spec.accel {
-        Accel::Kvm(processor) => ("kvm", processor),
-        Accel::Tcg => ("tcg", "max"),
+    let accel = match spec.accel {
+        Accel::Kvm(_) => "kvm",
+        Accel::Tcg => "tcg",
     };
     args.pair("-machine", format!("q35,accel={accel},memory-backend=ram"));
     // A back end in another process needs the guest's memory as a file; so does who keeps a copy of it. QEMU opens it by its
@@ -80,7 +122,7 @@ fn board(spec: &MachineSpec, args: &mut Args) {
         "-object",
         format!("memory-backend-file,id=ram,size={size}M,mem-path=/proc/self/fd/{ram},share=on"),
     );
-    args.pair("-cpu", cpu);
+    args.pair("-cpu", model(spec.accel));
 }
 
 fn socket(id: &str, fd: u32, args: &mut Args) {
@@ -176,6 +218,8 @@ mod tests {
             virt: Virt::Para,
             memory: 256 << 20,
             cpus: 2,
+            plugged: 0,
+            most_cpus: 2,
             boot: Boot::Kernel {
                 kernel: "/boot/vmlinuz".into(),
                 initrd: Some("/proc/self/fd/6".into()),
@@ -212,6 +256,15 @@ mod tests {
             -device virtio-net-pci,netdev=n0,mac=02:00:00:00:00:0a,romfile= \
             -kernel /boot/vmlinuz -initrd /proc/self/fd/6 -append console=ttyS0";
         assert_eq!(command(&spec()).join(" "), expected);
+    }
+
+    #[test]
+    fn processors_that_can_be_taken_away_are_devices() {
+        let text = command(&MachineSpec { cpus: 1, plugged: 2, most_cpus: 4, ..spec() }).join(" ");
+        let expected = "-smp 1,maxcpus=4,sockets=1,cores=4,threads=1 \
+            -device max-x86_64-cpu,id=cpu1,socket-id=0,core-id=1,thread-id=0 \
+            -device max-x86_64-cpu,id=cpu2,socket-id=0,core-id=2,thread-id=0 -m 256M";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

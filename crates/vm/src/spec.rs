@@ -13,8 +13,12 @@ pub struct MachineSpec {
     pub virt: Virt,
     /// Bytes of memory, of which it may be lent less.
     pub memory: u64,
-    /// Processors, 1 or more.
+    /// Processors that are always there, 1 or more.
     pub cpus: u32,
+    /// Processors besides, of those that can be taken away and given while it runs.
+    pub plugged: u32,
+    /// Processors it can have at most.
+    pub most_cpus: u32,
     /// What it boots.
     pub boot: Boot,
     /// Its disks, in order.

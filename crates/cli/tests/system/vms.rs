@@ -19,7 +19,8 @@ name: vms
 networks: { lan: { subnet: 10.9.0.0/24 } }
 nodes:
   h1: { networks: [lan], ip: 10.9.0.1 }
-  vm1: { vm: {}, networks: [lan], ip: 10.9.0.11, memory: 256MiB..512MiB, env: { GREETING: hello },
+  vm1: { vm: {}, networks: [lan], ip: 10.9.0.11, memory: 256MiB..512MiB, cpu: 1..3,
+         env: { GREETING: hello },
          files: { /etc/motd: motd } }
   vm2: { vm: { image: \"oci:img\" }, networks: [lan], ip: 10.9.0.12, cpu: 2 }
 ";
@@ -95,7 +96,7 @@ fn a_host_and_two_guests() {
         place.write("motd", "hello from the lab\n");
         place.write("lab.loom.yml", LAB);
         let plan = place.ok("plan lab.loom.yml");
-        assert!(plan.contains("vm para, cpu 1, memory 256MiB..512MiB"), "{plan}");
+        assert!(plan.contains("vm para, cpu 1..3, memory 256MiB..512MiB"), "{plan}");
         assert!(plan.contains("vm para, cpu 2, memory 256MiB, image oci:img"), "{plan}");
         place.up(LAB);
         programs(place);
@@ -106,6 +107,7 @@ fn a_host_and_two_guests() {
         links(place);
         console(place);
         memory(place);
+        processors(place);
         pause(place);
         copies(place);
         snapshots(place);
@@ -278,6 +280,21 @@ fn memory(place: &Place) {
     assert!(show(place, "vm1")["limits_in_file"].is_null());
 }
 
+/// Given by ACPI, put to use by netloom in the guest, and let go of by its kernel.
+fn processors(place: &Place) {
+    let count = || place.sh_ok("vm1", "busybox nproc");
+    assert_eq!(count(), "1");
+    let said = place.ok("resize vm1 --cpu 3");
+    assert!(said.contains("cpu 3") && said.contains("file: cpu 1"), "{said}");
+    assert_eq!(count(), "3");
+    place.ok("resize vm1 --cpu 2");
+    assert_eq!(count(), "2");
+    let refused = place.run("resize vm1 --cpu 4");
+    assert!(refused.code != 0 && refused.err.contains("can have 1 to 3 processors"), "{refused:?}");
+    let refused = place.run("resize vm2 --cpu 1");
+    assert!(refused.code != 0 && refused.err.contains("has 2 processors for good"), "{refused:?}");
+}
+
 fn pause(place: &Place) {
     place.ok("pause vm1");
     assert_eq!(state(place, "vm1"), "paused");
@@ -285,8 +302,8 @@ fn pause(place: &Place) {
     assert_ne!(place.run("ping h1 vm1").code, 0);
     place.ok("resume vm1");
     place.sh_ok("vm1", "true");
-    let refused = place.run("resize vm1 --cpu 2");
-    assert!(refused.code != 0 && refused.err.contains("only `--memory` can be changed"), "{refused:?}");
+    let refused = place.run("resize vm1 --pids 2");
+    assert!(refused.code != 0 && refused.err.contains("only `--cpu` and `--memory`"), "{refused:?}");
 }
 
 /// Files go in and out, by netloom in the guest: it needs no tar there.
@@ -329,7 +346,7 @@ fn snapshots(place: &Place) {
     patiently("it answers", || place.run("ping h1 vm1").code == 0);
     eprintln!("restored in {} ms, answers after {} ms", restored.as_millis(), begin.elapsed().as_millis());
     assert!(is_gone(before));
-    assert_eq!(place.sh_ok("vm1", "cat /tmp/word"), "then");
+    assert_eq!(place.sh_ok("vm1", "cat /tmp/word; busybox nproc"), "then\n2");
     let beat = place.sh_ok("vm1", "cat /tmp/beat");
     patiently("its programs go on", || place.sh_ok("vm1", "cat /tmp/beat") != beat);
     place.sh_ok("vm1", "ping -c 1 -W 5 10.9.0.1");

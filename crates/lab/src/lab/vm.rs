@@ -34,6 +34,8 @@ pub struct Vm {
     pub most_memory: u64,
     /// Processors.
     pub cpus: u32,
+    /// Processors it can be given while it runs: as many, or more.
+    pub most_cpus: u32,
 }
 
 impl Vm {
@@ -56,7 +58,9 @@ impl Vm {
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = vec![self.virt.word().to_owned()];
-        words.push(format!("cpu {}", show_processors(u64::from(self.cpus) * 1_000)));
+        let processors = |count: u32| show_processors(u64::from(count) * 1_000);
+        let most = (self.most_cpus > self.cpus).then(|| format!("..{}", processors(self.most_cpus)));
+        words.push(format!("cpu {}{}", processors(self.cpus), most.unwrap_or_default()));
         let most = (self.most_memory > self.memory).then(|| format!("..{}", show_size(self.most_memory)));
         words.push(format!("memory {}{}", show_size(self.memory), most.unwrap_or_default()));
         for (what, value) in
@@ -105,12 +109,13 @@ mod tests {
             memory: MEMORY,
             most_memory: MEMORY,
             cpus: 2,
+            most_cpus: 2,
         };
         let text = |text: &str| Some(text.to_owned());
         assert!(none.is_ours() && !none.boots_disk());
         assert_eq!(none.words(), "para, cpu 2, memory 256MiB");
-        let ranged = Vm { most_memory: 1 << 30, ..none.clone() };
-        assert_eq!(ranged.words(), "para, cpu 2, memory 256MiB..1GiB");
+        let ranged = Vm { most_memory: 1 << 30, most_cpus: 4, ..none.clone() };
+        assert_eq!(ranged.words(), "para, cpu 2..4, memory 256MiB..1GiB");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
         assert!(disk.boots_disk() && !disk.is_ours());
         let with_kernel = Vm { kernel: text("k"), ..disk };

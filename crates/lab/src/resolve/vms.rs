@@ -11,7 +11,12 @@ use crate::quantity::show_size;
 pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
     let written = &spec.vm.as_ref()?.value;
     let text = |text: &Option<crate::error::Spanned<String>>| text.as_ref().map(|it| it.value.clone());
-    let cpus = spec.limits.cpu.as_ref().map_or(1, |cpu| cpu.value.start / 1_000);
+    let processors = |thousandths: u64| u32::try_from(thousandths / 1_000).unwrap_or(MOST_CPUS).max(1);
+    let [cpus, most_cpus] = spec
+        .limits
+        .cpu
+        .as_ref()
+        .map_or([1, 1], |cpu| [cpu.value.start, cpu.value.reserved()].map(processors));
     Some(Box::new(Vm {
         kernel: written.kernel.clone(),
         initrd: text(&written.initrd),
@@ -22,7 +27,8 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
         memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.start),
         most_memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.reserved()),
-        cpus: u32::try_from(cpus).unwrap_or(MOST_CPUS).max(1),
+        cpus,
+        most_cpus,
     }))
 }
 
@@ -90,11 +96,9 @@ fn amounts(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
         }
     }
     if let Some(cpu) = &spec.limits.cpu {
-        let whole = cpu.value.start.is_multiple_of(1_000) && cpu.value.start > 0;
-        if cpu.value.most.is_some() {
-            let said = "not yet supported: a range for the `cpu` of a virtual machine".to_owned();
-            errors.push((cpu.span, said, Some("one number, such as 2")));
-        } else if !whole || cpu.value.start / 1_000 > u64::from(MOST_CPUS) {
+        let bounds = [cpu.value.start, cpu.value.reserved()];
+        let whole = bounds.iter().all(|bound| bound.is_multiple_of(1_000) && *bound > 0);
+        if !whole || bounds[1] / 1_000 > u64::from(MOST_CPUS) {
             let said = format!("a virtual machine has 1 to {MOST_CPUS} whole processors");
             errors.push((cpu.span, said, None));
         }

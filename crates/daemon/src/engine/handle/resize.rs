@@ -56,31 +56,33 @@ impl Running {
         self.row_of(name)
     }
 
-    /// Changes the memory of a virtual machine, as far as its balloon goes.
+    /// Changes processors and memory of a virtual machine, as far as it was made for it and its guest goes along.
     fn resize_machine(&self, node: &Node, vm: &Vm, change: &Resize) -> Result<(), ApiError> {
         let name = &node.name;
-        let Resize { memory: Some(Some(memory)), cpu: None, swap: None, pids: None } = *change else {
-            let said =
-                format!("Of the virtual machine {name}, only `--memory` can be changed while it runs.");
+        let Resize { cpu, memory, swap: None, pids: None } = *change else {
+            let said = format!(
+                "Of the virtual machine {name}, only `--cpu` and `--memory` can be changed while it runs."
+            );
             return Err(ApiError::new(ErrorKind::Unsupported, said)
                 .hint("change the others in the lab file; `netloom up` boots it anew"));
         };
-        if memory > vm.most_memory || memory < Vm::LEAST_MEMORY {
-            let range = [Vm::LEAST_MEMORY, vm.most_memory].map(show_size);
-            let said = format!("The virtual machine {name} can have {} to {}.", range[0], range[1]);
-            let hint = format!("line {} of the lab file: `memory: START..MOST`", node.line);
-            return Err(ApiError::new(ErrorKind::Failed, said).hint(hint));
-        }
-        if vm.virt == Virt::Full {
-            let said = format!("{name} is fully virtualized, and has no balloon to take memory with.");
-            return Err(ApiError::new(ErrorKind::Failed, said).hint("`virt: para`"));
-        }
+        let cpus = cpu.map(|cpu| processors(node, vm, cpu)).transpose()?;
+        let memory = memory.map(|memory| memory_of(node, vm, memory)).transpose()?;
         let Some(machine) = self.guest(name)? else {
             return Err(ApiError::new(ErrorKind::Failed, format!("{name} was not started.")));
         };
-        machine.set_memory(memory).map_err(|why| {
-            ApiError::new(ErrorKind::Failed, format!("The memory of {name} stays as it was: {why}."))
-        })
+        let failed = |said: String| ApiError::new(ErrorKind::Failed, said);
+        if let Some(cpus) = cpus {
+            machine
+                .set_processors(cpus)
+                .map_err(|why| failed(format!("{name} has {} processors: {why}.", machine.processors())))?;
+        }
+        if let Some(memory) = memory {
+            machine
+                .set_memory(memory)
+                .map_err(|why| failed(format!("The memory of {name} stays as it was: {why}.")))?;
+        }
+        Ok(())
     }
 
     fn row_of(&self, name: &str) -> Result<NodeRow, ApiError> {
@@ -113,6 +115,39 @@ impl Running {
             }
         }
     }
+}
+
+/// Processors, of those that the board has room for; `cpu` is in thousandths, `None` no limit.
+fn processors(node: &Node, vm: &Vm, cpu: Option<u64>) -> Result<u32, ApiError> {
+    let count = cpu.filter(|cpu| cpu.is_multiple_of(1_000)).and_then(|cpu| u32::try_from(cpu / 1_000).ok());
+    count.filter(|count| (vm.cpus..=vm.most_cpus).contains(count)).ok_or_else(|| {
+        let said = match vm.most_cpus - vm.cpus {
+            0 => format!("The virtual machine {} has {} processors for good.", node.name, vm.cpus),
+            _ => format!(
+                "The virtual machine {} can have {} to {} processors.",
+                node.name, vm.cpus, vm.most_cpus
+            ),
+        };
+        ApiError::new(ErrorKind::Failed, said)
+            .hint(format!("line {} of the lab file: `cpu: START..MOST`, whole numbers", node.line))
+    })
+}
+
+/// Bytes of memory, within what the machine was made with.
+fn memory_of(node: &Node, vm: &Vm, memory: Option<u64>) -> Result<u64, ApiError> {
+    let name = &node.name;
+    let range = Vm::LEAST_MEMORY..=vm.most_memory;
+    let Some(memory) = memory.filter(|memory| range.contains(memory)) else {
+        let [least, most] = [Vm::LEAST_MEMORY, vm.most_memory].map(show_size);
+        let said = format!("The virtual machine {name} can have {least} to {most}.");
+        let hint = format!("line {} of the lab file: `memory: START..MOST`", node.line);
+        return Err(ApiError::new(ErrorKind::Failed, said).hint(hint));
+    };
+    if vm.virt == Virt::Full {
+        let said = format!("{name} is fully virtualized, and has no balloon to take memory with.");
+        return Err(ApiError::new(ErrorKind::Failed, said).hint("`virt: para`"));
+    }
+    Ok(memory)
 }
 
 fn refused(kind: ErrorKind, error: TextError) -> ApiError {

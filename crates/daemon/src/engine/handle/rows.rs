@@ -16,6 +16,13 @@ use crate::engine::Running;
 use crate::engine::machines::Phase;
 use crate::engine::running::State;
 
+/// Processors and memory of a machine, as far as they are other than `than`: `cpu 2, memory 512MiB`
+fn amounts((cpus, memory): (u32, u64), than: (u32, u64)) -> String {
+    let cpu = (cpus != than.0).then(|| format!("cpu {cpus}"));
+    let memory = (memory != than.1).then(|| format!("memory {}", netloom_lab::quantity::show_size(memory)));
+    cpu.into_iter().chain(memory).collect::<Vec<_>>().join(", ")
+}
+
 /// What is told of a virtual machine's card.
 fn card(status: &GuestStatus) -> CardRow {
     CardRow {
@@ -77,8 +84,9 @@ impl Running {
             }
         };
         let drift = self.machines.of(&node.name).zip(node.vm.as_ref()).and_then(|(machine, vm)| {
-            let words = |bytes| format!("memory {}", netloom_lab::quantity::show_size(bytes));
-            (machine.memory() != vm.memory).then(|| [words(machine.memory()), words(vm.memory)])
+            let now = (machine.processors(), machine.memory());
+            let in_file = (vm.cpus, vm.memory);
+            (now != in_file).then(|| [amounts(now, in_file), amounts(in_file, now)])
         });
         let groups = self.programs.groups();
         let limits = groups.now(&node.name).unwrap_or_else(|| node.limits.clone());

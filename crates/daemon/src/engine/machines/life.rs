@@ -193,7 +193,10 @@ impl Life {
     fn start(&self, resumed: Option<Resumed>) -> Result<Live, String> {
         let text = |error: std::io::Error| error.to_string();
         let boots = resumed.is_none() && self.setup.has_agent;
-        let start = self.setup.prepare(resumed)?;
+        if let Some(resumed) = &resumed {
+            self.shared.set_processors(resumed.processors);
+        }
+        let start = self.setup.prepare(resumed, self.shared.processors())?;
         let ((qmp, their_qmp), (serial, their_serial), (agent, their_agent)) =
             (Channel::pair().map_err(text)?, Channel::pair().map_err(text)?, Channel::pair().map_err(text)?);
         let null = std::fs::File::open("/dev/null").map_err(text)?;

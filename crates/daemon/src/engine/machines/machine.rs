@@ -13,6 +13,7 @@ use netloom_container::{Ending, Spawner};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::netns::NetNs;
+use netloom_vm::Accel;
 use netloom_vm::frame::{Frame, Open, WINDOW};
 use serde_json::{Value, json};
 
@@ -93,9 +94,12 @@ pub(in crate::engine) struct Console {
 
 /// A virtual machine.
 pub(in crate::engine) struct Machine {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     netns: Arc<NetNs>,
-    has_agent: bool,
+    pub(super) has_agent: bool,
+    pub(super) accel: Accel,
+    /// Held while processors come and go.
+    pub(super) resizing: Mutex<()>,
     /// What it is made of, and where what is written to its disk is.
     made_of: String,
     disk: Option<PathBuf>,
@@ -117,6 +121,8 @@ pub(super) struct Shared {
     news: Condvar,
     /// Bytes of memory that it is to have.
     memory: AtomicU64,
+    /// Processors that it is to have.
+    processors: AtomicU32,
     /// The guest's memory, while QEMU runs.
     ram: Mutex<Option<Arc<OwnedFd>>>,
     /// Programs whose streams are carried.
@@ -146,6 +152,16 @@ impl Shared {
         self.memory.load(Ordering::Relaxed)
     }
 
+    /// Processors that it is to have.
+    pub(super) fn processors(&self) -> u32 {
+        self.processors.load(Ordering::Relaxed)
+    }
+
+    /// It is to have so many.
+    pub(super) fn set_processors(&self, count: u32) {
+        self.processors.store(count, Ordering::Relaxed);
+    }
+
     /// The guest's memory is this from now on.
     pub(super) fn set_ram(&self, ram: Option<Arc<OwnedFd>>) {
         *self.ram.lock().unwrap_or_else(PoisonError::into_inner) = ram;
@@ -173,17 +189,19 @@ impl Machine {
             status: Mutex::default(),
             news: Condvar::new(),
             memory: AtomicU64::new(setup.memory[0]),
+            processors: AtomicU32::new(setup.processors()),
             ram: Mutex::default(),
             streams: AtomicUsize::new(0),
         });
-        let (netns, has_agent) = (Arc::clone(&setup.netns), setup.has_agent);
+        let (netns, has_agent, accel) = (Arc::clone(&setup.netns), setup.has_agent, setup.accel());
         let (made_of, disk) = (setup.made_of(), setup.disk());
         let (name, life) = (format!("vm {}", setup.name), Life::new(setup, spawner, Arc::clone(&shared)));
         let thread = std::thread::Builder::new().name(name).spawn(move || life.run());
         let thread =
             thread.map_err(|error| HostError::from_io("start the thread", "of a virtual machine", &error))?;
         let (sessions, thread) = (AtomicU32::new(1), Mutex::new(Some(thread)));
-        Ok(Arc::new(Self { shared, netns, has_agent, made_of, disk, sessions, thread }))
+        let resizing = Mutex::default();
+        Ok(Arc::new(Self { shared, netns, has_agent, accel, resizing, made_of, disk, sessions, thread }))
     }
 
     /// How it is.
@@ -279,6 +297,11 @@ impl Machine {
     /// Bytes of memory that it is to have at the moment.
     pub(in crate::engine) fn memory(&self) -> u64 {
         self.shared.memory()
+    }
+
+    /// Processors that it is to have at the moment.
+    pub(in crate::engine) fn processors(&self) -> u32 {
+        self.shared.processors()
     }
 
     /// Gives memory to the guest or takes it away, as far as its balloon goes along; one that is off gets it when it is on.

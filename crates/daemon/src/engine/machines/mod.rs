@@ -14,6 +14,7 @@ mod disks;
 mod envoy;
 mod life;
 mod machine;
+mod processors;
 mod setup;
 mod shelf;
 mod snapshot;

@@ -96,6 +96,8 @@ pub(super) struct Resumed {
     pub(super) ram: OwnedFd,
     /// Where QEMU reads what its devices were.
     pub(super) devices: OwnedFd,
+    /// Processors it had.
+    pub(super) processors: u32,
 }
 
 /// Tries what the machine can do.
@@ -212,14 +214,24 @@ impl Setup {
         Some(super::disks::written(folder, &self.name))
     }
 
-    /// Gathers what one start needs; `resumed`: to go on from there.
+    /// Who executes its instructions.
+    pub(super) const fn accel(&self) -> Accel {
+        self.accel
+    }
+
+    /// Processors that it begins with.
+    pub(super) const fn processors(&self) -> u32 {
+        self.vm.cpus
+    }
+
+    /// Gathers what one start with so many processors needs; `resumed`: to go on from there.
     ///
     /// # Errors
     /// In words: a file that is gone, or too much for the guest's memory.
-    pub(super) fn prepare(&self, resumed: Option<Resumed>) -> Result<Start, String> {
+    pub(super) fn prepare(&self, resumed: Option<Resumed>, processors: u32) -> Result<Start, String> {
         let incoming = resumed.is_some();
         let (ram, devices) = match resumed {
-            Some(Resumed { ram, devices }) => (ram, Some(devices)),
+            Some(Resumed { ram, devices, .. }) => (ram, Some(devices)),
             None => (
                 sealed_memory("guest", self.memory[1].next_multiple_of(1 << 20))
                     .map_err(|error| error.to_string())?,
@@ -293,6 +305,8 @@ impl Setup {
             virt: virt(&self.vm),
             memory: self.vm.most_memory,
             cpus: self.vm.cpus,
+            plugged: processors.saturating_sub(self.vm.cpus),
+            most_cpus: self.vm.most_cpus,
             boot,
             disks,
             seed,

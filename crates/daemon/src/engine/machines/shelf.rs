@@ -26,6 +26,8 @@ pub(in crate::engine) struct About {
     pub(in crate::engine) taken: u64,
     /// Bytes of memory that the machine has.
     pub(in crate::engine) memory: u64,
+    /// Processors that it has.
+    pub(in crate::engine) processors: u32,
     /// What the machine was made of: only one that is made of the same can go on from here.
     pub(in crate::engine) made_of: String,
 }
@@ -311,7 +313,7 @@ mod tests {
         rustix::io::pwrite(&ram, &[0; 1 << 20], 2 << 20).unwrap();
         let disk = place.path().join("d.qcow2");
         std::fs::write(&disk, "disk").unwrap();
-        let about = About { taken: 7, memory: length, made_of: "it".to_owned() };
+        let about = About { taken: 7, memory: length, processors: 2, made_of: "it".to_owned() };
         let draft = shelf.begin("one").unwrap();
         draft.ram(&ram).unwrap();
         draft.devices(b"devices").unwrap();
@@ -338,7 +340,7 @@ mod tests {
     fn one_takes_the_place_of_another_and_a_draft_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let shelf = Shelf::new(place.path(), "vm1");
-        let about = |taken| About { taken, memory: 0, made_of: String::new() };
+        let about = |taken| About { taken, memory: 0, processors: 1, made_of: String::new() };
         shelf.begin("a").unwrap().finish(&about(1)).unwrap();
         shelf.begin("a").unwrap().finish(&about(2)).unwrap();
         shelf.begin("b").unwrap().finish(&about(1)).unwrap();

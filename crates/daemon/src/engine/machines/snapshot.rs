@@ -8,7 +8,7 @@
 //! `docs/devel/migration`.
 
 use std::io::{Read, Write};
-use std::sync::mpsc;
+use std::sync::{PoisonError, mpsc};
 use std::time::Duration;
 
 use netloom_sys::clock;
@@ -49,6 +49,8 @@ impl Machine {
                 ));
             }
         }
+        // Processors that come or go meanwhile would be in one half of it only.
+        let _still = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
         let draft = shelf.begin(name)?;
         self.pause(true)?;
         let kept = self.keep(&draft);
@@ -56,7 +58,8 @@ impl Machine {
         let memory = kept?;
         goes_on?;
         let made_of = self.made_of().to_owned();
-        draft.finish(&About { taken: clock::wall() / 1_000_000_000, memory, made_of })
+        let (taken, processors) = (clock::wall() / 1_000_000_000, self.processors());
+        draft.finish(&About { taken, memory, processors, made_of })
     }
 
     /// Bytes of memory that were kept.
@@ -137,6 +140,7 @@ impl Machine {
         let (tell, filled) = mpsc::channel();
         // While QEMU comes up.
         std::thread::spawn(move || drop(tell.send(fill())));
-        self.resume_from(Resumed { ram, devices: reader.into() }, filled, disk)
+        let processors = kept.about.processors;
+        self.resume_from(Resumed { ram, devices: reader.into(), processors }, filled, disk)
     }
 }

@@ -1,0 +1,113 @@
+//! Processors of a guest, given and taken away while it runs: by ACPI, as on a board with sockets.
+
+use std::sync::PoisonError;
+
+use netloom_sys::clock;
+use netloom_vm::command::{processor, processor_id};
+use netloom_vm::frame::{Frame, Open};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
+
+use super::Machine;
+use super::machine::Phase;
+
+/// What netloom is told to be in the guest: `netloom guest processors`.
+const WORD: &str = "processors";
+/// How long a guest may take to let go of a processor, and to have one work.
+const PATIENCE_NS: u64 = 20_000_000_000;
+/// How often QEMU is asked whether it has.
+const LOOK_NS: u64 = 50_000_000;
+
+impl Machine {
+    /// Gives the guest processors or takes them away, as far as it goes along; one that is off gets them when it is on.
+    ///
+    /// # Errors
+    /// In words: QEMU refuses, or the guest does not let go of one. Then it has those that it has got so far.
+    pub(in crate::engine) fn set_processors(&self, wanted: u32) -> Result<(), String> {
+        let _one_at_a_time = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = self.shared.processors();
+        if self.status().pid.is_none() {
+            self.shared.set_processors(wanted);
+            return Ok(());
+        }
+        for core in has..wanted {
+            let properties = processor(self.accel, core).map(|(key, value)| match value.parse::<u32>() {
+                Ok(number) => (key.to_owned(), json!(number)),
+                Err(_) => (key.to_owned(), json!(value)),
+            });
+            self.ask("device_add", Value::Object(properties.into_iter().collect()))?;
+            self.shared.set_processors(core + 1);
+        }
+        if wanted > has && self.has_agent {
+            return self.bring_up();
+        }
+        for core in (wanted..has).rev() {
+            self.unplug(core)?;
+            self.shared.set_processors(core);
+        }
+        Ok(())
+    }
+
+    /// Has the guest use what it was given. One that still boots finds them by itself.
+    fn bring_up(&self) -> Result<(), String> {
+        if self.status().phase == Phase::Booting {
+            return Ok(());
+        }
+        let open = Open { argv: vec![WORD.to_owned()], own: true, ..Open::default() };
+        let program = self.open(open).map_err(|error| error.to_string())?;
+        let (until, mut complaint) = (clock::now() + PATIENCE_NS, Vec::new());
+        while clock::now() < until {
+            let look = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+            // Woken or not, what was heard is looked at.
+            let _ = poll(&mut [PollFd::from_borrowed_fd(program.ready(), PollFlags::IN)], Some(&look));
+            while let Some(frame) = program.poll() {
+                match frame {
+                    Frame::Stdout(bytes) | Frame::Stderr(bytes) => {
+                        program.taken();
+                        complaint.extend(bytes.into_iter().take(1_024_usize.saturating_sub(complaint.len())));
+                    }
+                    Frame::Exit(0) => return Ok(()),
+                    Frame::Exit(_) => {
+                        let said = String::from_utf8_lossy(&complaint).trim().to_owned();
+                        return Err(format!("the guest does not use them: {said}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Err("the guest does not say that it uses them".to_owned())
+    }
+
+    fn unplug(&self, core: u32) -> Result<(), String> {
+        self.ask("device_del", json!({ "id": processor_id(core) }))?;
+        let until = clock::now() + PATIENCE_NS;
+        while has_core(&self.ask("query-hotpluggable-cpus", Value::Null)?, core) {
+            if clock::now() > until {
+                return Err(format!("the guest does not let go of processor {core}"));
+            }
+            clock::sleep(LOOK_NS);
+        }
+        Ok(())
+    }
+}
+
+/// Whether QEMU's list of places for processors has one in that place.
+fn has_core(places: &Value, core: u32) -> bool {
+    let places = places.as_array().map_or(&[][..], Vec::as_slice);
+    places.iter().any(|place| place["props"]["core-id"] == core && place.get("qom-path").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_without_a_processor_is_no_processor() {
+        let places = json!([
+            { "props": { "core-id": 2, "socket-id": 0 }, "type": "max-x86_64-cpu", "vcpus-count": 1 },
+            { "props": { "core-id": 1, "socket-id": 0 }, "qom-path": "/machine/peripheral/cpu1", "vcpus-count": 1 },
+        ]);
+        assert!(has_core(&places, 1));
+        assert!(!has_core(&places, 2) && !has_core(&places, 3) && !has_core(&Value::Null, 1));
+    }
+}
