@@ -108,11 +108,10 @@ netloom: 1
 acl: []
 nodes:
   b: { vf: { pf: x } }
-  c: { interface: eth0 }
 ";
     let text = errors(source);
-    assert_eq!(text.matches("not yet supported: ").count(), 3, "{text}");
-    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 3, "{text}");
+    assert_eq!(text.matches("not yet supported: ").count(), 2, "{text}");
+    assert_eq!(text.lines().filter(|l| !l.contains("hint")).count(), 2, "{text}");
 }
 
 #[test]

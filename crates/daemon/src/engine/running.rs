@@ -20,6 +20,7 @@ use super::core::Core;
 use super::doors::Doors;
 use super::gateways::Gateways;
 use super::guests::Guests;
+use super::interfaces::Interfaces;
 use super::journal::Ledger;
 use super::machines::Machines;
 use super::programs::Programs;
@@ -46,6 +47,8 @@ pub(crate) struct Running {
     pub(super) tunnels: Tunnels,
     /// Cards of virtual machines.
     pub(super) guests: Guests,
+    /// Interfaces of the machine.
+    pub(super) interfaces: Interfaces,
     pub(super) published: PublishedPorts,
     pub(super) gateways: Gateways,
     /// What joins the lab with the world outside.
@@ -103,6 +106,14 @@ impl NodeState {
     }
 }
 
+impl NodeState {
+    /// The port of an interface of the machine, if the node is one.
+    pub(super) fn real_ports(&self) -> impl Iterator<Item = PortId> + '_ {
+        let interfaces = self.net.real.iter().flat_map(|_| &self.net.interfaces);
+        interfaces.map(|interface| PortId(interface.port))
+    }
+}
+
 /// What joins an interface of a virtual machine with its port.
 #[derive(Debug, Clone)]
 pub(crate) enum Nic {
@@ -151,6 +162,7 @@ impl Running {
             doors: Doors::default(),
             tunnels: Tunnels::default(),
             guests: Guests::default(),
+            interfaces: Interfaces::default(),
             published: PublishedPorts::default(),
             gateways: Gateways::default(),
             outside: Outside::default(),

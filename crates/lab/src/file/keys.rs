@@ -259,7 +259,11 @@ pub(crate) static NODE: Table = &[&[
     key("after", TEXTS, "Nodes that come first: `db` (started), `db healthy`, `init done`."),
     key("vm", Shape::Table(VM), "Makes the node a virtual machine; `memory` and `cpu` are its own."),
     later("vf", "SR-IOV virtual functions"),
-    later("interface", "a real interface as a node"),
+    key(
+        "interface",
+        Text,
+        "Makes the node a real interface of the machine, by its name: its wire is at the node's only link.",
+    ),
     key(
         "cpu",
         Processors,

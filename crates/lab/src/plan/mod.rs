@@ -317,7 +317,9 @@ impl<'l> Planner<'l> {
         for node in &to.nodes {
             match old.get(node.name.as_str()) {
                 None => self.add_node(node),
-                Some(old) if old.port != node.port || is_another_machine(old, node) => {
+                Some(old)
+                    if old.port != node.port || old.nic != node.nic || is_another_machine(old, node) =>
+                {
                     remade.insert(node.name.as_str());
                     self.remove_node(old);
                     self.add_node(node);
@@ -325,7 +327,7 @@ impl<'l> Planner<'l> {
                 Some(old) => {
                     let before = old.interfaces.iter().map(|i| here.get(i.domain));
                     let after = node.interfaces.iter().map(|i| there.get(i.domain));
-                    self.change_node(old, node, !before.eq(after));
+                    self.change_node(old, node, !node.is_nic() && !before.eq(after));
                 }
             }
         }
