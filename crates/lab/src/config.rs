@@ -165,7 +165,7 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
     let links: std::collections::BTreeMap<&str, &Link> =
         lab.links.iter().map(|l| (l.id.as_str(), l)).collect();
     let mut owners = Vec::new();
-    for interface in lab.nodes.iter().flat_map(|n| &n.interfaces) {
+    for interface in lab.nodes.iter().filter(|n| !n.is_nic()).flat_map(|n| &n.interfaces) {
         let Some(link) = links.get(interface.link.as_str()) else { continue };
         let switch_is_left = match (link.a.is_switch(), link.b.is_switch()) {
             (true, false) => true,
@@ -193,7 +193,7 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
         let subnets = domain.subnets.iter();
         subnets.map(move |s| Subnet { tenant, address: s.ip, prefix: s.len }).collect::<Vec<_>>()
     };
-    // Who is behind a tunnel has an address of the subnet and is not known here.
+    // Who is behind a tunnel or a real interface has an address of the subnet and is not known here.
     let tunnels: Vec<_> = lab
         .switches
         .iter()
@@ -201,7 +201,9 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
         .filter(|port| matches!(port.peer, lab::End::Tunnel { .. }))
         .collect();
     let is_stretched = |domain: &&lab::Domain| {
+        let of_nics = || lab.nodes.iter().filter(|node| node.is_nic()).flat_map(|node| &node.interfaces);
         tunnels.iter().any(|port| port.tenant.as_ref().is_none_or(|tenant| *tenant == domain.tenant))
+            || of_nics().any(|interface| interface.tenant == domain.tenant)
     };
     let closed = lab.domains.iter().filter(|domain| !is_stretched(domain));
     let mut subnets: Vec<_> = closed.flat_map(subnet).collect();
@@ -212,7 +214,7 @@ pub fn owners(lab: &Lab, ids: PortIds<'_>) -> Owners {
     Owners { owners, subnets, routed }
 }
 
-/// Whether a node may be a router, for multicast too: it forwards, or is free to.
+/// Whether a node may be a router, for multicast too: it forwards, or is free to, or others are behind it.
 fn may_route(node: &lab::Node) -> bool {
-    node.forward || node.privileged || node.sysctl.keys().any(|key| key.contains("forward"))
+    node.is_nic() || node.forward || node.privileged || node.sysctl.keys().any(|key| key.contains("forward"))
 }

@@ -106,8 +106,7 @@ fn features_to_come_are_refused_by_name() {
     let source = "\
 netloom: 1
 acl: []
-nodes:
-  c: { interface: eth0 }
+hosts: []
 ";
     let text = errors(source);
     assert_eq!(text.matches("not yet supported: ").count(), 2, "{text}");

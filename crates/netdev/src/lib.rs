@@ -13,6 +13,7 @@ mod capture;
 mod datagram;
 mod dummy;
 mod gateway;
+mod interface;
 mod packet;
 mod pcapng;
 mod scratch;
@@ -30,6 +31,7 @@ pub use gateway::{
     Ask, Doors, GatewayControl, GatewayCounters, GatewayPort, GatewaySettings, GatewayShare, Inner, Protocol,
     Tell, Whither,
 };
+pub use interface::{InterfaceControl, InterfacePort};
 pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;

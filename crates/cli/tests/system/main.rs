@@ -21,6 +21,7 @@ mod controllers;
 mod firewall;
 mod guest;
 mod hosts;
+mod interfaces;
 mod internet;
 mod isolation;
 mod leftovers;

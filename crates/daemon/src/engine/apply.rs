@@ -13,6 +13,7 @@ use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 
 use super::execute::{Execution, Target};
 use super::hints::refused;
+use super::interfaces::Interfaces;
 use super::running::{Running, State};
 use crate::{Sink, slowpath};
 
@@ -34,6 +35,7 @@ impl Running {
             .map_err(|e| refused(ErrorKind::Machine, "Cannot start the lab's threads.", &e))?;
         let before = Arc::clone(&self.state().lab);
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
+        Interfaces::prepare(&lab, &before)?;
         self.machines.prepare(&lab, &before)?;
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let prepared = self.programs.groups().prepare(&lab, &before)?;

@@ -1,5 +1,6 @@
 //! Whether anybody is behind a port: a virtual machine's card is unplugged until its guest's driver runs, and again when the
-//! machine is gone. The switch model hears of it from a thread that sleeps until then.
+//! machine is gone; an interface of the machine is while it is down or not there. The switch model hears of it from a thread
+//! that sleeps until then.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,9 +31,21 @@ struct Known {
     ports: Mutex<BTreeMap<PortId, Carrier>>,
 }
 
+/// What can be behind a port, or not.
+pub(crate) trait Presence: std::fmt::Debug + Send + Sync {
+    /// Whether it is. Who changes it rings the bell.
+    fn is_there(&self) -> bool;
+}
+
+impl Presence for GuestStatus {
+    fn is_there(&self) -> bool {
+        self.is_ready()
+    }
+}
+
 #[derive(Debug)]
 struct Carrier {
-    status: Arc<GuestStatus>,
+    status: Arc<dyn Presence>,
     /// How the link is, as far as the lab says.
     link: LinkState,
     is_ready: bool,
@@ -65,28 +78,28 @@ impl Carriers {
         Arc::clone(&self.bell)
     }
 
-    /// From now on the port is up only while its guest is there.
+    /// From now on the port is up only while this is there.
     ///
     /// # Errors
     /// No thread or fd left.
-    pub(crate) fn watch(&self, port: PortId, status: Arc<GuestStatus>) -> Result<(), HostError> {
+    pub(crate) fn watch(&self, port: PortId, status: Arc<dyn Presence>) -> Result<(), HostError> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             *thread = Some(self.start()?);
         }
-        let is_ready = status.is_ready();
+        let is_ready = status.is_there();
         self.known.ports().insert(port, Carrier { status, link: LinkState::default(), is_ready });
         Ok(())
     }
 
-    /// The port has no guest any more.
+    /// The port is as any other again.
     pub(crate) fn forget(&self, port: PortId) {
         self.known.ports().remove(&port);
     }
 
-    /// Whether the switch knows that a port's guest is there; `true` of one that has none.
+    /// Whether the switch knows that somebody is behind a port; `true` of one that is as any other.
     pub(crate) fn is_plugged(&self, port: PortId) -> bool {
-        self.known.ports().get(&port).is_none_or(|carrier| carrier.is_ready && carrier.status.is_ready())
+        self.known.ports().get(&port).is_none_or(|carrier| carrier.is_ready && carrier.status.is_there())
     }
 
     /// Says to the switch model how the link behind a port is, as far as the lab says.
@@ -109,7 +122,7 @@ impl Carriers {
         let work = move || {
             while !over.load(Ordering::Relaxed) {
                 if let Err(error) = epoll.wait(None, |_| ()) {
-                    tracing::error!(%error, "nobody hears of virtual machines");
+                    tracing::error!(%error, "nobody hears of what is behind ports");
                     return;
                 }
                 bell.clear();
@@ -139,9 +152,9 @@ impl Known {
     /// Tells the switch model of every port that is not as it was.
     fn look(&self) {
         for (port, carrier) in self.ports().iter_mut() {
-            let is_ready = carrier.status.is_ready();
+            let is_ready = carrier.status.is_there();
             if std::mem::replace(&mut carrier.is_ready, is_ready) != is_ready {
-                tracing::info!(port = port.0, is_ready, "a virtual machine's card");
+                tracing::info!(port = port.0, is_ready, "what is behind a port");
                 slowpath::write(&self.switch).set_link(*port, carrier.state(), slowpath::now());
             }
         }

@@ -147,6 +147,8 @@ impl<'a> Execution<'a> {
         let cards = state.nodes.iter().filter(|(name, _)| !gone.contains(name)).map(|(_, node)| node);
         let cards: BTreeSet<PortId> = cards.chain(made.values()).flat_map(NodeState::cards).collect();
         running.guests.keep(core, &running.ledger, &cards);
+        let stay = state.nodes.iter().filter(|(name, _)| !gone.contains(name)).map(|(_, node)| node);
+        running.interfaces.keep(core, &stay.chain(made.values()).flat_map(NodeState::real_ports).collect());
         for port in before.keys().filter(|port| !new.specs.contains_key(port)) {
             running.tunnels.close(core, *port);
             core.remove_port(*port);
@@ -300,10 +302,11 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// Cards of virtual machines that did not come to be go.
+    /// Cards of virtual machines, and interfaces of the machine, that did not come to be go.
     fn clear_cards(&self) {
-        let there = self.state.nodes.values().chain(self.made.values());
-        let cards = there.flat_map(NodeState::cards).collect();
+        let there = || self.state.nodes.values().chain(self.made.values());
+        self.running.interfaces.keep(self.core, &there().flat_map(NodeState::real_ports).collect());
+        let cards = there().flat_map(NodeState::cards).collect();
         self.running.guests.keep(self.core, &self.running.ledger, &cards);
     }
 
@@ -523,6 +526,7 @@ impl<'a> Execution<'a> {
                 None => {
                     self.running.tunnels.close(self.core, port);
                     self.running.guests.close(self.core, &self.running.ledger, port);
+                    self.running.interfaces.close(self.core, port);
                     self.core.remove_port(port);
                     self.state.specs.remove(&port);
                 }

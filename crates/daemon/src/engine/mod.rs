@@ -20,6 +20,7 @@ mod gateways;
 mod guests;
 mod handle;
 mod hints;
+mod interfaces;
 mod journal;
 mod limits;
 mod machines;

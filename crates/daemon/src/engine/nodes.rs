@@ -79,9 +79,10 @@ impl Running {
             let (netns, furnished) = pending.wait().map_err(|e| failed(name)(e.into()))?;
             let mut nics = Vec::new();
             let devices = furnished
-                .and_then(|f| match net.guest {
-                    Some(cards) => self.cards(cards, &net.interfaces, &mut nics),
-                    None => self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()),
+                .and_then(|f| match (net.guest, &net.real) {
+                    (Some(cards), _) => self.cards(cards, &net.interfaces, &mut nics),
+                    (None, Some(real)) => self.real(real, &net.interfaces),
+                    (None, None) => self.devices((name, &netns, net), &net.interfaces, f, fabric.as_deref()),
                 })
                 .map_err(failed(name))?;
             made.push(Made { netns: Arc::new(netns), devices, nics });
@@ -105,6 +106,10 @@ impl Running {
         old: &HostNet,
         new: &HostNet,
     ) -> Result<Devices, NodeError> {
+        if new.real.is_some() {
+            // Its namespace has nothing of it.
+            return Ok(Devices::new());
+        }
         let failed = |source: FurnishError| NodeError { node: name.to_owned(), source };
         let fabric = self.fabric_for([new]).map_err(|e| failed(e.into()))?;
         let raw = fabric.as_ref().map(|f| f.netns().raw());
@@ -155,8 +160,9 @@ impl Running {
         &self,
         nets: impl IntoIterator<Item = &'a HostNet>,
     ) -> Result<Option<Arc<Fabric>>, HostError> {
+        let is_here = |net: &HostNet| net.guest.is_none() && net.real.is_none();
         let packet =
-            |net: &HostNet| net.guest.is_none() && net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
+            |net: &HostNet| is_here(net) && net.interfaces.iter().any(|i| i.kind == PortKind::Packet);
         if nets.into_iter().any(packet) { self.fabric().map(Some) } else { Ok(None) }
     }
 
@@ -181,6 +187,15 @@ impl Running {
             Ok((interface.port, device))
         };
         interfaces.iter().map(device).collect()
+    }
+
+    /// The port of an interface of the machine.
+    fn real(&self, name: &str, interfaces: &[HostInterface]) -> Result<Devices, FurnishError> {
+        let core = self.core().ok_or_else(|| HostError::new("open", name, netloom_sys::Errno::NODEV))?;
+        let open = |interface: &HostInterface| {
+            Ok((interface.port, self.interfaces.open(core, PortId(interface.port), name)?))
+        };
+        interfaces.iter().map(open).collect()
     }
 
     /// A driver of a virtual machine's port, in place of one that was there.

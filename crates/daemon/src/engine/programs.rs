@@ -93,7 +93,7 @@ impl Programs {
     }
 
     fn host_in(&self, lab: &Lab, node: &Node) -> Option<HostSpec> {
-        if node.vm.is_some() {
+        if node.vm.is_some() || node.is_nic() {
             return None;
         }
         let place = self.folder.join("nodes").join(node.name.replace('/', "."));

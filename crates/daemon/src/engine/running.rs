@@ -21,6 +21,7 @@ use super::doors::Doors;
 use super::functions::Functions;
 use super::gateways::Gateways;
 use super::guests::Guests;
+use super::interfaces::Interfaces;
 use super::journal::Ledger;
 use super::machines::Machines;
 use super::programs::Programs;
@@ -49,6 +50,8 @@ pub(crate) struct Running {
     pub(super) guests: Guests,
     /// Virtual functions of network cards.
     pub(super) functions: Functions,
+    /// Interfaces of the machine.
+    pub(super) interfaces: Interfaces,
     pub(super) published: PublishedPorts,
     pub(super) gateways: Gateways,
     /// What joins the lab with the world outside.
@@ -106,6 +109,14 @@ impl NodeState {
     }
 }
 
+impl NodeState {
+    /// The port of an interface of the machine, if the node is one.
+    pub(super) fn real_ports(&self) -> impl Iterator<Item = PortId> + '_ {
+        let interfaces = self.net.real.iter().flat_map(|_| &self.net.interfaces);
+        interfaces.map(|interface| PortId(interface.port))
+    }
+}
+
 /// What joins an interface of a virtual machine with its port.
 #[derive(Debug, Clone)]
 pub(crate) enum Nic {
@@ -160,6 +171,7 @@ impl Running {
                 home.lab(),
                 Arc::clone(&ledger),
             ),
+            interfaces: Interfaces::default(),
             published: PublishedPorts::default(),
             gateways: Gateways::default(),
             outside: Outside::default(),

@@ -40,6 +40,8 @@ pub(crate) struct HostNet {
     pub(crate) sysctls: Vec<(String, String)>,
     /// It is a virtual machine, whose own kernel has its network: the namespace has nothing of it.
     pub(crate) guest: Option<Cards>,
+    /// It is this interface of the machine, which stays where it is: the namespace has nothing of it.
+    pub(crate) real: Option<String>,
     /// It is a gateway, which leads anywhere but to these networks, prefixes with their lengths in bits.
     pub(crate) outlet: Option<Vec<(IpAddr, u8)>>,
 }
@@ -47,7 +49,8 @@ pub(crate) struct HostNet {
 impl HostNet {
     /// What of it the namespace has.
     pub(crate) fn of_namespace(&self) -> Self {
-        if self.guest.is_some() { Self { lab: self.lab.clone(), ..Self::default() } } else { self.clone() }
+        let is_elsewhere = self.guest.is_some() || self.real.is_some();
+        if is_elsewhere { Self { lab: self.lab.clone(), ..Self::default() } } else { self.clone() }
     }
 }
 

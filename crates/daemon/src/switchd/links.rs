@@ -1,6 +1,7 @@
-//! The interfaces of the machine, as the switch sees them.
+//! The interfaces of the machine, as a switch sees them.
 
 use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use netloom_sys::HostError;
 use netloom_sys::netlink::{
@@ -9,7 +10,7 @@ use netloom_sys::netlink::{
 
 /// What the kernel has said of all interfaces.
 #[derive(Debug)]
-pub(super) struct Links {
+pub(crate) struct Links {
     socket: NetlinkSocket,
     watch: LinkWatch,
     by_index: BTreeMap<u32, Link>,
@@ -43,7 +44,7 @@ impl Links {
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub(super) fn open() -> Result<Self, HostError> {
+    pub(crate) fn open() -> Result<Self, HostError> {
         let (by_index, by_name) = Default::default();
         // Watched first: what comes while all are asked for is told twice.
         let watch = LinkWatch::open()?;
@@ -56,7 +57,7 @@ impl Links {
     ///
     /// # Errors
     /// Much has, and the kernel does not answer; what was known stays.
-    pub(super) fn look(&mut self) -> Result<(), HostError> {
+    pub(crate) fn look(&mut self) -> Result<(), HostError> {
         let Self { watch, by_index, by_name, .. } = self;
         let told = watch.take(&mut |news| {
             let (index, link) = match news {
@@ -84,11 +85,11 @@ impl Links {
         Ok(())
     }
 
-    pub(super) fn at(&self, index: u32) -> Option<&Link> {
+    pub(crate) fn at(&self, index: u32) -> Option<&Link> {
         self.by_index.get(&index)
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Link> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Link> {
         self.at(*self.by_name.get(name)?)
     }
 
@@ -108,5 +109,12 @@ impl Links {
             }
             Err(error) => tracing::warn!(device = link.name, %error, "a device stays as it is"),
         }
+    }
+}
+
+impl AsFd for Links {
+    /// Readable while there is news.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
     }
 }

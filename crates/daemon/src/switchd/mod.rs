@@ -22,7 +22,7 @@ mod desired;
 mod devices;
 mod doors;
 mod dummy;
-mod links;
+pub(crate) mod links;
 mod ofports;
 mod plant;
 mod process;

@@ -67,6 +67,10 @@ pub(super) fn arrive(chart: &Chart, seat: Seat, frame: &[u8]) -> Fate {
     let (Some(node), Some(interface)) = (chart.node(seat), chart.interface(seat)) else {
         return Fate::Ignored;
     };
+    if node.is_nic() {
+        // Whoever is on its wire may be the one it is for.
+        return Fate::Delivered;
+    }
     let Ok(headers) = parse(frame) else { return Fate::Stopped("it is malformed".to_owned()) };
     let mut dst = [0; 6];
     dst.copy_from_slice(frame.get(..6).unwrap_or(&[0; 6]));

@@ -39,6 +39,7 @@ pub(crate) fn host_net(lab: &Lab, node: &Node, ports: &PortMap, auto: PortKind, 
             Virt::Para => Cards::Rings,
             Virt::Full => Cards::Datagrams,
         }),
+        real: node.nic.clone(),
         outlet: node.is_gateway().then(|| networks(lab)),
     }
 }

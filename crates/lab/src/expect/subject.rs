@@ -21,8 +21,8 @@ impl Subject {
                 .hint(format!("say `default/{text}` for the node"))),
             (Some(node), false) => Ok(vec![node]),
             (None, true) => {
-                // A gateway is part of its network, and none of those the sentence is about.
-                let of = |n: &&Node| (text == "all" || n.tenant == text) && !n.is_gateway();
+                // A gateway is part of its network, and in a real interface is nobody: none of those the sentence is about.
+                let of = |n: &&Node| (text == "all" || n.tenant == text) && !n.is_gateway() && !n.is_nic();
                 let nodes: Vec<_> = lab.nodes.iter().filter(of).collect();
                 if nodes.is_empty() {
                     Err(TextError::new(format!("`{text}` has no nodes")))
@@ -31,6 +31,18 @@ impl Subject {
                 }
             }
             (None, false) => range(lab, text),
+        }
+    }
+
+    /// Those that are meant, of a sentence that has something sent from inside them, or heard there.
+    ///
+    /// # Errors
+    /// As [`Subject::nodes`]; a real interface, inside which nobody is.
+    pub fn stations<'l>(&self, lab: &'l Lab) -> Result<Vec<&'l Node>, TextError> {
+        let nodes = self.nodes(lab)?;
+        match nodes.iter().find(|node| node.is_nic()) {
+            Some(node) => Err(node.nobody_inside()),
+            None => Ok(nodes),
         }
     }
 }

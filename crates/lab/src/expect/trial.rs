@@ -91,13 +91,13 @@ impl Trial {
         let (mut from, mut to, mut isolation) = (Vec::new(), Vec::new(), false);
         match &sentence.check {
             Check::Reach(ReachCheck { from: a, to: b, can, named, .. }) => {
-                let (a, b) = (a.nodes(lab)?, b.nodes(lab)?);
+                let (a, b) = (a.stations(lab)?, b.stations(lab)?);
                 let apart = a.iter().any(|x| b.iter().any(|y| x.tenant != y.tenant));
                 isolation = !can && !named && apart;
                 (from, to) = (names(a), names(b));
             }
             Check::Measure(measure) => {
-                (from, to) = (names(measure.from.nodes(lab)?), names(measure.to.nodes(lab)?));
+                (from, to) = (names(measure.from.stations(lab)?), names(measure.to.stations(lab)?));
                 if from.len() != 1 || to.len() != 1 {
                     return Err(TextError::new(format!(
                         "`{}` measures between more than two nodes",

@@ -264,7 +264,11 @@ pub(crate) static NODE: Table = &[&[
         Shape::Table(VF),
         "Gives the node a virtual function of a network card (SR-IOV) as its first interface.",
     ),
-    later("interface", "a real interface as a node"),
+    key(
+        "interface",
+        Text,
+        "Makes the node a real interface of the machine, by its name: its wire is at the node's only link.",
+    ),
     key(
         "cpu",
         Processors,

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 mod limits;
 mod link;
 mod network;
+mod nic;
 mod node;
 mod qos;
 mod read;

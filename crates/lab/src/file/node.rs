@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::container::{self, ContainerSpec, WrittenAfter};
 use super::keys;
 use super::limits::{self, LimitsSpec};
+use super::nic;
 use super::read::Reader;
 use super::vf::{self, VfSpec};
 use super::vm::{self, VmSpec};
@@ -65,6 +66,7 @@ pub(crate) struct NodeSpec {
     pub(crate) container: ContainerSpec,
     pub(crate) vm: Option<Spanned<VmSpec>>,
     pub(crate) vf: Option<Spanned<VfSpec>>,
+    pub(crate) interface: Option<Spanned<String>>,
     pub(crate) health: Option<HealthRule>,
     pub(crate) after: Option<Vec<WrittenAfter>>,
     pub(crate) limits: LimitsSpec,
@@ -94,6 +96,7 @@ impl NodeSpec {
             container: self.container.over(&base.container),
             vm: self.vm.clone().or_else(|| base.vm.clone()),
             vf: self.vf.clone().or_else(|| base.vf.clone()),
+            interface: self.interface.clone().or_else(|| base.interface.clone()),
             health: self.health.clone().or_else(|| base.health.clone()),
             after: self.after.clone().or_else(|| base.after.clone()),
             limits: self.limits.over(&base.limits),
@@ -113,7 +116,9 @@ fn join(own: &Pairs, base: &Pairs) -> Pairs {
 pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
     let fields = reader.fields(node, keys::NODE, "a node");
     let run = fields.take("run").map(|node| reader.strings(node));
+    let interface = fields.take("interface").and_then(|node| nic::read(reader, node, &fields));
     NodeSpec {
+        interface,
         ip: fields.take("ip").map(|node| by_interface(reader, node, addresses)),
         mac: fields.take("mac").map(|node| {
             let macs = by_interface(reader, node, |reader, node| reader.parse(node, str::parse::<Mac>));

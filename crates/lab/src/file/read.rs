@@ -156,7 +156,7 @@ impl Reader {
                     let message = format!("not yet supported: `{name}` ({about})");
                     self.minor(|reader| reader.error(span, message, Some(hint)));
                 }
-                Some(key) => entries.push(Field { key, value, taken: Cell::new(false) }),
+                Some(key) => entries.push(Field { key, span, value, taken: Cell::new(false) }),
             }
         }
         Fields { span: node.span, table, entries }
@@ -219,6 +219,7 @@ pub(crate) struct Fields<'t> {
 #[derive(Debug)]
 struct Field<'t> {
     key: &'static Key,
+    span: Span,
     value: &'t Node,
     taken: Cell<bool>,
 }
@@ -230,6 +231,11 @@ impl<'t> Fields<'t> {
         let field = self.entries.iter().find(|field| field.key.name == name)?;
         field.taken.set(true);
         Some(field.value)
+    }
+
+    /// The keys that are there, each with its place.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&'static str, Span)> + '_ {
+        self.entries.iter().map(|field| (field.key.name, field.span))
     }
 
     /// The bounds of a key that holds a number.

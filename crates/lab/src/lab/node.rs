@@ -9,11 +9,12 @@ use super::vf::Vf;
 use super::vm::Vm;
 use crate::address::{Cidr, Family};
 use crate::container::{After, Container, HealthRule};
+use crate::error::TextError;
 use crate::limits::Limits;
 use crate::mac::Mac;
 use crate::publish::Published;
 
-/// A node: a host, a container or a virtual machine.
+/// A node: a host, a container, a virtual machine or a real interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// `red/web`, or `h1` in the default tenant.
@@ -54,6 +55,9 @@ pub struct Node {
     /// The virtual function that is one of its interfaces.
     #[serde(default)]
     pub vf: Option<Box<Vf>>,
+    /// The interface of the machine that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nic: Option<String>,
     /// How its health is known.
     #[serde(default)]
     pub health: HealthRule,
@@ -90,6 +94,20 @@ impl Node {
     #[must_use]
     pub const fn is_gateway(&self) -> bool {
         self.gateway_of.is_some()
+    }
+
+    /// Whether it is an interface of the machine: nobody is inside, and who is behind it is not known.
+    #[must_use]
+    pub const fn is_nic(&self) -> bool {
+        self.nic.is_some()
+    }
+
+    /// What is said to whoever wants something done inside a real interface.
+    #[must_use]
+    pub fn nobody_inside(&self) -> TextError {
+        let nic = self.nic.as_deref().unwrap_or_default();
+        let said = format!("`{}` is the interface {nic} of this machine: nothing runs inside it", self.name);
+        TextError::new(said).hint("name a host that is linked to the same switch")
     }
 
     /// An interface by its name.

@@ -102,11 +102,13 @@ impl Lab {
             if owning.len() == 1 && owning.contains(crate::names::DEFAULT_TENANT) { 0 } else { owning.len() };
         let containers = self.nodes.iter().filter(|n| n.container.is_some()).count();
         let machines = self.nodes.iter().filter(|n| n.vm.is_some()).count();
+        let nics = self.nodes.iter().filter(|n| n.is_nic()).count();
         let gateways = self.nodes.iter().filter(|n| n.is_gateway()).count();
         let counts = [
-            (self.nodes.len() - containers - machines - gateways, "host", "hosts"),
+            (self.nodes.len() - containers - machines - nics - gateways, "host", "hosts"),
             (containers, "container", "containers"),
             (machines, "virtual machine", "virtual machines"),
+            (nics, "interface", "interfaces"),
             (drawn, "switch", "switches"),
             (networks, "network", "networks"),
             (gateways, "gateway", "gateways"),

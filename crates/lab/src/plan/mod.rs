@@ -330,6 +330,7 @@ impl<'l> Planner<'l> {
                 None => self.add_node(node),
                 Some(old)
                     if old.port != node.port
+                        || old.nic != node.nic
                         || is_another_machine(old, node)
                         || has_another_card(old, node) =>
                 {
@@ -340,7 +341,7 @@ impl<'l> Planner<'l> {
                 Some(old) => {
                     let before = old.interfaces.iter().map(|i| here.get(i.domain));
                     let after = node.interfaces.iter().map(|i| there.get(i.domain));
-                    self.change_node(old, node, !before.eq(after));
+                    self.change_node(old, node, !node.is_nic() && !before.eq(after));
                 }
             }
         }

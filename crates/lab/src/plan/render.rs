@@ -90,6 +90,9 @@ fn shorten(text: &str) -> String {
 /// `10.0.0.1/8 fd00::1/64, forwards, privileged`
 pub(super) fn node(node: &Node) -> String {
     let addresses: Vec<_> = node.addresses().map(|a| a.to_string()).collect();
+    if let Some(nic) = &node.nic {
+        return format!("interface {nic} of this machine");
+    }
     let mut words = vec![if addresses.is_empty() { "no address".to_owned() } else { addresses.join(" ") }];
     if node.forward {
         words.push("forwards".to_owned());

@@ -106,8 +106,10 @@ fn written_addresses(draft: &mut Draft<'_>) -> Vec<Written> {
         },
     );
     for (n, node) in draft.nodes.iter_mut().enumerate() {
+        let is_nic = node.nic().is_some();
         for (i, interface) in node.interfaces.iter_mut().enumerate() {
-            interface.automatic = !own.contains(&(n, i));
+            // A real interface has the addresses that the machine gave it, which are none of the lab's.
+            interface.automatic = !is_nic && !own.contains(&(n, i));
         }
     }
     out
@@ -170,7 +172,8 @@ fn macs(draft: &mut Draft<'_>) {
     }
     let seed = draft.file.seed;
     let mut taken: BTreeSet<Mac> = taken.into_keys().collect();
-    for node in &mut draft.nodes {
+    // A real interface has its own.
+    for node in draft.nodes.iter_mut().filter(|node| node.nic().is_none()) {
         for interface in node.interfaces.iter_mut().filter(|i| i.mac == Mac([0; 6])) {
             let tries = (0..u32::MAX).map(|again| Mac::derive(seed, &node.name, &interface.name, again));
             interface.mac = tries.into_iter().find(|mac| taken.insert(*mac)).unwrap_or(interface.mac);

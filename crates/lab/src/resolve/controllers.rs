@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Span, Spanned, did_you_mean};
+use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::file::{ControllerSpec, LabFile, Place, Reader};
 use crate::lab::{Controller, ControllerPlace, Lab, TlsFiles};
 use crate::target::Target;
@@ -56,6 +56,11 @@ fn place(reader: &mut Reader, lab: &Lab, spec: &ControllerSpec) -> Option<Contro
                 reader.error(node.span, format!("there is no node `{}`", node.value), hint.as_deref());
                 return None;
             };
+            if found.is_nic() {
+                let TextError { message, hint, .. } = found.nobody_inside();
+                reader.error(node.span, message, hint.as_deref());
+                return None;
+            }
             let addresses = found.addresses().map(|address| address.ip).collect();
             ControllerPlace::Node { node: found.name.clone(), port: *port, addresses }
         }

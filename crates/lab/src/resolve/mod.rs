@@ -2,7 +2,7 @@
 //!
 //! The stages, a file each, in this order: [`things`] (tenants, nodes, switches and networks by name),
 //! [`gateways`] of networks, [`wires`] (links, interfaces, ports and their numbers), [`domains`] (who hears whom),
-//! [`addresses`], [`routes`], [`services`] (what networks answer by themselves), [`qos`], [`vms`], [`functions`], [`order`], [`quota`], [`publish`],
+//! [`addresses`], [`routes`], [`services`] (what networks answer by themselves), [`qos`], [`vms`], [`functions`], [`nics`], [`order`], [`quota`], [`publish`],
 //! [`script`] (events and expectations). A stage notes errors and goes on, so that all come in one run.
 //!
 //! Every stage may look at the lab that runs already: what the edited file leaves open stays as it is there.
@@ -12,6 +12,7 @@ mod controllers;
 mod domains;
 mod functions;
 mod gateways;
+mod nics;
 mod order;
 mod publish;
 mod qos;
@@ -63,6 +64,7 @@ pub fn resolve_after(file: &LabFile, running: Option<&Lab>) -> Result<Lab, Error
     qos::resolve(&mut draft, &mut lab);
     vms::check(&mut draft);
     functions::check(&mut draft);
+    nics::check(&mut draft);
     order::resolve(&mut draft, &mut lab);
     quota::resolve(&mut draft.reader, file, &mut lab);
     publish::check(&mut draft);
@@ -383,6 +385,7 @@ impl<'f> Draft<'f> {
             container: container(&spec.container).filter(|_| spec.vm.is_none()),
             vm: vms::vm(spec),
             vf: functions::vf(spec),
+            nic: spec.interface.as_ref().map(|name| name.value.clone()),
             health: spec.health.clone().unwrap_or_default(),
             after: Vec::new(),
             // A virtual machine's processors and memory are devices of its own.

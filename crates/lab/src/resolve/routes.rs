@@ -43,6 +43,8 @@ pub(super) fn compute(draft: &mut Draft<'_>, domains: &[Domain]) -> Vec<Vec<Rout
                     return vec![Vec::new(); draft.nodes.len()];
                 }
             }
+            // The machine's own routes are none of the lab's.
+            None if spec.interface.is_some() => {}
             None if spec.gateway.is_none() && spec.forward.is_none_or(|f| !f) => {
                 routes.extend(map.only_router(draft, index));
                 if routes.is_empty() {

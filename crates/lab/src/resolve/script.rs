@@ -79,7 +79,7 @@ fn happenings(reader: &mut Reader, lab: &Lab, event: &WrittenEvent) -> Vec<Happe
             .into_iter()
             .map(|node| Happening::Node { node, change: *change })
             .collect(),
-        EventEntry::Run { node, command } => nodes(reader, lab, &node.value, node.span)
+        EventEntry::Run { node, command } => insiders(reader, lab, &node.value, node.span)
             .into_iter()
             .map(|node| Happening::Run { node, command: command.value.clone() })
             .collect(),
@@ -129,10 +129,21 @@ fn nodes(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<String> 
     names
 }
 
+/// The nodes of a name or range, in which something is to run.
+fn insiders(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<String> {
+    let mut names = nodes(reader, lab, text, span);
+    if let Some(nic) = names.iter().filter_map(|name| lab.node(name)).find(|node| node.is_nic()) {
+        let TextError { message, hint, .. } = nic.nobody_inside();
+        reader.error(span, message, hint.as_deref());
+        names.clear();
+    }
+    names
+}
+
 /// Looks up what a sentence is about.
 fn check(reader: &mut Reader, lab: &Lab, sentence: &Sentence, span: Span) {
     let mut subject = |subject: &Subject| {
-        if let Err(error) = subject.nodes(lab) {
+        if let Err(error) = subject.stations(lab) {
             reader.text_error(span, sentence.text.len(), error.at(subject.part.clone()));
         }
     };
@@ -147,7 +158,7 @@ fn check(reader: &mut Reader, lab: &Lab, sentence: &Sentence, span: Span) {
         }
         Check::NoLoops => {}
         Check::Command(command) => {
-            nodes(reader, lab, &command.node, span);
+            insiders(reader, lab, &command.node, span);
         }
     }
 }

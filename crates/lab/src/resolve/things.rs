@@ -118,7 +118,9 @@ fn nodes(draft: &mut Draft<'_>, refinable: &mut BTreeMap<String, Thing>) {
         }
         let span = entry.pattern.span;
         let Some(tenant) = draft.tenant_of(&entry.pattern.value, span) else { continue };
-        let spec = Rc::new(entry.spec.over(&file.node_defaults));
+        // What nodes have by default is for those that netloom makes.
+        let is_nic = entry.spec.interface.is_some();
+        let spec = Rc::new(if is_nic { entry.spec.clone() } else { entry.spec.over(&file.node_defaults) });
         let line = file.line(span);
         for name in entry.pattern.value.expand_full() {
             match refinable.remove(&name) {

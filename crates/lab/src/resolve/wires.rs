@@ -307,6 +307,16 @@ fn interfaces(draft: &mut Draft<'_>) {
                 Naming::Plain => "eth".to_owned(),
                 Naming::Mininet => format!("{}-eth", split_full(draft.thing_name(end.thing)).1),
             };
+            if let Some(name) = draft.nodes.get(node).and_then(|node| node.nic()).map(str::to_owned) {
+                let (span, written) = (draft.links.get(index).map(|l| l.span), end.name.clone());
+                if let Some(other) = written.filter(|other| *other != name) {
+                    let said =
+                        format!("`{}` has no interface `{other}`", draft.thing_name(Thing::Node(node)));
+                    draft.error(span.unwrap_or_default(), said, Some(&format!("it is {name}")));
+                }
+                add_interface(draft, node, index, side, name);
+                continue;
+            }
             let named = end.name.is_some();
             let name = end.name.clone().unwrap_or_else(|| match (next.get_mut(node), taken.get(node)) {
                 (Some(next), Some(taken)) => free_name(&stem, next, taken),

@@ -54,6 +54,9 @@ impl Running {
             let all: Vec<&str> = state.nodes.keys().map(String::as_str).collect();
             return Err(super::not_found("node", node, &all));
         };
+        if known.is_nic() {
+            return Err(super::nobody_inside(known));
+        }
         if made.stopped {
             return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is stopped."))
                 .hint(format!("netloom start {node}")));

@@ -57,6 +57,7 @@ impl Running {
                 core.remove_port(*port);
             }
             self.guests.keep(core, &self.ledger, &BTreeSet::new());
+            self.interfaces.keep(core, &BTreeSet::new());
             core.settle();
         }
         for (name, node) in std::mem::take(&mut state.nodes) {
@@ -150,7 +151,7 @@ impl Running {
 
 /// Whether it is none of the other kinds.
 fn is_host(node: &netloom_lab::lab::Node) -> bool {
-    node.container.is_none() && node.vm.is_none() && !node.is_gateway()
+    node.container.is_none() && node.vm.is_none() && !node.is_gateway() && !node.is_nic()
 }
 
 /// Tenants that have something; `default` is always there and counts only if it is used.

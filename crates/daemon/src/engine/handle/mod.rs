@@ -139,6 +139,16 @@ fn left(conn: &mut Conn, time: Duration) -> bool {
     }
 }
 
+/// A real interface was asked for what only those can do who are inside a node.
+fn nobody_inside(node: &netloom_lab::lab::Node) -> ApiError {
+    let error = node.nobody_inside();
+    let said = ApiError::new(ErrorKind::Unsupported, format!("{}.", error.message.replace('`', "")));
+    match error.hint {
+        Some(hint) => said.hint(hint),
+        None => said,
+    }
+}
+
 /// There is no thing of this name.
 fn not_found(kind: &str, name: &str, all: &[&str]) -> ApiError {
     let error = ApiError::new(ErrorKind::NotFound, format!("There is no {kind} {name} in this lab."));

@@ -95,7 +95,7 @@ impl Running {
     /// Every node that is up, in file order.
     pub(in crate::engine) fn probed(&self, state: &State) -> Vec<Probed> {
         let probed = |node: &Node| {
-            let made = state.nodes.get(&node.name).filter(|made| !made.stopped)?;
+            let made = state.nodes.get(&node.name).filter(|made| !made.stopped && !node.is_nic())?;
             let v4 = node
                 .address(AddressFamily::Ipv4)
                 .and_then(|ip| if let std::net::IpAddr::V4(ip) = ip { Some(ip) } else { None });
@@ -121,7 +121,7 @@ impl Running {
     fn subject(&self, text: &str, index: &BTreeMap<&str, usize>) -> Result<Vec<usize>, ApiError> {
         let state = self.state();
         let subject = Subject { text: text.to_owned(), part: 0..text.len() };
-        let names = subject.nodes(&state.lab);
+        let names = subject.stations(&state.lab);
         match names {
             Ok(names) => {
                 if let [only] = names[..]
@@ -150,7 +150,7 @@ fn gateways(state: &State) -> BTreeSet<String> {
 
 /// The tenant of every probed node, by index.
 fn tenants(state: &State) -> Vec<String> {
-    let up = |node: &&Node| state.nodes.get(&node.name).is_some_and(|made| !made.stopped);
+    let up = |node: &&Node| !node.is_nic() && state.nodes.get(&node.name).is_some_and(|made| !made.stopped);
     state.lab.nodes.iter().filter(up).map(|node| node.tenant.clone()).collect()
 }
 

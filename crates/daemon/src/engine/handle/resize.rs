@@ -30,6 +30,9 @@ impl Running {
             let all: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
             return Err(super::not_found("node", name, &all));
         };
+        if node.is_nic() {
+            return Err(super::nobody_inside(node));
+        }
         if let Some(vm) = &node.vm {
             self.resize_machine(node, vm, &change)?;
             return self.row_of(name);

@@ -9,6 +9,7 @@ use netloom_api::{
 use netloom_datapath::{Direction, Traffic};
 use netloom_flow::{DropReason, LinkSettings, PortId};
 use netloom_lab::lab::{End, FailMode, Lab, Link, Node, Switch, SwitchPort, Vlan};
+use netloom_lab::mac::Mac;
 use netloom_netdev::GuestStatus;
 use netloom_switch::{PortEntry, Role};
 
@@ -47,11 +48,14 @@ impl Running {
     fn node_row(&self, state: &State, node: &Node, links: &BTreeMap<&str, &Link>) -> NodeRow {
         let made = state.nodes.get(&node.name);
         let machine = self.machines.of(&node.name).map(|machine| machine.status());
+        let lack = made.into_iter().flat_map(|made| made.real_ports());
+        let lack = lack.filter_map(|port| self.interfaces.seen(port)?.lack).next();
         let what = match made {
             None => "missing",
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
             Some(_) if machine.is_some() => machine.as_ref().map_or("missing", |machine| word(machine.phase)),
+            Some(_) if lack.is_some() => "down",
             Some(_) if self.programs.has_failed(&node.name) => "failed",
             Some(_) if self.programs.has_exited(&node.name) => "exited",
             Some(_) => self.programs.pending(&node.name).unwrap_or("up"),
@@ -68,14 +72,18 @@ impl Running {
             };
             // What the switch receives the node sent.
             let (sent, received) = port.map(|port| self.traffic(port)).unwrap_or_default();
+            let real = port.and_then(|port| self.interfaces.seen(port));
+            let is_there = real.as_ref().is_none_or(|real| real.lack.is_none());
             InterfaceRow {
                 name: interface.name.clone(),
-                mac: interface.mac.to_string(),
+                mac: real.as_ref().map_or(interface.mac, |real| Mac(real.mac)).to_string(),
                 addresses: interface.addresses.iter().map(|a| format!("{}/{}", a.ip, a.len)).collect(),
                 peer,
                 link: link.map(|link| link.id.clone()),
-                up: made.is_some_and(|m| !m.stopped) && (function || port.is_some_and(|p| is_up(state, p))),
-                mtu: interface.mtu,
+                up: made.is_some_and(|m| !m.stopped)
+                    && is_there
+                    && (function || port.is_some_and(|p| is_up(state, p))),
+                mtu: real.as_ref().map_or(interface.mtu, |real| real.mtu),
                 rx_packets: received.packets,
                 rx_bytes: received.bytes,
                 tx_packets: sent.packets,
@@ -95,6 +103,7 @@ impl Running {
             tenant: node.tenant.clone(),
             kind: match (&node.container, node.is_gateway()) {
                 _ if node.vm.is_some() => "vm",
+                _ if node.is_nic() => "interface",
                 (Some(_), _) => "container",
                 (None, true) => "gateway",
                 (None, false) => "host",
@@ -113,6 +122,7 @@ impl Running {
             reason: machine
                 .as_ref()
                 .and_then(|it| it.reason.clone())
+                .or(lack)
                 .or_else(|| self.programs.reason(&node.name)),
             machine: node.vm.as_ref().map(|vm| vm.words()),
             limits: drift

@@ -36,7 +36,7 @@ impl Running {
         let core = self.core().ok_or_else(|| super::not_found("node", "here", &[]))?;
         match (path, live_ms) {
             (TracePath::Between { from, to, protocol, family }, live_ms) => {
-                let [from, to] = [index(&chart, from)?, index(&chart, to)?];
+                let [from, to] = [station(&chart, from)?, station(&chart, to)?];
                 let v6 = family_of(&chart, from, to, *family)?;
                 let protocol = protocol_of(protocol.as_deref())?;
                 match live_ms {
@@ -232,6 +232,24 @@ fn index(chart: &Chart, name: &str) -> Result<usize, ApiError> {
     find(name).ok_or_else(|| {
         let all: Vec<&str> = chart.lab.nodes.iter().map(|node| node.name.as_str()).collect();
         super::not_found("node", name, &all)
+    })
+}
+
+/// A node that has addresses of its own.
+fn station(chart: &Chart, name: &str) -> Result<usize, ApiError> {
+    let found = index(chart, name)?;
+    let Some(node) = chart.lab.nodes.get(found).filter(|node| node.is_nic()) else { return Ok(found) };
+    let said = super::nobody_inside(node);
+    let port = node.interfaces.first().and_then(|interface| {
+        let link = chart.lab.links.iter().find(|link| link.id == interface.link)?;
+        [&link.a, &link.b].into_iter().find_map(|end| match end {
+            End::Switch { switch, port } => Some(format!("netloom trace --at {switch} in_port={port},..")),
+            _ => None,
+        })
+    });
+    Err(match port {
+        Some(words) => said.hint(format!("`{words}` follows a packet that comes in by it")),
+        None => said,
     })
 }
 

@@ -64,7 +64,7 @@ impl Running {
 }
 
 fn station(state: &State, node: &Node, settled: bool) -> Option<Station> {
-    let made = state.nodes.get(&node.name)?;
+    let made = state.nodes.get(&node.name).filter(|_| !node.is_nic())?;
     let v4 = node.address(Family::Ipv4).and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None });
     let v6 = node.address(Family::Ipv6).and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None });
     Some(Station {
