@@ -197,6 +197,7 @@ impl Life {
             self.shared.set_processors(resumed.processors);
         }
         let start = self.setup.prepare(resumed, self.shared.processors())?;
+        self.shared.set_took_one(false);
         let ((qmp, their_qmp), (serial, their_serial), (agent, their_agent)) =
             (Channel::pair().map_err(text)?, Channel::pair().map_err(text)?, Channel::pair().map_err(text)?);
         let null = std::fs::File::open("/dev/null").map_err(text)?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub(super) struct Shared {
     memory: AtomicU64,
     /// Processors that it is to have.
     processors: AtomicU32,
+    /// QEMU has taken one away since it was started.
+    took_one: AtomicBool,
     /// The guest's memory, while QEMU runs.
     ram: Mutex<Option<Arc<OwnedFd>>>,
     /// Programs whose streams are carried.
@@ -162,6 +164,16 @@ impl Shared {
         self.processors.store(count, Ordering::Relaxed);
     }
 
+    /// Whether QEMU has taken one away since it was started.
+    pub(super) fn took_one(&self) -> bool {
+        self.took_one.load(Ordering::Relaxed)
+    }
+
+    /// It has, or it was started.
+    pub(super) fn set_took_one(&self, took_one: bool) {
+        self.took_one.store(took_one, Ordering::Relaxed);
+    }
+
     /// The guest's memory is this from now on.
     pub(super) fn set_ram(&self, ram: Option<Arc<OwnedFd>>) {
         *self.ram.lock().unwrap_or_else(PoisonError::into_inner) = ram;
@@ -190,6 +202,7 @@ impl Machine {
             news: Condvar::new(),
             memory: AtomicU64::new(setup.memory[0]),
             processors: AtomicU32::new(setup.processors()),
+            took_one: AtomicBool::new(false),
             ram: Mutex::default(),
             streams: AtomicUsize::new(0),
         });

@@ -42,6 +42,7 @@ impl Machine {
             return self.bring_up();
         }
         for core in (wanted..has).rev() {
+            self.shared.set_took_one(true);
             self.unplug(core)?;
             self.shared.set_processors(core);
         }

@@ -49,6 +49,12 @@ impl Machine {
                 ));
             }
         }
+        if self.shared.took_one() {
+            // Seen with QEMU 7.2: it aborts.
+            return Err("a processor was taken away since it was started, and QEMU ends when it is to tell of such a \
+                        machine; `stop` and `start` it first"
+                .to_owned());
+        }
         // Processors that come or go meanwhile would be in one half of it only.
         let _still = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
         let draft = shelf.begin(name)?;
