@@ -143,12 +143,12 @@ fn files_that_are_not_there_are_found_with_their_place() {
 
 #[test]
 fn what_only_names_tell_is_found_in_the_same_run() {
-    let source = "netloom: 1\nnodes: { a: { ip: 10.0.0.1/24, interface: {} }, b: { ip: 10.0.0.1/24 } }\n\
+    let source = "netloom: 1\nacl: []\nnodes: { a: { ip: 10.0.0.1/24 }, b: { ip: 10.0.0.1/24 } }\n\
                   switches: { s1: { flows: [ 'actions=nromal' ] } }\n\
                   links: [ { link: a -- s1, delay: 10 }, b -- s1, a -- s9 ]\n\
                   expect: [ a can reach c, a cna reach b ]\n";
     let errors = check(source);
-    for wanted in ["`interface`", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
+    for wanted in ["`acl`", "10.0.0.1", "nromal", "lacks its unit", "s9", "`c`", "`cna`"] {
         assert!(errors.contains(wanted), "{wanted}: {errors}");
     }
 }

@@ -58,7 +58,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
         ("vm: {}, health: x", "not yet supported: `health` of a virtual machine"),
         ("vm: { virt: full }, memory: 1GiB..2GiB", "memory cannot be taken from a fully virtualized machine"),
         ("vm: { cloud-init: x }", "`cloud-init` is for a guest of your own"),
-        ("vm: {}, cpu: 1..2.5", "1 to 255 whole processors"),
+        ("vm: {}, cpu: 1..2.5", "a virtual machine has 1 to 255 whole processors"),
         ("vm: {}, pids: 10", "not yet supported: `pids` of a virtual machine"),
     ] {
         let found = wrong(node);
