@@ -243,7 +243,15 @@ impl Sysfs {
     /// # Errors
     /// As there. A cable that does not come back is none.
     pub fn set_number_steadily(&self, pf: Address, number: u16) -> Result<(), HostError> {
-        let plugged = self.has_cable(pf);
+        // VFs that went a moment ago have taken it along, and it comes back by itself.
+        let plugged = (0..ATTEMPTS).find_map(|_| match self.cable(pf) {
+            Some(false) => {
+                pause();
+                None
+            }
+            known => known,
+        });
+        let plugged = plugged == Some(true);
         self.set_number(pf, number)?;
         // Some drivers say only a moment later that it is gone: it must have been there for ten looks.
         let mut steady = 0;
@@ -251,15 +259,16 @@ impl Sysfs {
             if !plugged || steady == 10 {
                 break;
             }
-            steady = if self.has_cable(pf) { steady + 1 } else { 0 };
+            steady = if self.cable(pf) == Some(true) { steady + 1 } else { 0 };
             pause();
         }
         Ok(())
     }
 
-    fn has_cable(&self, pf: Address) -> bool {
-        let name = self.netdevs(pf).into_iter().next();
-        name.and_then(|name| self.number(pf, &format!("net/{name}/carrier"))) == Some(1)
+    /// Whether the PF has a cable plugged in; `None`: nobody can tell, it is down.
+    fn cable(&self, pf: Address) -> Option<bool> {
+        let name = self.netdevs(pf).into_iter().next()?;
+        Some(self.number(pf, &format!("net/{name}/carrier"))? == 1)
     }
 
     /// The VFs that are there, by the PF's own count.
