@@ -62,7 +62,7 @@ impl Default for Budget {
 /// What one call of [`Port::receive`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Received {
-    /// Frames handed to the sink.
+    /// Frames handed to the sink; of a driver that joins what came apart, what came: how busy a device is.
     pub packets: u32,
     /// The budget ended the reading: more may be waiting.
     pub more: bool,
