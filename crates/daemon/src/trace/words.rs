@@ -1,11 +1,11 @@
 //! Keys, masks and datapath actions in words.
 
 use netloom_api::{TraceChange, TraceRule};
-use netloom_flow::action::CtAlg;
+use netloom_flow::text::datapath::ct;
 use netloom_flow::text::field_changes;
 use netloom_flow::{
     CopyTtl, DpAction, FLOW_WORDS, FieldId, FlowKey, FlowMask, FlowMatch, NextHeader, PACKET_WORDS,
-    PacketKey, PacketMask, PortId, Track, word,
+    PacketKey, PacketMask, PortId, word,
 };
 use netloom_packet::Mac;
 use netloom_packet::nsh::{self, Nsh};
@@ -202,7 +202,7 @@ fn action_words(name: &dyn Fn(PortId) -> String, key: &mut FlowKey, action: &DpA
             let (longer, other) = (inner(&longer.actions, key), inner(&other.actions, key));
             format!("longer than {len}({longer}) else({other})")
         }
-        DpAction::Ct(track) => ct_words(track),
+        DpAction::Ct(track) => ct(track),
         DpAction::CtClear => "ct_clear".to_owned(),
         DpAction::Recirculate(id) => format!("recirc({:#x})", id.0),
         DpAction::Drop(reason) => format!("drop ({reason})"),
@@ -224,29 +224,6 @@ fn push_nsh_words(key: &mut FlowKey, header: &[u8]) -> String {
 
 fn set_type(key: &mut FlowKey, ethertype: u16) {
     key.0[word::ETH_DST] = key.0[word::ETH_DST] & !0xffff | u64::from(ethertype);
-}
-
-/// `ct(commit,zone=1,mark=0x7/0xff,nat(src=192.0.2.1))`
-fn ct_words(track: &Track) -> String {
-    let mut words = Vec::new();
-    match (track.commit, track.force) {
-        (true, true) => words.push("force_commit".to_owned()),
-        (true, false) => words.push("commit".to_owned()),
-        _ => {}
-    }
-    if track.zone != 0 {
-        words.push(format!("zone={}", track.zone));
-    }
-    let ((mark, mark_bits), (label, label_bits)) = (track.mark, track.label);
-    if mark_bits != 0 {
-        words.push(format!("mark={mark:#x}/{mark_bits:#x}"));
-    }
-    if label_bits != 0 {
-        words.push(format!("label={label:#x}/{label_bits:#x}"));
-    }
-    words.extend(track.alg.map(|alg| format!("helper={}", if alg == CtAlg::Ftp { "ftp" } else { "tftp" })));
-    words.extend(track.nat.map(|nat| nat.to_string()));
-    format!("ct({})", words.join(","))
 }
 
 /// `02:00:00:00:00:01`

@@ -201,7 +201,8 @@ fn userspace(punt: &Punt) -> String {
 }
 
 /// `ct(commit,zone=1,mark=0x7/0xff,nat(src=192.0.2.1))`
-fn ct(track: &Track) -> String {
+#[must_use]
+pub fn ct(track: &Track) -> String {
     let mut words = Vec::new();
     match (track.commit, track.force) {
         (true, true) => words.push("force_commit".to_owned()),

@@ -16,5 +16,5 @@ mod actions;
 mod attribute;
 mod key;
 
-pub use actions::actions;
+pub use actions::{actions, ct};
 pub use key::key;
