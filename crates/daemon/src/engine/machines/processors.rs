@@ -9,7 +9,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 use super::Machine;
-use super::machine::Phase;
 
 /// What netloom is told to be in the guest: `netloom guest processors`.
 const WORD: &str = "processors";
@@ -49,11 +48,9 @@ impl Machine {
         Ok(())
     }
 
-    /// Has the guest use what it was given. One that still boots finds them by itself.
+    /// Has the guest use what it was given. One that still boots may have counted them before.
     fn bring_up(&self) -> Result<(), String> {
-        if self.status().phase == Phase::Booting {
-            return Ok(());
-        }
+        self.await_agent(|| true)?;
         let open = Open { argv: vec![WORD.to_owned()], own: true, ..Open::default() };
         let program = self.open(open).map_err(|error| error.to_string())?;
         let (until, mut complaint) = (clock::now() + PATIENCE_NS, Vec::new());
