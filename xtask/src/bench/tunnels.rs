@@ -27,8 +27,8 @@ enum Way {
 }
 
 impl Way {
-    /// In this order in each round: those that are compared follow each other.
-    const ALL: [Self; 12] = [
+    /// Between two machines, in this order in each round: those that are compared follow each other.
+    const BETWEEN: [Self; 10] = [
         Self::Pieces,
         Self::Netloom("stt"),
         Self::Netloom("vxlan"),
@@ -39,8 +39,6 @@ impl Way {
         Self::Netloom("gre"),
         Self::Ovs("gre"),
         Self::Netloom("erspan"),
-        Self::Fused,
-        Self::Link,
     ];
 
     fn name(self) -> String {
@@ -80,26 +78,64 @@ const ASKED_SMALL: [Ratio; 4] = [
 
 type Values = BTreeMap<Way, Vec<f64>>;
 
-/// Runs all rounds: in each, every way once.
+/// So often a round measures each of the two ways inside one lab, by turns: a run differs from the next by more than what
+/// is asked of their ratio.
+const TURNS: usize = 8;
+
+/// Runs all rounds: in each, every way between machines once, and those inside one lab by turns.
 ///
 /// # Errors
 /// [`Failed`] if a way cannot be set up or an agent fails.
 pub(super) fn run(peers_only: bool, rounds: usize, seconds: f64) -> Result<(), Failed> {
-    let (mut bulk, mut work, mut small) = (Values::new(), Values::new(), Values::new());
+    let mut found = Found::default();
     for round in 1..=rounds {
-        for way in Way::ALL.into_iter().filter(|way| !peers_only || !way.is_ours()) {
+        for way in Way::BETWEEN.into_iter().filter(|way| !peers_only || !way.is_ours()) {
             eprintln!("tunnels: round {round} of {rounds}, {}", way.name());
-            let bed = Bed::up(way)?;
-            let (rate, spent) = bed.bulk(seconds)?;
-            bulk.entry(way).or_default().push(rate);
-            work.entry(way).or_default().push(spent);
-            small.entry(way).or_default().push(bed.small(seconds)?);
+            found.measure(way, &Bed::up(way)?, seconds)?;
+        }
+        if !peers_only {
+            eprintln!("tunnels: round {round} of {rounds}, inside one lab");
+            found.inside(seconds / 2.0)?;
         }
     }
-    print("TCP bulk through a tunnel", "Gbit/s", &bulk, &ASKED);
-    print("Processor time of TCP bulk, both hosts and both machines", "s per 10 GB", &work, &[]);
-    print("UDP through a tunnel, 18-byte payload, received", "packets/s", &small, &ASKED_SMALL);
+    print("TCP bulk through a tunnel", "Gbit/s", &found.bulk, &ASKED);
+    print("Processor time of TCP bulk, both hosts and both machines", "s per 10 GB", &found.work, &[]);
+    print("UDP through a tunnel, 18-byte payload, received", "packets/s", &found.small, &ASKED_SMALL);
     Ok(())
+}
+
+/// What was measured of each way, in the order of the rounds.
+#[derive(Default)]
+struct Found {
+    /// Gbit/s of TCP.
+    bulk: Values,
+    /// Seconds of processor time for 10 GB of it.
+    work: Values,
+    /// Small datagrams a second.
+    small: Values,
+}
+
+impl Found {
+    fn measure(&mut self, way: Way, bed: &Bed, seconds: f64) -> Result<(), Failed> {
+        let (rate, spent) = bed.bulk(seconds)?;
+        self.bulk.entry(way).or_default().push(rate);
+        self.work.entry(way).or_default().push(spent);
+        self.small.entry(way).or_default().push(bed.small(seconds)?);
+        Ok(())
+    }
+
+    /// Both labs are up all the time, and take turns.
+    fn inside(&mut self, seconds: f64) -> Result<(), Failed> {
+        let [fused, link] = [Bed::one_lab(Way::Fused)?, Bed::one_lab(Way::Link)?];
+        for turn in 0..TURNS {
+            let mut order = [(Way::Fused, &fused), (Way::Link, &link)];
+            order.rotate_left(turn % 2);
+            for (way, bed) in order {
+                self.measure(way, bed, seconds)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn print(title: &str, unit: &str, values: &Values, asked: &[Ratio]) {
@@ -144,10 +180,8 @@ struct Bed {
 }
 
 impl Bed {
+    /// Two machines.
     fn up(way: Way) -> Result<Self, Failed> {
-        if let Way::Fused | Way::Link = way {
-            return Self::one_lab(way);
-        }
         let machines = [Netns::make("m1")?, Netns::make("m2")?];
         let [one, two] = &machines;
         one.ip(&format!("link add under type veth peer name under netns {}", two.name))?;
@@ -179,7 +213,7 @@ impl Bed {
     }
 
     fn netloom(machines: [Netns; 2], kind: &str) -> Result<Self, Failed> {
-        let names = names();
+        let names = names("h");
         let mut labs = Vec::new();
         for (n, (machine, name)) in (1..).zip(machines.iter().zip(&names)) {
             machine.ip(&format!("addr add 192.0.2.{n}/24 dev under"))?;
@@ -195,8 +229,9 @@ impl Bed {
         Ok(Self { hosts, _labs: labs, _daemons: Vec::new(), _machines: machines.into() })
     }
 
+    /// One machine; `way` is [`Way::Fused`] or [`Way::Link`].
     fn one_lab(way: Way) -> Result<Self, Failed> {
-        let names = names();
+        let (names, lab) = if way == Way::Fused { (names("f"), "t0") } else { (names("l"), "t9") };
         let [one, two] = &names;
         let (links, mtu) = match way {
             Way::Fused => {
@@ -208,7 +243,7 @@ impl Bed {
             "netloom: 1\nname: tunnels\nnodes:\n  h1: {{ netns: {one}, ip: 10.0.0.1/24, mtu: {mtu} }}\n  \
              h2: {{ netns: {two}, ip: 10.0.0.2/24, mtu: {mtu} }}\nswitches: {{ s1: {{}}, s2: {{}} }}\n{links}\n"
         );
-        let lab = Lab::up("t0", &text)?;
+        let lab = Lab::up(lab, &text)?;
         let hosts = names.map(|name| Netns::borrowed(&name));
         Ok(Self { hosts, _labs: vec![lab], _daemons: Vec::new(), _machines: Vec::new() })
     }
@@ -240,9 +275,9 @@ impl Bed {
 }
 
 /// What the namespaces of netloom's hosts are called.
-fn names() -> [String; 2] {
+fn names(kind: &str) -> [String; 2] {
     let id = std::process::id();
-    [1, 2].map(|n| format!("nlb{id}-h{n}"))
+    [1, 2].map(|n| format!("nlb{id}-{kind}{n}"))
 }
 
 /// A bridge with the host's port and the kernel's own VXLAN device.
