@@ -88,7 +88,7 @@ fn the_file_says_more_than_the_image() {
         }
         place.make_dir("shared");
         std::fs::write(place.path("shared/a"), "a\n").unwrap();
-        let user = if place.who == crate::place::Who::Me { "www" } else { "0" };
+        let user = if place.is_root() { "www" } else { "0" };
         place.up(&format!(
             "netloom: 1\nname: says\nnodes:\n  a:\n    image: 'oci:img'\n    entrypoint: [/bin/sh, -c]\n    cmd: ['id; pwd; echo $$HOME; exec sleep 1000']\n    \
              user: {user}\n    workdir: /made/for/it\n    volumes: [./shared:/in, ./shared:/ro:ro, data:/keep]\n    tmpfs: /fast:size=1MiB\n    read-only: true\n"

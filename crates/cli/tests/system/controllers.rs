@@ -76,7 +76,7 @@ fn the_test_controller_of_open_vswitch_controls_a_lab() {
 /// A folder below target/ with a program of PyPI; `None`, said aloud, where it cannot be had.
 fn from_pypi(name: &str, package: &str) -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("pypi").join(name);
-    if !target.join("done").exists() {
+    if !["done", "bin/python"].iter().all(|file| target.join(file).exists()) {
         let made = Command::new("python3").args(["-m", "venv"]).arg(&target).output();
         let pip = Command::new(target.join("bin/pip")).args(["--quiet", "install", package]).output();
         match (made, pip) {

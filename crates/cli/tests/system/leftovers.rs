@@ -56,7 +56,7 @@ fn down_leaves_nothing() {
     for_each(|place| {
         place.write("motd", "hello\n");
         let before = traces(place);
-        let root = rustix::process::geteuid().is_root() && place.who == crate::place::Who::Me;
+        let root = place.is_root();
         let lab =
             if root { LAB.replace("port: packet", "port: packet, netns: nl-left") } else { LAB.to_owned() };
         place.up(&lab);

@@ -1,6 +1,6 @@
 //! Nodes stopped and started, paused and resumed.
 
-use crate::place::{eventually, for_each};
+use crate::place::{eventually, for_each, lacks};
 
 const LAB: &str = "\
 netloom: 1
@@ -15,6 +15,9 @@ links: [h1..3 -- s1]
 
 #[test]
 fn a_stopped_node_is_off_the_network_and_comes_back_whole() {
+    if lacks(&["ip"]) {
+        return;
+    }
     for_each(|place| {
         place.up(LAB);
         let netns = place.sh_ok("h1", "readlink /proc/self/ns/net; ip route");

@@ -52,6 +52,25 @@ pub(crate) fn once(test: fn(&Place)) {
     }
 }
 
+/// Runs a test once, for root: others make no machines, which is said aloud.
+pub(crate) fn once_as_root(test: fn(&Place)) {
+    if rustix::process::geteuid().is_root() {
+        once(test);
+    } else {
+        eprintln!("skipped: only root makes machines");
+    }
+}
+
+/// Whether a program is missing here, which is said aloud with the package that has it.
+pub(crate) fn lacks(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    let Some(missing) = programs.iter().find(|program| !is_there(program)) else { return false };
+    let package = if *missing == "ping" { "iputils-ping" } else { "iproute2" };
+    eprintln!("skipped: there is no {missing} (Debian: {package})");
+    true
+}
+
 impl Place {
     /// `None`, said aloud, where this one cannot run labs.
     fn of(who: Who) -> Option<Self> {
@@ -64,7 +83,7 @@ impl Place {
             std::os::unix::fs::chown(dir.path(), Some(USER), Some(USER)).unwrap();
         }
         let place = Self { dir, who };
-        if who == Who::Me && rustix::process::geteuid().is_root() {
+        if place.is_root() {
             return Some(place);
         }
         let tried = place.as_user("unshare").args(["--user", "--map-root-user", "--net", "true"]).output();
@@ -76,6 +95,11 @@ impl Place {
                 None
             }
         }
+    }
+
+    /// Whether commands are root's here.
+    pub(crate) fn is_root(&self) -> bool {
+        self.who == Who::Me && rustix::process::geteuid().is_root()
     }
 
     fn as_user(&self, program: &str) -> Command {

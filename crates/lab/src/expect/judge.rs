@@ -154,7 +154,10 @@ fn reached(check: &ReachCheck, result: &ReachResult, wrong: usize, total: usize)
     let mut words = Vec::new();
     let count = total.max(result.pairs.len());
     if wrong > 0 || count > 2 {
-        words.push(format!("{} of {count} probes arrived", count - wrong));
+        let some_only_arrived =
+            result.pairs.iter().any(|pair| pair.arrived > 0 && problem(check, pair).is_some());
+        let what = if some_only_arrived { "as asked" } else { "arrived" };
+        words.push(format!("{} of {count} probes {what}", count - wrong));
     }
     if check.loss.is_some() {
         let worst = result.pairs.iter().map(loss_of).max().unwrap_or(0);

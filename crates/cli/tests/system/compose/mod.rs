@@ -6,7 +6,7 @@ use netloom_image::layer::tar::build::Builder;
 
 use crate::containers::image::{base, busybox, layout};
 use crate::machine::Machine;
-use crate::place::{Place, Who, eventually, for_each};
+use crate::place::{Place, eventually, for_each};
 
 /// An image: its name, the arguments of its entrypoint, directories, and files that can be run.
 struct Image {
@@ -215,7 +215,7 @@ impl<'p> Bed<'p> {
 /// As root, and as an ordinary user where the file needs no port below 1024.
 fn each(low_ports: bool, test: impl Fn(&Place)) {
     for_each(|place| {
-        if !low_ports || place.who == Who::Me {
+        if !low_ports || place.is_root() {
             test(place);
         }
     });

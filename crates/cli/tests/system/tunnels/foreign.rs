@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Machines, RECEIVE, SEND, ip, one_host, sh, sh_ok};
-use crate::place::{Place, eventually, once};
+use crate::place::{Place, eventually, once_as_root};
 
 /// A command on a machine.
 fn on(machine: &str, words: &str) -> Command {
@@ -52,7 +52,7 @@ fn meets(place: &Place, machines: &Machines, tunnel: &str, mtu: u32) {
 
 #[test]
 fn linux_understands_vxlan_with_super_packets_and_open_checksums() {
-    once(|place| {
+    once_as_root(|place| {
         let machines = Machines::new();
         let [_, east] = machines.names();
         for (remote, local, tunnel) in [
@@ -149,7 +149,7 @@ impl Drop for Ovs<'_> {
 
 #[test]
 fn open_vswitch_understands_every_type() {
-    once(|place| {
+    once_as_root(|place| {
         if !has_ovs() {
             return;
         }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::{Machines, ip, sh, sh_ok};
 use crate::guest::{Guest, kernel, libraries, modules, pack, take, which};
-use crate::place::{Place, eventually, once};
+use crate::place::{Place, eventually, once_as_root};
 
 /// Types, the device of the guest's kernel, and the tunnel of the lab. The nth has 10.N.0.2 in the guest, 10.N.0.1 here.
 const TYPES: [(&str, &str); 7] = [
@@ -97,7 +97,7 @@ assert peer.recv(64).split()[0].decode() == wanted
 
 #[test]
 fn debians_kernel_understands_every_type() {
-    once(|place| {
+    once_as_root(|place| {
         let Some((image, folder)) = kernel(&MODULES) else { return };
         let machines = Machines::new();
         let [west, _] = machines.names();

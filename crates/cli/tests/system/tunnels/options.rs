@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::foreign::{Ovs, has_ovs};
 use super::{Machines, joined, one_host, sh};
-use crate::place::{Place, eventually, once};
+use crate::place::{Place, eventually, once_as_root};
 
 /// Option 0x80 is critical: who does not know it drops the packet.
 const MAP: &str = "{class=0xffff,type=0x80,len=4}->tun_metadata0,{class=0x0102,type=1,len=8}->tun_metadata1";
@@ -57,7 +57,7 @@ fn on_the_wire(machine: &str, during: impl Fn()) -> Option<Vec<String>> {
 
 #[test]
 fn two_labs_tell_each_other_by_options_and_tshark_reads_them() {
-    once(|place| {
+    once_as_root(|place| {
         if !has_ofctl() {
             return;
         }
@@ -102,7 +102,7 @@ fn two_labs_tell_each_other_by_options_and_tshark_reads_them() {
 
 #[test]
 fn open_vswitch_reads_our_options_and_we_read_those_it_writes() {
-    once(|place| {
+    once_as_root(|place| {
         if !has_ovs() || !has_ofctl() {
             return;
         }
