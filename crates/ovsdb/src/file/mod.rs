@@ -15,11 +15,12 @@
 //! Source: ovsdb(5), "Standalone Database Format".
 
 mod load;
+mod object;
 mod policy;
 mod read;
 mod write;
 
 pub use load::{Loaded, load};
 pub use policy::Compaction;
-pub use read::{FileError, Record, Records, Tail};
+pub use read::{FileError, Tail};
 pub use write::{snapshot, transaction};

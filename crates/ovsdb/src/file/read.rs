@@ -2,9 +2,9 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-use serde_json::Value;
 use sha1::{Digest, Sha1};
 
+use super::object::{self, Object};
 use crate::error::OvsdbError;
 
 /// Why a file cannot be used.
@@ -49,19 +49,21 @@ pub enum Tail {
 }
 
 /// A record.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
+#[derive(Debug)]
+pub(super) struct Record<'a> {
     /// Where it begins.
-    pub offset: usize,
-    /// What it says: an object.
-    pub json: Value,
+    pub(super) offset: usize,
+    /// Its JSON.
+    pub(super) text: &'a [u8],
+    /// What that says: an object.
+    pub(super) object: object::Record<'a>,
 }
 
 const LEAD: &[u8] = b"OVSDB JSON ";
 
 /// The records of a file, one after the other.
 #[derive(Debug)]
-pub struct Records<'a> {
+pub(super) struct Records<'a> {
     bytes: &'a [u8],
     offset: usize,
     tail: Tail,
@@ -69,12 +71,12 @@ pub struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// The records in `bytes`, the whole of a file.
-    pub const fn new(bytes: &'a [u8]) -> Self {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, offset: 0, tail: Tail::Clean }
     }
 
     /// How the file ends. Known when there are no more records.
-    pub const fn tail(&self) -> &Tail {
+    pub(super) const fn tail(&self) -> &Tail {
         &self.tail
     }
 
@@ -82,16 +84,16 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// [`FileError::Damaged`] for a bad record that is not the last, [`FileError::NotStandalone`] at the front.
-    pub fn next_record(&mut self) -> Result<Option<Record>, FileError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<Record<'a>>, FileError> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         if rest.is_empty() || self.tail != Tail::Clean {
             return Ok(None);
         }
         let offset = self.offset;
         match record(rest) {
-            Ok((json, length)) => {
+            Ok((object, text, length)) => {
                 self.offset += length;
-                Ok(Some(Record { offset, json }))
+                Ok(Some(Record { offset, text, object }))
             }
             Err(_)
                 if offset == 0
@@ -109,35 +111,35 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The record at the front of `bytes`, and how long it is.
-fn record(bytes: &[u8]) -> Result<(Value, usize), String> {
+/// The record at the front of `bytes`, its JSON, and how long it is.
+fn record(bytes: &[u8]) -> Result<(object::Record<'_>, &[u8], usize), String> {
     let (length, hash, begin) = header(bytes).ok_or("its first line is not that of a record")?;
     let end = begin.checked_add(length).ok_or("it is too long")?;
     let body = bytes.get(begin..end).ok_or_else(|| {
         format!("{length} bytes were announced and {} are there", bytes.len().saturating_sub(begin))
     })?;
     let found = hexadecimal(&Sha1::digest(body));
-    if found.as_bytes() != hash.to_ascii_lowercase() {
+    if !found.as_bytes().eq_ignore_ascii_case(hash) {
         return Err(format!("its SHA-1 hash is {found} and should be {}", String::from_utf8_lossy(hash)));
     }
-    let json: Value = serde_json::from_slice(body).map_err(|e| format!("it is not JSON: {e}"))?;
-    match json.is_object() {
-        true => Ok((json, end)),
-        false => Err("it is not a JSON object".to_owned()),
+    match serde_json::from_slice(body).map_err(|e| format!("it is not JSON: {e}"))? {
+        object @ Object::Members(_) => Ok((object, body, end)),
+        Object::Other(_) => Err("it is not a JSON object".to_owned()),
     }
 }
 
 /// The length of the JSON, its hash, and where it begins.
 fn header(bytes: &[u8]) -> Option<(usize, &[u8], usize)> {
     // As Open vSwitch: a first line has fewer than 128 bytes.
-    let end = bytes.iter().take(127).position(|&byte| byte == b'\n')?;
-    let fields = bytes.get(..end)?.strip_prefix(LEAD)?;
+    let line = bytes.get(..bytes.len().min(127))?.strip_prefix(LEAD)?;
+    let end = line.iter().position(|&byte| byte == b'\n')?;
+    let fields = line.get(..end)?;
     let space = fields.iter().position(|&byte| byte == b' ')?;
     let (length, hash) = (fields.get(..space)?, fields.get(space + 1..)?);
     let digits = length.iter().all(u8::is_ascii_digit);
     let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
     let hexadecimal = hash.len() == 40 && hash.iter().all(u8::is_ascii_hexdigit);
-    (digits && length > 0 && hexadecimal).then_some((length, hash, end + 1))
+    (digits && length > 0 && hexadecimal).then_some((length, hash, LEAD.len() + end + 1))
 }
 
 /// Whether another record begins after the one at the front, where that says it ends or at a line. No line of a
@@ -158,11 +160,14 @@ fn another_begins(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::super::write::record as emit;
     use super::*;
 
@@ -170,7 +175,7 @@ mod tests {
         let mut records = Records::new(bytes);
         let mut found = Vec::new();
         while let Some(record) = records.next_record()? {
-            found.push(record.json);
+            found.push(serde_json::from_slice(record.text).unwrap());
         }
         Ok((found, records.tail().clone()))
     }

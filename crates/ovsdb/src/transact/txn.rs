@@ -29,6 +29,14 @@ pub(crate) struct Txn {
 }
 
 impl Txn {
+    /// A transaction that has inserted all rows that are there, which no other has committed.
+    pub(crate) fn of_all(database: &Database) -> Self {
+        let tables = database.tables.iter().enumerate();
+        let places = tables.flat_map(|(table, rows)| rows.rows.keys().map(move |uuid| (table, *uuid)));
+        let touched = places.map(|place| (place, Touched { old: None, references: 0 })).collect();
+        Self { touched, ..Self::default() }
+    }
+
     /// Adds a row, whose UUID no row of the table has.
     pub(crate) fn insert(&mut self, database: &mut Database, table: usize, row: Row) {
         let uuid = row.uuid();
