@@ -127,6 +127,7 @@ fn read<S: AsyncRead + Unpin>(
         Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
         Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(End::Left)),
         Poll::Ready(Ok(())) => {
+            core.hear();
             core.server.handle_bytes(now(), id, buffer.filled());
             core.settle(Some(id));
             Poll::Ready(Ok(()))

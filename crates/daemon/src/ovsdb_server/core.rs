@@ -48,6 +48,8 @@ impl Shared {
             alarm: Arc::default(),
             sleeps_until: u64::MAX,
             changed: Arc::default(),
+            heard: Arc::default(),
+            requests: 0,
             commits: 0,
             broken: false,
         })))
@@ -80,6 +82,10 @@ pub(super) struct Core {
     /// Rung when a database has changed.
     changed: Arc<Notify>,
     commits: u64,
+    /// Rung when a client has sent something.
+    heard: Arc<Notify>,
+    /// How often one has.
+    pub(super) requests: u64,
     /// A file could not be written: nothing is read or sent until it could.
     broken: bool,
 }
@@ -266,6 +272,17 @@ impl Core {
             self.sleeps_until = deadline;
             self.alarm.notify_one();
         }
+    }
+
+    /// A client has sent something.
+    pub(super) fn hear(&mut self) {
+        self.requests += 1;
+        self.heard.notify_one();
+    }
+
+    /// What rings when a client has sent something.
+    pub(super) fn heard(&self) -> Arc<Notify> {
+        Arc::clone(&self.heard)
     }
 
     /// What rings when a database has changed.

@@ -13,6 +13,7 @@ mod column;
 mod commands;
 mod conn;
 mod core;
+mod linger;
 mod process;
 mod remote;
 mod remotes;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::commands;
 use super::core::{Shared, keep_time, take_turns};
+use super::linger::look_on;
 use super::remotes::Remotes;
 use super::tls::Files;
 use crate::ovs::detach::{self, Ready, Role};
@@ -236,6 +237,7 @@ impl Served {
         let mut tasks = vec![
             tokio::spawn(keep_time(core.clone())).abort_handle(),
             tokio::spawn(take_turns(core.clone())).abort_handle(),
+            tokio::spawn(look_on(core.clone())).abort_handle(),
             tokio::spawn(remotes.clone().follow()).abort_handle(),
             tokio::spawn(remotes.clone().tell()).abort_handle(),
         ];

@@ -14,13 +14,15 @@
 //!
 //! Source: ovsdb(5), "Standalone Database Format".
 
+mod batch;
 mod load;
 mod object;
 mod policy;
 mod read;
 mod write;
 
-pub use load::{Loaded, load};
+pub use batch::{Batch, Batches};
+pub use load::{Loaded, assemble, load};
 pub use policy::Compaction;
 pub use read::{FileError, Tail};
 pub use write::{snapshot, transaction};
