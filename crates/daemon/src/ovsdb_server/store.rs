@@ -10,15 +10,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
-use netloom_ovsdb::file::{self, Batches, Compaction, FileError, Loaded, Tail};
+use netloom_ovsdb::file::{self, Compaction, FileError, Tail};
 use netloom_ovsdb::{Database, Now, UuidSource};
 
 use crate::ovs::lock::FileLock;
-
-/// Batches of records that wait to become a database.
-const AHEAD: usize = 4;
 
 /// Why a file cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -75,15 +71,6 @@ pub(super) struct Store {
     durable: bool,
 }
 
-/// Reads a file: one thread its records, another makes a database of them.
-fn load(content: &[u8], uuids: &mut UuidSource) -> Result<Loaded, FileError> {
-    std::thread::scope(|scope| {
-        let (tell, told) = mpsc::sync_channel(AHEAD);
-        scope.spawn(move || Batches::new(content).try_for_each(|batch| tell.send(batch)));
-        file::assemble(told, content.len(), uuids)
-    })
-}
-
 impl Store {
     /// Opens a file, reads its database, and cuts off a torn last record.
     ///
@@ -101,8 +88,8 @@ impl Store {
             .map_err(|source| StoreError::Locked { path: path.to_owned(), source })?;
         let opened = OpenOptions::new().read(true).write(true).open(&real).map_err(failed)?;
         let content = std::fs::read(&real).map_err(failed)?;
-        let loaded =
-            load(&content, uuids).map_err(|source| StoreError::Unfit { path: path.to_owned(), source })?;
+        let loaded = file::load(&content, uuids)
+            .map_err(|source| StoreError::Unfit { path: path.to_owned(), source })?;
         let mut bytes = content.len() as u64;
         if let Tail::Torn { offset, reason } = &loaded.tail {
             bytes = *offset as u64;

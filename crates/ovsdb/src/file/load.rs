@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::batch::{Batch, Batches};
 use super::object::{Object, Record, Row as Columns};
-use super::read::{FileError, Tail};
+use super::read::{FileError, Records, Tail};
 use crate::data::Datum;
 use crate::error::OvsdbError;
 use crate::json::integer;
@@ -35,45 +34,25 @@ pub struct Loaded {
 /// # Errors
 /// [`FileError`].
 pub fn load(bytes: &[u8], uuids: &mut UuidSource) -> Result<Loaded, FileError> {
-    assemble(Batches::new(bytes), bytes.len(), uuids)
-}
-
-/// The same of the [`Batches`] of a file of so many bytes: another thread may read them.
-///
-/// # Errors
-/// [`FileError`].
-pub fn assemble<'a>(
-    batches: impl IntoIterator<Item = Result<Batch<'a>, FileError>>,
-    bytes: usize,
-    uuids: &mut UuidSource,
-) -> Result<Loaded, FileError> {
-    let (mut database, mut tail) = (None, Tail::Clean);
-    let (mut transactions, mut base_bytes, mut last) = (0, bytes, 0);
-    for batch in batches {
-        let batch = batch?;
-        for record in batch.records {
-            last = record.offset;
-            let unfit = |source| FileError::Unfit { offset: record.offset, source };
-            let Some(database) = &mut database else {
-                database = Some(Database::new(schema(record.text).map_err(unfit)?));
-                continue;
-            };
-            apply(database, &record.object).map_err(unfit)?;
-            transactions += 1;
-            if transactions == 2 {
-                base_bytes = record.offset;
-            }
+    let mut records = Records::new(bytes);
+    let first = records.next_record()?.ok_or(FileError::NoSchema)?;
+    let json = serde_json::from_slice(first.text).unwrap_or_default();
+    let schema = Schema::from_json(&json);
+    let schema = schema.map_err(|source| FileError::Unfit { offset: first.offset, source })?;
+    let mut database = Database::new(schema);
+    let (mut transactions, mut base_bytes, mut last) = (0, bytes.len(), 0);
+    while let Some(record) = records.next_record()? {
+        last = record.offset;
+        let done = apply(&mut database, &record.object);
+        done.map_err(|source| FileError::Unfit { offset: record.offset, source })?;
+        transactions += 1;
+        if transactions == 2 {
+            base_bytes = record.offset;
         }
-        tail = batch.tail;
     }
-    let database = adopt(database.ok_or(FileError::NoSchema)?, uuids);
-    let database = database.map_err(|source| FileError::Unfit { offset: last, source })?;
-    Ok(Loaded { database, tail, transactions, base_bytes })
-}
-
-/// The schema in the first record.
-fn schema(text: &[u8]) -> Result<Schema, OvsdbError> {
-    Schema::from_json(&serde_json::from_slice(text).unwrap_or_default())
+    let checked = adopt(database, uuids).map_err(|source| FileError::Unfit { offset: last, source })?;
+    let tail = records.tail().clone();
+    Ok(Loaded { database: checked, tail, transactions, base_bytes })
 }
 
 /// Applies a record to rows that nobody has checked yet.

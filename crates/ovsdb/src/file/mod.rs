@@ -14,15 +14,13 @@
 //!
 //! Source: ovsdb(5), "Standalone Database Format".
 
-mod batch;
 mod load;
 mod object;
 mod policy;
 mod read;
 mod write;
 
-pub use batch::{Batch, Batches};
-pub use load::{Loaded, assemble, load};
+pub use load::{Loaded, load};
 pub use policy::Compaction;
 pub use read::{FileError, Tail};
 pub use write::{snapshot, transaction};
