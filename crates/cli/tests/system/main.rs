@@ -24,6 +24,7 @@ mod hosts;
 mod interfaces;
 mod internet;
 mod isolation;
+mod kept;
 mod leftovers;
 mod limits;
 mod links;

@@ -31,6 +31,7 @@ use super::config;
 use super::desired::Desired;
 use super::doors::Doors;
 use super::dummy::Dummies;
+use super::keep::{self, Folder, Found, Writer};
 use super::links::Links;
 use crate::core::Core;
 use crate::engine::tunnels::Tunnels;
@@ -38,6 +39,10 @@ use crate::slowpath;
 
 /// What stands.
 pub(super) struct Plant {
+    /// Who writes what is to outlive a restart.
+    pub(super) writer: Option<Writer>,
+    /// Where it is, until the first bridges were given it.
+    kept: Option<Folder>,
     pub(super) core: Core,
     tunnels: Tunnels,
     pub(super) links: Links,
@@ -61,12 +66,19 @@ pub(super) struct Plant {
 const WORKERS: usize = 1;
 
 impl Plant {
-    /// Nothing yet. `seed` keys hashes; sockets are made in `dir`.
+    /// Nothing yet. `seed` keys hashes; sockets are made in `dir`; what outlives a restart is in `kept`.
     ///
     /// # Errors
     /// No thread or fd left.
-    pub(super) fn start(seed: u64, dir: PathBuf, dummies: Dummies) -> Result<Self, HostError> {
+    pub(super) fn start(
+        seed: u64,
+        dir: PathBuf,
+        dummies: Dummies,
+        kept: Option<Folder>,
+    ) -> Result<Self, HostError> {
         Ok(Self {
+            writer: None,
+            kept,
             core: Core::start(seed, WORKERS)?,
             tunnels: Tunnels::default(),
             links: Links::open()?,
@@ -128,12 +140,29 @@ impl Plant {
     /// Has the switch model be as wanted. `false`: it refuses, which would be a mistake of ours.
     fn configure(&mut self, desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>) -> bool {
         let config = config::of(desired, wanted, self);
+        let names = desired.bridges.iter().map(|bridge| bridge.name.as_str());
+        let found = self.kept.as_ref().map(|folder| Found::of(folder, names));
         // What passed under the old configuration is credited to it.
         drop(self.core.fresh());
-        let done = slowpath::write_between(self.core.switch()).reconfigure(&config, slowpath::now());
-        if let Err(error) = &done {
+        let now = slowpath::now();
+        let mut switch = slowpath::write_between(self.core.switch());
+        if let Err(error) = switch.reconfigure(&config, now) {
             tracing::error!(target: "bridge", %error, "the bridges stay as they are");
+            return false;
         }
-        done.is_ok()
+        // No packet comes in before: its ports are told to workers later.
+        found.iter().for_each(|found| keep::restore(found, &mut switch, self.core.tracker(), now));
+        drop(switch);
+        self.begin_keeping();
+        true
+    }
+
+    /// From now on it is written what is to outlive a restart.
+    fn begin_keeping(&mut self) {
+        let Some(folder) = self.kept.take() else { return };
+        match Writer::start(folder, self.core.sources()) {
+            Ok(writer) => self.writer = Some(writer),
+            Err(error) => tracing::error!(target: "bridge", %error, "flows would not outlive a restart"),
+        }
     }
 }
