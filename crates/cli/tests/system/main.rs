@@ -37,6 +37,7 @@ mod ovsdb;
 mod ports;
 mod programs;
 mod qos;
+mod rows;
 mod switchd;
 mod tables;
 mod trace;
