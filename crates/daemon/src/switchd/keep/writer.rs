@@ -20,8 +20,8 @@ use crate::tracked::Tracked;
 
 /// How often it is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(500);
-/// After writing, so many times as long as that took: a twentieth of a processor at most.
-const REST: u32 = 19;
+/// After writing, so many times as long as that took: a fifth of a processor at most.
+const REST: u32 = 4;
 /// Places of flows looked at under one hold of the model: some 50 us, for which others may wait.
 const PART: usize = 512;
 /// After so many attempts to see a bridge at one moment, the model is held.
