@@ -57,6 +57,14 @@ fn file(stage: &Stage) -> PathBuf {
     stage.dir.join("br0.kept")
 }
 
+/// The flows, once the bridge is asked at all.
+fn flows(stage: &Stage) -> String {
+    eventually("the bridge takes questions", || {
+        let dumped = stage.run("ovs-ofctl", "dump-flows br0");
+        (dumped.code == 0).then_some(dumped.out)
+    })
+}
+
 fn log(stage: &Stage) -> String {
     std::fs::read_to_string(stage.dir.join("ovs-vswitchd.log")).unwrap_or_default()
 }
@@ -131,8 +139,7 @@ fn flows_groups_meters_and_connections_outlive_kill_9() {
         written(&stage, &[&format!(" {packets} ")]);
         stage.kill();
         stage.start();
-        let is_served = || (stage.run("ovs-ofctl", "dump-flows br0").code == 0).then_some(());
-        eventually("the bridge is there", is_served);
+        flows(&stage);
         assert_eq!(settled(&stage).0, all);
 
         // Told to end, the switch writes what it has at once; a bridge that goes takes its file along.
@@ -146,7 +153,7 @@ fn flows_groups_meters_and_connections_outlive_kill_9() {
         stage.vsctl("del-br br0");
         eventually("its file is gone", || (!file(&stage).exists()).then_some(()));
         stage.vsctl("add-br br0");
-        assert!(!stage.ofctl("dump-flows br0").contains("table=9"), "another bridge of its name");
+        assert!(!flows(&stage).contains("table=9"), "another bridge of its name");
     });
 }
 
@@ -181,7 +188,7 @@ fn a_file_that_is_torn_newer_or_of_another_bridge_is_told_and_left_alone() {
             let seen = log(&stage).len();
             stage.start();
             eventually("a reaches b by the usual flow", || pings(&a, "10.0.0.2").then_some(()));
-            assert!(!stage.ofctl("dump-flows br0").contains("table=9"), "{why}");
+            assert!(!flows(&stage).contains("table=9"), "{why}");
             let told = log(&stage)[seen..].to_owned();
             assert!(told.contains("nothing is restored") && told.contains(why), "{why}: {told}");
             write(&stage);
@@ -192,6 +199,6 @@ fn a_file_that_is_torn_newer_or_of_another_bridge_is_told_and_left_alone() {
         let seen = log(&stage).len();
         stage.start();
         eventually("it is told", || log(&stage)[seen..].contains("has controllers now").then_some(()));
-        assert!(!stage.ofctl("dump-flows br0").contains("table=9"));
+        assert!(!flows(&stage).contains("table=9"));
     });
 }
