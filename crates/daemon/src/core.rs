@@ -18,6 +18,7 @@ use crate::openflow::{Hub, Service};
 use crate::punts::Punts;
 use crate::services::Services;
 use crate::slowpath::{self, Misses, SharedSwitch};
+use crate::switchd::keep::Sources;
 use crate::trace::Watch;
 use crate::tracked::Tracked;
 use crate::worker::{Device, Mail, WorkerHandle};
@@ -171,6 +172,16 @@ impl Core {
     /// All connections that are tracked.
     pub(super) fn tracker(&self) -> &Arc<Tracker> {
         &self.tracker
+    }
+
+    /// What is looked at by who writes down what flows and connections there are.
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
+            switch: Arc::clone(&self.switch),
+            tracked: Arc::clone(&self.tracked),
+            counters: self.counters.clone(),
+            tracker: Arc::clone(&self.tracker),
+        }
     }
 
     /// Whether anybody is behind ports.

@@ -28,7 +28,7 @@ mod wiring;
 mod worker;
 
 pub use cache::CachedFlow;
-pub use conntrack::{Phase, Timeouts, Tracker, TrackerConfig, ZoneState};
+pub use conntrack::{BadConnection, KeptConnection, Phase, Timeouts, Tracker, TrackerConfig, ZoneState};
 pub use counters::{Counters, Drops, LinkReport, PortCounters, QueueCounters, QueueRead, Traffic};
 pub use frame::{Body, FRONT, Frame, HEADROOM};
 pub use handoff::Handoff;

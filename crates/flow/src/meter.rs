@@ -116,6 +116,17 @@ impl Meter {
         Self { settings, bands, input: Count::default() }
     }
 
+    /// The same with counters that go on where others were.
+    #[must_use]
+    pub fn resumed(settings: MeterSettings, read: &MeterRead) -> Self {
+        let meter = Self::new(settings);
+        meter.input.add(read.input.0, read.input.1);
+        for (bucket, (packets, bytes)) in meter.bands.iter().zip(&read.bands) {
+            bucket.exceeded.add(*packets, *bytes);
+        }
+        meter
+    }
+
     /// What it was made with.
     #[must_use]
     pub const fn settings(&self) -> &MeterSettings {
@@ -245,6 +256,16 @@ mod tests {
         let [pass, remark, drop] = [MeterVerdict::Pass, MeterVerdict::Remark(1), MeterVerdict::Drop];
         assert_eq!(verdicts, [pass, pass, remark, remark, drop]);
         assert_eq!(meter.read().bands, [(2, 20), (1, 10)]);
+    }
+
+    #[test]
+    fn counters_go_on_and_buckets_are_full() {
+        let old = meter(true, &[(BandKind::Drop, 10, 1)]);
+        assert_eq!([old.admit(60, START), old.admit(60, START)], [MeterVerdict::Pass, MeterVerdict::Drop]);
+        let new = Meter::resumed(old.settings().clone(), &old.read());
+        assert_eq!(new.read(), old.read());
+        assert_eq!(new.admit(60, START), MeterVerdict::Pass);
+        assert_eq!(new.read(), MeterRead { input: (3, 180), bands: vec![(1, 60)] });
     }
 
     #[test]

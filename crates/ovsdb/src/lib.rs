@@ -6,6 +6,7 @@
 //! - [`replica`]: a client's copy of a database.
 //! - [`mod@file`]: the log that a database is kept in.
 //! - [`vswitch`]: the schema of a switch, without its file.
+//! - [`sealed`]: a text that tells whether it is whole, for what is kept beside the database.
 //! - [`unixctl`]: the control connection of a daemon, which is JSON-RPC too.
 //!
 //! Nothing here reads a clock, opens a file or a socket.
@@ -22,6 +23,7 @@ mod monitor;
 pub mod replica;
 mod rpc;
 pub mod schema;
+pub mod sealed;
 pub mod server;
 pub mod store;
 pub mod transact;

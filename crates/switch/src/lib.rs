@@ -30,6 +30,7 @@ mod flow_mod;
 mod group_mod;
 mod group_text;
 mod handle;
+mod kept;
 mod loops;
 mod meter_mod;
 mod meter_text;
@@ -54,6 +55,10 @@ pub use flow_mod::{FlowCommand, FlowEntry, FlowError, FlowMod, FlowQuery, Matchi
 pub use group_mod::{BucketPlace, GroupCommand, GroupError, GroupMod};
 pub use handle::{
     Answer, Commit, Connection, Handled, Held, Injection, Kind, PortCounts, PortTraffic, QueueTraffic,
+};
+pub use kept::{
+    Kept, KeptError, KeptFlow, KeptGroup, KeptMeter, KeptPort, KeptSettings, KeptTable, RestoreError, Stamp,
+    Unwritable,
 };
 pub use meter_mod::{MeterCommand, MeterError, MeterRow};
 pub use meter_text::{MeterTextError, MeterVerb};

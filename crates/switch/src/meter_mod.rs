@@ -15,7 +15,7 @@ pub(crate) const MAX_METER: u32 = 262_144;
 /// `OFPM_CONTROLLER`).
 const VIRTUAL: [u32; 2] = [0xffff_fffd, 0xffff_fffe];
 /// All meters, where one is to be named (`OFPM_ALL`).
-const ALL: u32 = 0xffff_ffff;
+pub(crate) const ALL: u32 = 0xffff_ffff;
 /// Most bands of a meter.
 pub(crate) const MAX_BANDS: usize = 8;
 

@@ -391,6 +391,11 @@ impl Switch {
         }
     }
 
+    /// The last version that was given to anything.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(crate) fn next_version(&mut self) -> u64 {
         self.version += 1;
         self.version

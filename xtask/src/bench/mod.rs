@@ -58,7 +58,8 @@ pub(crate) struct Args {
     /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers, ovsdb; qos or its parts queues, policers,
+    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers; ovsdb or its parts transactions, start,
+    /// added, outage; qos or its parts queues, policers,
     /// guarantees, priority; openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
     groups: Vec<String>,
@@ -113,8 +114,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     if !args.peers_only {
         openflow::run(rounds, args.quick, |part| wanted("openflow") || wanted(part))?;
     }
-    if !args.peers_only && wanted("ovsdb") {
-        ovsdb::run(rounds, seconds)?;
+    if !args.peers_only {
+        ovsdb::run(rounds, seconds, |part| wanted("ovsdb") || wanted(part))?;
     }
     match &args.write {
         Some(path) => report::write(path, &words()),

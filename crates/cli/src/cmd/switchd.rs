@@ -18,6 +18,10 @@ pub(crate) struct Switchd {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     #[arg(conflicts_with = "database")]
     serve: Option<String>,
+    /// Keep flows, groups, meters and connections over a restart, kill -9 included, in files of this folder [default:
+    /// OVS_RUNDIR]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    keep_flows: Option<String>,
     /// Write the process's number [default: ovs-vswitchd.pid in OVS_RUNDIR]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pidfile: Option<String>,
@@ -97,6 +101,7 @@ impl Switchd {
             detach: self.detach,
             monitor: self.monitor,
             no_chdir: self.no_chdir,
+            keep_flows: self.keep_flows.map(PathBuf::from),
             dummies: self.enable_dummy.unwrap_or_default(),
             verbose: self.verbose,
         })

@@ -67,7 +67,7 @@ impl Stage {
         run_in(&self.machine, &self.dir, server, &[&file, &socket]).spawn().unwrap()
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let program = self.dir.join("ovs-vswitchd").display().to_string();
         let words = [&["--pidfile", "--log-file", "-vconsole:off"][..], &self.flags].concat();
         self.switch = Some(run_in(&self.machine, &self.dir, &program, &words).spawn().unwrap());
@@ -81,7 +81,7 @@ impl Stage {
         eventually("the switch takes commands", || is_there(&self.dir).then_some(()));
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut switch = self.switch.take().unwrap();
         switch.kill().unwrap();
         switch.wait().unwrap();
@@ -92,6 +92,13 @@ impl Stage {
                 std::fs::remove_file(file).unwrap();
             }
         }
+    }
+
+    /// Tells the switch to end, and waits until it has.
+    pub(crate) fn end(&mut self) {
+        self.appctl("exit");
+        let mut switch = self.switch.take().unwrap();
+        assert!(switch.wait().unwrap().success());
     }
 
     pub(crate) fn run(&self, program: &str, words: &str) -> Done {
@@ -127,7 +134,7 @@ impl Stage {
     }
 
     /// Another machine, joined by a cable; its end is `eth0`, ours has this name.
-    fn neighbour(&self, name: &str, address: &str) -> Machine {
+    pub(crate) fn neighbour(&self, name: &str, address: &str) -> Machine {
         let other = Machine::new().unwrap();
         self.machine.ip(&format!("link add {name} type veth peer name eth0 netns {}", other.name()));
         self.machine.ip(&format!("link set {name} up"));
@@ -153,7 +160,7 @@ fn run_in(machine: &Machine, dir: &Path, program: &str, words: &[&str]) -> Comma
     command
 }
 
-fn pings(from: &Machine, to: &str) -> bool {
+pub(crate) fn pings(from: &Machine, to: &str) -> bool {
     let mut ping = from.program("ping");
     ping.args(["-c", "1", "-W", "1", to]).output().unwrap().status.success()
 }

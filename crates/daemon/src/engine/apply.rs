@@ -73,6 +73,7 @@ impl Running {
         notes.extend(self.machines.update(&state, self.programs.containers(), &self.functions));
         drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
+        notes.extend(self.rows.update(core, &self.home, &self.ledger, &state.lab));
         notes.extend(self.limits_not_kept(&state));
         self.control(core, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;

@@ -30,6 +30,7 @@ mod patchbay;
 mod programs;
 mod published;
 mod recover;
+mod rows;
 mod running;
 mod runs;
 mod trial;

@@ -26,6 +26,7 @@ use super::journal::Ledger;
 use super::machines::Machines;
 use super::programs::Programs;
 use super::published::PublishedPorts;
+use super::rows::Rows;
 use super::tunnels::Tunnels;
 use crate::Home;
 use crate::host::{Fabric, HostNet, PortKind};
@@ -45,6 +46,8 @@ pub(crate) struct Running {
     pub(super) machines: Machines,
     pub(super) captures: Captures,
     pub(super) doors: Doors,
+    /// The lab as rows of a database.
+    pub(super) rows: Rows,
     pub(super) tunnels: Tunnels,
     /// Cards of virtual machines.
     pub(super) guests: Guests,
@@ -163,6 +166,7 @@ impl Running {
             started: netloom_sys::clock::now(),
             captures: Captures::default(),
             doors: Doors::default(),
+            rows: Rows::default(),
             tunnels: Tunnels::default(),
             guests: Guests::default(),
             functions: Functions::new(

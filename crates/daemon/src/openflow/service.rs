@@ -89,6 +89,11 @@ impl Service {
         &self.hub
     }
 
+    /// The same, for another thread.
+    pub(crate) fn shared_hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.hub)
+    }
+
     /// Serves a bridge no more.
     pub(crate) fn close(&self, bridge: &str) {
         self.send(Order::Close(bridge.to_owned()));

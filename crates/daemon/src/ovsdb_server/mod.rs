@@ -21,8 +21,10 @@ mod standing;
 mod store;
 mod target;
 mod tls;
+mod view;
 mod within;
 
 pub use process::{Options, main};
 pub use tls::{Files, Source};
+pub(crate) use view::View;
 pub use within::Within;

@@ -22,6 +22,7 @@ mod desired;
 mod devices;
 mod doors;
 mod dummy;
+pub(crate) mod keep;
 pub(crate) mod links;
 mod ofports;
 mod plant;

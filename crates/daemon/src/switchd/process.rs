@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 
 use super::database::Server;
 use super::dummy::{self, Dummies, Dummy};
+use super::keep::Folder;
 use super::plant::Plant;
-use super::work::Work;
+use super::work::{Work, lock};
 use super::{PROGRAM, commands};
 use crate::ovs::detach::{self, Role};
 use crate::ovs::dirs::Directories;
@@ -44,6 +45,8 @@ pub struct Options {
     pub monitor: bool,
     /// Stay in the folder it was started in.
     pub no_chdir: bool,
+    /// The folder of what outlives a restart: flows, groups, meters, connections; empty: that of sockets. `None`: nothing does.
+    pub keep_flows: Option<PathBuf>,
     /// Which devices may be, or are, dummies.
     pub dummies: Dummy,
     /// What is logged, as `vlog/set` takes it.
@@ -96,6 +99,7 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
         let path = dirs.log_file(PROGRAM, file);
         log.open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    let kept = options.keep_flows.as_ref().map(|dir| folder(dir, &dirs)).transpose().map_err(text)?;
     if options.detach {
         let _ = rustix::process::setsid();
         if !options.no_chdir {
@@ -119,7 +123,7 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
     // Two descriptors for each port.
     let _ = netloom_sys::rlimit::raise_open_files();
     let dummies = Dummies::new(options.dummies);
-    let plant = Plant::start(entropy(), dirs.run, dummies).map_err(|error| error.to_string())?;
+    let plant = Plant::start(entropy(), dirs.run, dummies, kept).map_err(|error| error.to_string())?;
     let plant = Arc::new(Mutex::new(plant));
     let exit = Arc::new(Notify::new());
     let mut commands = Commands::new(&format!("{PROGRAM} (netloom) {}", env!("CARGO_PKG_VERSION")));
@@ -149,8 +153,15 @@ fn run(options: &Options, log: &Log) -> Result<u8, String> {
             Ok::<(), std::io::Error>(())
         })
         .map_err(text)?;
+    // The last word is written while all is still there.
+    drop(lock(&plant).writer.take());
     tracing::info!(target: "bridge", "ending");
     Ok(0)
+}
+
+/// Where it is kept what outlives a restart. A relative path is one of where the program was started.
+fn folder(dir: &Path, dirs: &Directories) -> std::io::Result<Folder> {
+    if dir.as_os_str().is_empty() { Folder::at(&dirs.run) } else { Folder::at(&std::path::absolute(dir)?) }
 }
 
 /// How a database is served by this process: as by a server of its own with its usual files.

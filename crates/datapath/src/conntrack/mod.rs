@@ -19,6 +19,7 @@ mod fragment;
 mod ftp;
 mod helper;
 mod inner;
+mod kept;
 mod limits;
 mod look;
 mod nat;
@@ -37,6 +38,7 @@ mod tuple;
 
 pub(crate) use fragment::Held;
 pub(crate) use helper::Replacement;
+pub use kept::{BadConnection, KeptConnection};
 pub(crate) use look::{Look, Transport};
 pub(crate) use rewrite::{replace, rewrite, shift};
 pub use timeout::{Phase, Timeouts};

@@ -41,6 +41,16 @@ impl Sctp {
         Self { state: State::Established, tags: [Some(chunks.tag), None] }
     }
 
+    /// An association that was kept, with its tags.
+    pub(crate) const fn resumed(tags: [Option<u32>; 2]) -> Self {
+        Self { state: State::Established, tags }
+    }
+
+    /// What packets in either direction must have as verification tag, if it is known.
+    pub(crate) const fn tags(&self) -> [Option<u32>; 2] {
+        self.tags
+    }
+
     /// Whether an association may begin with a packet.
     pub(crate) const fn may_begin(chunks: &Chunks) -> bool {
         match chunks.kind {

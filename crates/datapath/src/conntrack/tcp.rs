@@ -50,6 +50,8 @@ struct Side {
     window: u32,
     /// Nothing is known of `limit`.
     is_unlimited: bool,
+    /// It was heard before, but nobody knows any more how far it was: its next segment tells.
+    is_unheard: bool,
 }
 
 /// A connection of TCP: the side that began it, and the other one.
@@ -94,10 +96,26 @@ impl Tcp {
             limit: segment.seq.wrapping_add(segment.len).wrapping_add(extra),
             window,
             is_unlimited: false,
+            is_unheard: false,
         };
         let other_scale = if is_syn { Scale::None } else { Scale::Unknown };
         let other = Side { scale: other_scale, window: 1, is_unlimited: true, ..Side::default() };
         Self { sides: [first, other] }
+    }
+
+    /// An established connection of which nothing else is known any more: the first segment of either side is believed, as if
+    /// it were taken up in the middle, with the largest windows.
+    pub(crate) const fn resumed() -> Self {
+        let side = Side {
+            state: State::Established,
+            scale: Scale::Unknown,
+            sent: 0,
+            limit: 0,
+            window: u16::MAX as u32,
+            is_unlimited: true,
+            is_unheard: true,
+        };
+        Self { sides: [side, side] }
     }
 
     /// Whether a connection may begin with a segment: not with the answer to a SYN, nor with nonsense.
@@ -185,6 +203,9 @@ impl Pair {
                 return Verdict::Fits;
             }
         }
+        if flags & flag::SYN != 0 && (self.src.is_unheard || self.dst.is_unheard) {
+            return Verdict::Invalid;
+        }
         let bounds = self.bounds(segment);
         if bounds.fits(self, flags) {
             self.advance(&bounds, flags);
@@ -214,7 +235,7 @@ impl Pair {
         let controls = u32::from(is_syn) + u32::from(segment.flags & flag::FIN != 0);
         let end = segment.seq.wrapping_add(segment.len).wrapping_add(controls);
         let mut checks_ack = true;
-        if self.src.state < State::SynSent {
+        if self.src.state < State::SynSent || self.src.is_unheard {
             if is_syn && let Scale::By(dst) = self.dst.scale {
                 match segment.scale {
                     Some(src) => {
@@ -230,7 +251,8 @@ impl Pair {
                 }
             }
             self.src.sent = segment.seq;
-            self.src.state = State::SynSent;
+            self.src.state = self.src.state.max(State::SynSent);
+            self.src.is_unheard = false;
             let limit = end.wrapping_add((self.dst.window << shifts.1).max(1));
             if self.src.is_unlimited || is_at_or_after(limit, self.src.limit) {
                 self.src.limit = limit;
@@ -405,6 +427,25 @@ mod tests {
         assert_eq!(tcp.meet(&segment(ACK, 9_000, 5_100, 40_000), true), Verdict::Fits);
         assert_eq!(tcp.meet(&segment(ACK, 5_100, 49_000, 40_000), false), Verdict::Fits);
         assert_eq!(tcp.phase(), Phase::TcpEstablished);
+    }
+
+    #[test]
+    fn a_connection_that_was_kept_goes_on_wherever_its_sides_are() {
+        let mut tcp = Tcp::resumed();
+        assert_eq!(tcp.phase(), Phase::TcpEstablished);
+        assert_eq!(tcp.meet(&segment(SYN, 9, 0, 0), false), Verdict::Invalid, "it is not opened again");
+        // A megabyte in flight that nobody has acknowledged yet.
+        for at in (0..1_000_000).step_by(1_000) {
+            assert_eq!(tcp.meet(&segment(ACK, 5_000 + at, 9_000, 1_000), false), Verdict::Fits, "{at}");
+        }
+        assert_eq!(tcp.meet(&segment(ACK, 9_000, 1_005_000, 0), true), Verdict::Fits);
+        assert_eq!(tcp.phase(), Phase::TcpEstablished);
+        // From here on it is as strict as with any connection that was taken up in the middle.
+        let far = 9_000_u32.wrapping_add(1 << 31);
+        assert_eq!(tcp.meet(&segment(ACK, far, 1_005_000, 10), true), Verdict::Invalid);
+        assert_eq!(tcp.meet(&segment(RST, 9_100, 0, 0), true), Verdict::Invalid);
+        assert_eq!(tcp.meet(&segment(FIN | ACK, 9_000, 1_005_000, 0), true), Verdict::Fits);
+        assert_eq!(tcp.phase(), Phase::TcpClosing);
     }
 
     #[test]

@@ -260,3 +260,70 @@ fn two_threads_agree_on_one_connection_each() {
     let rows = tracker.rows(&ConnectionFilter::default(), Nanos::from_secs(1));
     assert!(rows.iter().all(|row| row.packets == [2, 0]));
 }
+
+/// A segment from host 1 to host 2, or back.
+fn segment(flags: u16, is_reply: bool, seq: u32, ack: u32, len: u32) -> Look {
+    let (from, to, ports) = if is_reply { (2, 1, (80, 9)) } else { (1, 2, (9, 80)) };
+    let kind = Kind::Syn;
+    let plain = Packet { from, to, ports, kind, zone: 0, commit: false, force: false, mark: 0, pause: 0 };
+    let transport = Transport::Tcp(Segment { flags, seq, ack, window: 1_000, scale: None, len });
+    Look { transport, ..plain.look() }
+}
+
+#[test]
+fn connections_that_were_kept_are_known_again() {
+    let [old, new] = [9, 8].map(|seed| Tracker::new(TrackerConfig { seed, limit: 100 }));
+    let (before, after) = (Nanos::from_secs(50), Nanos::from_secs(52));
+    let passed = after.since(before);
+    let commit = Track { bridge: BridgeId(3), zone: 4, commit: true, mark: (7, 7), ..Track::default() };
+    let look = |tracker: &Tracker, wanted: &Track, look: &Look, now| {
+        tracker.track(wanted, TenantId(0), look, None, now).expect("there is room").tracked
+    };
+    let (syn, ack) = (flag::SYN, flag::ACK);
+    for (flags, is_reply, seq, acks) in [(syn, false, 9, 0), (syn | ack, true, 99, 10), (ack, false, 10, 100)]
+    {
+        look(&old, &commit, &segment(flags, is_reply, seq, acks, 0), before);
+    }
+    // One that opens, and a datagram.
+    let other = |kind, ports| Packet {
+        from: 1,
+        to: 2,
+        ports,
+        kind,
+        zone: 4,
+        commit: true,
+        force: false,
+        mark: 7,
+        pause: 0,
+    };
+    look(&old, &commit, &other(Kind::Syn, (5, 5)).look(), before);
+    look(&old, &commit, &other(Kind::Datagram, (6, 6)).look(), before);
+    assert_eq!(old.count(), 3);
+    assert_eq!(old.keep(BridgeId(2), before), []);
+
+    let kept = old.keep(BridgeId(3), before);
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for line in kept.iter().map(ToString::to_string) {
+        let read = line.parse().expect(&line);
+        assert!(new.resume(BridgeId(1), &read, passed, after), "{line}");
+        assert!(!new.resume(BridgeId(1), &read, passed, after), "it is there already");
+    }
+    let rows = new.rows(&ConnectionFilter::default(), after);
+    let left: Vec<u64> = rows.iter().map(|row| row.timeout).collect();
+    assert_eq!((left, new.count_of(BridgeId(1), 4)), (vec![86_398, 58], 2));
+    // The stream has gone on meanwhile, much further than any window.
+    let ask = Track { bridge: BridgeId(1), zone: 4, ..Track::default() };
+    let later = look(&new, &ask, &segment(ack, true, 40_000_000, 10, 500), after);
+    let established = ct_state::TRK | ct_state::EST | ct_state::RPL;
+    assert_eq!((later.state, later.mark), (established, 7));
+    let datagram = look(&new, &ask, &other(Kind::Datagram, (6, 6)).look(), after);
+    assert_eq!((datagram.state, datagram.mark), (ct_state::TRK | ct_state::NEW, 7));
+    let opening = look(&new, &ask, &other(Kind::SynAck, (5, 5)).look(), after);
+    assert_eq!(opening.state, ct_state::TRK | ct_state::INV);
+    // Whose time is over meanwhile is not taken up.
+    new.flush(&ConnectionFilter::default());
+    let resumed = kept.iter().filter(|it| new.resume(BridgeId(1), it, Nanos::from_secs(61), after)).count();
+    assert_eq!((resumed, new.count()), (1, 1));
+    new.expire(after + Nanos::from_secs(100_000));
+    assert_eq!(new.count(), 0, "nothing is left behind");
+}

@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::expectation::{Expectation, Expectations};
 use super::fragment::Fragments;
 use super::helper::{self, Replacement};
+use super::kept::KeptConnection;
 use super::limits::{Limits, Zone};
 use super::look::{Look, Transport};
 use super::nat;
@@ -253,6 +254,41 @@ impl Tracker {
         rows
     }
 
+    /// What is kept of the connections of a bridge, in no particular order. One that opens or closes is not, nor one whose
+    /// stream was changed.
+    #[must_use]
+    pub fn keep(&self, bridge: BridgeId, now: Nanos) -> Vec<KeptConnection> {
+        let mut kept = Vec::new();
+        for (number, shard) in self.shards.iter().enumerate() {
+            let shard = lock(shard);
+            let here = shard.iter(number).map(|(_, connection)| connection);
+            let here = here.filter(|it| it.scope.bridge == bridge && it.expires > now);
+            kept.extend(here.filter_map(|connection| KeptConnection::of(connection, now)));
+        }
+        kept
+    }
+
+    /// Takes a connection up again that was kept `passed` ago. `false`: its time is over, its place is taken, or there is no
+    /// room.
+    pub fn resume(&self, bridge: BridgeId, kept: &KeptConnection, passed: Nanos, now: Nanos) -> bool {
+        let scope = kept.scope(bridge);
+        let Some(connection) = kept.connection(scope, self.timeouts_of(scope), passed, now) else {
+            return false;
+        };
+        if self.take_room(scope).is_err() {
+            return false;
+        }
+        if connection.helper.is_some() {
+            self.helps.store(true, Ordering::Relaxed);
+        }
+        let tuples = [connection.original, connection.reply];
+        let is_in = matches!(self.take_in(scope, tuples, |_| connection), Ok(Some(_)));
+        if !is_in {
+            self.give_room_back(scope);
+        }
+        is_in
+    }
+
     /// Tracks a packet. `before` is what was said of it before, if it was tracked.
     ///
     /// # Errors
@@ -425,7 +461,47 @@ impl Tracker {
         reply: Tuple,
     ) -> Result<Option<(Place, Outcome)>, Lost> {
         let Question { wanted, look, scope, earlier, now, .. } = *question;
-        let (forth, back) = ((scope, look.tuple), (scope, reply));
+        let mut outcome = None;
+        let make = |home| {
+            let mut connection = Connection {
+                scope,
+                original: look.tuple,
+                reply,
+                protocol: Protocol::new(look),
+                seen: [1, 0],
+                mark: expected.map_or(0, |expected| expected.mark),
+                label: expected.map_or(0, |expected| expected.label),
+                helper: wanted.alg,
+                parent: expected.map(|expected| expected.parent),
+                shifts: [Shift::default(); 2],
+                timeouts: self.timeouts_of(scope),
+                expires: now,
+                parked: u64::MAX,
+            };
+            connection.refresh(now);
+            mark(&mut connection, wanted);
+            let answer = Place { shard: home, slot: 0, generation: 0, is_reply: false };
+            outcome = Some(connection.outcome(wanted, look, answer, false, earlier));
+            connection
+        };
+        let Some(place) = self.take_in(scope, [look.tuple, reply], make)? else { return Ok(None) };
+        Ok(outcome.map(|mut outcome| {
+            if let Some(watched) = &mut outcome.watched {
+                watched.place = place;
+            }
+            (place, outcome)
+        }))
+    }
+
+    /// Puts a connection between these two into the table, which is made once it is known that it can be; `make` is told in
+    /// which shard it is at home. `None`: somebody else has its answer.
+    fn take_in(
+        &self,
+        scope: Scope,
+        [original, reply]: [Tuple; 2],
+        make: impl FnOnce(usize) -> Connection,
+    ) -> Result<Option<Place>, Lost> {
+        let (forth, back) = ((scope, original), (scope, reply));
         let (home, other) = (self.shard_of(&forth), self.shard_of(&back));
         // Two locks are taken in the order of their numbers.
         let (mut shard, mut second) = match home.cmp(&other) {
@@ -445,34 +521,12 @@ impl Tracker {
         if second.as_ref().unwrap_or(&shard).find(&back).is_some() || self.is_known_below(&back) {
             return Ok(None);
         }
-        let mut connection = Connection {
-            scope,
-            original: look.tuple,
-            reply,
-            protocol: Protocol::new(look),
-            seen: [1, 0],
-            mark: expected.map_or(0, |expected| expected.mark),
-            label: expected.map_or(0, |expected| expected.label),
-            helper: wanted.alg,
-            parent: expected.map(|expected| expected.parent),
-            shifts: [Shift::default(); 2],
-            timeouts: self.timeouts_of(scope),
-            expires: now,
-            parked: u64::MAX,
-        };
-        connection.refresh(now);
-        mark(&mut connection, wanted);
-        let answer = Place { shard: home, slot: 0, generation: 0, is_reply: false };
-        let mut outcome = connection.outcome(wanted, look, answer, false, earlier);
-        let place = shard.insert(home, connection);
-        if let Some(watched) = &mut outcome.watched {
-            watched.place = place;
-        }
+        let place = shard.insert(home, make(home));
         // Who talks to himself by one port has no other direction.
         if back != forth {
             second.as_mut().unwrap_or(&mut shard).sign(back, Place { is_reply: true, ..place });
         }
-        Ok(Some((place, outcome)))
+        Ok(Some(place))
     }
 
     /// Reads the payload of a watched connection; what is to be read instead, if anything. The sender counts from

@@ -21,12 +21,14 @@ mod change;
 pub mod datapath;
 mod error;
 mod flow;
+mod frame;
 mod group;
 mod matches;
 mod meter;
 mod piece;
 mod port;
 mod selection;
+mod tuple;
 mod value;
 mod zone;
 
@@ -37,9 +39,11 @@ pub use flow::{
     DEFAULT_PRIORITY, FlowFilter, FlowFlags, FlowModText, FlowText, Rule, parse_filter, parse_flow,
     parse_flow_mod, parse_flow_with,
 };
+pub use frame::{FrameText, parse_frame};
 pub use group::{GroupKind, GroupText, parse_group, parse_group_filter};
 pub use meter::{BandKind, BandText, MeterText, MeterUnit, parse_meter, parse_meter_filter};
 pub(crate) use port::Shown as ShownPort;
 pub use port::{PortNames, no_names};
 pub use selection::{SelectionMethod, SelectionText};
+pub use tuple::parse_tuple;
 pub use zone::{ZoneText, ZoneTimeout, parse_zone};

@@ -21,7 +21,9 @@ mod text;
 
 #[cfg(test)]
 pub(crate) use check::unwritable;
-pub(crate) use check::{check_actions, check_bucket, check_configured, check_listed, check_stage};
+pub(crate) use check::{
+    check_actions, check_bucket, check_configured, check_flow, check_listed, check_stage,
+};
 pub use entry::FlowEntry;
 pub use error::FlowError;
 pub(crate) use learned::LateFlows;

@@ -10,6 +10,7 @@ use crate::switch::Switch;
 impl Switch {
     /// Limits a table. Flows that it has already stay.
     pub fn set_table_limit(&mut self, bridge: BridgeId, table: TableId, limit: TableLimit) {
+        self.next_version();
         if let Some(bridge) = self.bridges.get_mut(bridge) {
             let table = bridge.tables.entry(table).or_default();
             table.limit = limit;

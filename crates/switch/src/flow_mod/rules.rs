@@ -45,7 +45,7 @@ impl Switch {
     }
 
     /// Begins the counters of a rule at given values.
-    pub(super) fn set_counters(&mut self, id: RuleId, packets: u64, bytes: u64) {
+    pub(crate) fn set_counters(&mut self, id: RuleId, packets: u64, bytes: u64) {
         if let Some(state) = self.rules.get_mut(id) {
             (state.packets, state.bytes) = (packets, bytes);
         }

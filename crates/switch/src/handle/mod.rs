@@ -30,7 +30,7 @@ mod role;
 mod table;
 mod tlv;
 
-pub(crate) use tlv::Map as TlvMap;
+pub(crate) use tlv::{Map as TlvMap, sound as sound_options};
 
 pub use answer::{Answer, Handled, Injection, PortCounts, PortTraffic, QueueTraffic};
 pub use commit::Commit;

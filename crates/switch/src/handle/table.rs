@@ -86,6 +86,7 @@ impl Switch {
             let limit = self.table_limit(id, number);
             self.set_table_limit(id, number, TableLimit { evicts, ..limit });
         }
+        self.next_version();
         let Some(bridge) = self.bridges.get_mut(id) else { return };
         let table = bridge.tables.entry(number).or_default();
         if let Some(is_on) = request.vacancy_events {

@@ -111,6 +111,13 @@ fn add(map: &mut Map, new: &TlvMap) -> Result<(), OfError> {
     Ok(())
 }
 
+/// The map with those of `maps` that can be.
+pub(crate) fn sound<'m>(maps: impl Iterator<Item = &'m TlvMap>) -> Map {
+    let mut map = Map::new();
+    maps.for_each(|new| _ = add(&mut map, new));
+    map
+}
+
 /// Not while an action uses the field. To delete what is not there is no mistake.
 fn delete(bridge: &Bridge, map: &mut Map, index: u16) -> Result<(), OfError> {
     if map.remove(&index).is_none() {

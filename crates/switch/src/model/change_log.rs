@@ -61,6 +61,11 @@ impl ChangeLog {
         changes.push(self.total, table, matches, given);
     }
 
+    /// How many changes there were so far.
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
+    }
+
     /// How many changes there were so far: the stamp of what is translated or checked now.
     pub(crate) fn stamp(&self) -> u64 {
         if self.given.load(Ordering::Relaxed) != self.total {

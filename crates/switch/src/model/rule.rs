@@ -124,6 +124,16 @@ impl Rules {
         self.len
     }
 
+    /// How many places for rules there are; some may be empty.
+    pub(crate) const fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The rules at `most` places, beginning with `from`.
+    pub(crate) fn part(&self, from: usize, most: usize) -> impl Iterator<Item = &RuleState> {
+        self.slots.iter().skip(from).take(most).filter_map(|slot| slot.state.as_ref())
+    }
+
     pub(crate) fn get(&self, id: RuleId) -> Option<&RuleState> {
         #[cfg(test)]
         self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! prints one line of JSON.
 
 mod delay;
+mod gap;
 mod rr;
 mod tcp;
 mod udp;
@@ -36,6 +37,13 @@ pub(crate) enum Agent {
     },
     /// Count datagrams for a while.
     UdpReceive {
+        /// Where to listen.
+        listen: SocketAddr,
+        /// For how long after the first datagram, in seconds.
+        seconds: f64,
+    },
+    /// Wait for datagrams for a while; print the longest time without one.
+    GapReceive {
         /// Where to listen.
         listen: SocketAddr,
         /// For how long after the first datagram, in seconds.
@@ -105,6 +113,7 @@ pub(crate) fn run(agent: &Agent) -> Result<(), Failed> {
         Agent::TcpReceive { listen, skip, seconds } => tcp::receive(*listen, *skip, *seconds),
         Agent::TcpSend { to, seconds } => tcp::send(*to, *seconds),
         Agent::UdpReceive { listen, seconds } => udp::receive(*listen, *seconds),
+        Agent::GapReceive { listen, seconds } => gap::receive(*listen, *seconds),
         Agent::UdpSend { to, seconds, size, together, rate } => {
             udp::send(*to, *seconds, (*size, (*together).max(1)), *rate)
         }

@@ -1,8 +1,10 @@
 //! The database server beside Open vSwitch's: transactions per second with nobody and with many looking on, and how long
-//! it takes to serve a file with many transactions. And the switch behind it: what a port costs, however many there are.
+//! it takes to serve a file with many transactions. And the switch behind it: what a port costs, however many there are, and
+//! how long traffic stands still when it is killed and started again.
 
 mod client;
 mod log;
+mod outage;
 mod ports;
 mod server;
 
@@ -19,11 +21,32 @@ const IN_FLIGHT: usize = 16;
 /// Transactions of the file that is started from.
 const LOGGED: usize = 100_000;
 
-/// Runs the group.
+/// Runs the parts of the group that are wanted: `transactions`, `start`, `added`, `outage`.
 ///
 /// # Errors
 /// [`Failed`] if a server cannot be set up, or refuses something.
-pub(super) fn run(rounds: usize, seconds: f64) -> Result<(), Failed> {
+pub(super) fn run(rounds: usize, seconds: f64, wanted: impl Fn(&str) -> bool) -> Result<(), Failed> {
+    if wanted("transactions") {
+        all_transactions(rounds, seconds)?;
+    }
+    if wanted("start") {
+        report::table(
+            &format!("OVSDB: from the start of the program until a file of {LOGGED} transactions is served"),
+            &["what", "netloom, s", "ovsdb-server, s", "ovsdb-server / netloom", "asked of the ratio"],
+        );
+        let times = interleaved(rounds, starting)?;
+        times.row(&["file"], |ours, theirs| theirs / ours);
+    }
+    if wanted("added") {
+        ports::run()?;
+    }
+    if wanted("outage") {
+        outage::run(rounds)?;
+    }
+    Ok(())
+}
+
+fn all_transactions(rounds: usize, seconds: f64) -> Result<(), Failed> {
     report::table(
         "OVSDB: transactions per second of one client",
         &["monitors", "under way", "netloom", "ovsdb-server", "netloom / ovsdb-server", "asked of the ratio"],
@@ -32,13 +55,7 @@ pub(super) fn run(rounds: usize, seconds: f64) -> Result<(), Failed> {
         let rates = interleaved(rounds, |whose| transactions(whose, monitors, in_flight, seconds))?;
         rates.row(&[&monitors.to_string(), &in_flight.to_string()], |ours, theirs| ours / theirs);
     }
-    report::table(
-        &format!("OVSDB: from the start of the program until a file of {LOGGED} transactions is served"),
-        &["what", "netloom, s", "ovsdb-server, s", "ovsdb-server / netloom", "asked of the ratio"],
-    );
-    let times = interleaved(rounds, starting)?;
-    times.row(&["file"], |ours, theirs| theirs / ours);
-    ports::run()
+    Ok(())
 }
 
 /// What both came to, round by round.

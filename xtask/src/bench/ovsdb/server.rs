@@ -76,6 +76,14 @@ impl Server {
     /// # Errors
     /// [`Failed`] with what it printed.
     pub(super) fn start_switch(&mut self, whose: Whose) -> Result<(), Failed> {
+        self.start_switch_with(whose, &[])
+    }
+
+    /// The same with more words on its command line.
+    ///
+    /// # Errors
+    /// As [`Self::start_switch`].
+    pub(super) fn start_switch_with(&mut self, whose: Whose, more: &[&str]) -> Result<(), Failed> {
         let mut command = match whose {
             Whose::Ovs => self.command("ovs-vswitchd"),
             Whose::Netloom => {
@@ -84,17 +92,42 @@ impl Server {
                 command
             }
         };
-        command.args(["--pidfile", "--detach", "--log-file", "-vconsole:off"]);
+        command.args(["--pidfile", "--detach", "--log-file", "-vconsole:off"]).args(more);
         shell::finish("ovs-vswitchd", &mut command)?;
         self.running.push("ovs-vswitchd");
         Ok(())
+    }
+
+    /// Kills the switch: it has no time for a last word.
+    ///
+    /// # Errors
+    /// [`Failed`] if it has left no pid file, or does not end.
+    pub(super) fn kill_switch(&mut self) -> Result<(), Failed> {
+        let file = self.folder.join("ovs-vswitchd.pid");
+        let gone = || Failed::Check(format!("{}: no switch to be killed", file.display()));
+        let text = std::fs::read_to_string(&file).map_err(|_| gone())?;
+        let pid = nix::unistd::Pid::from_raw(text.trim().parse().map_err(|_| gone())?);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).map_err(|_| gone())?;
+        // It is nobody's child here, and may stay a zombie for a while: its files are closed by then.
+        let stat = format!("/proc/{pid}/stat");
+        while std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
+            std::thread::yield_now();
+        }
+        self.running.retain(|program| *program != "ovs-vswitchd");
+        Ok(())
+    }
+
+    /// Where sockets and files are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(super) fn socket(&self) -> PathBuf {
         self.folder.join("db.sock")
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program where it runs, which finds its sockets.
+    pub(super) fn command(&self, program: &str) -> Command {
         let mut command = match &self.netns {
             Some(netns) => netns.command(program),
             None => Command::new(program),

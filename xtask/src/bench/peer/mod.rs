@@ -118,7 +118,7 @@ impl Bed {
 }
 
 /// Gives each host its address and waits for nothing: neighbours are permanent.
-fn address(hosts: &[Netns; 2], device: &str) -> Result<(), Failed> {
+pub(super) fn address(hosts: &[Netns; 2], device: &str) -> Result<(), Failed> {
     for (host, n) in hosts.iter().zip(1..) {
         host.ip(&format!("link set {device} address 02:00:00:00:00:0{n}"))?;
         host.ip(&format!("addr add 10.0.0.{n}/24 dev {device}"))?;
@@ -132,7 +132,7 @@ fn address(hosts: &[Netns; 2], device: &str) -> Result<(), Failed> {
 }
 
 /// Joins a host to the switch's namespace by a veth pair: `eth0` there, `port<n>` here.
-fn join(switch: &Netns, host: &Netns, n: usize) -> Result<(), Failed> {
+pub(super) fn join(switch: &Netns, host: &Netns, n: usize) -> Result<(), Failed> {
     switch.ip(&format!("link add port{n} type veth peer name eth0 netns {}", host.name))?;
     switch.ip(&format!("link set port{n} up"))?;
     Ok(())

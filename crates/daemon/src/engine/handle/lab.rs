@@ -53,6 +53,7 @@ impl Running {
         self.programs.end_all();
         if let Some(core) = self.core() {
             self.doors.close_all(core, &self.ledger);
+            self.rows.close(&self.ledger);
             for port in state.specs.keys() {
                 core.remove_port(*port);
             }

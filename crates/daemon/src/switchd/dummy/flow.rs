@@ -1,117 +1,17 @@
-//! A frame from the description of one: hexadecimal bytes, a flow of `ovs-ofctl`, or one of `ovs-dpctl`.
+//! A frame from the description of one.
 
-use netloom_flow::parse_filter;
-use netloom_flow::text::no_names;
+use netloom_flow::text::{FrameText, parse_frame};
 
 use crate::trace::frame_of;
-
-/// The shortest frame, in bytes: an Ethernet header.
-const SHORTEST: usize = 14;
 
 /// The bytes of a frame.
 ///
 /// # Errors
 /// What is wrong with the text.
 pub(super) fn frame(text: &str) -> Result<Vec<u8>, String> {
-    if let Some(bytes) = hexadecimal(text) {
-        return if bytes.len() < SHORTEST {
-            Err("too short for an Ethernet frame".to_owned())
-        } else {
-            Ok(bytes)
-        };
-    }
-    if !text.contains(['=', '(']) {
-        return Err(format!("syntax error at {text}"));
-    }
-    let flow = if text.contains('(') { pipeline(text)? } else { text.to_owned() };
-    let filter = parse_filter(&flow, &no_names)
-        .map_err(|wrong| format!("bad packet or flow syntax: {}", wrong.message))?;
-    Ok(frame_of(&filter.matches))
-}
-
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.is_empty() || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let byte = |pair: &[char]| u8::try_from(pair[0].to_digit(16)? << 4 | pair[1].to_digit(16)?).ok();
-    digits.chunks_exact(2).map(byte).collect()
-}
-
-/// `eth(src=..,dst=..),eth_type(0x0800),ipv4(src=..)` as `dl_src=..,dl_dst=..,dl_type=0x0800,nw_src=..`.
-fn pipeline(text: &str) -> Result<String, String> {
-    let mut words = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        rest = rest.trim_start_matches([',', ' ', ')']);
-        if rest.is_empty() {
-            break;
-        }
-        let (name, behind) =
-            rest.split_once('(').ok_or_else(|| format!("{rest}: an attribute has parentheses"))?;
-        // What it holds are attributes themselves.
-        if name == "encap" {
-            rest = behind;
-            continue;
-        }
-        let (fields, behind) =
-            behind.split_once(')').ok_or_else(|| format!("{name}: a parenthesis is missing"))?;
-        rest = behind;
-        if name == "eth_type" {
-            // Behind a tag stands another one, and that is the packet's.
-            words.retain(|word: &String| !word.starts_with("dl_type="));
-            words.push(format!("dl_type={fields}"));
-            continue;
-        }
-        for field in fields.split(',').filter(|field| !field.is_empty()) {
-            let (field, value) = field.split_once('=').unwrap_or((field, ""));
-            match word_for(name, field) {
-                Some("") => {}
-                Some(word) => words.push(format!("{word}={value}")),
-                None => return Err(format!("{name}({field}): not known")),
-            }
-        }
-    }
-    Ok(words.join(","))
-}
-
-/// What `ovs-ofctl` calls a field; empty: it says nothing of the packet's bytes.
-fn word_for(attribute: &str, field: &str) -> Option<&'static str> {
-    Some(match (attribute, field) {
-        ("in_port" | "recirc_id" | "dp_hash" | "skb_priority" | "skb_mark" | "packet_type", _)
-        | ("ct_state" | "ct_zone" | "ct_mark" | "ct_label", _) => "",
-        ("eth", "src") => "dl_src",
-        ("eth", "dst") => "dl_dst",
-        ("vlan", "vid") => "dl_vlan",
-        ("vlan", "pcp") => "dl_vlan_pcp",
-        ("vlan", "cfi") => "",
-        ("ipv4", "src") => "nw_src",
-        ("ipv4", "dst") => "nw_dst",
-        ("ipv6", "src") => "ipv6_src",
-        ("ipv6", "dst") => "ipv6_dst",
-        ("ipv6", "label") => "ipv6_label",
-        ("ipv4" | "ipv6", "proto") => "nw_proto",
-        ("ipv4", "tos") | ("ipv6", "tclass") => "nw_tos",
-        ("ipv4", "ttl") | ("ipv6", "hlimit") => "nw_ttl",
-        ("ipv4" | "ipv6", "frag") => "nw_frag",
-        ("tcp" | "udp" | "sctp", "src") => "tp_src",
-        ("tcp" | "udp" | "sctp", "dst") => "tp_dst",
-        ("tcp_flags", _) => "",
-        ("icmp" | "icmpv6", "type") => "icmp_type",
-        ("icmp" | "icmpv6", "code") => "icmp_code",
-        ("arp", "sip") => "arp_spa",
-        ("arp", "tip") => "arp_tpa",
-        ("arp", "op") => "arp_op",
-        ("arp", "sha") => "arp_sha",
-        ("arp", "tha") => "arp_tha",
-        ("nd", "target") => "nd_target",
-        ("nd", "sll") => "nd_sll",
-        ("nd", "tll") => "nd_tll",
-        ("mpls", "label") => "mpls_label",
-        ("mpls", "tc") => "mpls_tc",
-        ("mpls", "ttl") => "mpls_ttl",
-        ("mpls", "bos") => "mpls_bos",
-        _ => return None,
+    Ok(match parse_frame(text)? {
+        FrameText::Bytes(bytes) => bytes,
+        FrameText::Flow(matches) => frame_of(&matches),
     })
 }
 
@@ -144,7 +44,7 @@ mod tests {
         for end in 0..text.len() {
             for start in [0, end / 2] {
                 if let Ok(frame) = frame(&text[start..end]) {
-                    assert!(frame.len() >= SHORTEST);
+                    assert!(frame.len() >= 14, "an Ethernet header");
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use netloom_flow::OfPort;
 
-use super::{Id, NO_NUMBER, News, Plant, Wanted};
+use super::number::NO_NUMBER;
+use super::{Id, News, Plant, Wanted};
 use crate::slowpath;
 use crate::switchd::config;
 use crate::switchd::desired::{Desired, Exchange};
