@@ -69,7 +69,7 @@ fn contradictions_are_told() {
     for (node, said) in [
         ("vm: {}, image: x", "a node is a container or a virtual machine, not both"),
         ("vm: { image: x, initrd: y }", "`initrd` and `image` are two initial file systems"),
-        ("vm: { machine: microvm }", "a microvm is of no use"),
+        ("vm: { machine: microvm }", "not yet supported: `machine: microvm`"),
         ("vm: { machine: pc }", "`pc` is no board that is known [it is a q35]"),
         ("vm: { url: x }", "`x` is no address of a file"),
         ("vm: { url: 'http:///x' }", "`http:///x` is no address of a file"),

@@ -32,6 +32,8 @@ pub(super) fn run(rounds: usize) -> Result<(), Failed> {
     until_answered(&host, None)?;
     let place = Place::make(&name)?;
     let guest = Same::take(&lab, &place.0)?;
+    // Its kernel answers before its agent does.
+    lab.verb(&["exec", "-T", "vm1", "--", "true"])?;
     lab.verb(&["snapshot", "save", "vm1", SNAPSHOT])?;
     let beside = Beside::make()?;
     let (mut ours, mut bare, mut restored) = (Vec::new(), Vec::new(), Vec::new());

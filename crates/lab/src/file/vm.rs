@@ -73,8 +73,7 @@ fn board(text: &str) -> Result<(), TextError> {
     match text {
         "q35" => Ok(()),
         "microvm" => {
-            let error =
-                TextError::new("a microvm is of no use: a Debian kernel finds no disk and no card on it");
+            let error = TextError::new("not yet supported: `machine: microvm`");
             Err(error.hint("leave `machine` away: the board is a q35"))
         }
         _ => Err(TextError::new(format!("`{text}` is no board that is known")).hint("it is a q35")),
