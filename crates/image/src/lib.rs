@@ -7,12 +7,13 @@
 //! - [`mod@reference`]: what a user writes; [`platform`]: which variant.
 //! - [`document`]: index, manifest, configuration.
 //! - [`store`]: blobs, names, pins, unpacked layers, and the removal of what nobody needs.
-//! - [`registry`]: pulling; [`source`]: images in files and directories.
+//! - [`registry`]: pulling; [`source`]: images in files and directories; [`download`]: files by their addresses.
 //! - [`layer`]: tar files of strangers made into directories; [`copy`]: files in and out of containers.
 
 pub mod copy;
 pub mod digest;
 pub mod document;
+pub mod download;
 pub mod layer;
 pub mod platform;
 pub mod reference;

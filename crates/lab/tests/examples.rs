@@ -150,8 +150,8 @@ fn the_schema_knows_every_key_and_refuses_others() {
     assert!(fits(
         serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": { "virt": "full" } }, "b": { "vm": null } } })
     ));
-    assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": { "url": "x" } } } })));
+    assert!(!fits(serde_json::json!({ "netloom": 1, "nodes": { "a": { "vm": { "uri": "x" } } } })));
     assert!(!fits(serde_json::json!({ "netloom": 1, "acl": {} })));
     let text = serde_json::to_string(&schema).expect("json");
-    assert!(text.contains("Not yet supported: UEFI firmware for guests."));
+    assert!(text.contains("Not yet supported: security groups."));
 }

@@ -51,8 +51,6 @@ fn the_keys_of_a_virtual_machine_are_read() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     for (node, said) in [
-        ("vm: { url: x }", "not yet supported: `url`"),
-        ("vm: { disk: 'https://x/y.qcow2' }", "not yet supported: `https://x/y.qcow2`"),
         ("vm: {}, run: x", "not yet supported: `run` of a virtual machine"),
         ("vm: {}, ports: 80", "not yet supported: `ports` of a virtual machine"),
         ("vm: {}, health: x", "not yet supported: `health` of a virtual machine"),
@@ -71,7 +69,15 @@ fn contradictions_are_told() {
     for (node, said) in [
         ("vm: {}, image: x", "a node is a container or a virtual machine, not both"),
         ("vm: { image: x, initrd: y }", "`initrd` and `image` are two initial file systems"),
-        ("vm: { machine: microvm }", "not yet supported: `machine`"),
+        ("vm: { machine: microvm }", "not yet supported: `machine: microvm`"),
+        ("vm: { machine: pc }", "`pc` is no board that is known [it is a q35]"),
+        ("vm: { url: x }", "`x` is no address of a file"),
+        ("vm: { url: 'http:///x' }", "`http:///x` is no address of a file"),
+        ("vm: { url: 'https://x/y.qcow2' }", "`url` needs a `sha256`"),
+        ("vm: { url: 'https://x/y', sha256: 12 }", "`12` is no SHA-256"),
+        ("vm: { disk: 'https://x/y.qcow2' }", "`https://x/y.qcow2` is no file of this machine"),
+        ("vm: { firmware: uefi }", "`firmware` is for a disk that boots by itself"),
+        ("vm: { disk: x, firmware: efi }", "`efi` is not possible here"),
         ("vm: { disk: x, append: y }", "`append` is for a kernel"),
         ("vm: {}, cpu: 0.5", "a virtual machine has 1 to 255 whole processors"),
         ("vm: {}, memory: 1MiB", "no kernel starts with less than 64MiB"),
@@ -107,7 +113,52 @@ fn one_that_differs_in_anything_is_made_anew_and_others_stay() {
     };
     assert_eq!(edit("A: b", "A: c"), ["-red/web", "+red/web"]);
     assert_eq!(edit("cpu: 2, ", "cpu: 1, "), ["-red/web", "+red/web"]);
+    assert_eq!(edit("links: [plain -- s1,", "links: [plain -- h1,"), ["-plain", "+plain"]);
     assert_eq!(edit("  plain: { vm: }", "  plain: {}"), ["-plain", "+plain"]);
     assert!(edit("  h1: {}", "  h1: { env: { A: b } }").is_empty());
     assert!(edit("links:", "\nlinks:").is_empty(), "another line is no other machine");
+}
+
+#[test]
+fn cards_and_addresses_change_while_it_runs() {
+    let text = |old: &str, plain: &str| {
+        format!(
+            "netloom: 1\nnodes:\n  old: {{ vm: {{ disk: d }}{old} }}\n  plain: {{ vm: {{}}{plain} }}\n  h1: {{}}\n\
+             switches: {{ s1: {{}} }}\nlinks: [h1 -- s1"
+        )
+    };
+    let with = |links: usize, old: &str, plain: &str| {
+        let many = |node: &str, count: usize| format!(", {node} -- s1").repeat(count);
+        lab(&format!("{}{}{}]\n", text(old, plain), many("old", links), many("plain", links)))
+    };
+    let steps = |before: &Lab, after: &Lab| -> Vec<String> {
+        let all = plan(Some(before), after, &Present::default(), Drifted::Keep).steps.into_iter();
+        let word = |step: netloom_lab::plan::Step| match step.action {
+            Action::RemoveNode(name) => Some(format!("-{name}")),
+            Action::AddNode(name) => Some(format!("+{name}")),
+            Action::Plug { node, .. } => Some(format!("~{node} {}", step.detail)),
+            Action::ChangeNode { node, .. } => Some(format!("changes {node}")),
+            _ => None,
+        };
+        all.filter_map(word).collect()
+    };
+    let (old, plain) = (", ip: 10.0.0.51/24", ", ip: 10.0.0.52/24");
+    let cards = |count: usize| with(count, old, plain);
+    let all_begin = |steps: &[String], words: [&str; 2]| {
+        let machines: Vec<&String> = steps.iter().filter(|step| !step.starts_with("changes")).collect();
+        machines.len() == 2 && machines.iter().zip(words).all(|(step, word)| step.starts_with(word))
+    };
+    let said = steps(&cards(1), &cards(2));
+    assert!(all_begin(&said, ["~old +eth1", "~plain +eth1"]), "{said:?}");
+    let said = steps(&cards(2), &cards(1));
+    assert!(all_begin(&said, ["~old -eth1", "~plain -eth1"]), "{said:?}");
+    // What netloom in the guest can change it changes; another has to ask again.
+    let said = steps(&cards(1), &with(1, old, ", ip: 10.0.0.53/24"));
+    assert_eq!(said, ["~plain eth0 10.0.0.52/24 -> 10.0.0.53/24"]);
+    assert_eq!(steps(&cards(1), &with(1, ", ip: 10.0.0.53/24", plain)), ["-old", "+old"]);
+    // More than it has slots for takes another board.
+    let said = steps(&cards(8), &cards(9));
+    assert!(said.contains(&"-old".to_owned()) && said.contains(&"+plain".to_owned()), "{said:?}");
+    let said = steps(&cards(7), &cards(8));
+    assert!(all_begin(&said, ["~old +eth7", "~plain +eth7"]), "{said:?}");
 }

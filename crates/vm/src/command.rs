@@ -4,7 +4,8 @@
 //! network here, and looking for one takes 0.7 s. A guest that resets ends the machine (`-no-reboot`), so that one that
 //! panics is not started again for ever; the daemon starts one that wanted to.
 
-use crate::spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use crate::card;
+use crate::spec::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
 
 /// The name of the agent's port in the guest.
 pub const AGENT_PORT: &str = "netloom.agent.0";
@@ -30,13 +31,16 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
         args.pair("-device", "virtio-balloon-pci,free-page-reporting=on");
     }
     for (number, disk) in spec.disks.iter().enumerate() {
-        add_disk(number, disk, spec.virt, &mut args);
+        add_disk(number, disk, spec, &mut args);
     }
     if let Some(seed) = &spec.seed {
         add_seed(spec.disks.len(), seed, spec.virt, &mut args);
     }
-    for (number, nic) in spec.nics.iter().enumerate() {
-        add_nic(number, nic, spec.virt, &mut args);
+    for slot in 0..spec.slots {
+        args.pair("-device", card::slot(slot));
+    }
+    for nic in &spec.nics {
+        add_nic(nic, spec, &mut args);
     }
     for address in &spec.functions {
         args.pair("-device", format!("vfio-pci,host={address},romfile="));
@@ -114,7 +118,18 @@ fn board(spec: &MachineSpec, args: &mut Args) {
         Accel::Kvm(_) => "kvm",
         Accel::Tcg => "tcg",
     };
-    args.pair("-machine", format!("q35,accel={accel},memory-backend=ram"));
+    let flash = match &spec.boot {
+        Boot::Firmware(Firmware::Uefi { code, variables }) => {
+            let [code, variables] = [code, variables].map(|file| comma(&file.display().to_string()));
+            args.pair("-blockdev", format!("driver=file,node-name=codef,read-only=on,filename={code}"));
+            args.pair("-blockdev", "driver=raw,node-name=code,read-only=on,file=codef");
+            args.pair("-blockdev", format!("driver=file,node-name=variablesf,filename={variables}"));
+            args.pair("-blockdev", "driver=raw,node-name=variables,file=variablesf");
+            ",pflash0=code,pflash1=variables"
+        }
+        _ => "",
+    };
+    args.pair("-machine", format!("q35,accel={accel},memory-backend=ram{flash}"));
     // A back end in another process needs the guest's memory as a file; so does who keeps a copy of it. QEMU opens it by its
     // number: only of a file that it has opened by name does it believe that somebody else looks after what is in it.
     let (size, ram) = (mebibytes(spec.memory), spec.ram);
@@ -141,7 +156,7 @@ fn agent(spec: &MachineSpec, args: &mut Args) {
     }
 }
 
-fn add_disk(number: usize, disk: &Disk, virt: Virt, args: &mut Args) {
+fn add_disk(number: usize, disk: &Disk, spec: &MachineSpec, args: &mut Args) {
     let format = match disk.format {
         DiskFormat::Raw => "raw",
         DiskFormat::Qcow2 => "qcow2",
@@ -152,12 +167,17 @@ fn add_disk(number: usize, disk: &Disk, virt: Virt, args: &mut Args) {
     node(format!("driver={format},node-name=b{number},read-only=on,file=b{number}f"));
     node(format!("driver=file,node-name=d{number}f,filename={overlay}"));
     node(format!("driver=qcow2,node-name=d{number},file=d{number}f,backing=b{number}"));
+    // UEFI would ask the network first, which takes its time.
+    let first = match &spec.boot {
+        Boot::Firmware(Firmware::Uefi { .. }) => format!(",bootindex={number}"),
+        _ => String::new(),
+    };
     args.pair(
         "-device",
-        match virt {
-            Virt::Para => format!("virtio-blk-pci,drive=d{number}"),
+        match spec.virt {
+            Virt::Para => format!("virtio-blk-pci,drive=d{number}{first}"),
             // The board has an AHCI controller with six ports.
-            Virt::Full => format!("ide-hd,drive=d{number},bus=ide.{number}"),
+            Virt::Full => format!("ide-hd,drive=d{number},bus=ide.{number}{first}"),
         },
     );
 }
@@ -175,27 +195,24 @@ fn add_seed(port: usize, file: &std::path::Path, virt: Virt, args: &mut Args) {
     );
 }
 
-fn add_nic(number: usize, nic: &Nic, virt: Virt, args: &mut Args) {
-    let vhost = match &nic.backend {
+fn add_nic(nic: &Nic, spec: &MachineSpec, args: &mut Args) {
+    let netdev = card::netdev(nic.number);
+    match &nic.backend {
         NicBackend::Datagram { fd } => {
-            args.pair("-netdev", format!("dgram,id=n{number},local.type=fd,local.str={fd}"));
-            false
+            args.pair("-netdev", format!("dgram,id={netdev},local.type=fd,local.str={fd}"));
         }
         NicBackend::VhostUser { socket } => {
-            let path = comma(&socket.display().to_string());
-            args.pair("-chardev", format!("socket,id=c{number},path={path},reconnect=1"));
-            args.pair("-netdev", format!("vhost-user,id=n{number},chardev=c{number}"));
-            true
+            let (chardev, path) = (card::chardev(nic.number), comma(&socket.display().to_string()));
+            args.pair("-chardev", format!("socket,id={chardev},path={path},reconnect=1"));
+            args.pair("-netdev", format!("vhost-user,id={netdev},chardev={chardev}"));
         }
-    };
-    let device = match virt {
-        Virt::Para => "virtio-net-pci",
-        Virt::Full => "e1000e",
-    };
-    // QEMU 7.2 under emulation crashes when a vhost-user interface uses MSI-X; with plain interrupts it works.
-    let vectors = if vhost { ",vectors=0" } else { "" };
-    let mac = nic.mac.map(|byte| format!("{byte:02x}")).join(":");
-    args.pair("-device", format!("{device},netdev=n{number},mac={mac},romfile={vectors}"));
+    }
+    let is_served = matches!(nic.backend, NicBackend::VhostUser { .. });
+    let properties = card::properties(nic.number, nic.mac, is_served);
+    let mut words = vec![card::driver(spec.virt).to_owned()];
+    words.extend(properties.into_iter().map(|(key, value)| format!("{key}={value}")));
+    words.extend((nic.number < spec.slots).then(|| format!("bus={}", card::bus(nic.number))));
+    args.pair("-device", words.join(","));
 }
 
 /// QEMU's options are lists with commas; one in a value is written twice.
@@ -227,7 +244,8 @@ mod tests {
             },
             disks: vec![Disk { overlay: "/o".into(), base: "/a,b.qcow2".into(), format: DiskFormat::Qcow2 }],
             seed: None,
-            nics: vec![Nic { mac: [2, 0, 0, 0, 0, 0xa], backend: NicBackend::Datagram { fd: 7 } }],
+            slots: 0,
+            nics: vec![Nic { number: 0, mac: [2, 0, 0, 0, 0, 0xa], backend: NicBackend::Datagram { fd: 7 } }],
             functions: Vec::new(),
             qmp: 3,
             serial: 4,
@@ -253,7 +271,7 @@ mod tests {
             -blockdev driver=file,node-name=d0f,filename=/o \
             -blockdev driver=qcow2,node-name=d0,file=d0f,backing=b0 -device virtio-blk-pci,drive=d0 \
             -netdev dgram,id=n0,local.type=fd,local.str=7 \
-            -device virtio-net-pci,netdev=n0,mac=02:00:00:00:00:0a,romfile= \
+            -device virtio-net-pci,id=card0,netdev=n0,mac=02:00:00:00:00:0a,romfile= \
             -kernel /boot/vmlinuz -initrd /proc/self/fd/6 -append console=ttyS0";
         assert_eq!(command(&spec()).join(" "), expected);
     }
@@ -273,7 +291,7 @@ mod tests {
         let full = MachineSpec {
             virt: Virt::Full,
             accel: Accel::Kvm("host"),
-            boot: Boot::Firmware,
+            boot: Boot::Firmware(Firmware::Bios),
             seed: Some("/s".into()),
             disks,
             ..spec()
@@ -285,18 +303,35 @@ mod tests {
         assert!(text.contains("-device ide-hd,drive=d0,bus=ide.0"), "{text}");
         assert!(text.contains("read-only=on,filename=/s"), "{text}");
         assert!(text.contains("-device ide-cd,drive=seed,bus=ide.1"), "{text}");
-        assert!(text.contains("-device e1000e,netdev=n0,mac=02:00:00:00:00:0a,romfile="), "{text}");
+        assert!(text.contains("-device e1000e,id=card0,netdev=n0,mac=02:00:00:00:00:0a,romfile="), "{text}");
         assert!(!text.contains("virtio") && !text.contains("-kernel"), "{text}");
+    }
+
+    #[test]
+    fn a_board_has_its_firmware_in_flash_memory() {
+        let firmware = Firmware::Uefi { code: "/c".into(), variables: "/v".into() };
+        let text = command(&MachineSpec { boot: Boot::Firmware(firmware), ..spec() }).join(" ");
+        let expected = "-blockdev driver=file,node-name=codef,read-only=on,filename=/c \
+            -blockdev driver=raw,node-name=code,read-only=on,file=codef \
+            -blockdev driver=file,node-name=variablesf,filename=/v \
+            -blockdev driver=raw,node-name=variables,file=variablesf \
+            -machine q35,accel=tcg,memory-backend=ram,pflash0=code,pflash1=variables";
+        assert!(text.contains(expected) && !text.contains("-kernel"), "{text}");
+        assert!(text.contains("-device virtio-blk-pci,drive=d0,bootindex=0"), "{text}");
     }
 
     #[test]
     fn cards_are_served_by_another_process() {
         let backend = NicBackend::VhostUser { socket: "/run/n0".into() };
-        let nics = vec![Nic { mac: [2, 0, 0, 0, 0, 1], backend }];
-        let text = command(&MachineSpec { nics, ..spec() }).join(" ");
-        assert!(text.contains("-netdev vhost-user,id=n0,chardev=c0"), "{text}");
-        assert!(text.contains("romfile=,vectors=0"), "{text}");
+        let nics = vec![Nic { number: 1, mac: [2, 0, 0, 0, 0, 1], backend }];
+        let text = command(&MachineSpec { slots: 2, nics, ..spec() }).join(" ");
+        assert!(text.contains("-netdev vhost-user,id=n1,chardev=c1"), "{text}");
+        assert!(text.contains("romfile=,vectors=0,bus=slot1"), "{text}");
+        let slots = "-device pcie-root-port,id=slot0,chassis=1,bus=pcie.0,addr=0x10.0,multifunction=on \
+            -device pcie-root-port,id=slot1,chassis=2,bus=pcie.0,addr=0x10.1,multifunction=on -chardev";
+        assert!(text.contains(slots), "{text}");
     }
+
     #[test]
     fn one_that_goes_on_waits_for_what_it_was() {
         let text = command(&MachineSpec { incoming: true, ..spec() }).join(" ");

@@ -10,9 +10,11 @@
 //! [`initramfs`] gathers what the guest boots from: this binary with its libraries, the kernel's modules, the files of an
 //! image. Nothing here keeps a machine; the daemon does.
 
+pub mod card;
 pub mod command;
 pub mod cpio;
 pub mod elf;
+pub mod firmware;
 pub mod frame;
 pub mod guest;
 pub mod initramfs;
@@ -25,4 +27,4 @@ pub mod qmp;
 pub mod seed;
 mod spec;
 
-pub use spec::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+pub use spec::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};

@@ -25,6 +25,8 @@ pub struct MachineSpec {
     pub disks: Vec<Disk>,
     /// A CD that is not written.
     pub seed: Option<PathBuf>,
+    /// Slots on its board in which cards come and go, 0 to 8; with none, cards are on the board for good.
+    pub slots: u32,
     /// Its network interfaces, in order.
     pub nics: Vec<Nic>,
     /// Functions of the machine that the guest has whole, by their PCI addresses (vfio).
@@ -73,7 +75,21 @@ pub enum Boot {
         append: String,
     },
     /// The firmware looks at the disks.
-    Firmware,
+    Firmware(Firmware),
+}
+
+/// What a machine has in its flash memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Firmware {
+    /// QEMU's own: it runs the first sector of a disk.
+    Bios,
+    /// UEFI.
+    Uefi {
+        /// Its program, which is not written.
+        code: PathBuf,
+        /// What it remembers, such as what to boot.
+        variables: PathBuf,
+    },
 }
 
 /// A disk: what the guest writes lies over an image that is not written.
@@ -99,6 +115,8 @@ pub enum DiskFormat {
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
+    /// Which of the machine's cards it is; the number of its slot, if there are any.
+    pub number: u32,
     /// Its Ethernet address.
     pub mac: [u8; 6],
     /// Who carries its frames.

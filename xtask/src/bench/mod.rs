@@ -14,6 +14,7 @@ mod scale;
 pub(crate) mod shell;
 mod tunnels;
 mod vhost;
+mod vm;
 
 use peer::Peer;
 
@@ -58,7 +59,7 @@ pub(crate) struct Args {
     /// Also write the tables into this file, with the machine and the date: in place of those with the same titles
     #[arg(long, value_name = "FILE")]
     write: Option<std::path::PathBuf>,
-    /// Only these groups: pair, chain, links, tunnels, vhost, scale, containers; ovsdb or its parts transactions, start,
+    /// Only these groups: pair, chain, links, tunnels, vhost, vm, scale, containers; ovsdb or its parts transactions, start,
     /// added, outage; qos or its parts queues, policers,
     /// guarantees, priority; openflow or its parts flow-mods, latest, reactive, misses, lookup (or lookup-acl, lookup-firewall,
     /// lookup-routes), established, explosion
@@ -104,6 +105,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
     }
     if !args.peers_only && wanted("vhost") {
         vhost::run(rounds, seconds)?;
+    }
+    if !args.peers_only && wanted("vm") {
+        vm::run(rounds)?;
     }
     if wanted("scale") {
         scale::run(args.quick, args.peers_only)?;

@@ -5,7 +5,7 @@ mod pull;
 
 use netloom_api::{ApiError, ErrorKind, FreedRow, ImageInfo, ImageRow, LayerRow, Reply};
 use netloom_daemon::data_dir;
-use netloom_image::store::{Image as Found, Named};
+use netloom_image::store::{Image as Found, Kind, Named};
 use netloom_image::{Platform, Store, StoreError};
 
 use crate::exit::{DONE, Failure, Outcome};
@@ -65,11 +65,15 @@ impl Image {
             Verb::Load(verb) => verb.run(&store),
             Verb::Ls { format } => {
                 let names = store.names().map_err(store_failed)?;
-                let rows = names.iter().map(|named| row(named, &store.image(named.manifest))).collect();
+                let rows = names.iter().map(|named| row_of(&store, named)).collect();
                 output::reply(&Reply::Images(rows), format)
             }
             Verb::Inspect { image, format } => {
                 let named = store.find(&image).map_err(store_failed)?;
+                if named.kind == Kind::Disk {
+                    let info = ImageInfo { row: row_of(&store, &named), ..ImageInfo::default() };
+                    return output::reply(&Reply::Image(Box::new(info)), format);
+                }
                 let found = store.image(named.manifest).map_err(store_failed)?;
                 output::reply(&Reply::Image(Box::new(info(&named, found))), format)
             }
@@ -108,6 +112,23 @@ fn free(store: &Store, removed: Vec<String>) -> Result<FreedRow, Failure> {
     let freed = store.gc().map_err(store_failed)?;
     let netloom_image::store::Freed { blobs, layers, leftovers, bytes } = freed;
     Ok(FreedRow { removed, blobs, layers, leftovers, bytes })
+}
+
+fn row_of(store: &Store, named: &Named) -> ImageRow {
+    match named.kind {
+        Kind::Image => row(named, &store.image(named.manifest)),
+        Kind::Disk => disk(named, store.file(&named.manifest).map(|(_, bytes)| bytes)),
+    }
+}
+
+/// The image of a disk, which runs on whatever machine it was made for.
+fn disk(named: &Named, bytes: Result<u64, StoreError>) -> ImageRow {
+    let (bytes, broken) = match bytes {
+        Ok(bytes) => (bytes, None),
+        Err(error) => (0, Some(error.to_string())),
+    };
+    let (name, digest) = (named.name.clone(), named.manifest.to_string());
+    ImageRow { name, digest, platform: "disk".to_owned(), bytes, age_s: age(named.since), broken, layers: 0 }
 }
 
 fn row(named: &Named, found: &Result<Found, StoreError>) -> ImageRow {
@@ -200,12 +221,12 @@ fn unpack(store: &Store, named: &Named) -> Result<(), Failure> {
 fn named(store: &Store, name: &str, manifest: netloom_image::Digest) -> Result<Named, Failure> {
     let since = today();
     store.name(name, manifest, since).map_err(store_failed)?;
-    let named = Named { name: name.to_owned(), manifest, since };
+    let named = Named { name: name.to_owned(), manifest, since, kind: Kind::Image };
     Ok(named)
 }
 
 fn print(store: &Store, came: &[Named], format: Format) -> Outcome {
-    let rows = came.iter().map(|named| row(named, &store.image(named.manifest))).collect();
+    let rows = came.iter().map(|named| row_of(store, named)).collect();
     output::reply(&Reply::Images(rows), format)?;
     Ok(DONE)
 }

@@ -37,3 +37,17 @@ fn untouched_nodes_stay_the_same_and_lose_nothing() {
         place.ok("ping all all");
     });
 }
+
+#[test]
+fn a_network_that_is_gone_leaves_nothing_behind() {
+    for_each(|place| {
+        let lab = |networks: &str, of: &str| {
+            format!(
+                "netloom: 1\nname: less\nnetworks: {{ {networks} }}\nnodes: {{ h1: {{ networks: [{of}] }} }}\n"
+            )
+        };
+        place.up(&lab("lan: { subnet: 10.9.0.0/24 }, more: { subnet: 10.9.1.0/24 }", "lan, more"));
+        place.up(&lab("lan: { subnet: 10.9.0.0/24 }", "lan"));
+        assert!(place.ok("down").contains("nothing left"));
+    });
+}

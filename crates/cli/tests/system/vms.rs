@@ -1,6 +1,8 @@
 //! Virtual machines: two guests with Debian's kernel beside a host, from boot to end. One lab for all of it, since booting is
 //! what takes the time.
 
+mod disks;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
@@ -110,7 +112,9 @@ fn a_host_and_two_guests() {
         processors(place);
         pause(place);
         copies(place);
+        one_card_more(place);
         snapshots(place);
+        one_card_less(place);
         fewer_processors(place);
         panics_and_starts_again(place);
         stops(place);
@@ -185,9 +189,23 @@ fn probes(place: &Place) {
         let test = place.run_words(&["test", sentence]);
         assert_eq!(test.code, 0, "{test:?}");
     }
-    // A network that is only seen from outside may hide what arrives.
-    let test = place.run_words(&["test", "h1 cannot reach vm1"]);
-    assert!(test.code != 0 && (test.out + &test.err).contains("virtual machine"), "not silently passed");
+    // What does not arrive is told by those who would have to see it.
+    for sentence in ["h1 cannot reach vm1 tcp/99", "vm1 cannot reach vm2 tcp/99"] {
+        assert_eq!(place.run_words(&["test", sentence]).code, 1, "it can: {sentence}");
+        for family in ["tcp", "tcp6"] {
+            place.run_words(&[
+                "flow",
+                "add",
+                "lan",
+                &format!("priority=900,{family},tp_dst=99,actions=drop"),
+            ]);
+        }
+        let test = place.run_words(&["test", sentence]);
+        assert_eq!(test.code, 0, "{test:?}");
+        for family in ["tcp", "tcp6"] {
+            place.run_words(&["flow", "rm", "lan", &format!("{family},tp_dst=99")]);
+        }
+    }
 }
 
 /// What is told of a node's first card.
@@ -324,6 +342,70 @@ fn copies(place: &Place) {
     assert_eq!(std::fs::read_to_string(place.path("back/below/long")).unwrap(), long);
     let lacking = place.run("cp vm1:/no/such here");
     assert!(lacking.code != 0 && lacking.err.contains("/no/such"), "{lacking:?}");
+}
+
+/// A file in which the first guest has another card, and the host with it.
+fn with_another_card() -> String {
+    let text = LAB.replace("10.9.0.0/24 } }", "10.9.0.0/24 }, more: { subnet: 10.9.1.0/24 } }");
+    let text = text.replace(
+        "h1: { networks: [lan], ip: 10.9.0.1 }",
+        "h1: { networks: [lan, more], ip: { eth0: 10.9.0.1, eth1: 10.9.1.1 } }",
+    );
+    text.replace(
+        "networks: [lan], ip: 10.9.0.11,",
+        "networks: [lan, more], ip: { eth0: 10.9.0.11, eth1: 10.9.1.11 }, routes: [\"10.77.0.0/16 via 10.9.1.1\"],",
+    )
+}
+
+/// A card comes while the guest runs, and is one as any other.
+fn one_card_more(place: &Place) {
+    let before = pid(&show(place, "vm1"));
+    place.sh_ok("vm1", "echo here > /tmp/stays");
+    place.write("lab.loom.yml", &with_another_card());
+    let plan = place.ok("plan lab.loom.yml");
+    assert!(plan.contains("~ node     vm1") && plan.contains("+eth1 10.9.1.11/24"), "{plan}");
+    assert!(!plan.lines().any(|line| line.starts_with('-')), "nothing is made anew: {plan}");
+    let begin = Instant::now();
+    place.ok("up lab.loom.yml");
+    eprintln!("a card came in {} ms", begin.elapsed().as_millis());
+    assert_eq!(pid(&show(place, "vm1")), before);
+    assert_eq!(place.sh_ok("vm1", "cat /tmp/stays"), "here");
+    place.sh_ok("vm1", "ping -c 1 -W 5 10.9.1.1");
+    place.ok("ping h1 vm1");
+    let routes = place.sh_ok("vm1", "ip route");
+    assert!(routes.contains("10.77.0.0/16 via 10.9.1.1 dev eth1"), "{routes}");
+    assert!(place.sh_ok("vm1", "cat /etc/hosts").contains("10.9.1.1"));
+    let card = &show(place, "vm1")["interfaces"][1]["card"];
+    assert_eq!(card["ready"], true, "{card:#}");
+    assert!(place.ok("plan lab.loom.yml").contains("Nothing to do"));
+    // Another address is an address, no other card.
+    place.write("lab.loom.yml", &with_another_card().replace("10.9.1.11", "10.9.1.12"));
+    place.ok("up lab.loom.yml");
+    assert_eq!(pid(&show(place, "vm1")), before);
+    place.sh_ok("h1", "ping -c 1 -W 5 10.9.1.12");
+    place.ok("pause vm1");
+    place.write("lab.loom.yml", LAB);
+    let refused = place.run("up lab.loom.yml");
+    assert!(refused.code != 0 && refused.err.contains("it is paused"), "{refused:?}");
+    place.ok("resume vm1");
+    place.sh_ok("h1", "ping -c 1 -W 5 10.9.1.12");
+}
+
+/// It goes again, and what was is as it was.
+fn one_card_less(place: &Place) {
+    let before = pid(&show(place, "vm1"));
+    place.up(LAB);
+    assert_eq!(pid(&show(place, "vm1")), before);
+    assert_eq!(place.sh_ok("vm1", "ls /sys/class/net"), "eth0\nlo");
+    assert!(!place.sh_ok("vm1", "ip route").contains("10.77.0.0"));
+    place.ok("ping h1 vm1");
+    let refused = place.run("snapshot restore vm1 then");
+    assert!(refused.code != 0 && refused.err.contains("devices"), "it had a card more: {refused:?}");
+    // Its place is free again, and another reset begins with the cards that it has.
+    place.up(&with_another_card());
+    place.sh_ok("h1", "ping -c 1 -W 5 10.9.1.11");
+    place.up(LAB);
+    place.sh_ok("vm1", "ping -c 1 -W 5 10.9.0.1");
 }
 
 /// What a guest was comes back, its programs and connections included, and the switch serves it on.
@@ -529,34 +611,6 @@ fn what_cannot_be_had_is_said_and_changes_nothing() {
             assert!(!place.ok("ls nodes").contains("vm1"));
         }
         place.sh_ok("h1", "true");
-    });
-}
-
-/// Real mode: each letter of the text goes to the first serial port once that has room, then the processor rests.
-const BOOT_SECTOR: &[u8] =
-    b"\xfa\x31\xc0\x8e\xd8\xfc\xbe\x23\x7c\xac\x84\xc0\x74\x12\x88\xc4\xba\xfd\x03\xec\xa8\x20\x74\xfb\
-    \x88\xe0\xba\xf8\x03\xee\xeb\xe9\xf4\xeb\xfdhello from the disk\r\n\0";
-
-#[test]
-fn a_disk_is_booted_by_firmware_and_nothing_of_ours_is_in_it() {
-    once(|place| {
-        if std::process::Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
-            eprintln!("skipped: qemu-system-x86 is not installed");
-            return;
-        }
-        let mut disk = vec![0; 1 << 20];
-        disk[..BOOT_SECTOR.len()].copy_from_slice(BOOT_SECTOR);
-        disk[510..512].copy_from_slice(b"\x55\xaa");
-        std::fs::write(place.path("boot.img"), &disk).unwrap();
-        place.up("netloom: 1\nname: disk\nnodes: { old: { vm: { disk: boot.img, virt: full } }, h1: {} }\nlinks: [old -- h1]\n");
-        patiently("the boot sector speaks", || place.run("logs old").out.contains("hello from the disk"));
-        let refused = place.sh("old", "true");
-        assert!(refused.code == 125 && refused.err.contains("agent is not in this guest"), "{refused:?}");
-        assert_eq!(state(place, "old"), "up");
-        place.ok("pause old");
-        place.ok("resume old");
-        place.ok("down");
-        assert_eq!(std::fs::read(place.path("boot.img")).unwrap(), disk, "the image is as it was");
     });
 }
 

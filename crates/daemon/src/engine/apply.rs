@@ -36,7 +36,7 @@ impl Running {
         let before = Arc::clone(&self.state().lab);
         // While images come everything else goes on. Only `up` changes the lab, and there is one at a time.
         Interfaces::prepare(&lab, &before)?;
-        self.machines.prepare(&lab, &before)?;
+        self.machines.prepare(&lab, &before, sink)?;
         let mut fresh = self.programs.containers().prepare(&lab, &before, sink)?;
         let prepared = self.programs.groups().prepare(&lab, &before)?;
         let seats = self.functions.prepare(&lab, &before, self.rootless)?;

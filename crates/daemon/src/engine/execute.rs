@@ -6,6 +6,7 @@
 //! | make, change nodes | at once, a batch | they go; they change back, with new devices |
 //! | configure switches | the whole configuration, at the cost of the difference | the former one |
 //! | attach, shape links | at once | the former port, or none |
+//! | change cards of guests | at once, and as far as the guest goes along | they come and go again |
 //! | settle | files | files |
 //!
 //! What others rely on goes last: nodes and links that the file no longer has end in [`Execution::commit`], when
@@ -29,7 +30,7 @@ use super::handle::{directions, zone};
 use super::hints::refused;
 use super::limits::prepare::set_failed;
 use super::nodes::NodeError;
-use super::running::{NodeState, Running, State};
+use super::running::{Nic, NodeState, Running, State};
 use super::tunnels::TunnelError;
 use crate::host::HostNet;
 use crate::wiring::PortMap;
@@ -359,6 +360,56 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
+    /// A machine that stays gets and loses cards, and its guest is told of them.
+    fn plug(&mut self, name: &str, undoing: bool) -> Result<(), String> {
+        let (from, to) = if undoing { (&self.new, &self.old) } else { (&self.old, &self.new) };
+        let lab = Arc::clone(&to.lab);
+        let (Some(made), Some(before), Some(net), Some(node)) =
+            (self.state.nodes.get(name), from.nets.get(name), to.nets.get(name), lab.node(name))
+        else {
+            return Err("it is not there".to_owned());
+        };
+        if made.paused {
+            return self.stays(name, "it is paused, and whoever stands still lets go of nothing");
+        }
+        let known = before.interfaces.iter().zip(&made.nics);
+        let known: BTreeMap<&str, &Nic> = known.map(|(it, nic)| (it.name.as_str(), nic)).collect();
+        let mut nics = Vec::new();
+        let mut devices = Vec::new();
+        for interface in &net.interfaces {
+            if let Some(nic) = known.get(interface.name.as_str()) {
+                nics.push((*nic).clone());
+                continue;
+            }
+            match self.running.card(net.guest, interface) {
+                Ok((nic, device)) => {
+                    nics.push(nic);
+                    devices.push((PortId(interface.port), device));
+                }
+                Err(error) => return self.stays(name, &error.to_string()),
+            }
+        }
+        for (port, device) in devices {
+            let Some(spec) = self.state.specs.get(&port) else { continue };
+            self.core.add_port(spec, Some(device));
+        }
+        let containers = self.running.programs.containers();
+        if let Err(why) = self.running.machines.rewire(&lab, node, containers, net, &nics) {
+            return self.stays(name, &why);
+        }
+        if let Some(made) = self.state.nodes.get_mut(name) {
+            made.nics = nics;
+        }
+        Ok(())
+    }
+
+    /// The cards of a machine stay what they are.
+    fn stays(&mut self, name: &str, why: &str) -> Result<(), String> {
+        let error = ApiError::new(ErrorKind::Failed, format!("Cannot change the cards of {name}: {why}."));
+        self.failure.get_or_insert(error);
+        Err(why.to_owned())
+    }
+
     /// Sets what a node may use; its programs go on.
     fn limit(&mut self, name: &str, to: &Limits) -> Result<(), String> {
         let Some(node) = self.new.lab.node(name) else { return Err("it is not there".to_owned()) };
@@ -593,6 +644,7 @@ impl Execution<'_> {
             Action::RemoveNode(name) => self.remove_node(name, undoing),
             Action::AddNode(name) => self.keep_node(name),
             Action::ChangeNode { node, .. } => self.change_node(node, undoing),
+            Action::Plug { node, .. } => self.plug(node, undoing),
             Action::Limit { node, to, .. } => self.limit(node, to),
             Action::Quota(tenant) => self.quota(tenant, undoing),
             Action::AddLink(link) if undoing => {

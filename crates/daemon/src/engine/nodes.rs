@@ -174,19 +174,32 @@ impl Running {
         nics: &mut Vec<Nic>,
     ) -> Result<Devices, FurnishError> {
         let device = |interface: &HostInterface| -> Result<_, FurnishError> {
-            let (nic, device) = match cards {
-                Cards::Rings => self.rings(PortId(interface.port))?,
-                Cards::Datagrams => {
-                    let (ours, theirs) = Datagrams::pair(SOCKET_BYTES)?;
-                    let nic = Nic::Datagrams { guest: Arc::new(theirs), port: Arc::new(ours) };
-                    let device = self.device(&nic)?;
-                    (nic, device)
-                }
-            };
+            let (nic, device) = self.card(Some(cards), interface)?;
             nics.push(nic);
             Ok((interface.port, device))
         };
         interfaces.iter().map(device).collect()
+    }
+
+    /// A new card of a virtual machine: what the machine has of it, and the driver of its port.
+    ///
+    /// # Errors
+    /// What the host refused: no descriptor left, a place that is taken.
+    pub(super) fn card(
+        &self,
+        cards: Option<Cards>,
+        interface: &HostInterface,
+    ) -> Result<(Nic, Box<dyn Device>), HostError> {
+        match cards {
+            Some(Cards::Rings) => self.rings(PortId(interface.port)),
+            Some(Cards::Datagrams) => {
+                let (ours, theirs) = Datagrams::pair(SOCKET_BYTES)?;
+                let nic = Nic::Datagrams { guest: Arc::new(theirs), port: Arc::new(ours) };
+                let device = self.device(&nic)?;
+                Ok((nic, device))
+            }
+            None => Err(HostError::new("make a card", interface.name.clone(), netloom_sys::Errno::NODEV)),
+        }
     }
 
     /// The port of an interface of the machine.

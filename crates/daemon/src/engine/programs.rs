@@ -410,13 +410,15 @@ impl Programs {
     }
 
     /// Removes the files that nodes were shown, those of containers, and the control groups; what could not be removed.
-    pub(super) fn remove_files(&self, lab: &Lab) -> Vec<String> {
-        for tenant in &lab.tenants {
-            // Missing is as good as removed.
-            let _ = std::fs::remove_file(self.hosts_file(&tenant.name));
-        }
-        for key in resolvers(lab).into_keys() {
-            let _ = std::fs::remove_file(self.resolver_named(&key));
+    pub(super) fn remove_files(&self) -> Vec<String> {
+        // Those of tenants and networks that the lab has had, not only of those that it has.
+        for file in std::fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let is_shown = |prefix: &str| name.to_str().is_some_and(|name| name.starts_with(prefix));
+            if is_shown("hosts.") || is_shown("resolv.") {
+                // Missing is as good as removed.
+                let _ = std::fs::remove_file(file.path());
+            }
         }
         let _ = std::fs::remove_dir(self.folder.join("nodes"));
         let _ = std::fs::remove_dir_all(self.runs.logs());

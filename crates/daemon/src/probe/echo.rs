@@ -5,6 +5,7 @@
 //! ```
 
 use netloom_sys::icmp::kind;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of an echo message of ours: 8 of header, 16 of token, and filler to the 64 that `ping` sends.
 pub(super) const LEN: usize = 64;
@@ -12,7 +13,7 @@ pub(super) const LEN: usize = 64;
 const MAGIC: [u8; 4] = *b"nlm1";
 
 /// What identifies a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Token {
     /// The job, so that two at once do not take each other's replies.
     pub(super) run: u32,

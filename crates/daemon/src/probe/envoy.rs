@@ -19,7 +19,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
 use super::bulk::Bulk;
+use super::echo::Token;
 use super::ping::PairResult;
+use super::silence::Way;
+use super::station::Interface;
 
 /// A node in which netloom can be asked to run its prober.
 pub(crate) trait Guest: fmt::Debug + Send + Sync {
@@ -101,6 +104,14 @@ pub(super) enum Errand {
     /// A part of a job of [`super::reach`]: [`Answer::Ready`], after [`Word::Go`] its own packets and [`Answer::Sent`], and
     /// at the end of the input [`Answer::Report`].
     Reach(Box<Part>),
+    /// A part of a job of [`super::silence`]: [`Answer::Interfaces`], [`Answer::Fired`] to each [`Volley`], and at the end of the
+    /// input [`Answer::Heard`].
+    Silence {
+        /// The number of the job.
+        run: u32,
+        /// Whether it is listened for what arrives.
+        listens: bool,
+    },
 }
 
 /// What a prober of a guest has to do with a job of [`super::reach`].
@@ -141,6 +152,10 @@ pub(super) struct Report {
 /// An attempt: whether it was sent, whether it is known to have arrived, nanoseconds there and back.
 pub(super) type Tried = (bool, bool, Option<u64>);
 
+/// What is to be sent by a prober of a guest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Volley(pub(super) Vec<(ProbeKind, Token, Way)>);
+
 /// What is said to a prober that is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Word {
@@ -167,6 +182,17 @@ pub(super) enum Answer {
     Pings(Vec<PairResult>),
     /// What came of its part.
     Report(Report),
+    /// Its interfaces.
+    Interfaces(Vec<Interface>),
+    /// For each packet of a volley: the number of an error, if it could not be sent.
+    Fired(Vec<Option<i32>>),
+    /// What arrived, and whether that may not be all of it.
+    Heard {
+        /// Probes, and which packet of each.
+        seen: Vec<(u32, u32)>,
+        /// Something was missed.
+        missed: bool,
+    },
     /// Why it cannot do it.
     Failed(String),
 }

@@ -9,6 +9,7 @@ use netloom_packet::build::{Body, Frame, Ip, Tcp};
 use netloom_packet::ipv4::Ipv4;
 use netloom_packet::ipv6::Ipv6;
 use netloom_packet::tcp::flag;
+use serde::{Deserialize, Serialize};
 
 use super::echo::Token;
 
@@ -18,7 +19,7 @@ const ETHER_TYPE: u16 = 0x88b5;
 pub(super) const SOURCE_PORT: u16 = 26_213;
 
 /// Where a frame comes from, or goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) mac: [u8; 6],
     pub(super) ip: IpAddr,

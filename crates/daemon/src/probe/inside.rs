@@ -9,11 +9,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use netloom_sys::netns::NetNs;
+use serde::de::DeserializeOwned;
 
 use super::bulk::{tcp, udp};
 use super::envoy::{Answer, Errand, Word};
 use super::ping::{PingJob, ping};
-use super::{Probed, reach};
+use super::{Probed, reach, silence};
 
 /// The prober of a guest, told what to do by standard input; returns an exit code.
 #[must_use]
@@ -65,6 +66,7 @@ fn carry_out(errand: Errand, lines: &mut Lines, say: Say<'_>) -> Result<(), Stri
             say(&Answer::Bulk(sent))
         }
         Errand::Reach(part) => reach::part(*part, lines, say),
+        Errand::Silence { run, listens } => silence::part(run, listens, lines, say),
     }
 }
 
@@ -149,8 +151,8 @@ impl Lines {
         serde_json::from_str(&self.first()?).ok()
     }
 
-    /// Whether a word has been said, waited for no longer than `time`; `None`: the input has ended.
-    pub(super) fn said(&mut self, time: Duration) -> Option<Option<Word>> {
+    /// Whether something of the kind has been said, waited for no longer than `time`; `None`: the input has ended.
+    pub(super) fn said<T: DeserializeOwned>(&mut self, time: Duration) -> Option<Option<T>> {
         match self.lines.recv_timeout(time) {
             Ok(line) => Some(serde_json::from_str(&line).ok()),
             Err(mpsc::RecvTimeoutError::Timeout) => Some(None),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netloom_sys::HostError;
 use netloom_sys::netlink::{Netlink as _, NetlinkSocket};
 use netloom_sys::netns::NetNs;
+use serde::{Deserialize, Serialize};
 
 use super::envoy::Guest;
 
@@ -43,7 +44,7 @@ pub(crate) enum Place {
 }
 
 /// What the kernel of a node says of an interface, loopback left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Interface {
     pub(super) index: u32,
     pub(super) mac: [u8; 6],
@@ -56,6 +57,11 @@ impl Station {
     /// Whether its sockets can be opened from here.
     pub(crate) fn is_here(&self) -> bool {
         matches!(self.place, Place::Here)
+    }
+
+    /// Whether nobody is in there to ask.
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self.place, Place::Closed)
     }
 
     /// Its address of a family.

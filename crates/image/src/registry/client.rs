@@ -1,20 +1,17 @@
 //! Requests to one registry: with its token, through its redirects.
 
 use std::io::Read;
-use std::net::{IpAddr, Ipv6Addr};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use ureq::http::{Response, StatusCode, Uri, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
 use super::auth::{Challenge, Token};
 use super::credentials::{Login, TOKEN};
+use super::http::{Lost, agent, follow, is_loopback};
 use super::{PullError, pull::Pull};
 use crate::document::Manifest;
 use crate::reference::Remote;
@@ -33,30 +30,15 @@ pub(super) struct Client {
 
 /// Answers are read no further than this where they are not blobs.
 const SHORT: u64 = 1 << 20;
-const REDIRECTS: usize = 5;
 
 impl Client {
     pub(super) fn new(remote: &Remote, options: &Pull<'_>) -> Result<Self, PullError> {
         let is_here = is_loopback(&remote.registry);
         let plain = options.plain_http || is_here && options.authorities.is_empty();
         let host = if remote.registry == "docker.io" { "registry-1.docker.io" } else { &remote.registry };
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("netloom/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(Duration::from_secs(20)))
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(options.patience))
-            .timeout_per_read(Some(options.patience));
-        if is_here {
-            config = config.proxy(None);
-        }
-        if !plain {
-            config = config.tls_config(tls(&options.authorities)?);
-        }
+        let authorities = (!plain).then_some(options.authorities.as_slice());
         Ok(Self {
-            agent: config.build().new_agent(),
+            agent: agent(is_here, authorities, options.patience)?,
             registry: remote.registry.clone(),
             base: format!("{}://{host}", if plain { "http" } else { "https" }),
             repository: remote.repository.clone(),
@@ -133,28 +115,17 @@ impl Client {
         from: Option<u64>,
         authorization: Option<&str>,
     ) -> Result<Response<Body>, PullError> {
-        let redirect = |reason| PullError::Redirect { registry: self.registry.clone(), reason };
-        let mut url = url.to_owned();
-        for _ in 0..=REDIRECTS {
-            let mut request = self.agent.get(&url).header(header::ACCEPT, accept);
-            if let Some(authorization) = authorization.filter(|_| self.is_own(&url)) {
-                request = request.header(header::AUTHORIZATION, authorization);
-            }
-            if let Some(from) = from {
-                request = request.header(header::RANGE, format!("bytes={from}-"));
-            }
-            let response = request.call().map_err(|error| self.unreachable(error))?;
-            if !response.status().is_redirection() {
-                return Ok(response);
-            }
-            let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-            let next = location.and_then(|to| join(&url, to)).ok_or_else(|| redirect("to nowhere"))?;
-            if url.starts_with("https://") && !next.starts_with("https://") {
-                return Err(redirect("from HTTPS to plain HTTP"));
-            }
-            url = next;
-        }
-        Err(redirect("in circles"))
+        let ask = |url: &str| {
+            let mut headers = vec![(header::ACCEPT, accept.to_owned())];
+            let authorization = authorization.filter(|_| self.is_own(url));
+            headers.extend(authorization.map(|text| (header::AUTHORIZATION, text.to_owned())));
+            headers.extend(from.map(|from| (header::RANGE, format!("bytes={from}-"))));
+            headers
+        };
+        follow(&self.agent, url, ask).map_err(|lost| match lost {
+            Lost::Reach(error) => self.unreachable(error),
+            Lost::Redirect(reason) => PullError::Redirect { registry: self.registry.clone(), reason },
+        })
     }
 
     /// Whether `url` is the registry itself.
@@ -240,88 +211,9 @@ fn said(body: &[u8]) -> Option<String> {
     (!clean.is_empty()).then_some(clean)
 }
 
-/// Where a redirect from `url` to `location` leads: another address, or another path at the same one.
-fn join(url: &str, location: &str) -> Option<String> {
-    if location.starts_with("https://") || location.starts_with("http://") {
-        return Some(location.to_owned());
-    }
-    let uri: Uri = url.parse().ok()?;
-    let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
-    location.starts_with('/').then(|| format!("{origin}{location}"))
-}
-
-/// Whether a registry is on this machine, where nobody listens in.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => registry.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// TLS with the authorities this machine trusts, a company's own among them, and those of the files `own`.
-fn tls(own: &[PathBuf]) -> Result<TlsConfig, PullError> {
-    let machine = AUTHORITIES.iter().find_map(|file| {
-        let found = certificates(&std::fs::read(file).ok()?);
-        (!found.is_empty()).then_some(found)
-    });
-    let mut authorities = machine.unwrap_or_default();
-    for file in own {
-        let failed = |source| PullError::Authority { file: file.clone(), source };
-        let found = certificates(&std::fs::read(file).map_err(failed)?);
-        if found.is_empty() {
-            return Err(failed(std::io::Error::new(
-                std::io::ErrorKind::InvalidData,
-                "no certificate is in it",
-            )));
-        }
-        authorities.extend(found);
-    }
-    if authorities.is_empty() {
-        return Err(PullError::NoAuthorities);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(authorities)))
-        .unversioned_rustls_crypto_provider(provider)
-        .build())
-}
-
-/// All certificates in a text in PEM.
-fn certificates(text: &[u8]) -> Vec<Certificate<'static>> {
-    let certificate = |item| match item {
-        Ok(PemItem::Certificate(certificate)) => Some(certificate),
-        _ => None,
-    };
-    parse_pem(text).filter_map(certificate).collect()
-}
-
-/// Where distributions keep them: Debian, Ubuntu, Arch and Alpine; Fedora and its kin; openSUSE.
-const AUTHORITIES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loopback_is_this_machine_only() {
-        for here in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000"] {
-            assert!(is_loopback(here), "{here}");
-        }
-        for away in ["quay.io", "localhost.evil.io:5000", "10.0.0.1", "[2001:db8::1]:5000"] {
-            assert!(!is_loopback(away), "{away}");
-        }
-    }
-
-    #[test]
-    fn redirects_are_joined() {
-        assert_eq!(join("https://a/v2/x", "/y?z=1").as_deref(), Some("https://a/y?z=1"));
-        assert_eq!(join("https://a/v2/x", "https://b/y").as_deref(), Some("https://b/y"));
-        assert_eq!([join("https://a/x", "ftp://b"), join("https://a/x", "y")], [None, None]);
-    }
 
     #[test]
     fn words_of_a_registry_fit_a_line() {

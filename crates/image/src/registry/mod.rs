@@ -13,9 +13,11 @@
 mod auth;
 mod client;
 mod credentials;
+pub(crate) mod http;
 mod pull;
 
 pub use credentials::{Credentials, CredentialsError, Login};
+pub(crate) use pull::goes_on;
 pub use pull::{Event, Pull, pull};
 
 use crate::digest::Digest;

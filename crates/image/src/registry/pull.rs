@@ -249,7 +249,7 @@ impl One<'_> {
 }
 
 /// Whether an answer begins at the byte `from`.
-fn goes_on<B>(response: &ureq::http::Response<B>, from: u64) -> bool {
+pub(crate) fn goes_on<B>(response: &ureq::http::Response<B>, from: u64) -> bool {
     let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start =
         range.and_then(|range| range.strip_prefix("bytes ")).and_then(|range| range.split('-').next());

@@ -18,6 +18,16 @@ impl Store {
         self.place("blobs", digest).is_file()
     }
 
+    /// Where the file of a blob is, and how many bytes it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Io`].
+    pub fn file(&self, digest: &Digest) -> Result<(PathBuf, u64), StoreError> {
+        let path = self.place("blobs", digest);
+        let size = self.blob(digest)?.metadata().map_err(because("look at", &path))?.len();
+        Ok((path, size))
+    }
+
     /// Opens a blob.
     ///
     /// # Errors
@@ -148,6 +158,11 @@ impl Partial {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.done.is_file()
+    }
+
+    /// It turns out to be so long.
+    pub const fn announce(&mut self, size: u64) {
+        self.wanted.size = size;
     }
 
     /// Adds bytes at the end.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::unpacked::remove_tree;
-use super::{Named, Store, StoreError, because};
+use super::{Kind, Named, Store, StoreError, because};
 use crate::digest::Digest;
 
 /// What was removed.
@@ -65,9 +65,13 @@ impl Store {
 
     /// The file names of blobs and layers that are needed.
     fn needed(&self) -> Result<(BTreeSet<String>, BTreeSet<String>), StoreError> {
-        let mut manifests: BTreeSet<Digest> = self.names()?.iter().map(|named| named.manifest).collect();
-        manifests.extend(self.pins()?.into_iter().flat_map(|pin| pin.manifests));
+        let (disks, images): (Vec<Named>, Vec<Named>) =
+            self.names()?.into_iter().partition(|named| named.kind == Kind::Disk);
+        let pinned: Vec<Digest> = self.pins()?.into_iter().flat_map(|pin| pin.manifests).collect();
         let (mut blobs, mut layers) = (BTreeSet::new(), BTreeSet::new());
+        // A pin may be of a disk, which is no more than its file.
+        blobs.extend(disks.iter().map(|named| named.manifest.hex()).chain(pinned.iter().map(Digest::hex)));
+        let manifests: BTreeSet<Digest> = images.iter().map(|named| named.manifest).chain(pinned).collect();
         for digest in manifests {
             match self.image(digest) {
                 Ok(image) => {
@@ -76,7 +80,12 @@ impl Store {
                     layers.extend(image.config.rootfs.diff_ids.iter().map(Digest::hex));
                 }
                 // A name whose image is damaged keeps nothing; it goes when it is named.
-                Err(StoreError::Missing(_) | StoreError::Document { .. } | StoreError::Mismatch { .. }) => {}
+                Err(
+                    StoreError::Missing(_)
+                    | StoreError::Document { .. }
+                    | StoreError::Mismatch { .. }
+                    | StoreError::Long { .. },
+                ) => {}
                 Err(error) => return Err(error),
             }
         }

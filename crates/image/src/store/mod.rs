@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use blob::Partial;
 pub use gc::Freed;
 pub use lock::Using;
-pub use name::{Image, Named};
+pub use name::{Image, Kind, Named};
 pub use pin::Pin;
 pub use unpacked::{Layer, remove_tree};
 

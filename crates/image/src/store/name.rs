@@ -19,6 +19,28 @@ pub struct Named {
     pub manifest: Digest,
     /// When it was given, in seconds since 1970.
     pub since: u64,
+    /// What that is.
+    #[serde(default, skip_serializing_if = "Kind::is_image")]
+    pub kind: Kind,
+}
+
+/// What a name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A container image: the digest is that of its manifest.
+    #[default]
+    Image,
+    /// The image of a virtual machine's disk, fetched from the address that is its name: the digest is that of the file.
+    Disk,
+}
+
+impl Kind {
+    // serde hands over a reference.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    const fn is_image(&self) -> bool {
+        matches!(self, Self::Image)
+    }
 }
 
 /// An image of the store: its documents, read and checked.
@@ -38,9 +60,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn name(&self, name: &str, manifest: Digest, since: u64) -> Result<(), StoreError> {
-        let named = Named { name: name.to_owned(), manifest, since };
-        let text = serde_json::to_vec_pretty(&named).unwrap_or_default();
-        self.write_whole(&self.name_file(name), &text)
+        self.keep(&Named { name: name.to_owned(), manifest, since, kind: Kind::Image })
+    }
+
+    /// Has the file `digest` be what is to be had at the address `url`.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn name_disk(&self, url: &str, digest: Digest, since: u64) -> Result<(), StoreError> {
+        self.keep(&Named { name: url.to_owned(), manifest: digest, since, kind: Kind::Disk })
+    }
+
+    fn keep(&self, named: &Named) -> Result<(), StoreError> {
+        let text = serde_json::to_vec_pretty(named).unwrap_or_default();
+        self.write_whole(&self.name_file(&named.name), &text)
     }
 
     /// Takes `name` away.

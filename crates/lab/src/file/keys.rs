@@ -89,6 +89,7 @@ pub(crate) const FILESYSTEMS: &[&str] = &["private", "shared"];
 pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
 pub(crate) const VF_STATES: &[&str] = &["auto", "enable", "disable"];
 pub(crate) const VIRTS: &[&str] = &["para", "full"];
+pub(crate) const FIRMWARES: &[&str] = &["bios", "uefi"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
 /// The file itself.
@@ -348,10 +349,10 @@ pub(crate) static VM: Table = &[&[
         Choice(VIRTS),
         "Devices: para (virtio, default), or full, which every guest has drivers for.",
     ),
-    later("machine", "other boards than q35"),
-    later("url", "images of disks from the net"),
-    later("sha256", "images of disks from the net"),
-    later("firmware", "UEFI firmware for guests"),
+    key("firmware", Choice(FIRMWARES), "What starts a disk: bios (default), or uefi."),
+    key("machine", Text, "The board: q35, which it is anyway."),
+    key("url", Text, "Where the image of its disk is, http:// or https://; it is fetched once and kept."),
+    key("sha256", Text, "What the file at `url` must be: its SHA-256, 64 hexadecimal digits."),
 ]];
 
 /// `io:`

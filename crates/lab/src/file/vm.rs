@@ -4,7 +4,7 @@ use super::keys;
 use super::read::Reader;
 use super::yaml::Node;
 use crate::error::{Spanned, TextError};
-use crate::lab::Virt;
+use crate::lab::{Firmware, Virt};
 
 /// What of a virtual machine was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,9 @@ pub(crate) struct VmSpec {
     pub(crate) append: Option<String>,
     pub(crate) image: Option<Spanned<String>>,
     pub(crate) disk: Option<Spanned<String>>,
+    pub(crate) url: Option<Spanned<String>>,
+    pub(crate) sha256: Option<Spanned<String>>,
+    pub(crate) firmware: Option<Spanned<Firmware>>,
     pub(crate) cloud_init: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
 }
@@ -30,9 +33,20 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         let index = reader.choice(node, keys::VIRTS)?;
         Some(Spanned::new(if index == 0 { Virt::Para } else { Virt::Full }, node.span))
     });
+    let firmware = fields.take("firmware").and_then(|node| {
+        let index = reader.choice(node, keys::FIRMWARES)?;
+        Some(Spanned::new(if index == 0 { Firmware::Bios } else { Firmware::Uefi }, node.span))
+    });
+    // There is one; that it was said is all there is to know.
+    let _board = fields.take("machine").and_then(|node| reader.parse(node, board));
+    let url = fields.take("url").and_then(|node| reader.parse(node, url));
+    let sha256 = fields.take("sha256").and_then(|node| reader.parse(node, digest));
     let spec = VmSpec {
         kernel: kernel.map(|kernel| kernel.value),
         initrd,
+        url,
+        sha256,
+        firmware,
         append: append.map(|append| append.value),
         image,
         disk,
@@ -48,11 +62,48 @@ fn file_name(text: &str) -> Result<String, TextError> {
         return Err(TextError::new(format!("`{text}` names no file")));
     }
     if text.contains("://") {
-        let error = TextError::new(format!("not yet supported: `{text}` (images of disks from the net)"));
-        return Err(error.hint("fetch the file, and name it"));
+        let error = TextError::new(format!("`{text}` is no file of this machine"));
+        return Err(error.hint("the image of a disk can be fetched: `url: ..` and `sha256: ..`"));
     }
     Ok(text.to_owned())
 }
+
+/// The board.
+fn board(text: &str) -> Result<(), TextError> {
+    match text {
+        "q35" => Ok(()),
+        "microvm" => {
+            let error = TextError::new("not yet supported: `machine: microvm`");
+            Err(error.hint("leave `machine` away: the board is a q35"))
+        }
+        _ => Err(TextError::new(format!("`{text}` is no board that is known")).hint("it is a q35")),
+    }
+}
+
+/// Where a file is, for everybody to fetch.
+fn url(text: &str) -> Result<String, TextError> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_plain = text.len() <= MOST_URL && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match rest {
+        Some(rest) if is_plain && rest.split('/').next().is_some_and(|host| !host.is_empty()) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(TextError::new(format!("`{text}` is no address of a file")).hint("https://HOST/PATH")),
+    }
+}
+
+/// 64 hexadecimal digits, in whatever letters.
+fn digest(text: &str) -> Result<String, TextError> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    if digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Ok(digits);
+    }
+    Err(TextError::new(format!("`{text}` is no SHA-256: it has 64 hexadecimal digits"))
+        .hint("sha256sum FILE prints it"))
+}
+
+/// Bytes of the longest address.
+const MOST_URL: usize = 2_048;
 
 /// Words of a command line. Source: Linux, `COMMAND_LINE_SIZE` of x86 is 2048.
 fn words(text: &str) -> Result<String, TextError> {

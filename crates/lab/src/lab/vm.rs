@@ -22,6 +22,15 @@ pub struct Vm {
     pub append: Option<String>,
     /// The image of a disk.
     pub disk: Option<String>,
+    /// Where the image of a disk is to be had: `https://..`, instead of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it must be, in 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What starts a disk.
+    #[serde(default)]
+    pub firmware: Firmware,
     /// The user-data for cloud-init in the guest.
     pub cloud_init: Option<String>,
     /// The image whose files the guest has, as a container's `image`.
@@ -39,10 +48,16 @@ pub struct Vm {
 }
 
 impl Vm {
+    /// Whether it has a disk, wherever its image is.
+    #[must_use]
+    pub const fn has_disk(&self) -> bool {
+        self.disk.is_some() || self.url.is_some()
+    }
+
     /// Whether it is booted from its disk, by firmware.
     #[must_use]
     pub const fn boots_disk(&self) -> bool {
-        self.disk.is_some() && self.kernel.is_none() && self.initrd.is_none() && self.image.is_none()
+        self.has_disk() && self.kernel.is_none() && self.initrd.is_none() && self.image.is_none()
     }
 
     /// Whether netloom's own init and agent run in it.
@@ -50,6 +65,9 @@ impl Vm {
     pub const fn is_ours(&self) -> bool {
         self.initrd.is_none() && !self.boots_disk()
     }
+
+    /// Cards that can come and go while it runs: its board has a slot for each. With more than that, all are there for good.
+    pub const SLOTS: usize = 8;
 
     /// The least memory it can be given.
     pub const LEAST_MEMORY: u64 = LEAST_MEMORY;
@@ -63,14 +81,28 @@ impl Vm {
         words.push(format!("cpu {}{}", processors(self.cpus), most.unwrap_or_default()));
         let most = (self.most_memory > self.memory).then(|| format!("..{}", show_size(self.most_memory)));
         words.push(format!("memory {}{}", show_size(self.memory), most.unwrap_or_default()));
-        for (what, value) in
-            [("image", &self.image), ("disk", &self.disk), ("kernel", &self.kernel), ("initrd", &self.initrd)]
-        {
+        for (what, value) in [
+            ("image", &self.image),
+            ("disk", &self.disk),
+            ("disk", &self.url),
+            ("kernel", &self.kernel),
+            ("initrd", &self.initrd),
+        ] {
             words.extend(value.iter().map(|value| format!("{what} {value}")));
         }
+        words.extend((self.firmware == Firmware::Uefi).then(|| "firmware uefi".to_owned()));
         words.join(", ")
     }
 }
+
+words!(/// What starts the disk of a virtual machine.
+Firmware {
+    /// What personal computers had from 1981 on: its first sector is run.
+    #[default]
+    Bios,
+    /// UEFI: a program of its EFI system partition is run.
+    Uefi,
+});
 
 words!(/// Which kind of devices a virtual machine has.
 Virt {
@@ -103,6 +135,9 @@ mod tests {
             initrd: None,
             append: None,
             disk: None,
+            url: None,
+            sha256: None,
+            firmware: Firmware::Bios,
             cloud_init: None,
             image: None,
             virt: Virt::Para,
@@ -118,6 +153,9 @@ mod tests {
         assert_eq!(ranged.words(), "para, cpu 2..4, memory 256MiB..1GiB");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
         assert!(disk.boots_disk() && !disk.is_ours());
+        let uefi = Vm { firmware: Firmware::Uefi, url: text("https://x/d"), ..none.clone() };
+        assert!(uefi.boots_disk());
+        assert_eq!(uefi.words(), "para, cpu 2, memory 256MiB, disk https://x/d, firmware uefi");
         let with_kernel = Vm { kernel: text("k"), ..disk };
         assert!(with_kernel.is_ours() && !with_kernel.boots_disk());
         let foreign = Vm { initrd: text("i"), virt: Virt::Full, ..none };

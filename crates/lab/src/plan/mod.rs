@@ -4,6 +4,7 @@
 //! Only what differs between applied and wanted becomes a step; drift is listed and kept, or reset when asked.
 //! A first `up` is planned from [`Lab::empty`]; an empty difference is an empty plan.
 
+mod cards;
 mod compare;
 mod drift;
 mod render;
@@ -63,6 +64,13 @@ pub enum Action {
     RemoveController(String),
     /// Attaches a link to the datapath, with its settings.
     AddLink(String),
+    /// Gives a virtual machine cards, takes cards away, and has its guest know it, while it runs.
+    Plug {
+        /// Which.
+        node: String,
+        /// What about it.
+        delta: Box<NodeDelta>,
+    },
     /// Changes the settings of a link in place; nothing queued is lost.
     ShapeLink {
         /// [`Link::id`].
@@ -114,6 +122,8 @@ pub enum Phase {
     Switches,
     /// Links come.
     Link,
+    /// Cards of virtual machines come and go: what serves them is there, and what is to go is there still.
+    Plug,
     /// Links change.
     Shape,
     /// Names of hosts, settings of the lab, controllers.
@@ -134,6 +144,7 @@ impl Phase {
             Self::ChangeNodes => "change nodes",
             Self::Switches => "configure switches",
             Self::Link => "attach links",
+            Self::Plug => "change cards of guests",
             Self::Shape => "shape links",
             Self::Settle => "settle names",
             Self::Start => "start commands",
@@ -164,6 +175,7 @@ impl Action {
                 Phase::Switches
             }
             Self::AddLink(_) => Phase::Link,
+            Self::Plug { .. } => Phase::Plug,
             Self::ShapeLink { .. } => Phase::Shape,
             Self::AddController(_) | Self::ChangeController(_) | Self::RemoveController(_) => Phase::Settle,
             Self::Names(_) | Self::Quota(_) | Self::Options => Phase::Settle,
@@ -182,6 +194,7 @@ impl Action {
             Self::RemoveNode(node) => Self::AddNode(node),
             Self::AddNode(node) => Self::RemoveNode(node),
             Self::ChangeNode { node, delta } => Self::ChangeNode { node, delta: Box::new(delta.reversed()) },
+            Self::Plug { node, delta } => Self::Plug { node, delta: Box::new(delta.reversed()) },
             Self::Limit { node, from, to } => Self::Limit { node, from: to, to: from },
             Self::RemoveSwitch(switch) => Self::AddSwitch(switch),
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
@@ -208,6 +221,7 @@ impl Step {
             Action::RemoveNode(n) => ("remove", "node ", n),
             Action::AddNode(n) => ("make", "node ", n),
             Action::ChangeNode { node, .. } => ("change", "node ", node),
+            Action::Plug { node, .. } => ("change", "cards of ", node),
             Action::Limit { node, .. } => ("set", "limits of ", node),
             Action::RemoveSwitch(n) => ("remove", "switch ", n),
             Action::AddSwitch(n) => ("make", "switch ", n),
@@ -280,17 +294,6 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     Plan { steps, drift, untouched }
 }
 
-/// Whether a virtual machine differs in anything: what it is told it is told when it boots.
-fn is_another_machine(old: &Node, new: &Node) -> bool {
-    // Where the file has it, and the numbers of domains, are not its own.
-    let own = |node: &Node| {
-        let mut node = Node { line: 0, ..node.clone() };
-        node.interfaces.iter_mut().for_each(|interface| interface.domain = 0);
-        node
-    };
-    (old.vm.is_some() || new.vm.is_some()) && own(old) != own(new)
-}
-
 /// Whether a node gets or loses a virtual function, or has one of another card or with another address: its device comes and
 /// goes with the node.
 fn has_another_card(old: &Node, new: &Node) -> bool {
@@ -331,7 +334,7 @@ impl<'l> Planner<'l> {
                 Some(old)
                     if old.port != node.port
                         || old.nic != node.nic
-                        || is_another_machine(old, node)
+                        || cards::is_another_machine(old, node)
                         || has_another_card(old, node) =>
                 {
                     remade.insert(node.name.as_str());
@@ -367,6 +370,11 @@ impl<'l> Planner<'l> {
         let mut delta = NodeDelta::between(old, new);
         // A node that gets or loses an interface has others around it anyway.
         delta.neighbours = neighbours && delta.added.is_empty() && delta.removed.is_empty();
+        if let Some(vm) = &new.vm {
+            // Whom nobody can tell finds its neighbours by itself.
+            delta.neighbours &= vm.is_ours();
+            return self.plug(old, new, delta);
+        }
         let commands = (&old.run, old.restart, &old.env) != (&new.run, new.restart, &new.env)
             || (&old.health, &old.after) != (&new.health, &new.after)
             || old.container != new.container;
@@ -382,6 +390,15 @@ impl<'l> Planner<'l> {
         }
         if commands && new.has_programs() {
             self.step(Action::StartRun(new.name.clone()), render::run(new));
+        }
+    }
+
+    /// What of a virtual machine can change while it runs.
+    fn plug(&mut self, old: &Node, new: &'l Node, delta: NodeDelta) {
+        if !delta.is_empty() {
+            self.touched.insert((0, &new.name));
+            let detail = render::node_delta(old, new, &delta);
+            self.step(Action::Plug { node: new.name.clone(), delta: Box::new(delta) }, detail);
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::RemoveLink(n) => ('-', "link", n.as_str()),
         Action::RemoveNode(n) => ('-', "node", n.as_str()),
         Action::AddNode(n) => ('+', "node", n.as_str()),
-        Action::ChangeNode { node, .. } => ('~', "node", node.as_str()),
+        Action::ChangeNode { node, .. } | Action::Plug { node, .. } => ('~', "node", node.as_str()),
         Action::Limit { node, .. } => ('~', "limits", node.as_str()),
         Action::RemoveSwitch(n) => ('-', "switch", n.as_str()),
         Action::AddSwitch(n) => ('+', "switch", n.as_str()),

@@ -4,7 +4,7 @@ use super::Draft;
 use crate::error::Span;
 use crate::file::NodeSpec;
 use crate::lab::vm::{LEAST_MEMORY, MEMORY, MOST_CPUS};
-use crate::lab::{Virt, Vm};
+use crate::lab::{Firmware, Virt, Vm};
 use crate::quantity::show_size;
 
 /// What makes a node a virtual machine.
@@ -22,6 +22,9 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         initrd: text(&written.initrd),
         append: written.append.clone(),
         disk: text(&written.disk),
+        url: text(&written.url),
+        sha256: text(&written.sha256),
+        firmware: written.firmware.as_ref().map_or(Firmware::Bios, |firmware| firmware.value),
         cloud_init: text(&written.cloud_init),
         image: text(&written.image),
         virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
@@ -70,11 +73,31 @@ fn contradictions(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)
             Some(hint),
         ));
     }
-    let disk_only = vm.disk.is_some() && vm.kernel.is_none() && vm.initrd.is_none() && vm.image.is_none();
+    let has_disk = vm.disk.is_some() || vm.url.is_some();
+    let disk_only = has_disk && vm.kernel.is_none() && vm.initrd.is_none() && vm.image.is_none();
     let is_ours = vm.initrd.is_none() && !disk_only;
     if let Some(seed) = vm.cloud_init.as_ref().filter(|_| is_ours) {
         let said = "`cloud-init` is for a guest of your own: netloom's init needs none".to_owned();
         errors.push((seed.span, said, Some("`env`, `files` and `sysctl` say what it is to have")));
+    }
+    if let (Some(url), Some(_)) = (&vm.url, &vm.disk) {
+        errors.push((url.span, "`disk` and `url` are two images of one disk".to_owned(), None));
+    }
+    if let (Some(url), None) = (&vm.url, &vm.sha256) {
+        let hint =
+            "without `sha256: ..` nobody knows whether what comes is what you mean; sha256sum FILE prints it";
+        errors.push((url.span, "`url` needs a `sha256`".to_owned(), Some(hint)));
+    }
+    if let (Some(digest), None) = (&vm.sha256, &vm.url) {
+        errors.push((
+            digest.span,
+            "`sha256` is what the file at a `url` must be, and there is none".to_owned(),
+            None,
+        ));
+    }
+    if let Some(firmware) = vm.firmware.as_ref().filter(|_| !disk_only) {
+        let said = "`firmware` is for a disk that boots by itself: a kernel is started at once".to_owned();
+        errors.push((firmware.span, said, None));
     }
     if let (true, Some(_)) = (disk_only, &vm.append) {
         let said = "`append` is for a kernel, and the disk boots its own".to_owned();

@@ -38,6 +38,28 @@ pub struct GuestConfig {
     pub port: Port,
 }
 
+/// The network of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GuestNetwork {
+    /// Its interfaces.
+    pub interfaces: Vec<GuestInterface>,
+    /// Its routes besides those of its addresses.
+    pub routes: Vec<GuestRoute>,
+}
+
+/// What a guest that runs is told when its network changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GuestChange {
+    /// Its network as it was.
+    pub from: GuestNetwork,
+    /// Its network as it is to be.
+    pub to: GuestNetwork,
+    /// The text of /etc/hosts.
+    pub hosts: String,
+    /// The text of /etc/resolv.conf; `None`: as it is.
+    pub resolver: Option<String>,
+}
+
 /// What runs on the console.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +118,12 @@ impl GuestConfig {
     pub(super) fn load() -> Result<Self, String> {
         let text = std::fs::read(CONFIG).map_err(|error| format!("{CONFIG}: {error}"))?;
         serde_json::from_slice(&text).map_err(|error| format!("{CONFIG}: {error}"))
+    }
+
+    /// Its network.
+    #[must_use]
+    pub fn network(&self) -> GuestNetwork {
+        GuestNetwork { interfaces: self.interfaces.clone(), routes: self.routes.clone() }
     }
 
     /// Netloom itself with these words, ready to be started.

@@ -45,14 +45,23 @@ fn names(config: &GuestConfig) {
     if let Err(error) = boot::set_host_name(&config.hostname) {
         say(&error.to_string());
     }
-    let mut files = vec![("/etc/hosts", &config.hosts), ("/etc/hostname", &config.hostname)];
-    files.extend(config.resolver.as_ref().map(|text| ("/etc/resolv.conf", text)));
-    for (path, text) in files {
-        // A link of the image could lead anywhere; the file is to be this one.
-        let _ = std::fs::remove_file(path);
-        if let Err(error) = std::fs::write(path, text) {
-            say(&format!("{path}: {error}"));
-        }
+    write("/etc/hostname", &config.hostname);
+    names_of_others(&config.hosts, config.resolver.as_deref());
+}
+
+/// Whom it knows by name, and whom it asks about others.
+pub(super) fn names_of_others(hosts: &str, resolver: Option<&str>) {
+    write("/etc/hosts", hosts);
+    if let Some(text) = resolver {
+        write("/etc/resolv.conf", text);
+    }
+}
+
+fn write(path: &str, text: &str) {
+    // A link of the image could lead anywhere; the file is to be this one.
+    let _ = std::fs::remove_file(path);
+    if let Err(error) = std::fs::write(path, text) {
+        say(&format!("{path}: {error}"));
     }
 }
 

@@ -8,27 +8,30 @@
 //!   │    └─ netloom guest exec ..    becomes the program: session, terminal, user, directory
 //!   └─ netloom guest exec ..    the program of the console
 //! netloom guest processors      has those that were given work, and ends
+//! netloom guest cards           sets cards up that have come, and what else of the network has changed, and ends
 //! ```
 
 mod agent;
+mod cards;
 mod config;
 mod exec;
 mod init;
 mod network;
 mod processors;
 
-pub use config::{CONFIG, Console, GuestConfig, GuestInterface, GuestRoute, Port};
+pub use config::{CONFIG, Console, GuestChange, GuestConfig, GuestInterface, GuestNetwork, GuestRoute, Port};
 
 /// With this exit code the agent says that the machine is to end.
 const POWER_OFF: i32 = 86;
 
-/// Does what `words` say, `init`, `agent`, `processors` or `exec ..`; returns the exit code.
+/// Does what `words` say, `init`, `agent`, `processors`, `cards` or `exec ..`; returns the exit code.
 #[must_use]
 pub fn run(words: &[String]) -> i32 {
     match words {
         [word] if word == "init" => init::run(),
         [word] if word == "agent" => agent::run(),
         [word] if word == "processors" => processors::run(),
+        [word] if word == "cards" => cards::run(),
         [word, rest @ ..] if word == "exec" => exec::run(rest),
         _ => 2,
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, RouteSpec};
 use netloom_sys::{HostError, clock, sysctl};
 
-use super::config::{GuestConfig, GuestInterface};
+use super::config::{GuestConfig, GuestInterface, GuestNetwork, GuestRoute};
 use super::say;
 
 /// How long a driver may take to show its device.
@@ -37,20 +37,80 @@ pub(super) fn set_up(config: &GuestConfig) {
         }
     }
     for route in &config.routes {
-        let index = |name: &String| indexes.iter().find(|(known, _)| known == name).map(|(_, index)| *index);
-        let spec = RouteSpec {
-            destination: route.to.0,
-            prefix: route.to.1,
-            gateway: route.via,
-            index: route.dev.as_ref().and_then(index),
-            metric: route.metric,
-        };
+        let spec = spec(route, &indexes);
         let what = spec.to_string();
         told(&what, netlink.batch(&[Request::SetRoute(spec)]).map_err(|e| e.to_string()));
     }
     for (name, value) in &config.sysctls {
         told(name, sysctl::write(name, value).map_err(|e| e.to_string()));
     }
+}
+
+/// Makes a network that is as `from` be as `to`: cards that come are waited for.
+///
+/// # Errors
+/// In words, the first: a card that does not come, or what the kernel refuses. What was done before stays done.
+pub(super) fn change(from: &GuestNetwork, to: &GuestNetwork) -> Result<(), String> {
+    let text = |error: HostError| error.to_string();
+    let mut netlink = NetlinkSocket::open().map_err(text)?;
+    let mut indexes = Vec::new();
+    for wanted in &to.interfaces {
+        let before = from.interfaces.iter().find(|before| before.mac == wanted.mac);
+        let index = match before {
+            None => one(wanted, &mut netlink).map_err(|error| format!("{}: {error}", wanted.name))?,
+            Some(before) => {
+                let index = netlink.index_of(&wanted.name).map_err(text)?;
+                netlink
+                    .batch(&difference(before, wanted, index))
+                    .map_err(|error| format!("{}: {error}", wanted.name))?;
+                index
+            }
+        };
+        indexes.push((wanted.name.clone(), index));
+    }
+    for gone in from.routes.iter().filter(|route| !to.routes.contains(route)) {
+        // One that led by a card or an address that is gone has gone with it.
+        let _ = netlink.batch(&[Request::DeleteRoute(spec(gone, &indexes))]);
+    }
+    for route in &to.routes {
+        let spec = spec(route, &indexes);
+        let what = spec.to_string();
+        netlink.batch(&[Request::SetRoute(spec)]).map_err(|error| format!("{what}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn spec(route: &GuestRoute, indexes: &[(String, u32)]) -> RouteSpec {
+    let index = |name: &String| indexes.iter().find(|(known, _)| known == name).map(|(_, index)| *index);
+    RouteSpec {
+        destination: route.to.0,
+        prefix: route.to.1,
+        gateway: route.via,
+        index: route.dev.as_ref().and_then(index),
+        metric: route.metric,
+    }
+}
+
+/// What makes an interface that stays be as it is to be.
+fn difference(before: &GuestInterface, wanted: &GuestInterface, index: u32) -> Vec<Request> {
+    let mut all = Vec::new();
+    if before.mtu != wanted.mtu {
+        let change = LinkChange { mtu: Some(wanted.mtu), ..LinkChange::default() };
+        all.push(Request::SetLink { index, change });
+    }
+    for &(address, prefix) in before.addresses.iter().filter(|it| !wanted.addresses.contains(it)) {
+        all.push(Request::DeleteAddress { index, address, prefix });
+    }
+    for &(address, prefix) in wanted.addresses.iter().filter(|it| !before.addresses.contains(it)) {
+        all.push(Request::AddAddress { index, address, prefix });
+    }
+    for &(address, _) in before.neighbours.iter().filter(|it| !wanted.neighbours.contains(it)) {
+        all.push(Request::DeleteNeighbour { index, address });
+    }
+    for &(address, mac) in wanted.neighbours.iter().filter(|it| !before.neighbours.contains(it)) {
+        all.push(Request::SetNeighbour { index, address, mac });
+    }
+    all
 }
 
 /// Finds an interface by its Ethernet address, and makes it what it is to be; its index.
@@ -109,6 +169,33 @@ fn link_local(mac: [u8; 6]) -> Ipv6Addr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn interface(address: [u8; 4], neighbours: &[u8]) -> GuestInterface {
+        GuestInterface {
+            mac: [2, 0, 0, 0, 0, 1],
+            name: "eth0".to_owned(),
+            mtu: 1_500,
+            addresses: vec![(address.into(), 24)],
+            neighbours: neighbours.iter().map(|n| ([10, 0, 0, *n].into(), [2, 0, 0, 0, 0, *n])).collect(),
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_changed_of_an_interface_that_stays() {
+        let before = interface([10, 0, 0, 1], &[2, 3]);
+        assert!(difference(&before, &before, 5).is_empty());
+        let wanted = GuestInterface { mtu: 1_400, ..interface([10, 0, 0, 9], &[3, 4]) };
+        let change = LinkChange { mtu: Some(1_400), ..LinkChange::default() };
+        let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
+        let expected = [
+            Request::SetLink { index: 5, change },
+            Request::DeleteAddress { index: 5, address: ip(1), prefix: 24 },
+            Request::AddAddress { index: 5, address: ip(9), prefix: 24 },
+            Request::DeleteNeighbour { index: 5, address: ip(2) },
+            Request::SetNeighbour { index: 5, address: ip(4), mac: [2, 0, 0, 0, 0, 4] },
+        ];
+        assert_eq!(difference(&before, &wanted, 5), expected);
+    }
 
     #[test]
     fn the_link_local_address_is_that_of_the_hosts() {

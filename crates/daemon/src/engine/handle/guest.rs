@@ -184,6 +184,10 @@ impl Talk {
                     return Ok(());
                 }
             }
+            if self.under_way < WINDOW && !self.pending.is_empty() {
+                // The guest has taken some meanwhile, and may have nothing more to say.
+                continue;
+            }
             let listen = if self.pending.len() < PENDING { PollFlags::IN } else { PollFlags::empty() };
             let mut fds = [
                 PollFd::from_borrowed_fd(conn.as_fd(), listen),

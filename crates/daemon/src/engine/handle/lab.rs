@@ -68,7 +68,7 @@ impl Running {
             }
         }
         report.removed = (state.lab.nodes.len() + state.lab.switches.len() + state.lab.links.len()) as u64;
-        report.left.extend(self.programs.remove_files(&state.lab));
+        report.left.extend(self.programs.remove_files());
         if volumes && let Err(error) = crate::engine::containers::remove_volumes(self.home.lab()) {
             report.left.push(format!("volumes: {error}"));
         }

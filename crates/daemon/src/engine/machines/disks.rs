@@ -3,6 +3,7 @@
 //! ```text
 //! DATA/disks/LAB/NODE.qcow2    what was written
 //! DATA/disks/LAB/NODE.base     over which image: its path, length and time of change
+//! DATA/disks/LAB/NODE.flash    what its firmware remembers, if that is UEFI
 //! ```
 //! An image that has changed below what was written over it would be garbage, and is refused.
 
@@ -53,6 +54,33 @@ pub(super) fn open(
     Ok([image.into(), over.into()])
 }
 
+/// What the firmware of a node's machine remembers, open; at first that is what `fresh` has.
+///
+/// # Errors
+/// In words: the host's, or it was begun by a firmware with flash memory of another size.
+pub(super) fn variables(folder: &Path, node: &str, fresh: &Path) -> Result<OwnedFd, String> {
+    let place = folder.join(format!("{}.flash", node.replace('/', ".")));
+    let said = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| format!("{path}: {error}")
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(said(folder))?;
+    if !place.exists() {
+        let bytes = std::fs::read(fresh).map_err(said(fresh))?;
+        write(&place, &bytes).map_err(said(&place))?;
+    }
+    let file = OpenOptions::new().read(true).write(true).open(&place).map_err(said(&place))?;
+    let [has, wanted] =
+        [file.metadata().map_err(said(&place))?.len(), std::fs::metadata(fresh).map_err(said(fresh))?.len()];
+    if has != wanted {
+        return Err(format!(
+            "{} has {has} bytes, and this firmware remembers {wanted}; `netloom down --volumes` forgets them",
+            place.display()
+        ));
+    }
+    Ok(file.into())
+}
+
 /// Where what a node's guest writes is kept.
 pub(super) fn written(folder: &Path, node: &str) -> PathBuf {
     folder.join(format!("{}.qcow2", node.replace('/', ".")))
@@ -86,6 +114,22 @@ fn identity(path: &Path, file: &File) -> std::io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_firmware_remembers_and_another_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let fresh = place.path().join("fresh");
+        std::fs::write(&fresh, [0xff; 64]).unwrap();
+        drop(variables(place.path(), "red/db", &fresh).unwrap());
+        let kept = place.path().join("red.db.flash");
+        assert_eq!(std::fs::read(&kept).unwrap(), [0xff; 64]);
+        std::fs::write(&kept, [1; 64]).unwrap();
+        drop(variables(place.path(), "red/db", &fresh).unwrap());
+        assert_eq!(std::fs::read(&kept).unwrap(), [1; 64]);
+        std::fs::write(&fresh, [0xff; 128]).unwrap();
+        let refused = variables(place.path(), "red/db", &fresh).unwrap_err();
+        assert!(refused.contains("64 bytes") && refused.contains("down --volumes"), "{refused}");
+    }
 
     #[test]
     fn what_was_written_is_kept_and_another_base_is_refused() {

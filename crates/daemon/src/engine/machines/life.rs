@@ -15,12 +15,13 @@ use netloom_container::{Ending, ProcessId, ProcessSpec, Spawner};
 use netloom_sys::clock;
 use netloom_sys::fd_stream::FdStream;
 use netloom_vm::frame::{Decoder, Frame, Open};
+use netloom_vm::guest::GuestConfig;
 use netloom_vm::qmp::{Qmp, Said};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
 use super::machine::{BOOT, Console, Order, Phase, Resume, Session, Shared};
-use super::setup::{Resumed, Setup};
+use super::setup::{Resumed, Seat, Setup};
 
 pub(super) use resume::capabilities;
 
@@ -61,6 +62,8 @@ struct Live {
     resuming: Option<mpsc::Sender<Result<(), String>>>,
     /// What goes on in its place.
     next: Option<Box<Resume>>,
+    /// It is ended to be started again.
+    anew: bool,
 }
 
 /// A socket of QEMU's, and what waits to be written to it.
@@ -156,7 +159,11 @@ impl Life {
                     self.consoles.push(console);
                 }
             }
-            Order::Give(fd, name, tell) => self.give(&fd, name, tell),
+            Order::Give(fd, command, arguments, tell) => self.give(&fd, command, arguments, tell),
+            Order::Seat { seats, config, fresh, tell } => {
+                // Who asked may not wait any more.
+                let _ = tell.send(self.seat(seats, *config, fresh));
+            }
             Order::Resume(resume) => self.resume(resume),
             Order::Ended(how) => self.ended(how),
             // Seen before it comes here.
@@ -247,6 +254,7 @@ impl Life {
             moved: None,
             resuming: None,
             next: None,
+            anew: false,
         })
     }
 
@@ -270,6 +278,22 @@ impl Life {
         }
     }
 
+    /// Other cards from the next start on; whether that is all there is to do. A guest that has not come up has nothing to lose, and
+    /// boots again with them.
+    fn seat(&mut self, seats: Vec<Seat>, config: GuestConfig, fresh: bool) -> bool {
+        let boots = self.shared.status().phase == Phase::Booting;
+        if let Some(live) = self.live.as_mut().filter(|_| fresh) {
+            if !boots || live.resuming.is_some() {
+                return false;
+            }
+            live.anew = true;
+            let _ = self.spawner.signal(live.process, SIGKILL, false);
+        }
+        self.setup.reseat(seats, config);
+        self.shared.set_made_of(self.setup.made_of());
+        true
+    }
+
     /// Asks QEMU for something.
     fn ask(&mut self, command: &str, arguments: Value, tell: mpsc::Sender<Result<Value, String>>) {
         let Some(live) = &mut self.live else {
@@ -281,7 +305,13 @@ impl Life {
     }
 
     /// A descriptor goes to QEMU beside the command that names it.
-    fn give(&mut self, fd: &OwnedFd, name: &str, tell: mpsc::Sender<Result<Value, String>>) {
+    fn give(
+        &mut self,
+        fd: &OwnedFd,
+        command: &str,
+        arguments: Value,
+        tell: mpsc::Sender<Result<Value, String>>,
+    ) {
         let Some(live) = &mut self.live else {
             let _ = tell.send(Err("it does not run".to_owned()));
             return;
@@ -289,7 +319,7 @@ impl Life {
         // What was said before goes first: the descriptor belongs to these bytes.
         live.qmp.out.append(live.session.output());
         live.qmp.flush();
-        let number = live.session.command("getfd", serde_json::json!({ "fdname": name }));
+        let number = live.session.command(command, arguments);
         let bytes = std::mem::take(live.session.output());
         let sent = match (&live.qmp.socket, live.qmp.out.is_empty()) {
             (Some(socket), true) if !bytes.is_empty() => {
@@ -434,7 +464,7 @@ impl Life {
         if let Some(tell) = live.resuming.take() {
             let _ = tell.send(Err(reason.clone().unwrap_or_else(|| "QEMU has ended".to_owned())));
         }
-        let again = live.off.is_none() && live.is_reset() && reason.is_none();
+        let again = live.off.is_none() && (live.is_reset() || live.anew) && reason.is_none();
         tracing::info!(node = self.setup.name, ?phase, reason, "QEMU has ended");
         self.shared.set(|status| {
             status.pid = None;
@@ -442,7 +472,7 @@ impl Life {
             status.reason = reason;
         });
         if again {
-            self.power_on(restarts.saturating_add(1));
+            self.power_on(if live.anew { restarts } else { restarts.saturating_add(1) });
         }
     }
 
@@ -535,6 +565,9 @@ impl Live {
     fn verdict(&self, how: Ending) -> (Phase, Option<String>) {
         if self.off.is_some() {
             return (Phase::Off, None);
+        }
+        if self.anew {
+            return (Phase::Booting, None);
         }
         if let Some(line) = panic(&self.tail) {
             return (Phase::Failed, Some(format!("the guest panicked: {line}")));

@@ -13,12 +13,13 @@ use netloom_container::{Ending, Spawner};
 use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::netns::NetNs;
-use netloom_vm::Accel;
 use netloom_vm::frame::{Frame, Open, WINDOW};
+use netloom_vm::guest::GuestConfig;
+use netloom_vm::{Accel, Virt};
 use serde_json::{Value, json};
 
 use super::life::Life;
-use super::setup::{Resumed, Setup};
+use super::setup::{Resumed, Seat, Setup};
 
 /// How a virtual machine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,8 +64,16 @@ pub(super) enum Order {
     /// Nobody listens to this session any more.
     Close(u32),
     Console(Console),
-    /// A descriptor for QEMU, by a name; then a command as with [`Order::Ask`].
-    Give(OwnedFd, &'static str, mpsc::Sender<Result<Value, String>>),
+    /// A descriptor for QEMU beside a command, as with [`Order::Ask`].
+    Give(OwnedFd, &'static str, Value, mpsc::Sender<Result<Value, String>>),
+    /// Other cards, and what the guest is told of them: from the next start on. Told is whether that is all there is to do; one that
+    /// is `fresh` runs, and is to have them now.
+    Seat {
+        seats: Vec<Seat>,
+        config: Box<GuestConfig>,
+        fresh: bool,
+        tell: mpsc::Sender<bool>,
+    },
     /// In place of what runs, a machine goes on from where it was.
     Resume(Box<Resume>),
     /// QEMU has ended.
@@ -100,8 +109,10 @@ pub(in crate::engine) struct Machine {
     pub(super) accel: Accel,
     /// Held while processors come and go.
     pub(super) resizing: Mutex<()>,
-    /// What it is made of, and where what is written to its disk is.
-    made_of: String,
+    pub(super) virt: Virt,
+    /// Its cards, and what its guest was told.
+    pub(super) seated: Mutex<(Vec<Seat>, GuestConfig)>,
+    /// Where what is written to its disk is.
     disk: Option<PathBuf>,
     sessions: AtomicU32,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -129,6 +140,8 @@ pub(super) struct Shared {
     ram: Mutex<Option<Arc<OwnedFd>>>,
     /// Programs whose streams are carried.
     streams: AtomicUsize,
+    /// What it is made of.
+    made_of: Mutex<String>,
 }
 
 impl Shared {
@@ -179,6 +192,11 @@ impl Shared {
         *self.ram.lock().unwrap_or_else(PoisonError::into_inner) = ram;
     }
 
+    /// It is made of this from now on.
+    pub(super) fn set_made_of(&self, made_of: String) {
+        *self.made_of.lock().unwrap_or_else(PoisonError::into_inner) = made_of;
+    }
+
     /// So many programs' streams are carried.
     pub(super) fn set_streams(&self, count: usize) {
         self.streams.store(count, Ordering::Relaxed);
@@ -205,16 +223,17 @@ impl Machine {
             took_one: AtomicBool::new(false),
             ram: Mutex::default(),
             streams: AtomicUsize::new(0),
+            made_of: Mutex::new(setup.made_of()),
         });
         let (netns, has_agent, accel) = (Arc::clone(&setup.netns), setup.has_agent, setup.accel());
-        let (made_of, disk) = (setup.made_of(), setup.disk());
+        let (virt, seated, disk) = (setup.virt(), Mutex::new(setup.seated()), setup.disk());
         let (name, life) = (format!("vm {}", setup.name), Life::new(setup, spawner, Arc::clone(&shared)));
         let thread = std::thread::Builder::new().name(name).spawn(move || life.run());
         let thread =
             thread.map_err(|error| HostError::from_io("start the thread", "of a virtual machine", &error))?;
         let (sessions, thread) = (AtomicU32::new(1), Mutex::new(Some(thread)));
         let resizing = Mutex::default();
-        Ok(Arc::new(Self { shared, netns, has_agent, accel, resizing, made_of, disk, sessions, thread }))
+        Ok(Arc::new(Self { shared, netns, has_agent, accel, virt, resizing, seated, disk, sessions, thread }))
     }
 
     /// How it is.
@@ -261,12 +280,11 @@ impl Machine {
         self.ask(if paused { "stop" } else { "cont" }, Value::Null).map(drop)
     }
 
-    /// Gives QEMU a descriptor, to be spoken of by a name.
-    pub(super) fn give(&self, fd: OwnedFd, name: &'static str) -> Result<(), String> {
+    /// Gives QEMU a descriptor beside a command.
+    pub(super) fn give(&self, fd: OwnedFd, command: &'static str, arguments: Value) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
-        self.shared.order(Order::Give(fd, name, tell));
-        let answer = told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()));
-        answer.map(drop)
+        self.shared.order(Order::Give(fd, command, arguments, tell));
+        told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
     }
 
     /// Has it go on from where it was, in place of what runs; returns once it does.
@@ -292,8 +310,8 @@ impl Machine {
     }
 
     /// What it is made of, in one line.
-    pub(super) fn made_of(&self) -> &str {
-        &self.made_of
+    pub(super) fn made_of(&self) -> String {
+        self.shared.made_of.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where what is written to its disk is.

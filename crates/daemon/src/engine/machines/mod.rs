@@ -6,12 +6,15 @@
 //!  exec, console, stop .. ──► Machine (handle) ──► Life (thread): QEMU's control socket, serial port, agent
 //! ```
 //!
-//! A machine is told all it needs when it boots, so one that differs in anything is made anew by the plan. Nothing of it can
+//! A machine is told all it needs when it boots, so one that differs in more than its network is made anew by the plan. Nothing of it can
 //! outlive the daemon but what guests write to disks, which is kept: QEMU dies with the spawner, its sockets are pairs
 //! without a name or go with the lab's directory, its initial file system is a file in memory.
 
+mod cards;
 mod disks;
 mod envoy;
+mod errand;
+mod fetched;
 mod life;
 mod machine;
 mod processors;
@@ -26,6 +29,7 @@ use std::time::Duration;
 
 use netloom_api::{ApiError, ErrorKind};
 use netloom_container::Spawner;
+use netloom_image::store::Pin;
 use netloom_lab::Lab;
 use netloom_lab::lab::Node;
 use netloom_vm::probe::Probe;
@@ -42,6 +46,7 @@ use super::hints::refused;
 use super::journal::Ledger;
 use super::limits::Groups;
 use super::running::State;
+use crate::Sink;
 
 /// What a guest has to switch itself off, before QEMU is ended.
 const GRACE: Duration = Duration::from_secs(10);
@@ -56,6 +61,8 @@ pub(super) struct Machines {
     all: Mutex<BTreeMap<String, Arc<Machine>>>,
     /// What the machine can do, once somebody has asked.
     probe: Mutex<Option<Probe>>,
+    /// Keeps the images of disks that came from the net.
+    pin: Mutex<Option<Pin>>,
 }
 
 impl std::fmt::Debug for Machines {
@@ -67,14 +74,16 @@ impl std::fmt::Debug for Machines {
 impl Machines {
     /// None yet.
     pub(super) fn new(spawner: Spawner, folder: PathBuf, groups: Arc<Groups>, ledger: Arc<Ledger>) -> Self {
-        Self { spawner, folder, groups, ledger, all: Mutex::default(), probe: Mutex::default() }
+        let (all, probe, pin) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { spawner, folder, groups, ledger, all, probe, pin }
     }
 
     /// Finds out whether every new virtual machine of `lab` can be run.
     ///
     /// # Errors
-    /// No QEMU, no kernel, a file that is missing. Nothing has changed then.
-    pub(super) fn prepare(&self, lab: &Lab, before: &Lab) -> Result<(), ApiError> {
+    /// No QEMU, no kernel, a file that is missing or cannot be fetched. Nothing has changed then.
+    pub(super) fn prepare(&self, lab: &Lab, before: &Lab, sink: &Sink) -> Result<(), ApiError> {
+        let pin = fetched::fetch(lab, before, sink)?;
         let same = |node: &&Node| before.node(&node.name).is_none_or(|old| old.vm != node.vm);
         for node in lab.nodes.iter().filter(|node| node.vm.is_some()).filter(same) {
             let probe = self.probe()?;
@@ -83,6 +92,7 @@ impl Machines {
                 if error.hint.is_some() { error } else { error.hint(line) }
             })?;
         }
+        *self.pin.lock().unwrap_or_else(PoisonError::into_inner) = pin;
         Ok(())
     }
 

@@ -4,8 +4,6 @@ use std::sync::PoisonError;
 
 use netloom_sys::clock;
 use netloom_vm::command::{processor, processor_id};
-use netloom_vm::frame::{Frame, Open};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
 use super::Machine;
@@ -51,29 +49,8 @@ impl Machine {
     /// Has the guest use what it was given. One that still boots may have counted them before.
     fn bring_up(&self) -> Result<(), String> {
         self.await_agent(|| true)?;
-        let open = Open { argv: vec![WORD.to_owned()], own: true, ..Open::default() };
-        let program = self.open(open).map_err(|error| error.to_string())?;
-        let (until, mut complaint) = (clock::now() + PATIENCE_NS, Vec::new());
-        while clock::now() < until {
-            let look = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-            // Woken or not, what was heard is looked at.
-            let _ = poll(&mut [PollFd::from_borrowed_fd(program.ready(), PollFlags::IN)], Some(&look));
-            while let Some(frame) = program.poll() {
-                match frame {
-                    Frame::Stdout(bytes) | Frame::Stderr(bytes) => {
-                        program.taken();
-                        complaint.extend(bytes.into_iter().take(1_024_usize.saturating_sub(complaint.len())));
-                    }
-                    Frame::Exit(0) => return Ok(()),
-                    Frame::Exit(_) => {
-                        let said = String::from_utf8_lossy(&complaint).trim().to_owned();
-                        return Err(format!("the guest does not use them: {said}"));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Err("the guest does not say that it uses them".to_owned())
+        let done = self.run_own(WORD, &[], PATIENCE_NS);
+        done.map_err(|why| format!("the guest does not use them: {why}"))
     }
 
     fn unplug(&self, core: u32) -> Result<(), String> {

@@ -16,18 +16,20 @@ use netloom_lab::{lab, quantity};
 use netloom_sys::netns::NetNs;
 use netloom_sys::shared_memory::sealed_memory;
 use netloom_vm::command::AGENT_PORT;
+use netloom_vm::firmware::{self, Uefi};
 use netloom_vm::guest::{Console, GuestConfig, GuestInterface, GuestRoute, Port};
 use netloom_vm::initramfs::Tree;
 use netloom_vm::kernel::{Kernel, KernelError};
 use netloom_vm::payload::Payload;
 use netloom_vm::probe::{Probe, ProbeError};
-use netloom_vm::{Accel, Boot, Disk, DiskFormat, MachineSpec, Nic, NicBackend, Virt};
+use netloom_vm::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
 use crate::engine::functions::Passed;
 use crate::engine::guests::SOCKET;
 use crate::engine::running::{Nic as Card, NodeState};
+use crate::host::{HostInterface, HostNet};
 
 /// What the kernel needs beside what is unpacked.
 const ROOM: u64 = 48 << 20;
@@ -43,6 +45,8 @@ pub(super) struct Ground {
     disk: Option<(PathBuf, DiskFormat)>,
     /// The user-data for cloud-init in the guest.
     user_data: Option<PathBuf>,
+    /// What starts its disk, if it is not QEMU's own.
+    uefi: Option<Uefi>,
 }
 
 /// All a machine is started from, as often as it is.
@@ -57,8 +61,10 @@ pub(super) struct Setup {
     pub(super) netns: Arc<NetNs>,
     /// Where the output of its serial port goes.
     pub(super) log: PathBuf,
-    /// What it has of its interfaces.
-    nics: Vec<Card>,
+    /// Its cards, in order.
+    seats: Vec<Seat>,
+    /// Slots for them.
+    slots: u32,
     /// QEMU.
     pub(super) qemu: PathBuf,
     version: String,
@@ -71,13 +77,25 @@ pub(super) struct Setup {
     vm: Vm,
     accel: Accel,
     ground: Ground,
-    macs: Vec<[u8; 6]>,
     /// A function of a network card that is the guest's.
     passed: Option<Passed>,
     config: GuestConfig,
     layers: Vec<PathBuf>,
     /// Files laid over the guest's own.
     files: Vec<(String, PathBuf)>,
+}
+
+/// A card of a machine.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    /// Its name in the guest.
+    pub(super) name: String,
+    /// Which of the machine's it is.
+    pub(super) number: u32,
+    /// Its Ethernet address.
+    pub(super) mac: [u8; 6],
+    /// What joins it with its port.
+    pub(super) card: Card,
 }
 
 /// What one start of QEMU needs.
@@ -120,13 +138,21 @@ impl Ground {
         let Some(vm) = node.vm.as_deref() else {
             return Err(ApiError::new(ErrorKind::Internal, "It is no virtual machine."));
         };
-        let disk = vm.disk.as_ref().map(|disk| disk_of(&lab.dir().join(disk))).transpose()?;
+        let disk = match (&vm.disk, &vm.sha256) {
+            (Some(disk), _) => Some(disk_of(&lab.dir().join(disk))?),
+            (None, Some(digest)) => Some(disk_of(&super::fetched::place(digest)?)?),
+            (None, None) => None,
+        };
+        let uefi = match vm.firmware {
+            lab::Firmware::Bios => None,
+            lab::Firmware::Uefi => Some(firmware::find(Path::new("/")).ok_or_else(no_firmware)?),
+        };
         let user_data = vm.cloud_init.as_ref().map(|file| lab.dir().join(file));
         if let Some(file) = &user_data {
             File::open(file).map_err(|error| missing("user-data", file, &error))?;
         }
         if vm.boots_disk() {
-            return Ok(Self { kernel: None, initrd: None, disk, user_data });
+            return Ok(Self { kernel: None, initrd: None, disk, user_data, uefi });
         }
         let drivers = drivers(vm);
         let kernel = match &vm.kernel {
@@ -141,7 +167,7 @@ impl Ground {
         if let Some(initrd) = &initrd {
             File::open(initrd).map_err(|error| missing("initial file system", initrd, &error))?;
         }
-        Ok(Self { kernel: Some(kernel), initrd, disk, user_data })
+        Ok(Self { kernel: Some(kernel), initrd, disk, user_data, uefi })
     }
 }
 
@@ -180,7 +206,8 @@ impl Setup {
             host,
             netns: Arc::clone(&made.netns),
             log: PathBuf::new(),
-            nics: made.nics.clone(),
+            seats: seats(&made.net, &made.nics, &[]),
+            slots: slots(made.net.interfaces.len()),
             qemu: probe.qemu.clone(),
             version: probe.version.clone(),
             has_agent: vm.is_ours(),
@@ -189,7 +216,6 @@ impl Setup {
             vm: vm.clone(),
             accel,
             ground,
-            macs: made.net.interfaces.iter().map(|interface| interface.mac).collect(),
             passed,
             config: config(lab, node, vm, image.as_deref()),
             layers: image.map(|image| image.layers.clone()).unwrap_or_default(),
@@ -202,9 +228,9 @@ impl Setup {
         // Names of others are only texts in there.
         let config = GuestConfig { hosts: String::new(), resolver: None, ..self.config.clone() };
         let kernel = self.ground.kernel.as_ref().map(|kernel| &kernel.image);
-        let rings = self.nics.iter().map(|nic| matches!(nic, Card::Rings { .. })).collect::<Vec<_>>();
-        let accel = format!("{:?}", self.accel);
-        let made = (&self.vm, &self.macs, rings, kernel, &self.version, accel, config);
+        let rings = |seat: &Seat| (seat.number, seat.mac, matches!(seat.card, Card::Rings { .. }));
+        let (cards, accel) = (self.seats.iter().map(rings).collect::<Vec<_>>(), format!("{:?}", self.accel));
+        let made = (&self.vm, self.slots, cards, kernel, &self.version, accel, config);
         serde_json::to_string(&made).unwrap_or_default()
     }
 
@@ -212,6 +238,21 @@ impl Setup {
     pub(super) fn disk(&self) -> Option<PathBuf> {
         let folder = self.disks.as_ref().filter(|_| self.ground.disk.is_some())?;
         Some(super::disks::written(folder, &self.name))
+    }
+
+    /// From its next start on it has these cards, and is told this.
+    pub(super) fn reseat(&mut self, seats: Vec<Seat>, config: GuestConfig) {
+        (self.seats, self.config) = (seats, config);
+    }
+
+    /// Its cards, and what it is told.
+    pub(super) fn seated(&self) -> (Vec<Seat>, GuestConfig) {
+        (self.seats.clone(), self.config.clone())
+    }
+
+    /// Which kind of devices it has.
+    pub(super) fn virt(&self) -> Virt {
+        virt(&self.vm)
     }
 
     /// Who executes its instructions.
@@ -250,7 +291,14 @@ impl Setup {
             File::open(path).map(OwnedFd::from).map_err(|error| format!("{}: {error}", path.display()))
         };
         let boot = match &self.ground.kernel {
-            None => Boot::Firmware,
+            None => Boot::Firmware(match &self.ground.uefi {
+                None => Firmware::Bios,
+                Some(uefi) => {
+                    let folder = self.disks.as_ref().ok_or("there is no directory for what it remembers")?;
+                    let variables = super::disks::variables(folder, &self.name, &uefi.variables)?;
+                    Firmware::Uefi { code: pass(open(&uefi.code)?), variables: pass(variables) }
+                }
+            }),
             Some(kernel) => {
                 let image = pass(open(&kernel.image)?);
                 let (initrd, append) = match &self.ground.initrd {
@@ -279,25 +327,14 @@ impl Setup {
             None => None,
         };
         let mut nics = Vec::new();
-        for (mac, nic) in self.macs.iter().zip(&self.nics) {
-            let given = match nic {
-                Card::Datagrams { guest, .. } => {
-                    guest.drain();
-                    guest.as_fd()
-                }
-                Card::Rings { folder, .. } => folder.as_fd(),
+        for seat in &self.seats {
+            files.push(seat.given()?);
+            let fd = u32::try_from(FIRST_FILE + files.len() - 1).unwrap_or(u32::MAX);
+            let backend = match &seat.card {
+                Card::Datagrams { .. } => NicBackend::Datagram { fd },
+                Card::Rings { .. } => NicBackend::VhostUser { socket: socket(fd).into() },
             };
-            files.push(given.try_clone_to_owned().map_err(|error| error.to_string())?);
-            let number = FIRST_FILE + files.len() - 1;
-            let backend = match nic {
-                Card::Datagrams { .. } => {
-                    NicBackend::Datagram { fd: u32::try_from(number).unwrap_or(u32::MAX) }
-                }
-                Card::Rings { .. } => {
-                    NicBackend::VhostUser { socket: format!("/proc/self/fd/{number}/{SOCKET}").into() }
-                }
-            };
-            nics.push(Nic { mac: *mac, backend });
+            nics.push(Nic { number: seat.number, mac: seat.mac, backend });
         }
         let spec = MachineSpec {
             name: self.name.clone(),
@@ -310,6 +347,7 @@ impl Setup {
             boot,
             disks,
             seed,
+            slots: self.slots,
             nics,
             functions: self.passed.iter().map(|function| function.address.clone()).collect(),
             qmp: QMP,
@@ -383,6 +421,41 @@ impl Setup {
     }
 }
 
+impl Seat {
+    /// What QEMU gets of it. What waits for a guest that is gone is not for the next one.
+    pub(super) fn given(&self) -> Result<OwnedFd, String> {
+        let given = match &self.card {
+            Card::Datagrams { guest, .. } => {
+                guest.drain();
+                guest.as_fd()
+            }
+            Card::Rings { folder, .. } => folder.as_fd(),
+        };
+        given.try_clone_to_owned().map_err(|error| error.to_string())
+    }
+}
+
+/// Where QEMU calls whoever serves a card's rings, of whose folder it has this descriptor.
+pub(super) fn socket(fd: u32) -> String {
+    format!("/proc/self/fd/{fd}/{SOCKET}")
+}
+
+/// The cards of a machine with these interfaces; those that are in `before` keep their numbers.
+pub(super) fn seats(net: &HostNet, nics: &[Card], before: &[Seat]) -> Vec<Seat> {
+    let mut free = (0..).filter(|number| before.iter().all(|seat| seat.number != *number));
+    let seat = |(interface, card): (&HostInterface, &Card)| {
+        let kept = before.iter().find(|seat| seat.name == interface.name).map(|seat| seat.number);
+        let number = kept.or_else(|| free.next()).unwrap_or_default();
+        Seat { name: interface.name.clone(), number, mac: interface.mac, card: card.clone() }
+    };
+    net.interfaces.iter().zip(nics).map(seat).collect()
+}
+
+/// Slots of a machine that has so many cards when it is made.
+fn slots(cards: usize) -> u32 {
+    if cards > Vm::SLOTS { 0 } else { u32::try_from(Vm::SLOTS).unwrap_or_default() }
+}
+
 /// Descriptors of QEMU: after the streams come its control socket, the serial port, the agent, and then files.
 const QMP: u32 = 3;
 const SERIAL: u32 = 4;
@@ -406,7 +479,7 @@ fn drivers(vm: &Vm) -> Vec<&'static str> {
         lab::Virt::Para => vec!["virtio_pci", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon"],
         lab::Virt::Full => vec!["e1000e"],
     };
-    if vm.disk.is_some() {
+    if vm.has_disk() {
         drivers.push(if vm.virt == lab::Virt::Para { "virtio_blk" } else { "ahci" });
     }
     drivers
@@ -443,7 +516,7 @@ fn busybox(tree: &mut Tree) {
 }
 
 /// What the guest is told.
-fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>) -> GuestConfig {
+pub(super) fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>) -> GuestConfig {
     let everybody = |interface: &lab::Interface| {
         let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
         let others = others.filter(|it| it.domain == interface.domain && it.mac != interface.mac);
@@ -521,6 +594,11 @@ fn disk_of(path: &Path) -> Result<(PathBuf, DiskFormat), ApiError> {
     read.map_err(|error| missing("disk", path, &error))?;
     let format = if head == b"QFI\xfb" { DiskFormat::Qcow2 } else { DiskFormat::Raw };
     Ok((path.to_owned(), format))
+}
+
+fn no_firmware() -> ApiError {
+    ApiError::new(ErrorKind::Machine, "There is no UEFI firmware for guests on this machine.")
+        .hint("apt-get install ovmf")
 }
 
 fn missing(what: &str, path: &Path, error: &std::io::Error) -> ApiError {

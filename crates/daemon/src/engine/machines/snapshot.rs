@@ -63,7 +63,7 @@ impl Machine {
         let goes_on = if paused { Ok(()) } else { self.pause(false) };
         let memory = kept?;
         goes_on?;
-        let made_of = self.made_of().to_owned();
+        let made_of = self.made_of();
         let (taken, processors) = (clock::wall() / 1_000_000_000, self.processors());
         draft.finish(&About { taken, memory, processors, made_of })
     }
@@ -84,7 +84,7 @@ impl Machine {
     fn devices(&self) -> Result<Vec<u8>, String> {
         let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
         self.ask("migrate-set-capabilities", capabilities())?;
-        self.give(writer.into(), GIVEN)?;
+        self.give(writer.into(), "getfd", json!({ "fdname": GIVEN }))?;
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             let mut bytes = Vec::new();

@@ -64,6 +64,17 @@ impl Ears {
         }
     }
 
+    /// Somebody else has seen this packet of a probe in a target.
+    pub(super) fn add(&mut self, probe: usize, at: usize, attempt: u32) {
+        self.heard.insert((probe, at, attempt));
+    }
+
+    /// Everything that was seen in a target: probes, and which packet of each.
+    pub(super) fn all(&self, at: usize) -> Vec<(u32, u32)> {
+        let here = self.heard.iter().filter(|(_, target, _)| *target == at);
+        here.filter_map(|&(probe, _, attempt)| Some((u32::try_from(probe).ok()?, attempt))).collect()
+    }
+
     /// How many packets of a probe were seen in a target.
     pub(super) fn heard(&self, probe: usize, at: usize) -> u32 {
         let of_probe = self.heard.range((probe, at, 0)..=(probe, at, u32::MAX));

@@ -7,8 +7,9 @@
 //! ```
 //! Whole frames need neither route nor neighbour entry: a sender is not kept from trying by its own tables. It is
 //! impossible to tell if a sender could not send, a target has no interface that could hear, or its sniffer missed
-//! frames; that is never taken for isolation.
+//! frames; that is never taken for isolation. In a virtual machine an envoy sends and listens ([`away`]).
 
+mod away;
 mod ears;
 mod routed;
 
@@ -16,13 +17,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_lab::address::Family;
 use netloom_lab::expect::ProbeKind;
+use netloom_sys::sniffer::Sniffer;
 use netloom_sys::{Errno, HostError, clock};
+use serde::{Deserialize, Serialize};
 
 use super::echo::Token;
 use super::frame::{self, Place};
 use super::reach::Reached;
 use super::run_number;
 use super::station::{Interface, Station};
+use away::Away;
+pub(super) use away::part;
 use ears::Ears;
 use routed::Routed;
 
@@ -37,8 +42,9 @@ const PAUSE: u64 = 200_000;
 /// How often a frame is tried again that found a full queue, a millisecond apart.
 const PATIENCE: usize = 50;
 
-/// What is said of a virtual machine.
-const GUEST: &str = "it is a virtual machine, whose network is only seen from outside";
+/// What is said of a virtual machine without netloom in it.
+const CLOSED: &str =
+    "it is a virtual machine without netloom's agent, whose network is only seen from outside";
 
 /// Who is not to reach whom.
 #[derive(Debug, Clone)]
@@ -71,7 +77,10 @@ pub(crate) fn silence(
     job: &SilenceJob,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Silence, HostError> {
-    let mut attempt = Attempt::open(stations, job)?;
+    let mut attempt = match Attempt::open(stations, job, goes_on)? {
+        Ok(attempt) => attempt,
+        Err(why) => return Ok(Silence::Impossible(why)),
+    };
     if let Some(why) = attempt.unable(stations) {
         return Ok(Silence::Impossible(why));
     }
@@ -79,9 +88,28 @@ pub(crate) fn silence(
     let copies = (FEW / frames.len().max(1)).clamp(1, MOST_COPIES);
     for _ in 0..copies {
         attempt.send(&frames, goes_on)?;
+        if let Err(why) = attempt.send_away(&frames, goes_on)? {
+            return Ok(Silence::Impossible(why));
+        }
     }
     attempt.ears.listen(clock::now() + job.grace, goes_on)?;
     Ok(attempt.conclude())
+}
+
+/// Sends one probe out of the calling thread's sockets. The inner error is the kernel's, of this packet.
+fn fire(
+    sender: &Sniffer,
+    routed: &mut Routed,
+    station: &Station,
+    (kind, token, way): (ProbeKind, Token, Way),
+) -> Result<Result<(), Errno>, HostError> {
+    match way {
+        Way::Frame { index, from, to } => Ok(match frame::probe(kind, token, from, to) {
+            Some(frame) => sender.send(index, &frame),
+            None => Err(Errno::INVAL),
+        }),
+        Way::Routed { to } => routed.send(station, kind, token, to),
+    }
 }
 
 /// Something to send: the entry, and how.
@@ -91,12 +119,18 @@ struct Shot {
     way: Way,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Way {
+/// How a probe is sent.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum Way {
     /// As a whole frame, out of this interface of the sender.
     Frame { index: u32, from: Place, to: Place },
     /// By the sender's own routes.
     Routed { to: std::net::IpAddr },
+}
+
+/// Why nothing is told of a station.
+fn untold(station: &Station, why: &str) -> String {
+    format!("{}: {why}, so that nothing can be told about it", station.name)
 }
 
 #[derive(Debug, Clone)]
@@ -116,14 +150,20 @@ struct Attempt<'a> {
     job: &'a SilenceJob,
     run: u32,
     interfaces: BTreeMap<usize, Vec<Interface>>,
-    senders: BTreeMap<usize, netloom_sys::sniffer::Sniffer>,
+    senders: BTreeMap<usize, Sniffer>,
     routed: BTreeMap<usize, Routed>,
     ears: Ears,
+    away: Away,
     entries: Vec<Entry>,
 }
 
 impl<'a> Attempt<'a> {
-    fn open(stations: &'a [Station], job: &'a SilenceJob) -> Result<Self, HostError> {
+    /// The inner error: why nothing can be told, in words.
+    fn open(
+        stations: &'a [Station],
+        job: &'a SilenceJob,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Result<Self, String>, HostError> {
         let run = run_number();
         let senders: BTreeSet<usize> = job.pairs.iter().map(|(from, _)| *from).collect();
         let targets: BTreeSet<usize> = job.pairs.iter().map(|(_, to)| *to).collect();
@@ -135,41 +175,41 @@ impl<'a> Attempt<'a> {
             senders: BTreeMap::new(),
             routed: BTreeMap::new(),
             ears: Ears::new(run)?,
+            away: Away::default(),
             entries: Vec::new(),
         };
         for &at in senders.union(&targets) {
             let Some(station) = stations.get(at) else { continue };
+            if let Some(why) = station.down.clone().or_else(|| station.is_closed().then(|| CLOSED.to_owned()))
+            {
+                return Ok(Err(untold(station, &why)));
+            }
+            if !station.is_here() {
+                match attempt.away.send(at, station, run, targets.contains(&at), goes_on) {
+                    Ok(interfaces) => drop(attempt.interfaces.insert(at, interfaces)),
+                    Err(why) => return Ok(Err(untold(station, &why))),
+                }
+                continue;
+            }
             if targets.contains(&at) {
                 attempt.ears.open(at, station)?;
             }
             let deaf = || -> Result<_, HostError> {
-                let sender = senders.contains(&at).then(netloom_sys::sniffer::Sniffer::deaf).transpose()?;
+                let sender = senders.contains(&at).then(Sniffer::deaf).transpose()?;
                 Ok((sender, Interface::all()?))
             };
             let (sender, interfaces) = station.netns.run(deaf)??;
             attempt.senders.extend(sender.map(|sender| (at, sender)));
             attempt.interfaces.insert(at, interfaces);
         }
-        Ok(attempt)
+        Ok(Ok(attempt))
     }
 
     /// Why nothing can be told, before anything is sent.
     fn unable(&self, stations: &[Station]) -> Option<String> {
-        let deaf = |at: &usize| {
-            let heard = self.of(*at).iter().any(|interface| interface.running);
-            (!heard).then(|| "no interface of it is up".to_owned())
-        };
-        let known = |at: &usize| {
-            let station = stations.get(*at)?;
-            station.down.clone().or_else(|| (!station.is_here()).then(|| GUEST.to_owned()))
-        };
-        let why = |of: &dyn Fn(&usize) -> Option<String>| {
-            let found = self.interfaces.keys().find_map(|at| Some((stations.get(*at)?, of(at)?)));
-            found.map(|(station, why)| {
-                format!("{}: {why}, so that nothing can be told about it", station.name)
-            })
-        };
-        why(&known).or_else(|| why(&deaf))
+        let is_deaf = |at: &&usize| !self.of(**at).iter().any(|interface| interface.running);
+        let station = stations.get(*self.interfaces.keys().find(is_deaf)?)?;
+        Some(untold(station, "no interface of it is up"))
     }
 
     /// Everything that is to be sent, in an order in which no sender sends much at once.
@@ -258,7 +298,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn send(&mut self, shots: &[Shot], goes_on: &dyn Fn() -> bool) -> Result<(), HostError> {
-        for burst in shots.chunks(BURST) {
+        let here: Vec<Shot> =
+            shots.iter().filter(|shot| !self.away.is_in(self.sender(shot))).copied().collect();
+        for burst in here.chunks(BURST) {
             for shot in burst {
                 self.shoot(*shot)?;
             }
@@ -270,43 +312,89 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    fn shoot(&mut self, shot: Shot) -> Result<(), HostError> {
-        let Some(entry) = self.entries.get_mut(shot.entry) else { return Ok(()) };
-        let (kind, at) = (entry.kind, entry.from);
-        let probe = u32::try_from(shot.entry).unwrap_or(u32::MAX);
+    fn untold(&self, at: usize, why: &str) -> String {
+        self.stations.get(at).map_or_else(|| why.to_owned(), |station| untold(station, why))
+    }
+
+    /// Who sends it.
+    fn sender(&self, shot: &Shot) -> usize {
+        self.entries.get(shot.entry).map_or(usize::MAX, |entry| entry.from)
+    }
+
+    /// The next packet of an entry.
+    fn token(&mut self, number: usize) -> Option<(ProbeKind, Token)> {
+        let entry = self.entries.get_mut(number)?;
+        let probe = u32::try_from(number).unwrap_or(u32::MAX);
         let token = Token { run: self.run, probe, attempt: entry.made };
         entry.made += 1;
+        Some((entry.kind, token))
+    }
+
+    /// Has envoys send what begins in their guests. The inner error: why nothing can be told, in words.
+    fn send_away(
+        &mut self,
+        shots: &[Shot],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Result<(), String>, HostError> {
+        for at in self.away.all() {
+            let own: Vec<Shot> = shots.iter().filter(|shot| self.sender(shot) == at).copied().collect();
+            for volley in own.chunks(away::VOLLEY) {
+                let probe = |shot: &Shot| self.token(shot.entry).map(|(kind, token)| (kind, token, shot.way));
+                let probes: Vec<_> = volley.iter().filter_map(probe).collect();
+                let fired = match self.away.fire(at, probes, &mut self.ears, goes_on)? {
+                    Ok(fired) => fired,
+                    Err(why) => {
+                        return Ok(Err(self.untold(at, &why)));
+                    }
+                };
+                for (shot, error) in volley.iter().zip(fired) {
+                    self.note(*shot, error.map_or(Ok(()), Err));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn shoot(&mut self, shot: Shot) -> Result<(), HostError> {
+        let at = self.sender(&shot);
+        let Some((kind, token)) = self.token(shot.entry) else { return Ok(()) };
         let mut done = Err(Errno::NOBUFS);
         for _ in 0..PATIENCE {
-            done = match shot.way {
-                Way::Frame { index, from, to } => {
-                    match (self.senders.get(&at), frame::probe(kind, token, from, to)) {
-                        (Some(socket), Some(frame)) => socket.send(index, &frame),
-                        _ => Err(Errno::INVAL),
-                    }
+            done = match (self.senders.get(&at), self.stations.get(at)) {
+                (Some(sender), Some(station)) => {
+                    fire(sender, self.routed.entry(at).or_default(), station, (kind, token, shot.way))?
                 }
-                Way::Routed { to } => match self.stations.get(at) {
-                    Some(station) => self.routed.entry(at).or_default().send(station, kind, token, to)?,
-                    None => Err(Errno::INVAL),
-                },
+                _ => Err(Errno::INVAL),
             };
             if !matches!(done, Err(Errno::NOBUFS | Errno::AGAIN)) {
                 break;
             }
             self.ears.hear(1_000_000)?;
         }
-        let Some(entry) = self.entries.get_mut(shot.entry) else { return Ok(()) };
+        self.note(shot, done);
+        Ok(())
+    }
+
+    /// What came of sending a packet.
+    fn note(&mut self, shot: Shot, done: Result<(), Errno>) {
+        let Some(entry) = self.entries.get_mut(shot.entry) else { return };
         match (done, shot.way) {
             (Ok(()), _) => entry.sent += 1,
             // Without a route there is no other way than the frames.
             (Err(_), Way::Routed { .. }) => {}
             (Err(errno), Way::Frame { .. }) => entry.error = Some(errno),
         }
-        Ok(())
     }
 
-    fn conclude(self) -> Silence {
-        let missed: Vec<usize> = self.ears.missed();
+    fn conclude(mut self) -> Silence {
+        let made: Vec<u32> = self.entries.iter().map(|entry| entry.made).collect();
+        let mut missed = match std::mem::take(&mut self.away).finish(&mut self.ears, &made) {
+            Ok(missed) => missed,
+            Err((at, why)) => {
+                return Silence::Impossible(self.untold(at, &why));
+            }
+        };
+        missed.extend(self.ears.missed());
         let cries = self.cries();
         let told: Vec<Reached> =
             self.entries.iter().enumerate().map(|(index, entry)| self.told(index, entry, &cries)).collect();

@@ -2,7 +2,9 @@ use netloom_lab::expect::ProbeKind::{Broadcast, Icmp, Tcp, Udp};
 use netloom_sys::netlink::{LinkChange, Request};
 
 use super::*;
-use crate::probe::testing::{batch, forward, index, join, namespaces, routed, settle, station, wire};
+use crate::probe::testing::{
+    as_guest, batch, forward, index, join, namespaces, routed, settle, station, wire,
+};
 
 const ALL: [ProbeKind; 4] = [Icmp, Tcp(80), Udp(53), Broadcast];
 
@@ -94,5 +96,32 @@ fn of_many_nodes_only_neighbours_are_reached() {
     assert_eq!(results.len(), 7 * SIDE * SIDE);
     for result in results {
         assert_eq!(result.arrived > 0, result.to == result.from + 1, "{result:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_or_arrives_in_another_kernel_is_noticed_there() {
+    let Some([a, b]) = wire() else { return };
+    for stations in [[as_guest(&a), b.clone()], [a.clone(), as_guest(&b)], [as_guest(&a), as_guest(&b)]] {
+        let results = told(&stations, &job(&[(0, 1), (1, 0)]));
+        assert_eq!(results.len(), 14, "as between hosts");
+        for result in results {
+            assert!(result.sent >= 1 && result.arrived == result.sent, "{result:?}");
+        }
+    }
+    let closed = Station { place: crate::probe::station::Place::Closed, ..b };
+    let result = silence(&[a, closed], &job(&[(0, 1)]), &|| true).unwrap();
+    let Silence::Impossible(why) = result else { panic!("{result:?}") };
+    assert!(why.starts_with("b: it is a virtual machine without netloom's agent"), "{why}");
+}
+
+#[test]
+fn a_guest_behind_a_firewall_is_silent() {
+    let Some([a, r, b]) = routed() else { return };
+    let stations = [as_guest(&a), r, as_guest(&b)];
+    assert!(told(&stations, &job(&[(0, 2)])).iter().any(|result| result.arrived > 0));
+    forward(&stations[1].netns, false);
+    for result in told(&stations, &job(&[(0, 2)])) {
+        assert!(result.sent >= 1 && result.arrived == 0, "{result:?}");
     }
 }
