@@ -184,7 +184,8 @@ mod tests {
     fn notes_are_told_apart_by_owner_and_kind() {
         let note_of = |owner: &[u8], kind: u32, said: &[u8]| {
             let mut bytes = Vec::new();
-            for number in [owner.len() as u32, said.len() as u32, kind] {
+            let bytes_of = |part: &[u8]| u32::try_from(part.len()).unwrap();
+            for number in [bytes_of(owner), bytes_of(said), kind] {
                 bytes.extend(number.to_le_bytes());
             }
             for part in [owner, said] {

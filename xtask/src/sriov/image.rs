@@ -20,7 +20,8 @@ const SCRIPTS: [(&str, &str); 3] = [
 ];
 const TASK: &str = include_str!("task.sh");
 const NESTED_TASK: &str = include_str!("nested.sh");
-const LABS: [(&str, &str); 6] = [
+const LABS: [(&str, &str); 7] = [
+    ("lab/container.loom.yml", include_str!("labs/container.loom.yml")),
     ("lab/nested.loom.yml", include_str!("labs/nested.loom.yml")),
     ("lab/pair.loom.yml", include_str!("labs/pair.loom.yml")),
     ("lab/more.loom.yml", include_str!("labs/more.loom.yml")),

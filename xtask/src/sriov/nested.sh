@@ -1,4 +1,13 @@
 # A virtual machine in this machine is given a virtual function: emulated twice, so it takes minutes.
+sed "s/PF/$PF/" /lab/container.loom.yml >/lab/now.loom.yml
+must netloom compare h /lab/now.loom.yml --as vf,container,full --pf $PF --seconds 1
+cat /tmp/out
+grep -q "^vf .* kernel" /tmp/out || fail "a VF was not measured"
+grep -q "^container .* kernel" /tmp/out || fail "a container was not measured"
+grep -q "^full .*not here: " /tmp/out || fail "what cannot be had was not said"
+machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after; fail "compare left something"; }
+ok "compare measures a VF beside the card of the lab's switch"
+
 sed "s/PF/$PF/" /lab/nested.loom.yml >/lab/now.loom.yml
 must netloom check
 grep -q "virtual functions .*has up to 7" /tmp/out || { cat /tmp/out; fail "check does not see the card"; }

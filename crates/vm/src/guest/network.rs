@@ -143,11 +143,14 @@ mod tests {
     fn a_function_is_found_by_its_driver_and_others_by_their_address() {
         let place = tempfile::tempdir().unwrap();
         let sysfs = place.path();
-        for (name, driver, mac) in [("eth0", "virtio_net", "02:00:00:00:00:01"), ("eth1", "igbvf", "ca:35:a9:bd:d0:ee")] {
+        for (name, driver, mac) in
+            [("eth0", "virtio_net", "02:00:00:00:00:01"), ("eth1", "igbvf", "ca:35:a9:bd:d0:ee")]
+        {
             let device = sysfs.join(name).join("device");
             std::fs::create_dir_all(&device).unwrap();
             std::fs::write(sysfs.join(name).join("address"), format!("{mac}\n")).unwrap();
-            std::os::unix::fs::symlink(format!("../../bus/pci/drivers/{driver}"), device.join("driver")).unwrap();
+            std::os::unix::fs::symlink(format!("../../bus/pci/drivers/{driver}"), device.join("driver"))
+                .unwrap();
         }
         let mut wanted = GuestInterface {
             mac: [2, 0, 0, 0, 0, 1],

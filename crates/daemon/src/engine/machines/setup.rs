@@ -443,13 +443,7 @@ fn busybox(tree: &mut Tree) {
 }
 
 /// What the guest is told.
-fn config(
-    lab: &Lab,
-    node: &Node,
-    vm: &Vm,
-    image: Option<&Ready>,
-    passed: Option<&Passed>,
-) -> GuestConfig {
+fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>, passed: Option<&Passed>) -> GuestConfig {
     let everybody = |interface: &lab::Interface| {
         let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
         let others = others.filter(|it| it.domain == interface.domain && it.mac != interface.mac);
