@@ -169,20 +169,32 @@ impl AsFd for Tree {
 }
 
 fn overlay(lower: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd, limits: Limits) -> Result<Tree, HostError> {
+    // A kernel that knows no `lowerdir+` says so when the option is set, or, up to Linux 6.4, not before all is mounted.
+    match stack(lower, upper, work, limits, true) {
+        Err(error) if error.errno == Errno::INVAL => stack(lower, upper, work, limits, false),
+        done => done,
+    }
+}
+
+/// Mounts the layers; `each`: named one by one.
+fn stack(
+    lower: &[OwnedFd],
+    upper: &OwnedFd,
+    work: &OwnedFd,
+    limits: Limits,
+    each: bool,
+) -> Result<Tree, HostError> {
     let what = || "an overlay of layers";
     let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).because("make", what)?;
     let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
     let set = |key: &str, value: &str| rustix::mount::fsconfig_set_string(&context, key, value);
     rustix::mount::fsconfig_set_flag(&context, "userxattr").because("set an option of", what)?;
-    for (index, layer) in lower.iter().enumerate() {
-        match set("lowerdir+", &number(layer)) {
-            Err(Errno::INVAL) if index == 0 => {
-                let all: Vec<String> = lower.iter().map(number).collect();
-                set("lowerdir", &all.join(":")).because("set the layers of", what)?;
-                break;
-            }
-            result => result.because("set the layers of", what)?,
-        }
+    let layers: Vec<String> = lower.iter().map(number).collect();
+    if each {
+        let mut layers = layers.iter();
+        layers.try_for_each(|layer| set("lowerdir+", layer)).because("set the layers of", what)?;
+    } else {
+        set("lowerdir", &layers.join(":")).because("set the layers of", what)?;
     }
     set("upperdir", &number(upper)).because("set the upper layer of", what)?;
     set("workdir", &number(work)).because("set the upper layer of", what)?;

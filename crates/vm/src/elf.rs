@@ -58,6 +58,34 @@ pub fn parse(file: &[u8]) -> Result<Elf, NotElf> {
     Ok(Elf { loader, needed, loaded })
 }
 
+/// Where the notes of a file are whose beginning is given: the offset and bytes of each part.
+///
+/// # Errors
+/// [`NotElf`]; the program headers must be in it.
+pub fn notes(head: &[u8]) -> Result<Vec<(u64, u64)>, NotElf> {
+    if head.get(..6) != Some(&[0x7f, b'E', b'L', b'F', 2, 1][..]) {
+        return Err(NotElf::Magic);
+    }
+    let all = segments(head)?.into_iter().filter(|segment| segment.kind == PT_NOTE);
+    Ok(all.map(|segment| (segment.offset, segment.size)).collect())
+}
+
+/// What the note of this owner and kind says. Notes: bytes of the owner's name, bytes of what it says, kind, each u32, then
+/// both, each filled up to 4 bytes.
+#[must_use]
+pub fn note<'n>(mut notes: &'n [u8], owner: &[u8], kind: u32) -> Option<&'n [u8]> {
+    loop {
+        let number = |at: usize| notes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes);
+        let [name, said] = [number(0)?, number(4)?].map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let from = 12_usize.checked_add(name.checked_next_multiple_of(4)?)?;
+        let content = notes.get(from..from.checked_add(said)?)?;
+        if number(8)? == kind && notes.get(12..12 + name)?.strip_suffix(b"\0") == Some(owner) {
+            return Some(content);
+        }
+        notes = notes.get(from.checked_add(said.checked_next_multiple_of(4)?)?..)?;
+    }
+}
+
 /// Program headers: kind u32, flags u32, offset, address, physical address, size in the file, ... u64.
 fn segments(file: &[u8]) -> Result<Vec<Segment>, NotElf> {
     let (start, size, count) = (word(file, 32)?, u64::from(half(file, 54)?), u64::from(half(file, 56)?));
@@ -120,6 +148,7 @@ fn text(file: &[u8], at: u64) -> Result<String, NotElf> {
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
 const PT_INTERP: u32 = 3;
+const PT_NOTE: u32 = 4;
 const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
@@ -151,7 +180,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn notes_are_told_apart_by_owner_and_kind() {
+        let note_of = |owner: &[u8], kind: u32, said: &[u8]| {
+            let mut bytes = Vec::new();
+            let bytes_of = |part: &[u8]| u32::try_from(part.len()).unwrap();
+            for number in [bytes_of(owner), bytes_of(said), kind] {
+                bytes.extend(number.to_le_bytes());
+            }
+            for part in [owner, said] {
+                bytes.extend(part);
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+            }
+            bytes
+        };
+        let all = [note_of(b"Xen\0", 6, b"linux\0"), note_of(b"Linux\0", 0x100, b"6.1.0\0")].concat();
+        assert_eq!(note(&all, b"Linux", 0x100), Some(&b"6.1.0\0"[..]));
+        assert_eq!(note(&all, b"Xen", 6), Some(&b"linux\0"[..]));
+        assert_eq!((note(&all, b"Xen", 7), note(&all, b"Lin", 0x100)), (None, None));
+        for length in 0..all.len() {
+            assert!(note(&all[..length], b"Linux", 0x100).is_none() || length >= all.len() - 2, "{length}");
+        }
+        assert_eq!(note(&[0xff; 64], b"Xen", 6), None);
+        // Those of this program are where its headers say.
+        let file = std::fs::read("/proc/self/exe").unwrap();
+        let found = notes(&file[..4_096]).unwrap();
+        assert!(found.iter().all(|(offset, size)| offset + size <= file.len() as u64), "{found:?}");
+        assert_eq!(notes(b"#!/bin/sh"), Err(NotElf::Magic));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_notes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..128), kind in 0_u32..4) {
+            let _ = (note(&bytes, b"Xen", kind), notes(&bytes));
+        }
+
         #[test]
         fn no_file_makes_it_panic(mut file in proptest::collection::vec(proptest::num::u8::ANY, 6..512)) {
             file[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);

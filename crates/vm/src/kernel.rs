@@ -1,13 +1,15 @@
 //! Kernels for guests: a file that is given, or the newest of the machine's own, with the modules that go with it.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use crate::elf;
 
 /// A kernel and where its modules are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
-    /// The image.
+    /// The image, packed (bzImage) or not (vmlinux).
     pub image: PathBuf,
     /// `6.1.0-56-cloud-amd64`, as the image says.
     pub version: String,
@@ -50,8 +52,10 @@ impl Kernel {
     pub fn of(path: &Path) -> Result<Self, KernelError> {
         let read = |source| KernelError::Read { path: path.to_owned(), source };
         let mut head = Vec::new();
-        std::fs::File::open(path).map_err(read)?.take(HEAD).read_to_end(&mut head).map_err(read)?;
-        let version = version(&head).ok_or_else(|| KernelError::NotOne(path.to_owned()))?;
+        let mut file = std::fs::File::open(path).map_err(read)?;
+        file.by_ref().take(HEAD).read_to_end(&mut head).map_err(read)?;
+        let version = version(&head).or_else(|| unpacked(&head, &mut file));
+        let version = version.ok_or_else(|| KernelError::NotOne(path.to_owned()))?;
         let modules = Path::new("/lib/modules").join(&version);
         let modules = modules.join("modules.dep").is_file().then_some(modules);
         Ok(Self { image: path.to_owned(), version, modules })
@@ -103,7 +107,25 @@ fn version(head: &[u8]) -> Option<String> {
         return None;
     }
     let at = usize::from(u16::from_le_bytes(*head.get(0x20e..)?.first_chunk()?)) + 0x200;
-    let text = head.get(at..)?.split(|byte| *byte == 0 || *byte == b' ').next()?;
+    named(head.get(at..)?)
+}
+
+/// The version of a kernel that is not packed (vmlinux), as distributions note it there; only one that can be started as a
+/// guest at once.
+///
+/// Sources: Linux, `include/linux/build-salt.h`; Xen, `public/elfnote.h`, `XEN_ELFNOTE_PHYS32_ENTRY`.
+fn unpacked(head: &[u8], file: &mut (impl Read + Seek)) -> Option<String> {
+    let (offset, size) = *elf::notes(head).ok()?.first()?;
+    let mut notes = Vec::new();
+    file.seek(SeekFrom::Start(offset)).ok()?;
+    file.take(size.min(MOST_NOTES)).read_to_end(&mut notes).ok()?;
+    elf::note(&notes, b"Xen", PVH_ENTRY)?;
+    named(elf::note(&notes, b"Linux", BUILD_SALT)?)
+}
+
+/// A version, up to a blank or a zero byte.
+fn named(text: &[u8]) -> Option<String> {
+    let text = text.split(|byte| *byte == 0 || *byte == b' ').next()?;
     let text = std::str::from_utf8(text).ok()?;
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '~');
     (!text.is_empty() && text.chars().all(fine)).then(|| text.to_owned())
@@ -153,6 +175,10 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 
 /// How much of an image is read: the version's place is a number of 16 bits.
 const HEAD: u64 = 0x1_0400;
+/// Bytes of notes that are read.
+const MOST_NOTES: u64 = 0x1_0000;
+const PVH_ENTRY: u32 = 18;
+const BUILD_SALT: u32 = 0x100;
 
 #[cfg(test)]
 mod tests {
@@ -187,6 +213,22 @@ mod tests {
         head[0x20e..0x210].copy_from_slice(&0xffff_u16.to_le_bytes());
         assert_eq!(version(&head), None);
         assert_eq!(version(b"#!/bin/sh"), None);
+    }
+
+    #[test]
+    fn one_that_is_not_packed_says_its_version_in_a_note() {
+        let mut file = vec![0_u8; 256];
+        file[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+        // One program header at 64, of 56 bytes: notes, 128 bytes in, 44 bytes.
+        (file[32], file[54], file[56], file[64], file[72], file[96]) = (64, 56, 1, 4, 128, 44);
+        let notes = b"\x04\0\0\0\0\0\0\0\x12\0\0\0Xen\0\x06\0\0\0\x06\0\0\0\0\x01\0\0Linux\0\0\x006.1.0\0";
+        file[128..128 + notes.len()].copy_from_slice(notes);
+        let said = |file: &[u8]| unpacked(file, &mut std::io::Cursor::new(file));
+        assert_eq!(said(&file).as_deref(), Some("6.1.0"));
+        // QEMU starts only those that have an entry for it.
+        file[136] = 0x13;
+        assert_eq!(said(&file), None);
+        assert_eq!(said(b"\x7fELF"), None);
     }
 
     #[test]

@@ -69,6 +69,7 @@ mod tests {
     fn a_guest_is_told_its_name_addresses_routes_and_name_servers() {
         let interface = GuestInterface {
             mac: [2, 0, 0, 0, 0, 0xa],
+            driver: None,
             name: "eth0".to_owned(),
             mtu: 1_500,
             addresses: vec![("10.0.0.2".parse().unwrap(), 24)],

@@ -13,12 +13,18 @@ use crate::run::{self, Failed};
 
 /// How long all of it may take where everything is emulated and the machine is shared: some three times what it takes alone.
 const PATIENCE: Duration = Duration::from_secs(240);
+/// The same where a machine is emulated in the guest.
+const NESTED_PATIENCE: Duration = Duration::from_secs(1_200);
+/// What the guest has of memory: its initial file system is there three times.
+const MEMORY: &str = "768";
+const NESTED_MEMORY: &str = "2048";
 
 /// Boots the guest and waits for its verdict.
 ///
 /// # Errors
 /// [`Failed::Check`]: the first promise that was not kept, or no verdict in time.
-pub(super) fn run(ground: &Ground, initrd: &Path) -> Result<(), Failed> {
+pub(super) fn run(ground: &Ground, initrd: &Path, nested: bool) -> Result<(), Failed> {
+    let (memory, patience) = if nested { (NESTED_MEMORY, NESTED_PATIENCE) } else { (MEMORY, PATIENCE) };
     let begun = Instant::now();
     let program = ground.qemu.display().to_string();
     let mut command = run::command(&program, &[]);
@@ -26,7 +32,7 @@ pub(super) fn run(ground: &Ground, initrd: &Path) -> Result<(), Failed> {
         command.arg("-L").arg(folder);
     }
     command.args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio"]);
-    command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "768"]);
+    command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", memory]);
     command.arg("-kernel").arg(&ground.kernel).arg("-initrd").arg(initrd);
     command.args(["-append", "console=ttyS0 quiet panic=-1 intel_iommu=on mitigations=off nokaslr"]);
     command.args(["-device", "intel-iommu,intremap=on"]);
@@ -39,7 +45,7 @@ pub(super) fn run(ground: &Ground, initrd: &Path) -> Result<(), Failed> {
         let lines = BufReader::new(output).lines().map_while(Result::ok);
         std::thread::spawn(move || lines.into_iter().try_for_each(|line| tell.send(line)));
     }
-    let verdict = listen(&told, PATIENCE);
+    let verdict = listen(&told, patience);
     let _ = child.kill();
     let _ = child.wait();
     verdict?;

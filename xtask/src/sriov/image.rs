@@ -7,14 +7,22 @@ use crate::run::{self, Failed};
 
 /// Modules for the card, for handing its functions over, for hosts.
 const MODULES: [&str; 7] = ["igb", "igbvf", "vfio_iommu_type1", "vfio-pci", "tun", "veth", "overlay"];
+/// What a guest of netloom's with a virtual function needs.
+const NESTED_MODULES: [&str; 6] =
+    ["virtio_pci", "virtio_net", "virtio_console", "virtio_rng", "virtio_balloon", "igbvf"];
+/// What QEMU loads to start a kernel.
+const FIRMWARE: [&str; 4] = ["bios-256k.bin", "linuxboot_dma.bin", "pvh.bin", "kvmvapic.bin"];
 /// What the guest is to do.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 3] = [
     ("init", include_str!("init.sh")),
     ("lab/main.sh", include_str!("main.sh")),
-    ("lab/task.sh", include_str!("task.sh")),
     ("lab/sriov.loom.yml", include_str!("../../../examples/sriov.loom.yml")),
 ];
-const LABS: [(&str, &str); 5] = [
+const TASK: &str = include_str!("task.sh");
+const NESTED_TASK: &str = include_str!("nested.sh");
+const LABS: [(&str, &str); 7] = [
+    ("lab/container.loom.yml", include_str!("labs/container.loom.yml")),
+    ("lab/nested.loom.yml", include_str!("labs/nested.loom.yml")),
     ("lab/pair.loom.yml", include_str!("labs/pair.loom.yml")),
     ("lab/more.loom.yml", include_str!("labs/more.loom.yml")),
     ("lab/eight.loom.yml", include_str!("labs/eight.loom.yml")),
@@ -26,7 +34,7 @@ const LABS: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// [`Failed`]: a file cannot be copied, a module is missing.
-pub(super) fn pack(place: &Path, ground: &Ground) -> Result<PathBuf, Failed> {
+pub(super) fn pack(place: &Path, ground: &Ground, nested: bool) -> Result<PathBuf, Failed> {
     let root = place.join("root");
     let _ = std::fs::remove_dir_all(&root);
     for folder in ["bin", "etc", "lab", "lib", "lib64", "root", "usr/bin"] {
@@ -40,12 +48,16 @@ pub(super) fn pack(place: &Path, ground: &Ground) -> Result<PathBuf, Failed> {
     // What a debugger needs is most of it, and would be unpacked into the guest's memory.
     let _ = run::command("strip", &["-o", &to, &from]).status();
     program(&root, &which("ip")?, &root.join("usr/bin/ip"))?;
-    let scripts = SCRIPTS.into_iter().chain(LABS);
+    let task = ("lab/task.sh", if nested { NESTED_TASK } else { TASK });
+    let scripts = SCRIPTS.into_iter().chain(LABS).chain([task]);
     let users = [("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"), ("etc/group", "root:x:0:\n")];
     for (name, text) in scripts.chain(users) {
         write(&root.join(name), text)?;
     }
-    let list: String = modules(ground)?
+    if nested {
+        machine(&root, ground)?;
+    }
+    let list: String = modules(ground, &MODULES)?
         .into_iter()
         .map(|module| {
             let inside = module.strip_prefix(&ground.modules).unwrap_or(&module);
@@ -60,11 +72,34 @@ pub(super) fn pack(place: &Path, ground: &Ground) -> Result<PathBuf, Failed> {
     Ok(initrd)
 }
 
+/// QEMU with its firmware, and the kernel with what a guest in the guest loads of its modules.
+fn machine(root: &Path, ground: &Ground) -> Result<(), Failed> {
+    program(root, &which_qemu(ground)?, &root.join("usr/bin/qemu-system-x86_64"))?;
+    let installed = ["/usr/share/qemu", "/usr/share/seabios"].map(PathBuf::from);
+    for file in FIRMWARE {
+        let mut folders = ground.firmware.iter().chain(&installed);
+        let found = folders.find(|folder| folder.join(file).is_file());
+        let folder = found.ok_or_else(|| Failed::Check(format!("QEMU's {file} is missing")))?;
+        copy(&folder.join(file), &root.join("usr/share/qemu").join(file))?;
+    }
+    copy(&ground.kernel, &root.join("boot/vmlinux"))?;
+    let folder = PathBuf::from("lib/modules").join(&ground.version);
+    let lists = ["modules.dep", "modules.builtin"].map(|list| ground.modules.join(&folder).join(list));
+    for file in modules(ground, &NESTED_MODULES)?.into_iter().chain(lists) {
+        copy(&file, &root.join(file.strip_prefix(&ground.modules).unwrap_or(&file)))?;
+    }
+    Ok(())
+}
+
+fn which_qemu(ground: &Ground) -> Result<PathBuf, Failed> {
+    if ground.qemu.is_absolute() { Ok(ground.qemu.clone()) } else { which("qemu-system-x86_64") }
+}
+
 /// Modules in the order in which they can be loaded.
-fn modules(ground: &Ground) -> Result<Vec<PathBuf>, Failed> {
+fn modules(ground: &Ground, wanted: &[&str]) -> Result<Vec<PathBuf>, Failed> {
     let folder = ground.modules.display().to_string();
     let mut all: Vec<PathBuf> = Vec::new();
-    for module in MODULES {
+    for module in wanted {
         let words = ["--dirname", &folder, "--set-version", &ground.version, "--show-depends", module];
         let said = run::output("modprobe", &mut run::command("/sbin/modprobe", &words))?;
         for line in String::from_utf8_lossy(&said).lines() {

@@ -8,6 +8,8 @@
 //! image: netloom, busybox, ip, modules, labs ──► initial file system
 //! boot:  one guest; lines `ok ..`, FAILED or DONE on its serial port
 //! ```
+//! With `--nested` the guest has QEMU and a kernel as well, and a virtual machine in it is given a virtual function
+//! (`nested.sh`): emulated in what is emulated, so it takes minutes.
 
 mod boot;
 mod fetch;
@@ -23,12 +25,15 @@ pub(crate) struct Args {
     /// Never install packages, only name those missing.
     #[arg(long)]
     no_install: bool,
+    /// A virtual machine in the guest instead, which has a virtual function of the card: takes minutes.
+    #[arg(long)]
+    nested: bool,
 }
 
 impl Args {
     /// What continuous integration runs.
     pub(crate) fn quick(test: &crate::test::Args) -> Self {
-        Self { no_install: test.no_install }
+        Self { no_install: test.no_install, nested: false }
     }
 }
 
@@ -60,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         Err(fetch::Lack::Failed(failed)) => return Err(failed),
     };
     run::step("build netloom", &mut run::cargo(&["build", "--locked", "--workspace", "--bin", "netloom"]))?;
-    let initrd = image::pack(&place, &ground)?;
+    let initrd = image::pack(&place, &ground, args.nested)?;
     println!("--- sriov: {} with Linux {}", ground.qemu.display(), ground.version);
-    boot::run(&ground, &initrd)
+    boot::run(&ground, &initrd, args.nested)
 }

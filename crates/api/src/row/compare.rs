@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A node as one kind of machine. Numbers are medians of all rounds; `None`: not measured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CompareRow {
-    /// `container`, `full` or `para`.
+    /// `container`, `full`, `para` or `vf`.
     pub kind: String,
     /// Who its processor is: `kernel`: none but the machine's own; `kvm`; `emulated`.
     #[serde(default)]
@@ -31,7 +31,7 @@ pub struct CompareRow {
     /// Milliseconds of a round trip to its peer, by its own clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
-    /// Seconds of the host's processors for 10^9 bytes on its link, both ends and the switch included.
+    /// Seconds of the host's processors for 10^9 bytes of TCP connections that arrived, both ends and the switch included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_s_per_gb: Option<f64>,
 }

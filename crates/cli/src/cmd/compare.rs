@@ -23,8 +23,10 @@ use kind::{As, Subject};
 #[command(after_help = "\
 Each kind is booted in a lab of its own, beside a host, and ended again: nothing is left. A kind that this machine cannot do
 is listed with the reason. Boot: until a packet sent in it has been answered. Memory: of all processes around it, what they
-share by their share. CPU: of all these processes, for 10^9 bytes on its link. Exits 4 if no kind can be had.
-Example:  netloom compare web --as container,para --reps 3")]
+share by their share. CPU: of all these processes, for 10^9 bytes that arrived. Exits 4 if no kind can be had. As `vf` it is what
+it is in the file, with a virtual function of a network card, past our switch; so has the host beside it.
+Examples:  netloom compare web --as container,para --reps 3
+           netloom compare web --as vf,para,full,container --pf enp1s0")]
 pub(crate) struct Compare {
     /// The node, of the lab file
     node: String,
@@ -43,6 +45,9 @@ pub(crate) struct Compare {
     /// Seconds of load in each direction
     #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     seconds: u32,
+    /// For `vf`: the card, where the node has no `vf` [default: the first with virtual functions]
+    #[arg(long, value_name = "PF")]
+    pf: Option<String>,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -51,7 +56,7 @@ pub(crate) struct Compare {
 
 impl Compare {
     pub(crate) fn run(self) -> Outcome {
-        let subject = Subject::find(&self.file.read()?, &self.node)?;
+        let subject = Subject::find(&self.file.read()?, &self.node, self.pf)?;
         let mut patience = Patience::new(None);
         let _must_end = output::MustEnd::new();
         let mut all: Vec<Seen> = self.kinds.iter().map(|kind| Seen::new(*kind)).collect();
@@ -67,7 +72,7 @@ impl Compare {
                 }
             }
         }
-        let rows: Vec<CompareRow> = all.iter().map(Seen::row).collect();
+        let rows: Vec<CompareRow> = all.iter().map(|seen| seen.row(&subject)).collect();
         let code = if rows.iter().all(|row| row.reason.is_some()) { MACHINE } else { DONE };
         output::reply(&Reply::Compared(rows), self.format)?;
         Ok(code)
@@ -86,7 +91,7 @@ impl Seen {
         Self { kind, rounds: Vec::new(), reason: None }
     }
 
-    fn row(&self) -> CompareRow {
+    fn row(&self, subject: &Subject) -> CompareRow {
         let of = |value: fn(&round::Round) -> f64| {
             let mut values: Vec<f64> = self.rounds.iter().map(value).collect();
             values.sort_by(f64::total_cmp);
@@ -100,7 +105,7 @@ impl Seen {
         let bytes = |value: Option<f64>| value.map(|value| value.max(0.0) as u64);
         CompareRow {
             kind: self.kind.word().to_owned(),
-            processor: self.kind.processor().to_owned(),
+            processor: subject.processor(self.kind).to_owned(),
             reason: self.reason.clone(),
             boot_ms: of(|round| round.boot_ms),
             memory: bytes(of(|round| round.memory)),

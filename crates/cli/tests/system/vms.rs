@@ -636,6 +636,9 @@ fn a_node_is_compared_as_what_this_machine_can_make_of_it() {
         let done = place.run("compare own --as container,full");
         assert_eq!(done.code, 4, "{done:?}");
         assert!(done.out.contains("not here: own has a disk of its own"), "{done:?}");
+        let done = place.run("compare h1 --as vf --pf none0");
+        assert!(done.code == 4 && done.out.contains("not here: "), "{done:?}");
+        assert!(done.out.contains("there is no physical function none0"), "{done:?}");
         let done = place.run("compare h2");
         assert!(done.code == 2 && done.err.contains("There is no node h2"), "{done:?}");
         assert!(!place.run("ls labs").out.contains("compare-"), "labs of its own are gone");

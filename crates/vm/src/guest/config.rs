@@ -87,6 +87,10 @@ pub enum Port {
 pub struct GuestInterface {
     /// Its Ethernet address, by which it is found.
     pub mac: [u8; 6],
+    /// The driver of a function of the machine's that the guest has: by it the interface is found, and is then given its
+    /// address. A card tells its functions theirs late or not at all where it is slow to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// Its name.
     pub name: String,
     /// Layer 3 bytes.

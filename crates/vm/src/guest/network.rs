@@ -1,6 +1,7 @@
 //! The network of a guest, as the lab has it.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
 
 use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, RouteSpec};
 use netloom_sys::{HostError, clock, sysctl};
@@ -113,11 +114,16 @@ fn difference(before: &GuestInterface, wanted: &GuestInterface, index: u32) -> V
     all
 }
 
-/// Finds an interface by its Ethernet address, and makes it what it is to be; its index.
+/// Finds an interface, by its Ethernet address or its driver, and makes it what it is to be; its index.
 fn one(wanted: &GuestInterface, netlink: &mut NetlinkSocket) -> Result<u32, String> {
-    let name = find(wanted.mac).ok_or("no device with its Ethernet address came")?;
+    let sysfs = Path::new("/sys/class/net");
+    let name = find(sysfs, wanted).ok_or_else(|| missing(wanted))?;
     let index = netlink.index_of(&name).map_err(|error: HostError| error.to_string())?;
     let mut all = Vec::new();
+    if address(sysfs, &name) != text(wanted.mac) {
+        let change = LinkChange { mac: Some(wanted.mac), ..LinkChange::default() };
+        all.push(Request::SetLink { index, change });
+    }
     if name != wanted.name {
         // Another may have the name until it is its turn.
         if let Ok(other) = netlink.index_of(&wanted.name) {
@@ -141,21 +147,38 @@ fn one(wanted: &GuestInterface, netlink: &mut NetlinkSocket) -> Result<u32, Stri
     Ok(index)
 }
 
-fn find(mac: [u8; 6]) -> Option<String> {
-    let text = mac.map(|byte| format!("{byte:02x}")).join(":");
+/// The device that is to be the interface, once it is there.
+fn find(sysfs: &Path, wanted: &GuestInterface) -> Option<String> {
     let until = clock::now() + PATIENCE;
     loop {
-        let all = std::fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-        for entry in all {
-            let address = std::fs::read_to_string(entry.path().join("address")).unwrap_or_default();
-            if address.trim() == text {
-                return entry.file_name().into_string().ok();
-            }
-        }
-        if clock::now() > until {
-            return None;
+        let devices = std::fs::read_dir(sysfs).into_iter().flatten().flatten();
+        let mut names = devices.filter_map(|device| device.file_name().into_string().ok());
+        let found = names.find(|name| is_it(sysfs, name, wanted));
+        if found.is_some() || clock::now() > until {
+            return found;
         }
         clock::sleep(LOOK);
+    }
+}
+
+fn is_it(sysfs: &Path, name: &str, wanted: &GuestInterface) -> bool {
+    let Some(driver) = &wanted.driver else { return address(sysfs, name) == text(wanted.mac) };
+    let link = std::fs::read_link(sysfs.join(name).join("device/driver"));
+    link.is_ok_and(|path| path.file_name().is_some_and(|name| name == driver.as_str()))
+}
+
+fn address(sysfs: &Path, name: &str) -> String {
+    std::fs::read_to_string(sysfs.join(name).join("address")).unwrap_or_default().trim().to_owned()
+}
+
+fn text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn missing(wanted: &GuestInterface) -> String {
+    match &wanted.driver {
+        Some(driver) => format!("no device of the driver {driver} came"),
+        None => "no device with its Ethernet address came".to_owned(),
     }
 }
 
@@ -173,6 +196,7 @@ mod tests {
     fn interface(address: [u8; 4], neighbours: &[u8]) -> GuestInterface {
         GuestInterface {
             mac: [2, 0, 0, 0, 0, 1],
+            driver: None,
             name: "eth0".to_owned(),
             mtu: 1_500,
             addresses: vec![(address.into(), 24)],
@@ -201,5 +225,32 @@ mod tests {
     fn the_link_local_address_is_that_of_the_hosts() {
         assert_eq!(link_local([2, 0, 0, 0x12, 0x34, 0x56]).to_string(), "fe80::ff:fe12:3456");
         assert_eq!(link_local([0, 1, 2, 3, 4, 5]).to_string(), "fe80::201:2ff:fe03:405");
+    }
+
+    #[test]
+    fn a_function_is_found_by_its_driver_and_others_by_their_address() {
+        let place = tempfile::tempdir().unwrap();
+        let sysfs = place.path();
+        for (name, driver, mac) in
+            [("eth0", "virtio_net", "02:00:00:00:00:01"), ("eth1", "igbvf", "ca:35:a9:bd:d0:ee")]
+        {
+            let device = sysfs.join(name).join("device");
+            std::fs::create_dir_all(&device).unwrap();
+            std::fs::write(sysfs.join(name).join("address"), format!("{mac}\n")).unwrap();
+            std::os::unix::fs::symlink(format!("../../bus/pci/drivers/{driver}"), device.join("driver"))
+                .unwrap();
+        }
+        let mut wanted = GuestInterface {
+            mac: [2, 0, 0, 0, 0, 1],
+            driver: None,
+            name: "eth0".into(),
+            mtu: 1_500,
+            addresses: Vec::new(),
+            neighbours: Vec::new(),
+        };
+        assert_eq!(find(sysfs, &wanted).as_deref(), Some("eth0"));
+        wanted.driver = Some("igbvf".into());
+        assert_eq!(find(sysfs, &wanted).as_deref(), Some("eth1"));
+        assert_eq!(missing(&wanted), "no device of the driver igbvf came");
     }
 }

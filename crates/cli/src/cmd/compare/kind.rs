@@ -4,10 +4,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use netloom_api::{ApiError, ErrorKind, Set, Wanted};
-use netloom_lab::lab::{Node, Vm};
+use netloom_lab::lab::{Node, Virt, Vm};
+use netloom_sriov::{PhysicalFunction, Sysfs};
 use netloom_vm::{Accel, probe::Probe};
 use serde_json::{Map, Value, json};
 
+use crate::cmd::vf::NONE;
 use crate::exit::Failure;
 use crate::labfile::LabText;
 
@@ -20,6 +22,8 @@ pub(crate) enum As {
     Full,
     /// A virtual machine of devices made for it
     Para,
+    /// What it is in the file, container or virtual machine, with a virtual function of a network card; so has its peer
+    Vf,
 }
 
 impl As {
@@ -29,20 +33,19 @@ impl As {
             Self::Container => "container",
             Self::Full => "full",
             Self::Para => "para",
+            Self::Vf => "vf",
         }
     }
+}
 
-    /// Who its processor is.
-    pub(super) fn processor(self) -> &'static str {
-        let path = std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
-        match self {
-            Self::Container => "kernel",
-            Self::Full | Self::Para => match Probe::try_all(&format!("{path}:/usr/sbin:/usr/bin")) {
-                Ok(probe) if matches!(probe.accel(), Accel::Kvm(_)) => "kvm",
-                _ => "emulated",
-            },
-        }
-    }
+/// The labs of a round, one after the other.
+pub(super) struct Labs {
+    /// What begins it.
+    pub(super) first: LabText,
+    /// The peer alone, if that is another one.
+    pub(super) alone: Option<LabText>,
+    /// The node beside its peer.
+    pub(super) beside: LabText,
 }
 
 /// The node that is compared.
@@ -51,14 +54,16 @@ pub(super) struct Subject {
     text: LabText,
     /// The root file system of a node that has no image: gone with it.
     root: Option<Root>,
+    /// The card whose virtual functions it has.
+    pf: Option<String>,
 }
 
 impl Subject {
-    /// Finds it in a lab file.
+    /// Finds it in a lab file. `pf`: the card, where the file does not say.
     ///
     /// # Errors
     /// The file has errors, or no such node; no busybox for a node without an image.
-    pub(super) fn find(text: &LabText, name: &str) -> Result<Self, Failure> {
+    pub(super) fn find(text: &LabText, name: &str, pf: Option<String>) -> Result<Self, Failure> {
         let lab = text.check()?;
         let Some(node) = lab.node(name) else {
             let error =
@@ -72,22 +77,42 @@ impl Subject {
         };
         let root = if image(node).is_none() { Some(Root::make()?) } else { None };
         let text = LabText { name: String::new(), base: "compare".to_owned(), wanted: text.wanted.clone() };
-        Ok(Self { node: node.clone(), text, root })
+        let pf = pf.or_else(|| node.vf.as_ref().map(|vf| vf.pf.clone())).or_else(first_card);
+        Ok(Self { node: node.clone(), text, root, pf })
+    }
+
+    /// Who its processor is, as this kind.
+    pub(super) fn processor(&self, kind: As) -> &'static str {
+        if kind == As::Container || kind == As::Vf && self.node.vm.is_none() {
+            return "kernel";
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned();
+        match Probe::try_all(&format!("{path}:/usr/sbin:/usr/bin")) {
+            Ok(probe) if matches!(probe.accel(), Accel::Kvm(_)) => "kvm",
+            _ => "emulated",
+        }
     }
 
     /// The lab with its peer alone, and the one with it as this kind beside.
     ///
     /// # Errors
     /// In words: it cannot be of this kind.
-    pub(super) fn labs(&self, kind: As, tag: &str) -> Result<[LabText; 2], String> {
+    pub(super) fn labs(&self, kind: As, tag: &str) -> Result<Labs, String> {
         let name = format!("compare-{tag}");
+        let mut card = json!({ "networks": ["lan"] });
+        if kind == As::Vf {
+            let pf = self.pf.as_ref().ok_or(NONE)?;
+            card = json!({ "vf": { "pf": pf } });
+        }
         let lab = |it: Option<Value>| {
-            let mut nodes = Map::new();
-            nodes.insert("peer".to_owned(), json!({ "networks": ["lan"] }));
-            nodes.extend(it.map(|it| ("it".to_owned(), it)));
-            let source = json!({
-                "netloom": 1, "name": name, "networks": { "lan": { "subnet": "10.199.0.0/24" } }, "nodes": nodes,
-            });
+            let nodes: Map<String, Value> = [("peer".to_owned(), card.clone())]
+                .into_iter()
+                .chain(it.map(|it| ("it".to_owned(), it)))
+                .collect();
+            let mut source = json!({ "netloom": 1, "name": name, "nodes": nodes });
+            if kind != As::Vf {
+                source["networks"] = json!({ "lan": { "subnet": "10.199.0.0/24" } });
+            }
             let wanted = Wanted {
                 source: source.to_string(),
                 // Relative paths of the node begin where they did.
@@ -97,11 +122,18 @@ impl Subject {
             };
             LabText::made(name.clone(), wanted)
         };
-        Ok([lab(None), lab(Some(self.it(kind)?))])
+        let beside = lab(Some(self.it(kind, &card)?));
+        Ok(match kind {
+            // The number of virtual functions is not changed while one is in use: there are two from the start.
+            As::Vf => Labs { first: lab(Some(card.clone())), alone: Some(lab(None)), beside },
+            _ => Labs { first: lab(None), alone: None, beside },
+        })
     }
 
-    fn it(&self, kind: As) -> Result<Value, String> {
-        let mut it = json!({ "networks": ["lan"], "env": self.node.env, "files": self.node.files });
+    /// The node with this card.
+    fn it(&self, kind: As, card: &Value) -> Result<Value, String> {
+        let mut it = card.clone();
+        (it["env"], it["files"]) = (json!(self.node.env), json!(self.node.files));
         let vm = self.node.vm.as_deref();
         if let Some(vm) = vm.filter(|vm| !vm.is_ours()) {
             return Err(format!(
@@ -112,16 +144,21 @@ impl Subject {
         }
         let image = image(&self.node).map(str::to_owned);
         let image = image.or_else(|| self.root.as_ref().map(|root| format!("dir:{}", root.0.display())));
-        let virt = match kind {
-            As::Container => {
+        let of_vm = |vm: &Vm| match vm.virt {
+            Virt::Full => "full",
+            Virt::Para => "para",
+        };
+        let virt = match (kind, vm) {
+            (As::Container, _) | (As::Vf, None) => {
                 it["image"] = json!(image);
                 if self.root.is_some() {
                     it["cmd"] = json!(["/bin/sleep", "100000"]);
                 }
                 return Ok(it);
             }
-            As::Full => "full",
-            As::Para => "para",
+            (As::Full, _) => "full",
+            (As::Para, _) => "para",
+            (As::Vf, Some(vm)) => of_vm(vm),
         };
         let mut spec = json!({ "image": image, "virt": virt });
         if let Some(vm) = vm {
@@ -136,6 +173,12 @@ impl Subject {
         it["vm"] = spec;
         Ok(it)
     }
+}
+
+/// The first card of the machine that has virtual functions.
+fn first_card() -> Option<String> {
+    let all = Sysfs::of_machine().physical_functions().ok()?;
+    all.iter().find(|pf| pf.driver.is_some() && pf.total > 0).map(PhysicalFunction::name)
 }
 
 /// What is its own of a machine that netloom does not boot by itself.

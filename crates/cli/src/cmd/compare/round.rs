@@ -1,8 +1,8 @@
 //! One round: a lab with the peer, the node added to it, its load, its end.
 
-use netloom_api::{ApiError, Command, ErrorKind, Family, Measurement, NodeRow, Reply};
+use netloom_api::{ApiError, Command, ErrorKind, Family, Measurement, Reply};
 
-use super::host::{Taken, on_disk, precise, taken};
+use super::host::{Taken, on_disk, taken};
 use super::kind::{As, Subject};
 use crate::client::{Client, Patience, now};
 use crate::cmd::run::tag;
@@ -23,6 +23,8 @@ pub(super) struct Round {
 
 /// Round trips that are measured.
 const PINGS: u32 = 100;
+/// How often it is looked whether it reaches its peer, some second each.
+const TRIES: u32 = 10;
 
 /// Boots the node as a kind, measures it, and ends it again, whatever happens.
 ///
@@ -35,9 +37,13 @@ pub(super) fn run(
     patience: &mut Patience,
 ) -> Result<Round, Failure> {
     let labs = subject.labs(kind, &tag());
-    let [alone, beside] = labs.map_err(|why| Failure::from(ApiError::new(ErrorKind::Failed, why)))?;
-    let up = lifecycle::up(&alone, false, None, patience, &mut |_| ())?;
-    let measured = measure(&up.client, &beside, seconds, patience);
+    let labs = labs.map_err(|why| Failure::from(ApiError::new(ErrorKind::Failed, why)))?;
+    let up = lifecycle::up(&labs.first, false, None, patience, &mut |_| ())?;
+    let alone = match &labs.alone {
+        Some(alone) => lifecycle::up(alone, false, None, patience, &mut |_| ()).map(drop),
+        None => Ok(()),
+    };
+    let measured = alone.and_then(|()| measure(&up.client, &labs.beside, seconds, patience));
     // What it has written is its own, too.
     let ended = lifecycle::end_with(&up.client, true);
     let measured = measured?;
@@ -58,21 +64,34 @@ fn measure(
     if let Some(note) = up.applied.notes.first() {
         return Err(ApiError::new(ErrorKind::Failed, note.clone()).into());
     }
-    let first = round_trip(client, 1, patience)?;
-    if first.is_none() {
-        return Err(ApiError::new(ErrorKind::Failed, "It does not reach its peer.").into());
-    }
+    first_answer(client, patience)?;
     let boot_ms = now().duration_since(start).as_secs_f64() * 1e3;
     let memory = taken(daemon).memory - before.memory;
     let rtt_ms = round_trip(client, PINGS, patience)?.unwrap_or(f64::NAN);
-    let (bytes, Taken { cpu_s, .. }) = (carried(client)?, taken(daemon));
-    let mut rate = |from: &str, to: &str| bulk(client, from, to, seconds, patience);
-    let (out_bps, in_bps) = (rate("it", "peer")?, rate("peer", "it")?);
+    let Taken { cpu_s, .. } = taken(daemon);
+    let mut load = |from: &str, to: &str| bulk(client, from, to, seconds, patience);
+    let (out, back) = (load("it", "peer")?, load("peer", "it")?);
     let spent = taken(daemon).cpu_s - cpu_s;
-    let gigabytes = (carried(client)? - bytes) / 1e9;
+    let gigabytes = (out.bytes + back.bytes) / 1e9;
     let disk = disk(client, daemon);
     let cpu_s_per_gb = spent / gigabytes.max(f64::MIN_POSITIVE);
-    Ok(Round { boot_ms, memory, disk, out_bps, in_bps, rtt_ms, cpu_s_per_gb })
+    Ok(Round { boot_ms, memory, disk, out_bps: out.bps, in_bps: back.bps, rtt_ms, cpu_s_per_gb })
+}
+
+/// Waits until it reaches its peer: the cable of a card is seen some time after its interface is up.
+fn first_answer(client: &Client, patience: &mut Patience) -> Result<(), Failure> {
+    let mut seen = Ok(None);
+    for _ in 0..TRIES {
+        seen = round_trip(client, 1, patience);
+        match &seen {
+            Ok(None) => {}
+            Ok(Some(_)) => return Ok(()),
+            Err(failure) if failure.error.kind == ErrorKind::Cancelled => break,
+            Err(_) => {}
+        }
+    }
+    seen?;
+    Err(ApiError::new(ErrorKind::Failed, "It does not reach its peer.").into())
 }
 
 fn daemon(client: &Client) -> Result<u32, Failure> {
@@ -100,29 +119,26 @@ fn round_trip(client: &Client, count: u32, patience: &mut Patience) -> Result<Op
     }
 }
 
-/// Bits per second.
+/// A TCP connection that was measured.
+struct Bulk {
+    /// Bits per second that arrived.
+    bps: f64,
+    /// Bytes that arrived.
+    bytes: f64,
+}
+
 fn bulk(
     client: &Client,
     from: &str,
     to: &str,
     seconds: u32,
     patience: &mut Patience,
-) -> Result<f64, Failure> {
+) -> Result<Bulk, Failure> {
     let (from, to) = (from.to_owned(), to.to_owned());
     let command = Command::Measure { from, to, what: Measurement::Tcp, seconds };
     match client.work(&command, patience, &mut |_| ())? {
-        Reply::Measured(row) => Ok(row.received_bps),
-        other => Err(unexpected(&other).into()),
-    }
-}
-
-/// Bytes that have been on its link.
-fn carried(client: &Client) -> Result<f64, Failure> {
-    match client.ask(&Command::Ls { what: netloom_api::Listing::Nodes })? {
-        Reply::Nodes(rows) => {
-            let own = |row: &&NodeRow| row.name == "it";
-            let interfaces = rows.iter().filter(own).flat_map(|row| &row.interfaces);
-            Ok(interfaces.map(|interface| precise(interface.rx_bytes + interface.tx_bytes)).sum())
+        Reply::Measured(row) => {
+            Ok(Bulk { bps: row.received_bps, bytes: row.received_bps * row.seconds / 8.0 })
         }
         other => Err(unexpected(&other).into()),
     }

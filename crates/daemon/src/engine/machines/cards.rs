@@ -45,16 +45,25 @@ impl Machines {
     ) -> Result<(), String> {
         let (Some(machine), Some(vm)) = (self.of(&node.name), node.vm.as_deref()) else { return Ok(()) };
         let image = containers.of(&node.name).map(|one| one.image);
-        let config = setup::config(lab, node, vm, image.as_deref());
+        let config = setup::config(lab, node, vm, image.as_deref(), None);
         machine.rewire(|before| setup::seats(net, nics, before), config)
     }
 }
 
 impl Machine {
-    fn rewire(&self, wanted: impl FnOnce(&[Seat]) -> Vec<Seat>, config: GuestConfig) -> Result<(), String> {
+    fn rewire(
+        &self,
+        wanted: impl FnOnce(&[Seat]) -> Vec<Seat>,
+        mut config: GuestConfig,
+    ) -> Result<(), String> {
         // Whoever saves it wants it to be one thing meanwhile.
         let _one_at_a_time = self.resizing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
+        // A virtual function stays the one it is.
+        for card in &mut config.interfaces {
+            let before = seated.1.interfaces.iter().find(|before| before.mac == card.mac);
+            card.driver = before.and_then(|before| before.driver.clone());
+        }
         let to = (wanted(&seated.0), config);
         if !self.seat(&to, true)? {
             self.change(&seated, &to)?;

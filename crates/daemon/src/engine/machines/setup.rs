@@ -216,8 +216,8 @@ impl Setup {
             vm: vm.clone(),
             accel,
             ground,
+            config: config(lab, node, vm, image.as_deref(), passed.as_ref()),
             passed,
-            config: config(lab, node, vm, image.as_deref()),
             layers: image.map(|image| image.layers.clone()).unwrap_or_default(),
             files: node.files.iter().map(|(to, from)| (to.clone(), lab.dir().join(from))).collect(),
         })
@@ -516,7 +516,13 @@ fn busybox(tree: &mut Tree) {
 }
 
 /// What the guest is told.
-pub(super) fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>) -> GuestConfig {
+pub(super) fn config(
+    lab: &Lab,
+    node: &Node,
+    vm: &Vm,
+    image: Option<&Ready>,
+    passed: Option<&Passed>,
+) -> GuestConfig {
     let everybody = |interface: &lab::Interface| {
         let others = lab.nodes.iter().flat_map(|node| &node.interfaces);
         let others = others.filter(|it| it.domain == interface.domain && it.mac != interface.mac);
@@ -524,6 +530,7 @@ pub(super) fn config(lab: &Lab, node: &Node, vm: &Vm, image: Option<&Ready>) -> 
     };
     let interface = |interface: &lab::Interface| GuestInterface {
         mac: interface.mac.0,
+        driver: passed.filter(|_| node.is_function(&interface.name)).map(|function| function.driver.clone()),
         name: interface.name.clone(),
         mtu: interface.mtu,
         addresses: interface.addresses.iter().map(|address| (address.ip, address.len)).collect(),
