@@ -1,6 +1,6 @@
 //! The interfaces of the machine, as a switch sees them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netloom_sys::HostError;
@@ -15,6 +15,34 @@ pub(crate) struct Links {
     watch: LinkWatch,
     by_index: BTreeMap<u32, Link>,
     by_name: BTreeMap<String, u32>,
+    changed: Changed,
+}
+
+/// Interfaces that may be otherwise than they were, by their indexes.
+#[derive(Debug)]
+pub(super) enum Changed {
+    All,
+    Of(BTreeSet<u32>),
+}
+
+impl Changed {
+    pub(super) fn has(&self, index: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(indexes) => indexes.contains(&index),
+        }
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Of(indexes) if indexes.is_empty())
+    }
+
+    fn add(&mut self, index: u32) {
+        if let Self::Of(indexes) = self {
+            indexes.insert(index);
+        }
+    }
 }
 
 /// What the kernel knows of ways to others.
@@ -48,7 +76,8 @@ impl Links {
         let (by_index, by_name) = Default::default();
         // Watched first: what comes while all are asked for is told twice.
         let watch = LinkWatch::open()?;
-        let mut links = Self { watch, socket: NetlinkSocket::open()?, by_index, by_name };
+        let changed = Changed::All;
+        let mut links = Self { watch, socket: NetlinkSocket::open()?, by_index, by_name, changed };
         links.ask()?;
         Ok(links)
     }
@@ -58,12 +87,13 @@ impl Links {
     /// # Errors
     /// Much has, and the kernel does not answer; what was known stays.
     pub(crate) fn look(&mut self) -> Result<(), HostError> {
-        let Self { watch, by_index, by_name, .. } = self;
+        let Self { watch, by_index, by_name, changed, .. } = self;
         let told = watch.take(&mut |news| {
             let (index, link) = match news {
                 LinkNews::Is(link) => (link.index, Some(link)),
                 LinkNews::Gone(index) => (index, None),
             };
+            changed.add(index);
             if let Some(old) = by_index.remove(&index) {
                 // Another one may have its name by now.
                 if by_name.get(&old.name) == Some(&index) {
@@ -80,9 +110,20 @@ impl Links {
 
     fn ask(&mut self) -> Result<(), HostError> {
         let links = self.socket.links()?;
+        self.changed = Changed::All;
         self.by_name = links.iter().map(|link| (link.name.clone(), link.index)).collect();
         self.by_index = links.into_iter().map(|link| (link.index, link)).collect();
         Ok(())
+    }
+
+    /// What has changed since it was asked for last.
+    pub(super) fn take_changed(&mut self) -> Changed {
+        std::mem::replace(&mut self.changed, Changed::Of(BTreeSet::new()))
+    }
+
+    /// It is to be told of this again.
+    pub(super) fn put_back(&mut self, changed: Changed) {
+        self.changed = changed;
     }
 
     pub(crate) fn at(&self, index: u32) -> Option<&Link> {

@@ -5,7 +5,7 @@
 //!
 //! Source: `alloc_ofp_port` of OVS; ovs-vswitchd.conf.db(5), `ofport` and `ofport_request`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::desired::MAX_OFPORT;
 
@@ -27,10 +27,39 @@ pub(super) struct Numbers {
     last: u16,
 }
 
+/// Numbers that ports have. A bit for each there may be: collecting those of many ports takes no time to speak of.
+#[derive(Debug, Clone)]
+pub(super) struct Taken(Box<[u64; 1024]>);
+
+impl FromIterator<u16> for Taken {
+    fn from_iter<I: IntoIterator<Item = u16>>(numbers: I) -> Self {
+        let mut taken = Self(Box::new([0; 1024]));
+        for number in numbers {
+            taken.insert(number);
+        }
+        taken
+    }
+}
+
+impl Taken {
+    fn contains(&self, number: u16) -> bool {
+        self.0.get(usize::from(number / 64)).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// Whether it was free.
+    fn insert(&mut self, number: u16) -> bool {
+        let Some(word) = self.0.get_mut(usize::from(number / 64)) else { return false };
+        let bit = 1 << (number % 64);
+        let was_free = *word & bit == 0;
+        *word |= bit;
+        was_free
+    }
+}
+
 impl Numbers {
     /// The numbers of all ports, by key. `None` for those that find none: there are 65,279.
     pub(super) fn allot<K: Ord + Copy>(&mut self, wishes: &[(K, Wish)]) -> BTreeMap<K, Option<u16>> {
-        let mut taken = BTreeSet::new();
+        let mut taken = Taken::from_iter([]);
         let mut numbers = BTreeMap::new();
         // Those that stay as they are come first: nobody takes a number away from a port that has it.
         let rounds: [Choice; 3] = [
@@ -55,14 +84,14 @@ impl Numbers {
     }
 
     /// The number of one more port, where others have these.
-    pub(super) fn add(&mut self, mut taken: BTreeSet<u16>, wish: Wish) -> Option<u16> {
-        let named = wish.request.into_iter().chain(wish.before).find(|number| !taken.contains(number));
+    pub(super) fn add(&mut self, mut taken: Taken, wish: Wish) -> Option<u16> {
+        let named = wish.request.into_iter().chain(wish.before).find(|number| !taken.contains(*number));
         named.or_else(|| self.next(&mut taken))
     }
 
-    fn next(&mut self, taken: &mut BTreeSet<u16>) -> Option<u16> {
+    fn next(&mut self, taken: &mut Taken) -> Option<u16> {
         let after = (self.last.saturating_add(1)..=MAX_OFPORT).chain(1..=self.last.min(MAX_OFPORT));
-        let free = after.into_iter().find(|number| !taken.contains(number))?;
+        let free = after.into_iter().find(|number| !taken.contains(*number))?;
         taken.insert(free);
         self.last = free;
         Some(free)
@@ -93,7 +122,7 @@ mod tests {
     #[test]
     fn one_more_port_gets_what_it_would_get_among_all() {
         let mut numbers = Numbers::default();
-        let taken = || BTreeSet::from([1, 2, 7]);
+        let taken = || Taken::from_iter([1, 2, 7]);
         assert_eq!(numbers.add(taken(), wish(0, 0)), Some(3));
         assert_eq!(numbers.add(taken(), wish(9, 0)), Some(9));
         assert_eq!(numbers.add(taken(), wish(7, 5)), Some(5), "what it had, if what it asks for is taken");

@@ -113,8 +113,9 @@ impl Plant {
     /// Looks at the machine's interfaces again, and does what follows.
     pub(super) fn again(&mut self) {
         self.look();
-        if self.failed.is_empty() && !self.is_outdated() {
-            return self.look_at_links();
+        let changed = self.links.take_changed();
+        if self.failed.is_empty() && !self.is_outdated(&changed) {
+            return self.look_at_some(&changed);
         }
         let desired = std::mem::take(&mut self.desired);
         self.apply(desired);

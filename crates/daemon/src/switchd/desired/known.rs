@@ -1,6 +1,6 @@
 //! Ports as they were read last: one is read again only when one of its rows has changed.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use netloom_ovsdb::Uuid;
@@ -11,9 +11,9 @@ use super::Port;
 #[derive(Debug, Default)]
 pub(in crate::switchd) struct Known {
     /// By the row of the port: the bridge it was read for, and what was read.
-    ports: BTreeMap<Uuid, (Uuid, Arc<Port>)>,
+    ports: HashMap<Uuid, (Uuid, Arc<Port>)>,
     /// The ports that were read from each row.
-    readers: BTreeMap<Uuid, Vec<Uuid>>,
+    readers: HashMap<Uuid, Vec<Uuid>>,
 }
 
 impl Known {

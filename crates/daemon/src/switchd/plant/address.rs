@@ -6,12 +6,16 @@ use netloom_ovsdb::Uuid;
 
 use super::{Id, Plant, Standing, Wanted};
 use crate::switchd::desired::{Bridge, Desired, Kind};
+use crate::switchd::links::Changed;
 
 impl Plant {
-    /// Whether some device is another one than it was, or gone.
-    pub(super) fn is_outdated(&self) -> bool {
+    /// Whether some device of those that have changed is another one than it was, or gone.
+    pub(super) fn is_outdated(&self, changed: &Changed) -> bool {
+        if changed.is_none() {
+            return false;
+        }
         let is_another = |standing: &Standing| {
-            let Some(index) = standing.index else { return false };
+            let Some(index) = standing.index.filter(|index| changed.has(*index)) else { return false };
             let link = self.links.at(index).filter(|link| link.name == standing.name);
             link.map(|link| (link.mtu, link.mac)) != standing.shown
         };

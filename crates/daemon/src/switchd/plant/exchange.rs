@@ -52,7 +52,10 @@ impl Plant {
             return false;
         }
         self.attach();
-        self.look_at_links();
+        // Whether more than links is otherwise is looked at when the kernel's news are.
+        let changed = self.links.take_changed();
+        self.look_at_some(&changed);
+        self.links.put_back(changed);
         true
     }
 

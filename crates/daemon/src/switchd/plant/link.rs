@@ -1,6 +1,7 @@
 //! The links of ports: up or down.
 
 use super::Plant;
+use crate::switchd::links::Changed;
 
 impl Plant {
     pub(super) fn look(&mut self) {
@@ -9,10 +10,19 @@ impl Plant {
         }
     }
 
-    /// Takes ports up and down as their devices are.
-    pub(in crate::switchd) fn look_at_links(&mut self) {
+    /// Takes all ports up and down as their devices are.
+    pub(super) fn look_at_links(&mut self) {
+        self.look_at_some(&Changed::All);
+    }
+
+    /// The same of those whose devices have changed.
+    pub(super) fn look_at_some(&mut self, changed: &Changed) {
+        if changed.is_none() {
+            return;
+        }
         for (id, standing) in &mut self.standing {
-            let Some(link) = standing.index.and_then(|index| self.links.at(index)) else { continue };
+            let Some(index) = standing.index.filter(|index| changed.has(*index)) else { continue };
+            let Some(link) = self.links.at(index) else { continue };
             let up = link.up && link.carrier;
             if standing.spec.up != up {
                 self.news.add(*id);
