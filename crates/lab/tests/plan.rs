@@ -4,8 +4,10 @@ use std::path::Path;
 
 use netloom_flow::{LinkSettings, Nanos, PortId};
 use netloom_lab::apply::{ApplyError, Executor, Labs, Silent, apply};
-use netloom_lab::lab::Lab;
-use netloom_lab::plan::{Action, Drifted, Phase, Plan, Present, PresentLink, Step, plan};
+use netloom_lab::lab::{Lab, Vlan};
+use netloom_lab::plan::{
+    Action, Drifted, Phase, Plan, Present, PresentLink, PresentVlan, Step, kept_vlans, plan,
+};
 use netloom_lab::{config, load, resolve_after};
 
 const BASE: &str = "
@@ -36,6 +38,36 @@ fn lab(source: &str, running: Option<&Lab>) -> Lab {
 
 fn planned(from: Option<&Lab>, to: &Lab) -> Plan {
     plan(from, to, &Present::default(), Drifted::Keep)
+}
+
+#[test]
+fn a_vlan_changed_by_hand_is_kept_unless_the_file_changes_it_or_it_is_reset() {
+    let before = lab(BASE, None);
+    let port =
+        before.switches.iter().flat_map(|it| &it.ports).find(|it| it.vlan == Vlan::Access(10)).unwrap();
+    let vlan = Vlan::Trunk { vlans: vec![20, 30], native: Some(12) };
+    let by_hand = vec![PresentVlan { link: port.link.clone(), left: port.left, vlan }];
+    let present = Present { vlans: by_hand.clone(), ..Present::default() };
+    let to = |after: &Lab, drifted| {
+        let plan = plan(Some(&before), after, &present, drifted).to_string();
+        (plan, kept_vlans(&before, after, &by_hand, drifted))
+    };
+    let (shown, kept) = to(&before, Drifted::Keep);
+    assert!(shown.contains("! port    s2-eth1  changed by hand: trunk 20,30 native 12"), "{shown}");
+    assert!(shown.contains("0 to change") && kept == by_hand, "{shown}");
+    let (shown, kept) = to(&before, Drifted::Reset);
+    assert!(shown.contains("~ port    s2-eth1  trunk 20,30 native 12 -> vlan 10"), "{shown}");
+    assert!(kept.is_empty());
+    // The file has the last word on what it changes itself.
+    let after = lab(&BASE.replace("vlan: 10", "vlan: 11"), Some(&before));
+    let (shown, kept) = to(&after, Drifted::Keep);
+    assert!(shown.contains("~ switch  s2") && shown.contains("vlan 11") && kept.is_empty(), "{shown}");
+    let gone = lab(&BASE.replace("  - { link: red/db -- s2, vlan: 10 }\n", ""), Some(&before));
+    assert_eq!(to(&gone, Drifted::Keep).1, []);
+    // What is done is what is said.
+    let there = before.with_vlans(&by_hand);
+    assert_eq!(by_hand[0].port(&there).unwrap().vlan, by_hand[0].vlan);
+    assert_eq!(there.with_vlans(&[PresentVlan { vlan: Vlan::Access(10), ..by_hand[0].clone() }]), before);
 }
 
 #[test]

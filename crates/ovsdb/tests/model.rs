@@ -192,7 +192,7 @@ proptest! {
         let mut model = Model::default();
         let mut file = snapshot(&database, None, 0);
         let owns_lock = |_: &str| false;
-        let context = Context { owns_lock: &owns_lock, elapsed_ms: 0, read_only: false, may_wait: false };
+        let context = Context { owns_lock: &owns_lock, elapsed_ms: 0, read_only: false, may_wait: false, guard: None };
         for steps in transactions {
             let params: Vec<Value> = [json!("db")].into_iter().chain(steps.iter().map(operation)).collect();
             let before = database.clone();

@@ -4,7 +4,10 @@
 
 use netloom_ovsdb::replica::{Event, Transaction, TransactionResult};
 use netloom_ovsdb::server::{CloseReason, Write};
-use netloom_ovsdb::{Database, Now, Replica, Schema, Server, SessionId, SessionSettings, UuidSource};
+use netloom_ovsdb::transact::{Change, Guard};
+use netloom_ovsdb::{
+    Database, Now, OvsdbError, Replica, Schema, Server, SessionId, SessionSettings, UuidSource,
+};
 use serde_json::{Value, json};
 
 fn schema(version: &str) -> Value {
@@ -53,6 +56,61 @@ fn wait_for(name: &str, timeout: Value) -> Value {
         wait["timeout"] = timeout;
     }
     json!(["db", wait])
+}
+
+/// Lets rows of the name `free` come, and notes what it was asked.
+#[derive(Debug, Default, Clone)]
+struct Picky(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Guard for Picky {
+    fn judge(&self, schema: &Schema, changes: &[Change]) -> Result<(), OvsdbError> {
+        let mut asked = self.0.lock().unwrap();
+        for change in changes {
+            let table = &schema.tables[change.table];
+            let row = change.new.as_ref().or(change.old.as_ref()).unwrap();
+            let name = row.get(table.column("name").unwrap()).single().unwrap().as_str().unwrap().to_owned();
+            asked.push(name.clone());
+            if name != "free" {
+                return Err(OvsdbError::new("not allowed", format!("{name} is not free")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_guard_has_the_last_word_on_whom_it_guards() {
+    let mut server = server();
+    let picky = Picky::default();
+    server.set_guard(Box::new(picky.clone()));
+    let guarded = server.connect(at(0), SessionSettings { guarded: true, ..SessionSettings::default() });
+    let trusted = server.connect(at(0), SessionSettings::default());
+    let mut of = |session, params| {
+        send(&mut server, at(0), session, json!(1), "transact", params);
+        receive(&mut server, at(0), session).remove(0)["result"].clone()
+    };
+    let count = json!(["db", {"op": "select", "table": "T", "where": [], "columns": ["name"]}]);
+    assert_eq!(of(guarded, insert("free")).as_array().unwrap().len(), 1);
+    // All or nothing.
+    let both = json!(["db", {"op": "insert", "table": "T", "row": {"name": "a"}}, {"op": "update", "table": "T",
+        "where": [["name", "==", "free"]], "row": {"n": 1}}]);
+    let refused = of(guarded, both);
+    assert_eq!(refused[2], json!({"error": "not allowed", "details": "a is not free"}), "{refused}");
+    let left = of(guarded, count.clone());
+    assert_eq!(left[0]["rows"], json!([{"name": "free"}]));
+    // What changes nothing, and what the database refuses itself, it is not asked about.
+    let asked = picky.0.lock().unwrap().len();
+    of(guarded, json!(["db", {"op": "update", "table": "T", "where": [], "row": {"name": "free"}}]));
+    assert_eq!(of(guarded, insert("free"))[1]["error"], "constraint violation");
+    of(trusted, insert("b"));
+    assert_eq!(picky.0.lock().unwrap().len(), asked);
+    assert_eq!(of(trusted, count)[0]["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        of(guarded, json!(["db", {"op": "delete", "table": "T", "where": [["name", "==", "b"]]}]))[1]["details"],
+        "b is not free"
+    );
+    send(&mut server, at(0), guarded, json!(2), "convert", json!(["db", schema("1.0.1")]));
+    assert_eq!(receive(&mut server, at(0), guarded)[0]["error"]["error"], "not allowed");
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl Fixture {
     fn try_all(&mut self, operations: &[Value], elapsed_ms: u64) -> Outcome {
         let params: Vec<Value> = [json!("db")].iter().chain(operations).cloned().collect();
         let owns_lock = |name: &str| name == "mine";
-        let context = Context { owns_lock: &owns_lock, elapsed_ms, read_only: false, may_wait: true };
+        let context =
+            Context { owns_lock: &owns_lock, elapsed_ms, read_only: false, may_wait: true, guard: None };
         execute(&mut self.database, &Value::Array(params), context, &mut self.uuids)
     }
 

@@ -30,7 +30,7 @@ fn vsctl(place: &Place, words: &str) -> Option<Done> {
 }
 
 #[test]
-fn ovs_vsctl_shows_a_labs_switches_and_is_refused_what_it_would_change() {
+fn ovs_vsctl_shows_a_labs_switches() {
     for_each(|place| {
         place.up(LAB);
         let Some(shown) = vsctl(place, "show") else { return };
@@ -62,20 +62,88 @@ fn ovs_vsctl_shows_a_labs_switches_and_is_refused_what_it_would_change() {
         eventually("another VLAN", || (get("get Port s1-eth1 tag") == "11").then_some(()));
         assert_eq!(get("list-ports s2").lines().count(), 1);
 
-        // Whatever would be changed is refused, and nothing is.
-        let before = get("list Port");
-        for words in [
-            "set Port s1-eth1 tag=12",
-            "add-br s9",
-            "del-port s1 s1-eth1",
-            "set-controller s1 tcp:127.0.0.1:6653",
-            "set Interface s1-eth1 ingress_policing_rate=1",
+        place.ok("down");
+        assert!(!place.run_dir().join("rows/db.sock").exists());
+    });
+}
+
+#[test]
+fn a_vlan_set_by_ovs_vsctl_takes_effect_and_is_drift() {
+    for_each(|place| {
+        place.up(LAB);
+        let set = |words: &str| {
+            let done = vsctl(place, words)?;
+            assert_eq!(done.code, 0, "{words}: {done:?}");
+            Some(done.out.trim_end().to_owned())
+        };
+        let get = |words: &str| set(words).unwrap();
+        if set("show").is_none() {
+            return;
+        }
+        let reaches = || place.run("ping h1 h2 -4 -c 1").code == 0;
+        assert!(reaches());
+        // Once it returns, it is so: nobody waits here.
+        get("set port s1-eth1 tag=12");
+        assert!(!reaches());
+        assert_eq!(get("get port s1-eth1 tag"), "12");
+        get("set port s1-eth2 vlan_mode=native-untagged tag=12 trunks=3,4");
+        assert!(reaches());
+
+        let name = "lab.loom.yml";
+        place.write(name, LAB);
+        let planned = || place.ok(&format!("plan {name}"));
+        let plan = planned();
+        assert!(plan.contains("vlan 12") && plan.contains("trunk 3,4 native 12"), "{plan}");
+        assert!(place.ok("show s1").contains("access 12"), "{}", place.ok("show s1"));
+        assert!(place.ok("show h1--s1").contains("changed by hand"), "{}", place.ok("show h1--s1"));
+
+        // The file is asked again: what it does not change itself stays.
+        place.up(&LAB.replace("h1..3", "h1..4"));
+        assert!(reaches());
+        place.up(LAB);
+        assert_eq!(get("get port s1-eth2 trunks"), "[3, 4]");
+        // Without a tag it carries every VLAN, and then as the file has it is no drift.
+        get("-- clear port s1-eth1 tag -- set port s1-eth2 vlan_mode=[] trunks=[] tag=10");
+        let plan = planned();
+        assert!(plan.contains("every vlan") && !plan.contains("s1-eth2"), "{plan}");
+        get("set port s1-eth1 tag=13");
+        // The file has the last word on what it changes itself.
+        place.up(&LAB.replacen("vlan: 10", "vlan: 11", 1));
+        eventually("the VLAN of the file", || (get("get port s1-eth1 tag") == "11").then_some(()));
+        get("set port s1-eth1 tag=14");
+        let plan = planned();
+        assert!(plan.contains("vlan 14"), "{plan}");
+        place.write(name, LAB);
+        let done = place.ok(&format!("up {name} --reset"));
+        assert!(reaches(), "{done}");
+        eventually("the row follows", || (get("get port s1-eth1 tag") == "10").then_some(()));
+        let plan = planned();
+        assert_eq!(plan.trim(), "Nothing to do.");
+        place.ok("down");
+    });
+}
+
+#[test]
+fn whatever_else_ovs_vsctl_would_change_is_refused_as_a_whole() {
+    for_each(|place| {
+        place.up(LAB);
+        let Some(before) = vsctl(place, "list Port") else { return };
+        for (words, what) in [
+            ("add-br s9", "a new row of Bridge"),
+            ("del-port s1 s1-eth1", "Bridge.ports"),
+            ("set-controller s1 tcp:127.0.0.1:6653", "Bridge.controller"),
+            ("set Interface s1-eth1 ingress_policing_rate=1", "Interface.ingress_policing_rate"),
+            ("set port s1-eth1 tag=12 -- set bridge s1 fail_mode=secure", "Bridge.fail_mode"),
+            ("set port s1-eth1 tag=12 -- set port s1-eth2 vlan_mode=native-tagged", "native-tagged"),
+            ("set port s1-eth1 vlan_mode=access -- clear port s1-eth1 tag", "needs a tag"),
         ] {
             let refused = vsctl(place, words).unwrap();
             assert_ne!(refused.code, 0, "{words}: {refused:?}");
-            assert!(refused.err.contains("not allowed"), "{words}: {refused:?}");
+            let said = &refused.err;
+            assert!(said.contains("not allowed") && said.contains(what), "{words}: {refused:?}");
         }
-        assert_eq!(get("list Port"), before);
+        assert_eq!(vsctl(place, "list Port").unwrap().out, before.out);
+        assert_eq!(place.run("ping h1 h2 -4 -c 1").code, 0);
         place.ok("down");
         assert!(!place.run_dir().join("rows/db.sock").exists());
     });

@@ -9,7 +9,7 @@ use netloom_lab::Lab;
 use netloom_lab::apply::{ApplyError, Progress as Report};
 use netloom_lab::lab::Node;
 use netloom_lab::limits::Limits;
-use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
+use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink, kept_vlans};
 
 use super::execute::{Execution, Target};
 use super::hints::refused;
@@ -50,7 +50,9 @@ impl Running {
         let mut state = self.state();
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
-        let to = Target::new(self, &state.ports, Arc::new(lab), &seats.absent);
+        let drifted = if reset { Drifted::Reset } else { Drifted::Keep };
+        let vlans = kept_vlans(&from, &lab, &state.vlans, drifted);
+        let to = Target::new(self, &state.ports, (Arc::new(lab), vlans), &seats.absent);
         let mut phases = Phases { sink, begun: begin };
         let mut execution = Execution::new(self, core, &mut state, to, sink);
         let lab = execution.lab();
@@ -73,7 +75,7 @@ impl Running {
         notes.extend(self.machines.update(&state, self.programs.containers(), &self.functions));
         drop(former);
         notes.extend(self.doors.update(core, &self.home, &self.ledger, &state.lab));
-        notes.extend(self.rows.update(core, &self.home, &self.ledger, &state.lab));
+        notes.extend(self.rows.update(core, &self.home, &self.ledger, &state.present_lab()));
         notes.extend(self.limits_not_kept(&state));
         self.control(core, &state);
         let count = |sign| plan.rows().filter(|row| row.sign == sign && is_thing(row.kind)).count() as u64;
@@ -102,7 +104,12 @@ impl Running {
             back: back.clone(),
         });
         let limits = self.limits_by_hand(state);
-        let present = Present { links: links.collect(), limits, flows: self.flow_drift(state, wanted) };
+        let present = Present {
+            links: links.collect(),
+            limits,
+            vlans: state.vlans.clone(),
+            flows: self.flow_drift(state, wanted),
+        };
         let drifted = if reset { Drifted::Reset } else { Drifted::Keep };
         // The datapath of an empty lab is not configured yet: its settings are no change.
         let applied = (!state.wanted.path.is_empty()).then_some(&*state.lab);
@@ -157,7 +164,7 @@ pub(super) fn drift(plan: &Plan) -> Vec<PlanStep> {
 
 /// Whether a user counts it among the objects of a lab.
 fn is_thing(kind: &str) -> bool {
-    matches!(kind, "node" | "limits" | "switch" | "link" | "run" | "flows" | "controller")
+    matches!(kind, "node" | "limits" | "switch" | "port" | "link" | "run" | "flows" | "controller")
 }
 
 /// Why a plan was not carried out, for the user.

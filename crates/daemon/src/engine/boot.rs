@@ -12,6 +12,7 @@ use netloom_sys::{process, rlimit, userns};
 use super::Running;
 use super::hints::refused;
 use super::journal::Ledger;
+use super::rows::Rows;
 use crate::host::{Fabric, PortKind};
 use crate::{Boot, Engine, Home, Prepared};
 
@@ -90,7 +91,12 @@ impl Prepared for Forked {
         let fabric = Fabric::create().ok();
         let taps = fabric.as_ref().is_some_and(Fabric::has_taps);
         let auto = if taps { PortKind::Tap } else { PortKind::Packet };
-        Ok(Arc::new(Running::new(self.home, spawner, Arc::new(self.ledger), self.rootless, auto, fabric)))
+        let (home, ledger, rootless) = (self.home, Arc::new(self.ledger), self.rootless);
+        Ok(Arc::new_cyclic(|me| {
+            let mut running = Running::new(home, spawner, ledger, rootless, auto, fabric);
+            running.rows = Rows::of(me.clone());
+            running
+        }))
     }
 }
 

@@ -35,6 +35,7 @@ mod running;
 mod runs;
 mod trial;
 pub(crate) mod tunnels;
+mod vlans;
 
 pub use boot::become_owner;
 pub use containers::remove_volumes;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use netloom_api::Wanted;
 use netloom_container::Spawner;
 use netloom_datapath::PortSpec;
 use netloom_flow::{LinkSettings, PortId};
 use netloom_lab::Lab;
+use netloom_lab::lab::{SwitchPort, Vlan};
+use netloom_lab::plan::PresentVlan;
 use netloom_sys::HostError;
 use netloom_sys::datagram::Datagrams;
 use netloom_sys::netns::NetNs;
@@ -83,6 +85,21 @@ pub(crate) struct State {
     pub(crate) nodes: BTreeMap<String, NodeState>,
     /// Links that were changed by hand: their settings now, forth and back.
     pub(crate) drift: BTreeMap<String, [LinkSettings; 2]>,
+    /// Ports whose VLANs are not those of the file, with what they are.
+    pub(crate) vlans: Vec<PresentVlan>,
+}
+
+impl State {
+    /// The lab with the VLANs of its ports as they are.
+    pub(super) fn present_lab(&self) -> Arc<Lab> {
+        if self.vlans.is_empty() { Arc::clone(&self.lab) } else { Arc::new(self.lab.with_vlans(&self.vlans)) }
+    }
+
+    /// What a port does with VLANs.
+    pub(super) fn vlan<'s>(&'s self, port: &'s SwitchPort) -> &'s Vlan {
+        let now = self.vlans.iter().find(|it| (&it.link, it.left) == (&port.link, port.left));
+        now.map_or(&port.vlan, |now| &now.vlan)
+    }
 }
 
 /// A node that was made.
@@ -156,6 +173,7 @@ impl Running {
             specs: BTreeMap::new(),
             nodes: BTreeMap::new(),
             drift: BTreeMap::new(),
+            vlans: Vec::new(),
         };
         let programs = Programs::new(home.lab(), spawner.clone(), home.dir(), Arc::clone(&ledger));
         let groups = programs.shared_groups();
@@ -193,6 +211,15 @@ impl Running {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Changes are made on a copy or in steps that leave the state whole; a panic spoils nothing more.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Self::state`], unless somebody else has it.
+    pub(super) fn try_state(&self) -> Option<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Switch model and workers; `None` before the first file.

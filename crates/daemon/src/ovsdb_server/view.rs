@@ -1,8 +1,6 @@
-//! A database in memory that only its owner writes; clients look at it.
-//!
-//! What a client wants to write is refused by the database itself, in the words that Open vSwitch has for a server that is
-//! read only.
+//! A database in memory that shows what its owner has; clients look at it, and change what a guard lets them change.
 
+use netloom_ovsdb::transact::Guard;
 use netloom_ovsdb::{Database, SessionId, SessionSettings, UuidSource, vswitch};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -22,13 +20,15 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// An empty database of a switch. `seed` makes the names of rows that get none.
+    /// An empty database of a switch. `seed` makes the names of rows that get none; `guard` has the last word on what clients
+    /// change.
     ///
     /// # Errors
     /// The schema is wrong, which a test shows never to be.
-    pub(crate) fn new(seed: [u64; 2]) -> Result<Self, String> {
+    pub(crate) fn new(seed: [u64; 2], guard: Box<dyn Guard>) -> Result<Self, String> {
         let schema = vswitch::schema().map_err(|error| error.to_string())?;
         let core = Shared::new(UuidSource::new(seed));
+        core.lock().server.set_guard(guard);
         core.lock().server.add_database(now(), Database::new(schema), false);
         let owner = core.lock().connect(SessionSettings { probe_ms: 0, ..SessionSettings::default() });
         Ok(Self { core, owner })
@@ -58,7 +58,7 @@ impl View {
 
     /// Serves a client until it leaves.
     pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) {
-        let settings = SessionSettings { read_only: true, probe_ms: 0, ..SessionSettings::default() };
+        let settings = SessionSettings { guarded: true, probe_ms: 0, ..SessionSettings::default() };
         // However it ended, there is nothing to be done about it.
         let _ = Joined::new(&self.core, settings).serve(stream).await;
     }
@@ -71,11 +71,23 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use netloom_ovsdb::transact::Change;
+    use netloom_ovsdb::{OvsdbError, Schema};
+
     use super::*;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl Guard for Nothing {
+        fn judge(&self, _: &Schema, _: &[Change]) -> Result<(), OvsdbError> {
+            Err(OvsdbError::new("not allowed", "nothing is"))
+        }
+    }
 
     #[test]
     fn its_owner_writes_and_is_told_what_cannot_be() {
-        let view = View::new([1, 2]).unwrap();
+        let view = View::new([1, 2], Box::new(Nothing)).unwrap();
         let root = json!({"op": "insert", "table": "Open_vSwitch", "row": {"ovs_version": "1"}});
         view.write(vec![root]).unwrap();
         let wrong = json!({"op": "insert", "table": "Open_vSwitch", "row": {"colour": "red"}});

@@ -102,6 +102,22 @@ pub enum Vlan {
     },
 }
 
+impl Vlan {
+    /// `vlan 10` or `trunk 10,20 native 5`; empty for a port that carries every VLAN.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::Access(vlan) => format!("vlan {vlan}"),
+            Self::Trunk { vlans, native } => {
+                let list: Vec<_> = vlans.iter().map(ToString::to_string).collect();
+                let native = native.map(|n| format!(" native {n}")).unwrap_or_default();
+                format!("trunk {}{native}", list.join(","))
+            }
+        }
+    }
+}
+
 words!(/// What a switch without a controller does.
 FailMode {
     /// It learns addresses and forwards.

@@ -3,7 +3,7 @@
 use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, BothSettings, Step};
+use super::{Action, BothSettings, PresentVlan, Step};
 use crate::lab::{Link, Node};
 use crate::limits::Limits;
 use crate::settings::{SettingsPatch, describe, written};
@@ -16,6 +16,9 @@ pub struct Present {
     /// Nodes whose limits were changed by hand, with those they have now.
     #[serde(default)]
     pub limits: Vec<(String, Limits)>,
+    /// Switch ports whose VLANs were changed by hand, with what they do now.
+    #[serde(default)]
+    pub vlans: Vec<PresentVlan>,
     /// Switches whose flows were changed by hand: name, and what about them.
     pub flows: Vec<(String, String)>,
 }
@@ -46,7 +49,7 @@ pub enum Drifted {
 /// One thing that others changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// `link`, `limits` or `flows`.
+    /// `link`, `limits`, `port` or `flows`.
     pub kind: String,
     /// Of what.
     pub name: String,
@@ -54,7 +57,7 @@ pub struct Drift {
     pub detail: String,
 }
 
-/// What becomes of a link, or of the limits of a node, that stays.
+/// What becomes of a link, of the limits of a node, or of the VLAN of a port, that stays.
 pub(super) struct Shape {
     pub(super) drift: Option<Drift>,
     pub(super) step: Option<Step>,

@@ -8,6 +8,7 @@ mod cards;
 mod compare;
 mod drift;
 mod render;
+mod vlan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use compare::NodeDelta;
 pub use drift::{Drift, Drifted, Present, PresentLink};
 pub use render::Row;
+pub use vlan::{PresentVlan, kept_vlans};
 
 use crate::lab::{Lab, Link, Node, Switch};
 use crate::limits::Limits;
@@ -56,6 +58,8 @@ pub enum Action {
     AddSwitch(String),
     /// Changes ports, flows or mode of a switch.
     ChangeSwitch(String),
+    /// Puts the VLAN of a switch port, by its name, back to that of the file.
+    ResetVlan(String),
     /// Starts a controller of the lab's own, or has switches call one.
     AddController(String),
     /// Has switches call a controller elsewhere, or in another way; one of the lab's own is started anew.
@@ -171,9 +175,11 @@ impl Action {
             Self::RemoveNode(_) => Phase::RemoveNodes,
             Self::AddNode(_) => Phase::AddNodes,
             Self::ChangeNode { .. } | Self::Limit { .. } => Phase::ChangeNodes,
-            Self::RemoveSwitch(_) | Self::AddSwitch(_) | Self::ChangeSwitch(_) | Self::ResetFlows(_) => {
-                Phase::Switches
-            }
+            Self::RemoveSwitch(_)
+            | Self::AddSwitch(_)
+            | Self::ChangeSwitch(_)
+            | Self::ResetVlan(_)
+            | Self::ResetFlows(_) => Phase::Switches,
             Self::AddLink(_) => Phase::Link,
             Self::Plug { .. } => Phase::Plug,
             Self::ShapeLink { .. } => Phase::Shape,
@@ -199,6 +205,7 @@ impl Action {
             Self::RemoveSwitch(switch) => Self::AddSwitch(switch),
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
             Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
+            Self::ResetVlan(port) => Self::ResetVlan(port),
             Self::ShapeLink { link, from, to } => Self::ShapeLink { link, from: to, to: from },
             Self::AddController(name) => Self::RemoveController(name),
             Self::ChangeController(name) => Self::ChangeController(name),
@@ -226,6 +233,7 @@ impl Step {
             Action::RemoveSwitch(n) => ("remove", "switch ", n),
             Action::AddSwitch(n) => ("make", "switch ", n),
             Action::ChangeSwitch(n) => ("change", "switch ", n),
+            Action::ResetVlan(n) => ("reset", "VLAN of ", n),
             Action::AddLink(n) => ("attach", "link ", n),
             Action::ShapeLink { link, .. } => ("shape", "link ", link),
             Action::AddController(n) => ("add", "controller ", n),
@@ -281,6 +289,7 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     let remade = planner.nodes();
     let mut drift = planner.limits(present, drifted);
     planner.switches();
+    drift.extend(planner.vlans(present, drifted));
     planner.controllers();
     drift.extend(planner.links(&remade, present, drifted));
     planner.quotas();
@@ -451,6 +460,17 @@ impl<'l> Planner<'l> {
             self.touched.insert((1, &switch.name));
             self.step(action, detail);
         }
+    }
+
+    /// VLANs of ports that stay; returns what was changed by hand.
+    fn vlans(&mut self, present: &Present, drifted: Drifted) -> Vec<Drift> {
+        let mut drift = Vec::new();
+        for now in &present.vlans {
+            let shape = vlan::shape(self.from, self.to, now, drifted);
+            drift.extend(shape.drift);
+            self.steps.extend(shape.step);
+        }
+        drift
     }
 
     fn controllers(&mut self) {

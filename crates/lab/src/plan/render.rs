@@ -47,7 +47,7 @@ impl fmt::Display for Plan {
 pub struct Row<'p> {
     /// `+` made, `-` removed, `~` changed in place.
     pub sign: char,
-    /// `node`, `limits`, `switch`, `link`, `flows`, `names`, `run`, `controller`, `tenant` or `lab`.
+    /// `node`, `limits`, `switch`, `port`, `link`, `flows`, `names`, `run`, `controller`, `tenant` or `lab`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'p str,
@@ -66,6 +66,7 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::RemoveSwitch(n) => ('-', "switch", n.as_str()),
         Action::AddSwitch(n) => ('+', "switch", n.as_str()),
         Action::ChangeSwitch(n) => ('~', "switch", n.as_str()),
+        Action::ResetVlan(n) => ('~', "port", n.as_str()),
         Action::AddLink(n) => ('+', "link", n.as_str()),
         Action::ShapeLink { link, .. } => ('~', "link", link.as_str()),
         Action::ResetFlows(n) => ('~', "flows", n.as_str()),
@@ -337,16 +338,9 @@ fn qos_words(port: &SwitchPort) -> String {
 /// A port with all that the switch is told about it.
 fn port(port: &SwitchPort) -> String {
     let tenant = port.tenant.as_deref().map(|t| format!(" {t}")).unwrap_or_default();
-    let vlan = match &port.vlan {
-        crate::lab::Vlan::Any => String::new(),
-        crate::lab::Vlan::Access(vlan) => format!(" vlan {vlan}"),
-        crate::lab::Vlan::Trunk { vlans, native } => {
-            let list: Vec<_> = vlans.iter().map(ToString::to_string).collect();
-            let native = native.map(|n| format!(" native {n}")).unwrap_or_default();
-            format!(" trunk {}{native}", list.join(","))
-        }
-    };
-    format!("{} {} to {}{tenant}{vlan}", port.number, port.name, end(&port.peer))
+    let vlan = port.vlan.words();
+    let space = if vlan.is_empty() { "" } else { " " };
+    format!("{} {} to {}{tenant}{space}{vlan}", port.number, port.name, end(&port.peer))
 }
 
 /// `red/web:eth0 -- s1:1`

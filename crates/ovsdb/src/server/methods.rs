@@ -45,6 +45,10 @@ impl Server {
             "transact" | "convert" => match self.named_database(method, &params) {
                 // These answer by themselves, when they are done.
                 Ok(name) if method == "transact" => return self.transact(now, session, name, id, params),
+                Ok(_) if self.is_guarded(session) => {
+                    let details = "convert not allowed where changes are judged by the owner of the database";
+                    Err(OvsdbError::new("not allowed", details).to_json_text())
+                }
                 Ok(name) => self.convert(now, &name, &params),
                 Err(error) => Err(error.to_json_text()),
             },

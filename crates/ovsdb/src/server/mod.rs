@@ -26,7 +26,7 @@ use session::Session;
 pub use session::{CloseReason, SessionSettings};
 
 use crate::store::Database;
-use crate::transact::{Change, Commit};
+use crate::transact::{Change, Commit, Guard};
 use crate::uuid::{Uuid, UuidSource};
 
 /// The time, as whoever has a clock tells it.
@@ -76,6 +76,7 @@ pub struct Server {
     /// Sessions that have something to send, or have ended.
     ready: BTreeSet<SessionId>,
     commits: u64,
+    guard: Option<Box<dyn Guard>>,
 }
 
 impl Server {
@@ -92,9 +93,20 @@ impl Server {
             writes: VecDeque::new(),
             ready: BTreeSet::new(),
             commits: 0,
+            guard: None,
         };
         server.add_meta();
         server
+    }
+
+    /// Gives the last word on what [guarded](SessionSettings::guarded) sessions change to `guard`.
+    pub fn set_guard(&mut self, guard: Box<dyn Guard>) {
+        self.guard = Some(guard);
+    }
+
+    /// Whether the guard, if there is one, is asked about this session's changes.
+    fn is_guarded(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|session| session.settings.guarded)
     }
 
     /// Serves `database`. If it is `persistent`, its changes are to be written.

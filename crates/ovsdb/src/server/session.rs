@@ -27,6 +27,8 @@ pub struct SessionSettings {
     pub probe_ms: u64,
     /// Whether transactions that change something are refused.
     pub read_only: bool,
+    /// Whether the server's guard, if it has one, has the last word on what transactions change.
+    pub guarded: bool,
 }
 
 impl Default for SessionSettings {
@@ -39,6 +41,7 @@ impl Default for SessionSettings {
             pending: 1000,
             probe_ms: 0,
             read_only: false,
+            guarded: false,
         }
     }
 }

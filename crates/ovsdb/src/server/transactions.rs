@@ -28,7 +28,8 @@ impl Server {
         };
         let Some(hosted) = self.databases.get_mut(&name) else { return "null".to_owned() };
         let owns_lock = |_: &str| false;
-        let context = Context { owns_lock: &owns_lock, elapsed_ms: 0, read_only: false, may_wait: false };
+        let context =
+            Context { owns_lock: &owns_lock, elapsed_ms: 0, read_only: false, may_wait: false, guard: None };
         match transact::execute(&mut hosted.database, params, context, &mut self.uuids) {
             Outcome::Done { result, commit } => {
                 if let Some(commit) = commit.filter(|commit| !commit.changes.is_empty()) {
@@ -74,11 +75,13 @@ impl Server {
         let Some(hosted) = self.databases.get_mut(name) else { return Attempt::Over(false) };
         let locks = &self.locks;
         let owns_lock = |lock: &str| locks.owner(lock) == Some(session);
+        let settings = self.sessions.get(&session).map(|session| session.settings);
         let context = Context {
             owns_lock: &owns_lock,
             elapsed_ms: now.ms.saturating_sub(pending.created_ms),
-            read_only: self.sessions.get(&session).is_some_and(|session| session.settings.read_only),
+            read_only: settings.is_some_and(|settings| settings.read_only),
             may_wait: true,
+            guard: self.guard.as_deref().filter(|_| settings.is_some_and(|settings| settings.guarded)),
         };
         match transact::execute(&mut hosted.database, &pending.params, context, &mut self.uuids) {
             Outcome::Waiting { timeout_ms } => {

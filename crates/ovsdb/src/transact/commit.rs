@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Txn;
-use super::txn::Place;
+use super::txn::{Place, Touched};
+use super::{Guard, Txn};
 use crate::error::OvsdbError;
 use crate::store::{Database, Row, Stored, index_key};
 use crate::uuid::{Uuid, UuidSource};
@@ -40,11 +40,28 @@ impl Txn {
     /// # Errors
     /// The first check that failed; the database is as it was before.
     pub(crate) fn commit(
-        mut self,
+        self,
         database: &mut Database,
         uuids: &mut UuidSource,
     ) -> Result<Commit, OvsdbError> {
-        match self.check(database) {
+        self.commit_guarded(database, uuids, None)
+    }
+
+    /// As [`Self::commit`], if `guard` has nothing against it.
+    ///
+    /// # Errors
+    /// The first check that failed, or what the guard says; the database is as it was before.
+    pub(crate) fn commit_guarded(
+        mut self,
+        database: &mut Database,
+        uuids: &mut UuidSource,
+        guard: Option<&dyn Guard>,
+    ) -> Result<Commit, OvsdbError> {
+        let judged = self.check(database).and_then(|()| match guard {
+            Some(guard) => self.ask(database, guard),
+            None => Ok(()),
+        });
+        match judged {
             Ok(()) => Ok(self.apply(database, uuids)),
             Err(error) => {
                 self.undo(database);
@@ -63,6 +80,22 @@ impl Txn {
         self.check_row_limits(database)?;
         self.prune_weak_references(database)?;
         self.check_indexes(database)
+    }
+
+    /// Asks the guard about all that differs. Collecting garbage and pruning references may have undone a change, so it is
+    /// compared once more.
+    fn ask(&self, database: &Database, guard: &dyn Guard) -> Result<(), OvsdbError> {
+        let change = |(&(table, uuid), touched): (&Place, &Touched)| {
+            let (old, new) = (touched.old.as_ref().map(|old| &old.row), database.row(table, uuid));
+            let differs = match (old, new) {
+                (None, None) => false,
+                (Some(old), Some(new)) => !old.same_content(new),
+                _ => true,
+            };
+            differs.then(|| Change { table, uuid, old: old.cloned(), new: new.cloned() })
+        };
+        let changes: Vec<Change> = self.touched.iter().filter_map(change).collect();
+        if changes.is_empty() { Ok(()) } else { guard.judge(database.schema(), &changes) }
     }
 
     /// Drops rows that are what they were.

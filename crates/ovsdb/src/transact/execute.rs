@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Txn;
 use super::commit::Commit;
 use super::operations::Execution;
+use super::{Guard, Txn};
 use crate::data::Symbols;
 use crate::error::OvsdbError;
 use crate::json::{Kinds, Members};
@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub read_only: bool,
     /// Whether an unmet `wait` may be tried again later.
     pub may_wait: bool,
+    /// Who has the last word, if somebody has.
+    pub guard: Option<&'a dyn Guard>,
 }
 
 impl fmt::Debug for Context<'_> {
@@ -94,7 +96,7 @@ pub fn execute(
             }
         }
     }
-    let Execution { database, txn, .. } = execution;
+    let Execution { database, txn, context, .. } = execution;
     if let Some(timeout_ms) = timeout_ms {
         txn.undo(database);
         return Outcome::Waiting { timeout_ms };
@@ -103,7 +105,7 @@ pub fn execute(
     if error.is_some() {
         txn.undo(database);
     } else {
-        match txn.commit(database, uuids) {
+        match txn.commit_guarded(database, uuids, context.guard) {
             Ok(done) => commit = Some(done),
             Err(error) => {
                 if !operations.is_empty() {

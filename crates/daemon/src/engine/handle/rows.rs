@@ -230,7 +230,7 @@ impl Running {
                 None => "missing",
             }
             .to_owned(),
-            vlan: vlan_words(&port.vlan),
+            vlan: vlan_words(state.vlan(port)),
             tenant: port.tenant.clone().unwrap_or_default(),
             rx_packets: rx.packets + crossed.rx_packets,
             rx_bytes: rx.bytes + crossed.rx_bytes,
@@ -273,7 +273,7 @@ impl Running {
             b: end_row(state, &link.b),
             up: out.up && home.up,
             blocked: [a, b].iter().any(|port| model.get(port).is_some_and(|port| port.role == Role::Blocked)),
-            drift: state.drift.contains_key(&link.id),
+            drift: state.drift.contains_key(&link.id) || state.vlans.iter().any(|it| it.link == link.id),
             forth: self.direction_row(forth, out, model),
             back: self.direction_row(back, home, model),
         })

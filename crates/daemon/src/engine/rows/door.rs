@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,10 +16,12 @@ use netloom_sys::epoll::{Epoll, Interest};
 use netloom_sys::eventfd::EventFd;
 use tokio::task::JoinSet;
 
+use super::asked::Asked;
 use super::shown::{self, PortSeen, Seen};
 use super::written::Written;
 use crate::Home;
 use crate::core::Core;
+use crate::engine::Running;
 use crate::engine::journal::Ledger;
 use crate::openflow::Hub;
 use crate::ovsdb_server::View;
@@ -34,7 +36,11 @@ const NAME: &str = "db.sock";
 
 /// The socket, if it is there.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Rows(Mutex<Option<Open>>);
+pub(in crate::engine) struct Rows {
+    open: Mutex<Option<Open>>,
+    /// Whom changes are asked of.
+    running: Weak<Running>,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -45,20 +51,26 @@ struct Open {
 }
 
 /// Tells the thread to end.
-#[derive(Debug)]
-struct End {
-    is_over: AtomicBool,
-    bell: EventFd,
+#[derive(Debug, Default)]
+pub(super) struct End {
+    pub(super) is_over: AtomicBool,
+    bell: Option<EventFd>,
 }
 
 /// What the thread looks at.
 struct Sources {
+    running: Weak<Running>,
     lab: Arc<Mutex<Arc<Lab>>>,
     switch: SharedSwitch,
     hub: Arc<Hub>,
 }
 
 impl Rows {
+    /// Of a lab that is changed by `running`.
+    pub(in crate::engine) fn of(running: Weak<Running>) -> Self {
+        Self { running, ..Self::default() }
+    }
+
     /// Shows this lab from now on; a lab without switches has no socket. What could not be opened, for the user.
     pub(in crate::engine) fn update(
         &self,
@@ -67,7 +79,7 @@ impl Rows {
         ledger: &Ledger,
         lab: &Arc<Lab>,
     ) -> Option<String> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if lab.switches.is_empty() {
             open.take().into_iter().for_each(|open| open.close(ledger));
             return None;
@@ -77,7 +89,7 @@ impl Rows {
             return None;
         }
         let path = home.dir().join(NAME);
-        match Open::begin(core, path.clone(), ledger, Arc::clone(lab)) {
+        match Open::begin(core, &self.running, path.clone(), ledger, Arc::clone(lab)) {
             Ok(new) => {
                 *open = Some(new);
                 None
@@ -91,22 +103,30 @@ impl Rows {
 
     /// Closes it.
     pub(in crate::engine) fn close(&self, ledger: &Ledger) {
-        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         open.into_iter().for_each(|open| open.close(ledger));
     }
 }
 
 impl Open {
-    fn begin(core: &Core, path: PathBuf, ledger: &Ledger, lab: Arc<Lab>) -> io::Result<Self> {
+    fn begin(
+        core: &Core,
+        running: &Weak<Running>,
+        path: PathBuf,
+        ledger: &Ledger,
+        lab: Arc<Lab>,
+    ) -> io::Result<Self> {
         let other = |error: netloom_sys::HostError| io::Error::other(error);
         ledger.intend(Kind::File, &path)?;
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         ledger.made(&path)?;
-        let end = Arc::new(End { is_over: AtomicBool::new(false), bell: EventFd::new().map_err(other)? });
+        let end =
+            Arc::new(End { is_over: AtomicBool::new(false), bell: Some(EventFd::new().map_err(other)?) });
         let lab = Arc::new(Mutex::new(lab));
         let hub = core.openflow().shared_hub();
-        let sources = Sources { lab: Arc::clone(&lab), switch: Arc::clone(core.switch()), hub };
+        let running = Weak::clone(running);
+        let sources = Sources { running, lab: Arc::clone(&lab), switch: Arc::clone(core.switch()), hub };
         let ended = Arc::clone(&end);
         let work = move || {
             if let Err(error) = attend(&listener, &sources, &ended) {
@@ -119,7 +139,7 @@ impl Open {
 
     fn close(mut self, ledger: &Ledger) {
         self.end.is_over.store(true, Ordering::Relaxed);
-        self.end.bell.signal();
+        self.end.bell.iter().for_each(EventFd::signal);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -137,11 +157,13 @@ fn remove(ledger: &Ledger, path: &std::path::Path) {
 }
 
 /// Sleeps until somebody calls, and then has a database until the last one has left.
-fn attend(listener: &UnixListener, sources: &Sources, end: &End) -> io::Result<()> {
+fn attend(listener: &UnixListener, sources: &Sources, end: &Arc<End>) -> io::Result<()> {
     let other = |error: netloom_sys::HostError| io::Error::other(error);
     let mut epoll = Epoll::new(2).map_err(other)?;
     epoll.add(listener, 0, Interest::Read).map_err(other)?;
-    epoll.add(&end.bell, 1, Interest::Read).map_err(other)?;
+    if let Some(bell) = &end.bell {
+        epoll.add(bell, 1, Interest::Read).map_err(other)?;
+    }
     listener.set_nonblocking(true)?;
     loop {
         epoll.wait(None, |_| ()).map_err(other)?;
@@ -155,12 +177,14 @@ fn attend(listener: &UnixListener, sources: &Sources, end: &End) -> io::Result<(
 }
 
 /// Serves who comes, until nobody is left.
-async fn receive(listener: UnixListener, sources: &Sources, end: &End) -> io::Result<()> {
+async fn receive(listener: UnixListener, sources: &Sources, end: &Arc<End>) -> io::Result<()> {
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let now = netloom_sys::clock::now();
-    let view = Arc::new(View::new([now, u64::from(std::process::id())]).map_err(io::Error::other)?);
+    let asked = Asked::new(Weak::clone(&sources.running), Arc::clone(&sources.lab), Arc::clone(end));
+    let seed = [now, u64::from(std::process::id())];
+    let view = Arc::new(View::new(seed, Box::new(asked.clone())).map_err(io::Error::other)?);
     let mut written = Written::default();
-    show(&view, sources, &mut written);
+    show(&view, sources, &asked, &mut written);
     let mut clients = JoinSet::new();
     let mut look = tokio::time::interval(LOOK);
     let mut over = tokio::time::interval(Duration::from_millis(50));
@@ -178,7 +202,8 @@ async fn receive(listener: UnixListener, sources: &Sources, end: &End) -> io::Re
                 }
             }
             Some(_) = clients.join_next() => {}
-            _ = look.tick() => show(&view, sources, &mut written),
+            _ = look.tick() => show(&view, sources, &asked, &mut written),
+            () = asked.bell.notified() => show(&view, sources, &asked, &mut written),
             // While somebody is there, the end is looked for; else it rings.
             _ = over.tick() => if end.is_over.load(Ordering::Relaxed) { return Ok(()) },
             () = &mut living => {}
@@ -188,9 +213,14 @@ async fn receive(listener: UnixListener, sources: &Sources, end: &End) -> io::Re
 }
 
 /// Brings the database up to date.
-fn show(view: &View, sources: &Sources, written: &mut Written) {
+fn show(view: &View, sources: &Sources, asked: &Asked, written: &mut Written) {
+    written.doubt("Port", &asked.ports(), &["tag", "trunks", "vlan_mode"]);
     let lab = Arc::clone(&sources.lab.lock().unwrap_or_else(PoisonError::into_inner));
-    let operations = written.change(shown::rows(&lab, &sources.look(&lab)));
+    let mut rows = shown::rows(&lab, &sources.look(&lab));
+    if let Some((number, root)) = asked.number().zip(rows.last_mut()) {
+        root.set("cur_cfg", number);
+    }
+    let operations = written.change(rows);
     if operations.is_empty() {
         return;
     }

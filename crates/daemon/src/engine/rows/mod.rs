@@ -7,10 +7,13 @@
 //! ```
 //!
 //! A lab that nobody looks at so has a socket and a sleeping thread more, and no database. What the rows say is what the lab
-//! file and its commands have made; the database refuses to be written.
+//! file and its commands have made. What clients write is first made so in the lab (`asked.rs`), and refused where that is
+//! nothing that a lab can be told so.
 
+mod asked;
 mod door;
 mod shown;
+mod vlan;
 mod written;
 
 pub(super) use door::Rows;

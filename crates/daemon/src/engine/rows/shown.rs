@@ -86,7 +86,8 @@ fn port(bridge: &str, port: &SwitchPort, seen: &Seen, rows: &mut Vec<Row>) -> Ro
     row.set("interfaces", interface.reference());
     let (mode, tag, trunks) = match &port.vlan {
         Vlan::Any => (None, None, &[][..]),
-        Vlan::Access(vlan) => (Some("access"), Some(*vlan), &[][..]),
+        // A port with a tag and no mode is one: so it is enough to clear the tag.
+        Vlan::Access(vlan) => (None, Some(*vlan), &[][..]),
         Vlan::Trunk { vlans, native: None } => (Some("trunk"), None, vlans.as_slice()),
         Vlan::Trunk { vlans, native } => (Some("native-untagged"), *native, vlans.as_slice()),
     };
@@ -156,9 +157,12 @@ fn map(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::written::Written;
+    use std::sync::{Arc, Mutex, Weak};
+
     use super::*;
+    use crate::engine::rows::asked::Asked;
     use crate::ovsdb_server::View;
 
     const FILE: &str = "netloom: 1
@@ -171,14 +175,15 @@ links:
   - s1 -- s2
 ";
 
-    fn lab() -> Lab {
+    pub(in crate::engine::rows) fn lab() -> Lab {
         let file = netloom_lab::load(FILE, "seen.loom.yml".as_ref(), &[]).expect("a good file");
         netloom_lab::resolve(&file).expect("a good lab")
     }
 
     #[test]
     fn the_schema_takes_every_row_and_a_look_again_changes_nothing() {
-        let (view, mut written) = (View::new([1, 2]).unwrap(), Written::default());
+        let asked = Asked::new(Weak::new(), Arc::new(Mutex::new(Arc::new(lab()))), Arc::default());
+        let (view, mut written) = (View::new([1, 2], Box::new(asked)).unwrap(), Written::default());
         let lab = lab();
         let mut seen = Seen::default();
         let operations = written.change(rows(&lab, &seen));

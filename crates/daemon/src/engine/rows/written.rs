@@ -1,6 +1,6 @@
 //! What the database has, and what is to be said so that it has other rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netloom_switch::config::Uuid;
 use serde_json::{Map, Value, json};
@@ -35,6 +35,20 @@ impl Row {
 pub(super) struct Written(BTreeMap<(&'static str, Uuid), Map<String, Value>>);
 
 impl Written {
+    /// Somebody else has written these columns of these rows, named by their column `name`.
+    pub(super) fn doubt(&mut self, table: &'static str, names: &BTreeSet<String>, columns: &[&str]) {
+        if names.is_empty() {
+            return;
+        }
+        for ((of, _), known) in &mut self.0 {
+            if *of == table
+                && known.get("name").and_then(Value::as_str).is_some_and(|name| names.contains(name))
+            {
+                columns.iter().for_each(|column| drop(known.remove(*column)));
+            }
+        }
+    }
+
     /// The operations after which the database has these rows. Rows that nobody refers to any more go by themselves.
     pub(super) fn change(&mut self, rows: Vec<Row>) -> Vec<Value> {
         let mut operations = Vec::new();
@@ -84,6 +98,10 @@ mod tests {
         assert_eq!(written.change(vec![row(1)]), Vec::<Value>::new());
         let second = written.change(vec![row(2)]);
         assert_eq!((&second[0]["op"], &second[0]["row"]), (&json!("update"), &json!({"ofport": 2})));
+        written.doubt("Interface", &BTreeSet::from(["another".to_owned()]), &["ofport"]);
+        assert!(written.change(vec![row(2)]).is_empty());
+        written.doubt("Interface", &BTreeSet::from(["s1-eth1".to_owned()]), &["ofport"]);
+        assert_eq!(written.change(vec![row(2)])[0]["row"], json!({"ofport": 2}), "said once more");
         assert!(written.change(Vec::new()).is_empty());
         assert_eq!(written.change(vec![row(2)])[0]["op"], json!("insert"), "it had gone");
     }
