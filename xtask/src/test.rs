@@ -18,6 +18,7 @@ const NEEDED: &[Needed] = &[
     Needed { program: "telnet", package: "inetutils-telnet" },
     Needed { program: "ethtool", package: "ethtool" },
     Needed { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+    Needed { program: "/usr/share/OVMF/OVMF_CODE*", package: "ovmf" },
     Needed { program: "busybox", package: "busybox-static" },
     Needed { program: "cpio", package: "cpio" },
     Needed { program: "newuidmap", package: "uidmap" },
