@@ -170,6 +170,16 @@ pub fn line_column(source: &str, byte: usize) -> (usize, usize) {
 /// "did you mean `x`?" if one of `known` is close to `word`.
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, known).map(is_meant)
+}
+
+/// The hint that a word is meant.
+pub(crate) fn is_meant(word: &str) -> String {
+    format!("did you mean `{word}`?")
+}
+
+/// The one of `known` that is close to `word`.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(f64, &str)> = None;
     if word.len() > 64 {
         return None;
@@ -182,7 +192,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
             best = Some((score, candidate));
         }
     }
-    best.map(|(_, name)| format!("did you mean `{name}`?"))
+    best.map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The keys of a node that make it a container, and those of health and order.
 
+use super::gaps::Gaps;
 use super::keys;
 use super::read::{Fields, Reader};
 use super::yaml::{Node, Value};
@@ -50,7 +51,8 @@ pub(crate) type WrittenAfter = Spanned<(String, Condition)>;
 
 /// Reads the keys of a container.
 pub(super) fn read(reader: &mut Reader, fields: &Fields<'_>) -> ContainerSpec {
-    let image = fields.take("image").and_then(|node| reader.parse(node, image));
+    let image =
+        fields.take("image").and_then(|node| reader.losing(Gaps::THINGS, |reader| reader.parse(node, image)));
     let mut first: Option<Spanned<&'static str>> = None;
     let mut take = |name: &'static str| {
         let node = fields.take(name)?;
@@ -322,7 +324,7 @@ fn one_after(text: &str) -> Result<(String, Condition), TextError> {
 pub(crate) fn only_containers(reader: &mut Reader, first: &Spanned<&'static str>) {
     let span: Span = first.span;
     let message = format!("`{}` is for containers", first.value);
-    reader.minor(|reader| reader.error(span, message, Some("a container has an `image`")));
+    reader.error_unless(Gaps::THINGS, span, message, Some("a container has an `image`"));
 }
 
 /// What a file system in memory holds, unless the file says.

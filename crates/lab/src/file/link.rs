@@ -2,6 +2,7 @@
 
 use netloom_flow::{Distribution, Loss, Probability};
 
+use super::gaps::Gaps;
 use super::keys;
 use super::network::subnets;
 use super::read::{Fields, Reader, integer};
@@ -99,8 +100,31 @@ fn read(reader: &mut Reader, node: &Node) -> Option<LinkEntry> {
             None
         }
     };
-    let vlan = vid(reader, &fields, "vlan");
-    let native = vid(reader, &fields, "native");
+    let (vlan, native, trunk) = reader.losing(Gaps::DOMAINS, |reader| port_vlans(reader, &fields));
+    let tenant = fields.take("tenant");
+    let entry = LinkEntry {
+        ends: ends.clone().unwrap_or_else(|| Spanned::new(nothing(), fields.span)),
+        name: fields.take("name").and_then(|node| reader.parse(node, link_name)),
+        settings: reader.minor(|reader| both_ways(reader, &fields)),
+        vlan,
+        trunk,
+        native,
+        tenant: tenant.and_then(|node| reader.losing(Gaps::DOMAINS, |reader| reader.string(node))),
+        subnet: fields
+            .take("subnet")
+            .map(|node| reader.losing(Gaps::ADDRESSES, |reader| subnets(reader, node)))
+            .unwrap_or_default(),
+        tunnel: None,
+    };
+    ends.map(|_| entry)
+}
+
+/// `vlan`, `native` and `trunk`.
+type PortVlans = (Option<Spanned<u16>>, Option<Spanned<u16>>, Option<Spanned<Vec<u16>>>);
+
+fn port_vlans(reader: &mut Reader, fields: &Fields<'_>) -> PortVlans {
+    let vlan = vid(reader, fields, "vlan");
+    let native = vid(reader, fields, "native");
     let trunk = fields.take("trunk").map(|node| Spanned::new(vlans(reader, node), node.span));
     if let (Some(vlan), true) = (&vlan, trunk.is_some() || native.is_some()) {
         reader.error(
@@ -109,18 +133,7 @@ fn read(reader: &mut Reader, node: &Node) -> Option<LinkEntry> {
             Some("keep `vlan`, or `trunk` with `native`"),
         );
     }
-    let entry = LinkEntry {
-        ends: ends.clone().unwrap_or_else(|| Spanned::new(nothing(), fields.span)),
-        name: fields.take("name").and_then(|node| reader.parse(node, link_name)),
-        settings: reader.minor(|reader| both_ways(reader, &fields)),
-        vlan,
-        trunk,
-        native,
-        tenant: fields.take("tenant").and_then(|node| reader.string(node)),
-        subnet: fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default(),
-        tunnel: None,
-    };
-    ends.map(|_| entry)
+    (vlan, native, trunk)
 }
 
 fn nothing() -> (EndPattern, EndPattern) {

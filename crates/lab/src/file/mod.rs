@@ -7,6 +7,7 @@ mod container;
 mod controller;
 mod event;
 mod expectation;
+mod gaps;
 pub(crate) mod keys;
 mod limits;
 mod link;
@@ -30,6 +31,7 @@ use netloom_flow::Nanos;
 pub(crate) use container::{ContainerSpec, only_containers};
 pub(crate) use controller::{ControllerEntry, ControllerSpec, Place};
 pub(crate) use event::{EventEntry, WrittenEvent};
+pub(crate) use gaps::Gaps;
 pub(crate) use limits::{LimitsSpec, TenantEntry};
 pub(crate) use link::{BothWays, EndPattern, LinkEntry};
 pub(crate) use network::NetworkEntry;
@@ -83,6 +85,8 @@ pub struct LabFile {
     pub naming: Naming,
     /// Byte at which each line of the file starts.
     pub(crate) lines: Vec<usize>,
+    /// What is not here because it is written wrong.
+    pub(crate) gaps: Gaps,
 }
 
 /// How the interfaces of nodes are called that no link names.
@@ -113,12 +117,13 @@ pub fn load(source: &str, path: &Path, sets: &[(String, String)]) -> Result<LabF
     Errors::unless_empty(path, reader.errors, file)
 }
 
-/// Reads and resolves a lab file, and finds as many of its errors as can be told from each other: those that
-/// [`load`] reports, files that are not there, and what [`crate::resolve()`] reports unless a thing that others
-/// refer to could not be read. `exists` is asked for paths joined with the lab file's folder.
+/// Reads and resolves a lab file, and finds all of its errors in one run: those that [`load`] reports, files that
+/// are not there, and what [`crate::resolve()`] reports. Left out is only what may follow from another error, such
+/// as a name that nothing has when a thing's name could not be read. `exists` is asked for paths joined with the
+/// lab file's folder.
 ///
 /// # Errors
-/// All of them.
+/// All of them, by their place in the file.
 pub fn check(
     source: &str,
     path: &Path,
@@ -126,12 +131,11 @@ pub fn check(
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<Lab, Errors> {
     let (file, mut reader) = read(source, path, sets)?;
-    let resolved = if reader.is_whole() { Some(crate::resolve(&file)) } else { None };
+    let resolved = crate::resolve(&file);
     check_files(&file, &mut reader, exists);
     match resolved {
-        Some(Ok(lab)) => Errors::unless_empty(path, reader.errors, lab),
-        Some(Err(more)) => Err(Errors::of(path, [reader.errors, more.errors].concat())),
-        None => Err(Errors::of(path, reader.errors)),
+        Ok(lab) => Errors::unless_empty(path, reader.errors, lab),
+        Err(more) => Err(Errors::of(path, [reader.errors, more.errors].concat())),
     }
 }
 
@@ -149,11 +153,15 @@ fn read(source: &str, path: &Path, sets: &[(String, String)]) -> Result<(LabFile
             return Err(Errors { path: path.to_owned(), errors: reader.errors });
         }
     };
+    if !reader.errors.is_empty() {
+        reader.lose(Gaps::ALL);
+    }
     let variables = vars::collect(&mut reader, &root, sets);
     vars::substitute(&mut reader, &mut root, &variables);
     let mut file = read_top(&mut reader, &root, path);
     file.lines = std::iter::once(0).chain(source.match_indices('\n').map(|(i, _)| i + 1)).collect();
     explain_empty(source, &mut reader.errors);
+    file.gaps = reader.gaps();
     Ok((file, reader))
 }
 
@@ -187,23 +195,29 @@ pub fn name_of(path: &Path) -> String {
 
 fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
     let fields = reader.fields(root, keys::TOP, "a lab file");
-    if fields.integer(reader, "netloom").is_none() && fields.take("netloom").is_none() {
-        let span = Span { start: 0, end: 0 };
-        reader.error(
-            span,
-            "the file does not say which version of the grammar it has",
-            Some("begin it with `netloom: 1`"),
-        );
-    }
+    reader.minor(|reader| {
+        if fields.integer(reader, "netloom").is_none() && fields.take("netloom").is_none() {
+            let message = "the file does not say which version of the grammar it has";
+            reader.error(Span::default(), message, Some("begin it with `netloom: 1`"));
+        }
+    });
     let _ = fields.take("vars");
     let name = fields.take("name").and_then(|node| {
-        reader.parse(node, |text| crate::names::check_label(text).map(|()| text.to_owned()))
+        let label = |text: &str| crate::names::check_label(text).map(|()| text.to_owned());
+        reader.minor(|reader| reader.parse(node, label))
     });
     let (node_defaults, switch_defaults, link_defaults) =
         fields.take("defaults").map(|node| defaults(reader, node)).unwrap_or_default();
-    let workers = fields.integer(reader, "workers").and_then(|n| u16::try_from(n.value).ok());
-    let mut links = fields.take("links").map(|node| link::read_all(reader, node)).unwrap_or_default();
-    let tunnels = fields.take("tunnels").map(|node| tunnel::read_all(reader, node)).unwrap_or_default();
+    let mut number = |name| reader.minor(|reader| fields.integer(reader, name)).map(|n| n.value);
+    let (seed, workers) = (number("seed"), number("workers").and_then(|n| u16::try_from(n).ok()));
+    let mut links = fields
+        .take("links")
+        .map(|node| reader.losing(Gaps::LINKS, |reader| link::read_all(reader, node)))
+        .unwrap_or_default();
+    let tunnels = fields
+        .take("tunnels")
+        .map(|node| reader.losing(Gaps::LINKS, |reader| tunnel::read_all(reader, node)))
+        .unwrap_or_default();
     links.extend(tunnels.iter().filter_map(|entry| match &entry.far {
         Far::Here(far) => Some(tunnel::as_link(entry, far)),
         Far::Elsewhere => None,
@@ -211,16 +225,19 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
     LabFile {
         path: path.to_owned(),
         name: name.map_or_else(|| name_of(path), |n| n.value),
-        seed: fields.integer(reader, "seed").map_or(0, |n| n.value),
+        seed: seed.unwrap_or(0),
         node_defaults,
         switch_defaults,
         link_defaults,
         tenants: fields.take("tenants").map(|node| limits::tenants(reader, node)).unwrap_or_default(),
         controllers: fields
             .take("controllers")
-            .map(|node| controller::read_all(reader, node))
+            .map(|node| reader.losing(Gaps::THINGS, |reader| controller::read_all(reader, node)))
             .unwrap_or_default(),
-        qos: fields.take("qos").map(|node| qos::read_all(reader, node)).unwrap_or_default(),
+        qos: fields
+            .take("qos")
+            .map(|node| reader.losing(Gaps::THINGS, |reader| qos::read_all(reader, node)))
+            .unwrap_or_default(),
         networks: fields.take("networks").map(|node| network::read_all(reader, node)).unwrap_or_default(),
         nodes: fields.take("nodes").map(|node| node::read_all(reader, node)).unwrap_or_default(),
         switches: fields.take("switches").map(|node| switch::read_all(reader, node)).unwrap_or_default(),
@@ -240,7 +257,7 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
         workers: workers.unwrap_or(1),
         settle: fields
             .take("settle")
-            .and_then(|node| reader.parse(node, crate::quantity::duration))
+            .and_then(|node| reader.minor(|reader| reader.parse(node, crate::quantity::duration)))
             .map_or(crate::lab::SETTLE, |d| d.value),
         fidelity: pick(
             reader,
@@ -254,9 +271,13 @@ fn read_top(reader: &mut Reader, root: &yaml::Node, path: &Path) -> LabFile {
             keys::FILESYSTEMS,
             &[Filesystem::Private, Filesystem::Shared],
         ),
-        subnet: fields.take("subnet").map(|node| network::subnets(reader, node)).unwrap_or_default(),
+        subnet: fields
+            .take("subnet")
+            .map(|node| reader.losing(Gaps::ADDRESSES, |reader| network::subnets(reader, node)))
+            .unwrap_or_default(),
         naming: Naming::default(),
         lines: Vec::new(),
+        gaps: Gaps::NONE,
     }
 }
 
@@ -267,7 +288,7 @@ fn pick<T: Copy + Default>(
     words: &[&str],
     values: &[T],
 ) -> T {
-    let index = node.and_then(|node| reader.choice(node, words));
+    let index = node.and_then(|node| reader.minor(|reader| reader.choice(node, words)));
     index.and_then(|i| values.get(i).copied()).unwrap_or_default()
 }
 
@@ -275,7 +296,7 @@ fn defaults(reader: &mut Reader, node: &yaml::Node) -> (NodeSpec, SwitchSpec, Bo
     let fields = reader.fields(node, keys::DEFAULTS, "defaults");
     (
         fields.take("node").map(|node| node::read(reader, node)).unwrap_or_default(),
-        fields.take("switch").map(|node| switch::read(reader, node)).unwrap_or_default(),
+        fields.take("switch").map(|node| reader.minor(|r| switch::read(r, node))).unwrap_or_default(),
         fields.take("link").map(|node| link::defaults(reader, node)).unwrap_or_default(),
     )
 }

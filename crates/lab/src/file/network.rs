@@ -1,5 +1,6 @@
 //! Networks and subnets as the file has them.
 
+use super::gaps::Gaps;
 use super::keys;
 use super::node::pattern;
 use super::read::Reader;
@@ -25,9 +26,11 @@ pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<NetworkEntry> {
     for (name, span, value) in reader.entries(node) {
         let pattern = pattern(reader, name, span);
         let fields = reader.fields(value, keys::NETWORK, "a network");
-        let subnet = fields.take("subnet").map(|node| subnets(reader, node)).unwrap_or_default();
-        let dhcp = fields.take("dhcp").and_then(|node| reader.flag(node)).unwrap_or(true);
-        let internet = fields.take("internet").and_then(|node| reader.flag(node)).unwrap_or(false);
+        let subnet = fields.take("subnet");
+        let subnet = subnet.map(|node| reader.losing(Gaps::ADDRESSES, |reader| subnets(reader, node)));
+        let mut flag = |name| fields.take(name).and_then(|node| reader.minor(|reader| reader.flag(node)));
+        let (dhcp, internet) = (flag("dhcp").unwrap_or(true), flag("internet").unwrap_or(false));
+        let subnet = subnet.unwrap_or_default();
         out.extend(pattern.map(|pattern| NetworkEntry { pattern, subnet, dhcp, internet }));
     }
     out

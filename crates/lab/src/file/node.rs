@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::container::{self, ContainerSpec, WrittenAfter};
+use super::gaps::Gaps;
 use super::keys;
 use super::limits::{self, LimitsSpec};
 use super::nic;
@@ -114,9 +115,15 @@ fn join(own: &Pairs, base: &Pairs) -> Pairs {
 
 /// Reads the keys of a node.
 pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
+    reader.losing(Gaps::ADDRESSES, |reader| read_keys(reader, node))
+}
+
+fn read_keys(reader: &mut Reader, node: &Node) -> NodeSpec {
     let fields = reader.fields(node, keys::NODE, "a node");
     let run = fields.take("run").map(|node| reader.strings(node));
-    let interface = fields.take("interface").and_then(|node| nic::read(reader, node, &fields));
+    let interface = fields
+        .take("interface")
+        .and_then(|node| reader.losing(Gaps::THINGS, |reader| nic::read(reader, node, &fields)));
     NodeSpec {
         interface,
         ip: fields.take("ip").map(|node| by_interface(reader, node, addresses)),
@@ -130,7 +137,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
         }),
         gateway: fields.take("gateway").map(|node| gateways(reader, node)),
         routes: fields.take("routes").map(|node| routes(reader, node)),
-        forward: fields.take("forward").and_then(|node| reader.flag(node)),
+        forward: fields.take("forward").and_then(|node| reader.minor(|r| r.flag(node))),
         sysctl: fields.take("sysctl").map(|node| reader.minor(|r| sysctls(r, node))).unwrap_or_default(),
         files: fields.take("files").map(|node| reader.minor(|r| files(r, node))).unwrap_or_default(),
         env: fields.take("env").map(|node| reader.minor(|r| env(r, node))).unwrap_or_default(),
@@ -139,20 +146,22 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> NodeSpec {
             1 => Some(Restart::OnFailure),
             _ => Some(Restart::Always),
         }),
-        networks: fields.take("networks").map(|node| reader.strings(node)),
+        networks: fields
+            .take("networks")
+            .map(|node| reader.losing(Gaps::LINKS | Gaps::DOMAINS, |reader| reader.strings(node))),
         aliases: fields.take("aliases").map(|node| reader.minor(|r| aliases(r, node))),
-        privileged: fields.take("privileged").and_then(|node| reader.flag(node)),
+        privileged: fields.take("privileged").and_then(|node| reader.minor(|r| r.flag(node))),
         netns: fields.take("netns").and_then(|node| reader.parse(node, netns)),
         port: fields.take("port").and_then(|node| match reader.choice(node, keys::PORTS)? {
             0 => Some(PortKind::Auto),
             1 => Some(PortKind::Tap),
             _ => Some(PortKind::Packet),
         }),
-        container: container::read(reader, &fields),
+        container: reader.minor(|r| container::read(r, &fields)),
         vm: fields.take("vm").map(|node| reader.minor(|r| vm::read(r, node))),
         vf: fields.take("vf").map(|node| reader.minor(|r| vf::read(r, node))),
         health: fields.take("health").and_then(|node| reader.minor(|r| container::health(r, node))),
-        after: fields.take("after").map(|node| container::after(reader, node)),
+        after: fields.take("after").map(|node| reader.minor(|r| container::after(r, node))),
         limits: limits::read(reader, &fields),
         ports: fields.take("ports").map(|node| reader.minor(|r| published(r, node))),
         run,

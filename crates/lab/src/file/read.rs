@@ -2,55 +2,100 @@
 
 use std::cell::Cell;
 
+use super::gaps::Gaps;
 use super::keys::{Key, Shape, Table};
 use super::yaml::{Node, Value};
-use crate::error::{FileError, Span, Spanned, TextError, did_you_mean};
+use crate::error::{FileError, Span, Spanned, TextError, did_you_mean, is_meant, nearest};
 
 /// The most errors that are reported of one file.
 const MAX_ERRORS: usize = 1_000;
 
 /// Collects the errors of one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reader {
     pub(crate) errors: Vec<FileError>,
-    /// How many of them leave everything in place that other things refer to.
-    minor: usize,
+    /// What they leave out.
+    gaps: Gaps,
+    /// What an error leaves out where the reading is now.
+    scope: Gaps,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { errors: Vec::new(), gaps: Gaps::NONE, scope: Gaps::ALL }
+    }
 }
 
 impl Reader {
+    /// Of one who looks at what was read: these are missing there, and its own errors leave out nothing.
+    pub(crate) const fn after(gaps: Gaps) -> Self {
+        Self { errors: Vec::new(), gaps, scope: Gaps::NONE }
+    }
+
     /// Whether there are so many errors that nobody would read another.
     pub(crate) fn is_full(&self) -> bool {
         self.errors.len() >= MAX_ERRORS
     }
 
-    /// Reads something that nothing else refers to: if it is wrong, the rest can be looked at all the same.
-    pub(crate) fn minor<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
-        let (errors, minor) = (self.errors.len(), self.minor);
+    /// What the errors so far leave out.
+    pub(crate) const fn gaps(&self) -> Gaps {
+        self.gaps
+    }
+
+    /// Notes that these may be missing.
+    pub(crate) fn lose(&mut self, gaps: Gaps) {
+        self.gaps |= gaps;
+    }
+
+    /// Reads something of which an error leaves out no more than this.
+    pub(crate) fn losing<T>(&mut self, gaps: Gaps, read: impl FnOnce(&mut Self) -> T) -> T {
+        let scope = std::mem::replace(&mut self.scope, gaps);
         let out = read(self);
-        self.minor = minor + (self.errors.len() - errors);
+        self.scope = scope;
         out
     }
 
-    /// Whether no thing, name or address is missing in what was read.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.minor == self.errors.len()
+    /// Reads something that nothing else refers to.
+    pub(crate) fn minor<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.losing(Gaps::NONE, read)
     }
 
     /// Notes an error.
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>, hint: Option<&str>) {
-        if self.is_full() {
-            return;
+        self.note(FileError { span, message: message.into(), hint: hint.map(str::to_owned) });
+    }
+
+    /// Notes an error that may follow from another if one of these was left out.
+    pub(crate) fn error_unless(
+        &mut self,
+        missing: Gaps,
+        span: Span,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) {
+        if !self.gaps.meets(missing) {
+            self.error(span, message, hint);
         }
-        self.errors.push(FileError { span, message: message.into(), hint: hint.map(str::to_owned) });
+    }
+
+    /// As [`Self::error_unless`], about the text that stands at `span`.
+    pub(crate) fn text_error_unless(&mut self, missing: Gaps, span: Span, text_len: usize, error: TextError) {
+        if !self.gaps.meets(missing) {
+            self.text_error(span, text_len, error);
+        }
     }
 
     /// Notes what is wrong with the text that stands at `span`.
     pub(crate) fn text_error(&mut self, span: Span, text_len: usize, error: TextError) {
-        if self.is_full() {
-            return;
-        }
         let span = error.part.as_ref().map_or(span, |part| span.part(part, text_len));
-        self.errors.push(FileError { span, message: error.message, hint: error.hint });
+        self.note(FileError { span, message: error.message, hint: error.hint });
+    }
+
+    fn note(&mut self, error: FileError) {
+        self.lose(self.scope);
+        if !self.is_full() {
+            self.errors.push(error);
+        }
     }
 
     /// The text of a scalar.
@@ -147,41 +192,49 @@ impl Reader {
 
     /// Takes a map apart; unknown keys, and keys of features to come, are errors. `what` names the map.
     pub(crate) fn fields<'t>(&mut self, node: &'t Node, table: Table, what: &str) -> Fields<'t> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Field<'t>> = Vec::new();
+        let mut misspelt = Vec::new();
         for (name, span, value) in self.entries(node) {
+            let field = |key| Field { key, span, value, taken: Cell::new(false) };
             match find(table, name) {
-                None => self.unknown_key(span, name, table, what),
+                None => misspelt.extend(self.unknown_key(span, name, table, what).map(field)),
                 Some(Key { shape: Shape::Later, about, .. }) => {
                     let hint = "this version refuses the key rather than ignore it; take it out to go on";
                     let message = format!("not yet supported: `{name}` ({about})");
                     self.minor(|reader| reader.error(span, message, Some(hint)));
                 }
-                Some(key) => entries.push(Field { key, span, value, taken: Cell::new(false) }),
+                Some(key) => entries.push(field(key)),
+            }
+        }
+        for field in misspelt {
+            // Two of one name: nobody knows which is meant.
+            if entries.iter().any(|other| other.key.name == field.key.name) {
+                self.lose(self.scope);
+            } else {
+                entries.push(field);
             }
         }
         Fields { span: node.span, table, entries }
     }
 
-    fn unknown_key(&mut self, span: Span, name: &str, table: Table, what: &str) {
+    /// Notes that there is no such key; the key that is meant, if one is near enough to be read in its place.
+    fn unknown_key(&mut self, span: Span, name: &str, table: Table, what: &str) -> Option<&'static Key> {
         let known = || table.iter().flat_map(|group| group.iter());
-        let meant = did_you_mean(name, known().map(|key| key.name));
-        let near = meant.is_some();
-        let hint = meant.unwrap_or_else(|| {
-            let usable = known().filter(|key| !matches!(key.shape, Shape::Later));
-            let names: Vec<_> = usable.map(|key| key.name).collect();
-            if names.is_empty() {
-                "it has no keys so far".to_owned()
-            } else {
-                format!("its keys are {}", names.join(", "))
-            }
-        });
-        let message = format!("`{name}` is not a key of {what}");
-        if near {
-            // What it should have been is missing.
-            self.error(span, message, Some(&hint));
-        } else {
-            self.minor(|reader| reader.error(span, message, Some(&hint)));
-        }
+        let meant = nearest(name, known().map(|key| key.name)).and_then(|meant| find(table, meant));
+        let hint = meant.map_or_else(
+            || {
+                let usable = known().filter(|key| !matches!(key.shape, Shape::Later));
+                let names: Vec<_> = usable.map(|key| key.name).collect();
+                if names.is_empty() {
+                    "it has no keys so far".to_owned()
+                } else {
+                    format!("its keys are {}", names.join(", "))
+                }
+            },
+            |key| is_meant(key.name),
+        );
+        self.minor(|reader| reader.error(span, format!("`{name}` is not a key of {what}"), Some(&hint)));
+        meant.filter(|key| !matches!(key.shape, Shape::Later))
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn read_all(reader: &mut Reader, node: &Node) -> Vec<SwitchEntry> {
     let mut out = Vec::new();
     for (name, span, value) in reader.entries(node) {
         let pattern = pattern(reader, name, span);
-        let spec = read(reader, value);
+        let spec = reader.minor(|reader| read(reader, value));
         let Some(pattern) = pattern else { continue };
         if pattern.value.tenant.is_some() {
             reader.error(
@@ -74,7 +74,7 @@ pub(crate) fn read(reader: &mut Reader, node: &Node) -> SwitchSpec {
     let fields = reader.fields(node, keys::SWITCH, "a switch");
     let list = |reader: &mut Reader, key: &'static str, word| {
         let node = fields.take(key)?;
-        Some(reader.minor(|reader| lines(reader, node, key, word)))
+        Some(lines(reader, node, key, word))
     };
     let openflow = fields.take("openflow").map(|node| versions(reader, node));
     SwitchSpec {

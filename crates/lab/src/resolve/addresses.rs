@@ -11,7 +11,7 @@ use super::Draft;
 use super::domains::DraftDomain;
 use crate::address::{Cidr, Family, Subnets};
 use crate::error::Span;
-use crate::file::ByInterface;
+use crate::file::{ByInterface, Gaps};
 use crate::lab;
 use crate::mac::Mac;
 
@@ -49,11 +49,16 @@ fn interface_of(
     let found = draft.nodes.get(node)?;
     match name {
         // That its network or link does not exist is said elsewhere.
-        None if found.interfaces.is_empty() && found.spec.networks.is_some() => None,
+        None if found.interfaces.is_empty() && (found.spec.networks.is_some() || found.is_cut_off) => None,
         None if found.interfaces.is_empty() => {
             let (span, message) =
                 (found.span, format!("`{}` has an address but no link or network", found.name));
-            draft.error(span, message, Some("join it to a switch, a node or a network"));
+            draft.error_unless(
+                Gaps::THINGS | Gaps::LINKS,
+                span,
+                message,
+                Some("join it to a switch, a node or a network"),
+            );
             None
         }
         None => Some(0),
@@ -67,7 +72,7 @@ fn interface_of(
                     format!("it has {}", names.join(", "))
                 };
                 let message = format!("`{}` has no interface `{}`", found.name, name.value);
-                draft.error(name.span, message, Some(&hint));
+                draft.error_unless(Gaps::THINGS | Gaps::LINKS, name.span, message, Some(&hint));
             }
             index
         }
@@ -264,7 +269,12 @@ fn choose(
             None => {
                 let span = draft.file.subnet.iter().find(|s| s.value.family() == family).map(|s| s.span);
                 let message = format!("{pool} has no free /{len} left for `{}`", domain.domain.of);
-                draft.error(span.unwrap_or_default(), message, Some("give the lab a larger `subnet:`"));
+                draft.error_unless(
+                    Gaps::ALL,
+                    span.unwrap_or_default(),
+                    message,
+                    Some("give the lab a larger `subnet:`"),
+                );
                 return;
             }
         }
@@ -302,12 +312,22 @@ fn settle_written(draft: &mut Draft<'_>, domains: &[DraftDomain], written: &[Wri
         let subnet = domains.get(domain).and_then(|d| d.domain.subnets.iter().find(|s| s.family() == family));
         let Some(len) = w.len.or_else(|| subnet.map(|s| s.len)) else {
             let hint = format!("write `{}/{}`", w.ip, if family == Family::Ipv4 { 24 } else { 64 });
-            draft.error(w.span, format!("the length of the prefix of {} is not known", w.ip), Some(&hint));
+            draft.error_unless(
+                Gaps::ALL,
+                w.span,
+                format!("the length of the prefix of {} is not known", w.ip),
+                Some(&hint),
+            );
             continue;
         };
         if let (None, Some(subnet)) = (w.len, subnet.filter(|s| !s.contains(w.ip))) {
             let hint = format!("choose one of it, or write the length: `{}/{len}`", w.ip);
-            draft.error(w.span, format!("{} is not in the subnet {subnet}", w.ip), Some(&hint));
+            draft.error_unless(
+                Gaps::ALL,
+                w.span,
+                format!("{} is not in the subnet {subnet}", w.ip),
+                Some(&hint),
+            );
             continue;
         }
         let cidr = Cidr { ip: w.ip, len };
@@ -319,7 +339,8 @@ fn settle_written(draft: &mut Draft<'_>, domains: &[DraftDomain], written: &[Wri
         }
         if let Some(other) = seen.insert((domain, w.ip), w.node) {
             let other = draft.nodes.get(other).map(|n| n.name.clone()).unwrap_or_default();
-            draft.error(
+            draft.error_unless(
+                Gaps::DOMAINS,
                 w.span,
                 format!("the address {} is that of `{other}` already", w.ip),
                 Some("an address is unique in its broadcast domain"),
@@ -382,7 +403,8 @@ fn automatic(draft: &mut Draft<'_>, domain: &DraftDomain) {
         if next > most && !subnets.is_empty() {
             let span = draft.nodes.get(n).map(|n| n.span).unwrap_or_default();
             let list: Vec<_> = subnets.iter().map(ToString::to_string).collect();
-            draft.error(
+            draft.error_unless(
+                Gaps::ALL,
                 span,
                 format!("{} has no free address left", list.join(" or ")),
                 Some("give it a larger `subnet:`"),

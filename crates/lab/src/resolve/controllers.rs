@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Span, Spanned, TextError, did_you_mean};
-use crate::file::{ControllerSpec, LabFile, Place, Reader};
+use crate::file::{ControllerSpec, Gaps, LabFile, Place, Reader};
 use crate::lab::{Controller, ControllerPlace, Lab, TlsFiles};
 use crate::target::Target;
 
@@ -53,7 +53,12 @@ fn place(reader: &mut Reader, lab: &Lab, spec: &ControllerSpec) -> Option<Contro
         Place::Node { node, port } => {
             let Some(found) = lab.node(&node.value) else {
                 let hint = did_you_mean(&node.value, lab.nodes.iter().map(|n| n.name.as_str()));
-                reader.error(node.span, format!("there is no node `{}`", node.value), hint.as_deref());
+                reader.error_unless(
+                    Gaps::THINGS,
+                    node.span,
+                    format!("there is no node `{}`", node.value),
+                    hint.as_deref(),
+                );
                 return None;
             };
             if found.is_nic() {
@@ -101,7 +106,12 @@ fn unknown(reader: &mut Reader, file: &LabFile, word: &Spanned<String>) {
     let hint = did_you_mean(&word.value, names.chain(["learn", "none"]));
     let hint = hint
         .unwrap_or_else(|| format!("declare it: `controllers: {{ {}: tcp:127.0.0.1:6653 }}`", word.value));
-    reader.error(word.span, format!("there is no controller `{}`", word.value), Some(&hint));
+    reader.error_unless(
+        Gaps::THINGS,
+        word.span,
+        format!("there is no controller `{}`", word.value),
+        Some(&hint),
+    );
 }
 
 /// Two switches cannot wait at one place.

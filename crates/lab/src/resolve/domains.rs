@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Draft, Thing};
 use crate::address::Cidr;
+use crate::file::Gaps;
 use crate::lab;
 
 /// A domain, and who is in it.
@@ -130,7 +131,8 @@ fn describe(
                 }
             }
             if let Some(subnet) = clash {
-                draft.error(
+                draft.error_unless(
+                    Gaps::DOMAINS,
                     subnet.span,
                     format!("`{}` is a second subnet of networks that are joined", subnet.value),
                     None,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Draft, DraftEnd, DraftLink, Thing};
 use crate::error::{Span, did_you_mean};
-use crate::file::{BothWays, NodeSpec, VfSpec};
+use crate::file::{BothWays, Gaps, NodeSpec, VfSpec};
 use crate::lab::Vf;
 use crate::names::full_name;
 
@@ -54,7 +54,7 @@ pub(super) fn fallbacks(draft: &mut Draft<'_>) {
             let hint = did_you_mean(&fallback.value, names)
                 .unwrap_or_else(|| "the name of a switch or network".into());
             let message = format!("there is no switch or network `{}` to fall back to", fallback.value);
-            draft.error(fallback.span, message, Some(&hint));
+            draft.error_unless(Gaps::THINGS, fallback.span, message, Some(&hint));
             continue;
         };
         let (forth, back) = super::wires::settings(&BothWays::default(), &draft.file.link_defaults);
@@ -106,7 +106,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     errors.sort_by(|a, b| (a.0.start, &a.1).cmp(&(b.0.start, &b.1)));
     errors.dedup();
     for (span, message, hint) in errors {
-        draft.reader.minor(|reader| reader.error(span, message, Some(&hint)));
+        draft.error(span, message, Some(&hint));
     }
 }
 

@@ -33,7 +33,7 @@ use netloom_flow::LinkSettings;
 use crate::address::Cidr;
 use crate::container::{Container, STOP_TIMEOUT};
 use crate::error::{Errors, Span};
-use crate::file::{ContainerSpec, LabFile, LimitsSpec, NodeSpec, Reader, SwitchSpec};
+use crate::file::{ContainerSpec, Gaps, LabFile, LimitsSpec, NodeSpec, Reader, SwitchSpec};
 use crate::lab::{self, Lab, Options};
 use crate::limits::{Limits, Quota};
 use crate::mac::Mac;
@@ -105,6 +105,8 @@ struct DraftNode {
     interfaces: Vec<DraftInterface>,
     /// The switch of the network that it leads out of.
     gateway_of: Option<usize>,
+    /// Whether a link of it leads to what is not there.
+    is_cut_off: bool,
 }
 
 struct DraftInterface {
@@ -202,7 +204,7 @@ impl<'f> Draft<'f> {
         Self {
             file,
             running: running.map(Running::new).unwrap_or_default(),
-            reader: Reader::default(),
+            reader: Reader::after(file.gaps),
             tenants: Vec::new(),
             tenant_index: BTreeMap::new(),
             nodes: Vec::new(),
@@ -213,8 +215,14 @@ impl<'f> Draft<'f> {
         }
     }
 
+    /// Notes that things that were read contradict each other.
     fn error(&mut self, span: Span, message: impl Into<String>, hint: Option<&str>) {
         self.reader.error(span, message, hint);
+    }
+
+    /// Notes an error that may follow from another if one of these is missing.
+    fn error_unless(&mut self, gaps: Gaps, span: Span, message: impl Into<String>, hint: Option<&str>) {
+        self.reader.error_unless(gaps, span, message, hint);
     }
 
     fn thing_name(&self, thing: Thing) -> &str {

@@ -45,6 +45,6 @@ pub(super) fn check(draft: &mut Draft<'_>) {
         }
     }
     for (span, message, hint) in errors.into_iter().take(10) {
-        draft.reader.minor(|reader| reader.error(span, message, Some(&hint)));
+        draft.error(span, message, Some(&hint));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Draft;
 use crate::container::{After, Condition, HealthRule};
 use crate::error::{Span, Spanned, did_you_mean};
-use crate::file::only_containers;
+use crate::file::{Gaps, only_containers};
 use crate::lab::{Lab, Node};
 use crate::names::{DEFAULT_TENANT, full_name};
 
@@ -54,7 +54,9 @@ pub(super) fn resolve(draft: &mut Draft<'_>, lab: &mut Lab) {
     }
     errors.sort_by_key(|(span, ..)| span.start);
     errors.dedup();
-    errors.into_iter().for_each(|(span, message, hint)| draft.error(span, message, hint.as_deref()));
+    for (span, message, hint) in errors {
+        draft.error_unless(Gaps::THINGS, span, message, hint.as_deref());
+    }
     let names: Vec<String> = lab.nodes.iter().map(|node| node.name.clone()).collect();
     for (node, found) in lab.nodes.iter_mut().zip(found) {
         let after = |(other, when, _): (usize, Condition, Span)| {

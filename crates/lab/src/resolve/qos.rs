@@ -4,7 +4,7 @@ use netloom_flow::{LinkSettings, Qos};
 
 use super::Draft;
 use crate::error::{Span, Spanned, did_you_mean};
-use crate::file::{PortQos, QosSpec};
+use crate::file::{Gaps, PortQos, QosSpec};
 use crate::lab::{End, Lab, Link, Switch, SwitchPort};
 use crate::names::Pattern;
 
@@ -36,7 +36,7 @@ fn look_up(draft: &mut Draft<'_>, spec: &QosSpec) -> Option<PortQos> {
         let hint = did_you_mean(&name.value, file.qos.iter().map(|entry| entry.name.value.as_str()));
         let hint =
             hint.unwrap_or_else(|| format!("declare it: `qos: {{ {}: {{ max-rate: .. }} }}`", name.value));
-        draft.error(name.span, format!("there is no qos `{}`", name.value), Some(&hint));
+        draft.error_unless(Gaps::THINGS, name.span, format!("there is no qos `{}`", name.value), Some(&hint));
     }
     found.map(|entry| entry.port.clone())
 }
@@ -46,7 +46,7 @@ fn find(draft: &mut Draft<'_>, switch: &Switch, ports: &Spanned<Pattern>) -> Vec
     let mut found = Vec::new();
     if ports.value.count() > switch.ports.len() as u64 {
         let message = format!("`{}` has fewer ports than this range", switch.name);
-        draft.error(ports.span, message, None);
+        draft.error_unless(Gaps::THINGS | Gaps::LINKS, ports.span, message, None);
         return found;
     }
     for name in ports.value.expand_full() {
@@ -61,13 +61,18 @@ fn find(draft: &mut Draft<'_>, switch: &Switch, ports: &Spanned<Pattern>) -> Vec
                 let hint = did_you_mean(&name, names())
                     .unwrap_or_else(|| "name the port, or the node or switch that it leads to".to_owned());
                 let message = format!("`{}` has no port `{name}`, and none that leads there", switch.name);
-                draft.error(ports.span, message, Some(&hint));
+                draft.error_unless(Gaps::THINGS | Gaps::LINKS, ports.span, message, Some(&hint));
             }
             _ => {
                 let several: Vec<_> =
                     here.iter().filter_map(|at| switch.ports.get(*at)).map(|it| it.name.as_str()).collect();
                 let message = format!("several ports of `{}` lead to `{name}`", switch.name);
-                draft.error(ports.span, message, Some(&format!("name the port: {}", several.join(" or "))));
+                draft.error_unless(
+                    Gaps::THINGS | Gaps::LINKS,
+                    ports.span,
+                    message,
+                    Some(&format!("name the port: {}", several.join(" or "))),
+                );
             }
         }
     }

@@ -16,8 +16,7 @@ pub(super) fn resolve(reader: &mut Reader, file: &LabFile, lab: &mut Lab) {
     }
     for entry in &file.tenants {
         for found in overdrafts(lab, &entry.name.value) {
-            reader
-                .minor(|reader| reader.error(span(entry, found.part), found.message, found.hint.as_deref()));
+            reader.error(span(entry, found.part), found.message, found.hint.as_deref());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Draft, DraftNode};
 use crate::address::{Cidr, Family};
 use crate::error::{Span, Spanned};
-use crate::file::{RouteSpec, WrittenRoute};
+use crate::file::{Gaps, RouteSpec, WrittenRoute};
 use crate::lab::{Domain, Route};
 
 /// The most routes that `routes: auto` may make in a lab.
@@ -77,7 +77,12 @@ fn written(draft: &mut Draft<'_>, node: usize, route: &Spanned<WrittenRoute>) ->
     {
         let names: Vec<_> = found.interfaces.iter().map(|i| i.name.clone()).collect();
         let message = format!("`{}` has no interface `{dev}`", found.name);
-        draft.error(route.span, message, Some(&format!("it has {}", names.join(", "))));
+        draft.error_unless(
+            Gaps::THINGS | Gaps::LINKS,
+            route.span,
+            message,
+            Some(&format!("it has {}", names.join(", "))),
+        );
     }
     let any = via.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let to = to.map_or_else(|| default_route(any, None).to, |(ip, len)| Cidr { ip, len });
@@ -95,7 +100,7 @@ fn check_gateway(draft: &mut Draft<'_>, node: usize, via: IpAddr, span: Span) {
     let own: Vec<_> = found.interfaces.iter().flat_map(|i| &i.addresses).map(ToString::to_string).collect();
     let message =
         format!("`{}` cannot reach the gateway {via}: it has no address in that network", found.name);
-    draft.error(span, message, Some(&format!("its addresses are {}", own.join(", "))));
+    draft.error_unless(Gaps::ALL, span, message, Some(&format!("its addresses are {}", own.join(", "))));
 }
 
 /// Who forwards where.
@@ -179,7 +184,7 @@ impl Map {
             let message =
                 format!("`{}` cannot reach the gateway `{name}`: it has only {}", found.name, own.join(", "));
             let hint = "give the network the `subnet:` of its nodes, or the node a `gateway:` of its own";
-            draft.error(span, message, Some(hint));
+            draft.error_unless(Gaps::ALL, span, message, Some(hint));
         }
         hops.into_iter().map(|via| default_route(via, None)).collect()
     }

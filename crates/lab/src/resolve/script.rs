@@ -1,14 +1,15 @@
 //! Events and expectations: the names in them looked up.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use netloom_flow::text::{parse_group, parse_meter, parse_zone};
-use netloom_flow::{FlowTextError, OfPort, parse_flow_with};
+use netloom_flow::{OfPort, parse_flow_with};
 
 use crate::error::{Span, Spanned, TextError, did_you_mean};
 use crate::expect::{Check, Expectation, Sentence, Subject};
-use crate::file::{EventEntry, LabFile, Reader, WrittenEvent};
-use crate::lab::{Event, Flow, Happening, Lab};
+use crate::file::{EventEntry, Gaps, LabFile, Reader, WrittenEvent};
+use crate::lab::{Event, Happening, Lab};
 use crate::names::Pattern;
 
 /// The most events of a lab, ranges expanded.
@@ -45,22 +46,26 @@ fn flows(reader: &mut Reader, file: &LabFile, lab: &Lab) {
         .flat_map(|s| [&s.flows, &s.groups, &s.meters, &s.zones].into_iter().flatten().flatten())
         .map(|flow| ((file.line(flow.span), flow.value.as_str()), flow))
         .collect();
-    let mut tell = |flow: &Flow, error: FlowTextError| {
-        if let Some(place) = by_line.get(&(flow.line, flow.text.as_str())) {
-            let text = TextError { part: Some(error.span), message: error.message, hint: error.hint };
-            reader.text_error(place.span, flow.text.len(), text);
-        }
-    };
     for switch in &lab.switches {
-        let named = |name: &str| switch.ports.iter().find(|p| p.name == name).map(|p| OfPort(p.number));
-        let bad_flows =
-            switch.flows.iter().filter_map(|it| Some((it, parse_flow_with(&it.text, &named).err()?)));
-        let bad_groups =
-            switch.groups.iter().filter_map(|it| Some((it, parse_group(&it.text, &named).err()?)));
-        let bad_meters = switch.meters.iter().filter_map(|it| Some((it, parse_meter(&it.text).err()?)));
-        let bad_zones = switch.zones.iter().filter_map(|it| Some((it, parse_zone(&it.text).err()?)));
-        for (flow, error) in bad_flows.chain(bad_groups).chain(bad_meters).chain(bad_zones) {
-            tell(flow, error);
+        let missed = Cell::new(false);
+        let named = |name: &str| {
+            let port = switch.ports.iter().find(|port| port.name == name);
+            missed.set(port.is_none());
+            port.map(|port| OfPort(port.number))
+        };
+        let flows = switch.flows.iter().map(|it| (it, parse_flow_with(&it.text, &named).err()));
+        let groups = switch.groups.iter().map(|it| (it, parse_group(&it.text, &named).err()));
+        let meters = switch.meters.iter().map(|it| (it, parse_meter(&it.text).err()));
+        let zones = switch.zones.iter().map(|it| (it, parse_zone(&it.text).err()));
+        for (flow, error) in flows.chain(groups).chain(meters).chain(zones) {
+            let missed = missed.take();
+            if let (Some(error), Some(place)) = (error, by_line.get(&(flow.line, flow.text.as_str()))) {
+                // A word like nothing else may be a port of a link that could not be read.
+                let may_follow = missed && error.hint.is_none();
+                let relies = if may_follow { Gaps::THINGS | Gaps::LINKS } else { Gaps::NONE };
+                let text = TextError { part: Some(error.span), message: error.message, hint: error.hint };
+                reader.text_error_unless(relies, place.span, flow.text.len(), text);
+            }
         }
     }
 }
@@ -96,7 +101,12 @@ fn find_link(reader: &mut Reader, lab: &Lab, name: &str, span: Span) -> Option<(
         [] => {
             let hint = did_you_mean(name, lab.links.iter().map(|l| l.id.as_str()));
             let hint = hint.unwrap_or_else(|| "a link goes by its `name:`, or by `A--B`".to_owned());
-            reader.error(span, format!("there is no link `{name}`"), Some(&hint));
+            reader.error_unless(
+                Gaps::THINGS | Gaps::LINKS,
+                span,
+                format!("there is no link `{name}`"),
+                Some(&hint),
+            );
             None
         }
         several => {
@@ -112,7 +122,7 @@ fn find_link(reader: &mut Reader, lab: &Lab, name: &str, span: Span) -> Option<(
 fn nodes(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<String> {
     let names = match Pattern::parse(text) {
         Ok(pattern) if pattern.count() > lab.nodes.len() as u64 => {
-            reader.error(span, format!("`{text}` is more nodes than the lab has"), None);
+            reader.error_unless(Gaps::THINGS, span, format!("`{text}` is more nodes than the lab has"), None);
             return Vec::new();
         }
         Ok(pattern) => pattern.expand_full(),
@@ -123,7 +133,7 @@ fn nodes(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<String> 
     };
     if let Some(missing) = names.iter().find(|name| lab.node(name).is_none()) {
         let hint = did_you_mean(missing, lab.nodes.iter().map(|n| n.name.as_str()));
-        reader.error(span, format!("there is no node `{missing}`"), hint.as_deref());
+        reader.error_unless(Gaps::THINGS, span, format!("there is no node `{missing}`"), hint.as_deref());
         return Vec::new();
     }
     names
@@ -144,7 +154,7 @@ fn insiders(reader: &mut Reader, lab: &Lab, text: &str, span: Span) -> Vec<Strin
 fn check(reader: &mut Reader, lab: &Lab, sentence: &Sentence, span: Span) {
     let mut subject = |subject: &Subject| {
         if let Err(error) = subject.stations(lab) {
-            reader.text_error(span, sentence.text.len(), error.at(subject.part.clone()));
+            reader.text_error_unless(Gaps::THINGS, span, sentence.text.len(), error.at(subject.part.clone()));
         }
     };
     match &sentence.check {

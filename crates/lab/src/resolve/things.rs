@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Draft, DraftNetwork, DraftNode, DraftSwitch, Thing};
 use crate::error::{Span, did_you_mean};
-use crate::file::{NodeSpec, SwitchSpec};
+use crate::file::{Gaps, NodeSpec, SwitchSpec};
 use crate::names::{DEFAULT_TENANT, MAX_NAMES, Pattern, full_name, split_full};
 
 /// Fills in tenants, nodes, switches and networks.
@@ -73,7 +73,7 @@ impl Draft<'_> {
         if found.is_none() {
             let hint = did_you_mean(name, self.tenants.iter().map(String::as_str));
             let hint = hint.unwrap_or_else(|| format!("declare it: `tenants: {{ {name}: {{}} }}`"));
-            self.error(span, format!("there is no tenant `{name}`"), Some(&hint));
+            self.error_unless(Gaps::THINGS, span, format!("there is no tenant `{name}`"), Some(&hint));
         }
         found
     }
@@ -217,7 +217,16 @@ pub(super) fn add_node(
 ) -> Thing {
     let thing = Thing::Node(draft.nodes.len());
     draft.names.insert(name.clone(), thing);
-    draft.nodes.push(DraftNode { name, tenant, spec, span, line, interfaces: Vec::new(), gateway_of: None });
+    draft.nodes.push(DraftNode {
+        name,
+        tenant,
+        spec,
+        span,
+        line,
+        interfaces: Vec::new(),
+        gateway_of: None,
+        is_cut_off: false,
+    });
     thing
 }
 

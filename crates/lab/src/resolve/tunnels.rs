@@ -6,7 +6,7 @@ use netloom_flow::LinkSettings;
 
 use super::{Draft, DraftEnd, DraftLink, Thing, domains, wires};
 use crate::error::TextError;
-use crate::file::{EndPattern, Far, LinkEntry, TunnelEntry};
+use crate::file::{EndPattern, Far, Gaps, LinkEntry, TunnelEntry};
 use crate::tunnel::{Fused, Tunnel, TunnelKeyOut};
 
 /// Fills in the tunnels that lead out of the lab.
@@ -64,7 +64,12 @@ fn only_tenant(draft: &mut Draft<'_>, entry: &TunnelEntry) -> Option<usize> {
             "say it by `tenant: {}`, or give each a key of its own: `key: {{ {}: 1, {}: 2 }}`",
             names[0], names[0], names[1]
         );
-        draft.error(entry.span, "the tunnel does not say whose packets it carries", Some(&hint));
+        draft.error_unless(
+            Gaps::THINGS,
+            entry.span,
+            "the tunnel does not say whose packets it carries",
+            Some(&hint),
+        );
         return None;
     }
     Some(tenants.first().copied().unwrap_or(0))
@@ -131,7 +136,7 @@ fn switch(draft: &mut Draft<'_>, entry: &TunnelEntry, end: &EndPattern) -> Optio
         }
         None => {
             let message = format!("the tunnel begins at `{full}`, which does not exist");
-            draft.error(entry.span, message, Some("add it under `switches:`"));
+            draft.error_unless(Gaps::THINGS, entry.span, message, Some("add it under `switches:`"));
             None
         }
     }

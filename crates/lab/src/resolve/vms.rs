@@ -50,7 +50,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     errors.sort_by(|a, b| (a.0.start, &a.1).cmp(&(b.0.start, &b.1)));
     errors.dedup();
     for (span, message, hint) in errors {
-        draft.reader.minor(|reader| reader.error(span, message, hint));
+        draft.error(span, message, hint);
     }
 }
 

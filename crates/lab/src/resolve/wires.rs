@@ -9,7 +9,7 @@ use netloom_flow::LinkSettings;
 
 use super::{Draft, DraftEnd, DraftInterface, DraftLink, DraftPort, Thing};
 use crate::error::{Span, Spanned, TextError, did_you_mean};
-use crate::file::{BothWays, EndPattern, LinkEntry, Naming};
+use crate::file::{BothWays, EndPattern, Gaps, LinkEntry, Naming};
 use crate::lab::Vlan;
 use crate::mac::Mac;
 use crate::names::{MAX_NAMES, check_interface, full_name, pair, split_full};
@@ -82,7 +82,7 @@ fn network(draft: &mut Draft<'_>, name: &str, tenant: usize, span: Span) -> Opti
             draft.networks.iter().filter_map(|n| draft.switches.get(n.switch)).map(|s| s.name.as_str());
         let hint =
             did_you_mean(&own, known).unwrap_or_else(|| format!("declare it: `networks: {{ {own}: {{}} }}`"));
-        draft.error(span, format!("there is no network `{name}`"), Some(&hint));
+        draft.error_unless(Gaps::THINGS, span, format!("there is no network `{name}`"), Some(&hint));
     }
     found
 }
@@ -158,13 +158,27 @@ fn written(draft: &mut Draft<'_>, refinable: &mut Refinable) {
                 look_up(draft, left, &a, tenant, &entry.ends),
                 look_up(draft, right, &b, tenant, &entry.ends),
             );
-            let (Some(a), Some(b)) = ends else { break };
+            let (Some(a), Some(b)) = ends else {
+                cut_off(draft, [ends.0, ends.1].into_iter().flatten());
+                break;
+            };
             if a == b {
                 let name = draft.thing_name(a).to_owned();
                 draft.error(entry.ends.span, format!("`{name}` is linked to itself"), None);
                 continue;
             }
             add_written(draft, index, entry, (a, b), (forth.clone(), back.clone()), tenant, refinable);
+        }
+    }
+}
+
+/// Notes that links of these lead nowhere.
+fn cut_off(draft: &mut Draft<'_>, things: impl Iterator<Item = Thing>) {
+    for thing in things {
+        if let Thing::Node(node) = thing
+            && let Some(node) = draft.nodes.get_mut(node)
+        {
+            node.is_cut_off = true;
         }
     }
 }
@@ -192,7 +206,12 @@ fn look_up(
             .map(|name| format!("did you mean `{name}`?"))
             .or_else(|| did_you_mean(&full, draft.names.keys().map(String::as_str)));
         let hint = hint.unwrap_or_else(|| "add it under `nodes:` or `switches:`".to_owned());
-        draft.error(place.span, format!("the link ends at `{full}`, which does not exist"), Some(&hint));
+        draft.error_unless(
+            Gaps::THINGS,
+            place.span,
+            format!("the link ends at `{full}`, which does not exist"),
+            Some(&hint),
+        );
     }
     found
 }
@@ -312,7 +331,12 @@ fn interfaces(draft: &mut Draft<'_>) {
                 if let Some(other) = written.filter(|other| *other != name) {
                     let said =
                         format!("`{}` has no interface `{other}`", draft.thing_name(Thing::Node(node)));
-                    draft.error(span.unwrap_or_default(), said, Some(&format!("it is {name}")));
+                    draft.error_unless(
+                        Gaps::THINGS,
+                        span.unwrap_or_default(),
+                        said,
+                        Some(&format!("it is {name}")),
+                    );
                 }
                 add_interface(draft, node, index, side, name);
                 continue;
@@ -401,7 +425,8 @@ fn tenant_at(draft: &mut Draft<'_>, link: usize, node: usize) -> usize {
     match (network, named) {
         (Some(network), Some(named)) if network != named => {
             let (network, named) = (draft.tenant_name(network), draft.tenant_name(named));
-            draft.error(
+            draft.error_unless(
+                Gaps::DOMAINS,
                 span,
                 format!("the network belongs to tenant `{network}`, the link to `{named}`"),
                 None,
@@ -415,7 +440,12 @@ fn tenant_at(draft: &mut Draft<'_>, link: usize, node: usize) -> usize {
             if let Some(other) = other.filter(|other| *other < own) {
                 let (a, b) = (draft.tenant_name(own), draft.tenant_name(other));
                 let message = format!("the link joins tenant `{a}` and tenant `{b}`");
-                draft.error(span, message, Some(&format!("say whose it is, such as `tenant: {a}`")));
+                draft.error_unless(
+                    Gaps::DOMAINS,
+                    span,
+                    message,
+                    Some(&format!("say whose it is, such as `tenant: {a}`")),
+                );
             }
         }
         _ => {}
