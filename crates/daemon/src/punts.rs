@@ -131,6 +131,7 @@ mod tests {
             userdata: Box::default(),
             paused: None,
             key: FlowKey::default(),
+            layout: None,
         })
     }
 

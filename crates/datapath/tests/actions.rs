@@ -307,6 +307,7 @@ fn punt() -> Arc<Punt> {
         userdata: Box::default(),
         paused: None,
         key: FlowKey::default(),
+        layout: None,
     })
 }
 

@@ -129,5 +129,6 @@ fn punt() -> Punt {
         userdata: Box::default(),
         paused: None,
         key: FlowKey::default(),
+        layout: None,
     }
 }

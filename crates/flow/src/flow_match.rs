@@ -16,6 +16,16 @@ pub struct FlowMatch {
     present: u64,
     /// Mask and value of each of these words, in their order.
     words: Words,
+    /// What is said of tunnel options. Few matches say anything.
+    options: Option<Box<[OptionBits]>>,
+}
+
+/// What is demanded of a tunnel option, by its number: those bits of a field that lie behind the words of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct OptionBits {
+    number: u8,
+    mask: u128,
+    value: u128,
 }
 
 /// A block of memory of one match while it is put together, of all its copies from then on.
@@ -61,7 +71,7 @@ impl Words {
 
 impl PartialEq for FlowMatch {
     fn eq(&self, other: &Self) -> bool {
-        self.present == other.present && self.words() == other.words()
+        self.present == other.present && self.words() == other.words() && self.options == other.options
     }
 }
 
@@ -71,13 +81,17 @@ impl Hash for FlowMatch {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.present.hash(state);
         self.words().hash(state);
+        self.options.hash(state);
     }
 }
 
 impl std::fmt::Debug for FlowMatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let words = self.each().map(|(i, mask, value)| (i, format!("{value:016x}/{mask:016x}")));
-        f.debug_map().entries(words).finish()
+        let options = self
+            .options()
+            .map(|(number, mask, value)| (word::TUN_OPTION + number, format!("{value:032x}/{mask:032x}")));
+        f.debug_map().entries(words).entries(options).finish()
     }
 }
 
@@ -95,7 +109,7 @@ impl FlowMatch {
         let mut words = Vec::with_capacity(present.count_ones() as usize);
         let counting = key.0.iter().zip(&mask.0).filter(|(_, mask)| **mask != 0);
         words.extend(counting.map(|(key, mask)| (*mask, key & mask)));
-        Self { present, words: Words::Own(words) }
+        Self { present, words: Words::Own(words), options: None }
     }
 
     /// Makes its later copies one block of memory with it.
@@ -115,10 +129,51 @@ impl FlowMatch {
 
     /// A match with these words.
     pub(crate) fn of_shared(present: u64, words: &Arc<[Word]>) -> Self {
-        Self { present, words: Words::Shared(Arc::clone(words)) }
+        Self { present, words: Words::Shared(Arc::clone(words)), options: None }
     }
 
-    /// The values, 0 outside the mask.
+    /// Number, mask and value of each tunnel option that something is said of.
+    pub fn options(&self) -> impl Iterator<Item = (usize, u128, u128)> {
+        self.options.iter().flatten().map(|it| (usize::from(it.number), it.mask, it.value))
+    }
+
+    /// Whether nothing is said of tunnel options.
+    #[inline]
+    #[must_use]
+    pub const fn has_no_options(&self) -> bool {
+        self.options.is_none()
+    }
+
+    /// The same without what is said of tunnel options.
+    pub(crate) fn without_options(&self) -> Self {
+        Self { present: self.present, words: self.words.clone(), options: None }
+    }
+
+    /// Demands `value` of the bits `mask` of an option, and nothing of the other bits `all`.
+    fn put_option(&mut self, number: usize, value: u128, mask: u128, all: u128) {
+        let Ok(number) = u8::try_from(number) else { return };
+        let mut options = self.options.take().map_or_else(Vec::new, Vec::from);
+        let at = options.partition_point(|it| it.number < number);
+        if options.get(at).is_none_or(|it| it.number != number) {
+            options.insert(at, OptionBits { number, mask: 0, value: 0 });
+        }
+        if let Some(known) = options.get_mut(at) {
+            known.mask = known.mask & !all | mask;
+            known.value = known.value & !all | value & mask;
+            if known.mask == 0 {
+                options.remove(at);
+            }
+        }
+        self.options = if options.is_empty() { None } else { Some(options.into()) };
+    }
+
+    /// Value and mask demanded of an option.
+    fn option(&self, number: usize) -> (u128, u128) {
+        let found = self.options().find(|(other, ..)| *other == number);
+        found.map_or((0, 0), |(_, mask, value)| (value, mask))
+    }
+
+    /// The values of the words of a key, 0 outside the mask.
     #[must_use]
     pub fn key(&self) -> FlowKey {
         let mut key = FlowKey::default();
@@ -198,14 +253,23 @@ impl FlowMatch {
         }
     }
 
+    /// Demands `value` of the bits `mask` of a word, beside what it demands already.
+    pub(crate) fn demand(&mut self, index: usize, value: u64, mask: u64) {
+        if mask != 0 {
+            self.put(index, value, mask, mask);
+        }
+    }
+
     /// Whether it matches every packet.
     #[must_use]
     pub const fn is_any(&self) -> bool {
-        self.present == 0
+        self.present == 0 && self.options.is_none()
     }
 
     /// Whether it matches a packet.
     #[must_use]
+    ///
+    /// What is said of tunnel options does not count: where they are in a key is only known to a [layout](crate::OptionLayout).
     pub fn matches(&self, key: &FlowKey) -> bool {
         self.each().all(|(i, mask, value)| key.0[i] & mask == value)
     }
@@ -217,6 +281,9 @@ impl FlowMatch {
         bits(both).all(|i| {
             let ((a, a_bits), (b, b_bits)) = (self.word(i), other.word(i));
             (a ^ b) & a_bits & b_bits == 0
+        }) && self.options().all(|(number, mask, mine)| {
+            let (theirs, bits) = other.option(number);
+            (mine ^ theirs) & mask & bits == 0
         })
     }
 
@@ -226,6 +293,10 @@ impl FlowMatch {
         self.present & !other.present == 0
             && self.each().all(|(i, mask, value)| {
                 let (theirs, bits) = other.word(i);
+                mask & !bits == 0 && theirs & mask == value
+            })
+            && self.options().all(|(number, mask, value)| {
+                let (theirs, bits) = other.option(number);
                 mask & !bits == 0 && theirs & mask == value
             })
     }
@@ -253,6 +324,9 @@ impl FlowMatch {
     }
 
     fn put_field(&mut self, field: &Field, value: u128, mask: u128, all: u128) {
+        if let Some(number) = field.id.option() {
+            return self.put_option(number, value, mask, all);
+        }
         for (index, [value, mask, all]) in field.spread([value, mask, all]) {
             if all != 0 {
                 self.put(index, value, mask, all);
@@ -264,6 +338,9 @@ impl FlowMatch {
     #[inline]
     #[must_use]
     pub fn field(&self, id: FieldId) -> (u128, u128) {
+        if let Some(number) = id.option() {
+            return self.option(number);
+        }
         let field = id.field();
         (field.take_by(|i| self.word(i).0), field.take_by(|i| self.word(i).1))
     }

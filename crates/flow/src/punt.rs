@@ -1,7 +1,9 @@
 //! What is told with a packet that goes up: to a controller, or to the service of a network.
 
+use std::sync::Arc;
+
 use crate::action::PacketInReason;
-use crate::{Action, BridgeId, FlowKey, TableId};
+use crate::{Action, BridgeId, FlowKey, OptionLayout, TableId};
 
 /// What goes up with a packet for a controller: all that is the same for every packet of a cached flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Punt {
     /// The pipeline's own words and those that say where the packet came from, when it was sent up. The high half of
     /// [`crate::word::IN_PORT`] is the OpenFlow port.
     pub key: FlowKey,
+    /// Where tunnel options lie in it; `None`: the bridge knows none.
+    pub layout: Option<Arc<OptionLayout>>,
 }
 
 /// The rest of a packet's way through a bridge, as a list of actions.

@@ -15,14 +15,15 @@
 //! Headers that exclude each other share words, and the Ethernet type tells which one is there: NSH and PBB lie where
 //! IP would. The options of a tunnel are one number in a packet's key, which stands for all of them together; a bridge's
 //! TLV map makes fields of them, among the pipeline's own words: an unused one costs a lookup nothing, while those of a
-//! packet are cleared for each packet.
+//! packet are cleared for each packet. The 64 fields would take more words than there are, so each bridge has its
+//! [layout](crate::OptionLayout); a match that belongs to no bridge has them behind the last word of a key.
 //!
 //! Comments give the bits from the top: `a:48 b:16` is `a << 16 | b`.
 
 /// Words of a [`PacketKey`].
 pub const PACKET_WORDS: usize = 34;
 /// Words of a [`FlowKey`]: at most 64, so that a bitmap of them is one word.
-pub const FLOW_WORDS: usize = 55;
+pub const FLOW_WORDS: usize = 64;
 
 /// `in_port:32 recirc_id:32`
 pub const IN_PORT: usize = 0;
@@ -94,11 +95,15 @@ pub const CONJ: usize = 43;
 pub const DP_HASH: usize = 44;
 /// `erspan_idx:24 erspan_ver:8 erspan_dir:8 erspan_hwid:8 gtpu_flags:8 gtpu_msgtype:8`
 pub const TUN_EXT: usize = 45;
-/// `tun_metadata0`, seven more words follow: the first tunnel options, as the bridge's TLV map numbers them.
+/// The first of the words of tunnel options; which option lies where is the bridge's [layout](crate::OptionLayout).
 pub const TUN_METADATA: usize = 46;
-
 /// Which tunnel options the packet has: bit n for `tun_metadata` n.
-pub const TUN_PRESENT: usize = 54;
+pub const TUN_PRESENT: usize = 63;
+
+/// Behind the words of a key, in a match only: two for each `tun_metadata`, high half first.
+pub const TUN_OPTION: usize = FLOW_WORDS;
+/// How many numbers `tun_metadata` has.
+pub const OPTION_FIELDS: usize = 64;
 
 /// First word of each stage, and the end: a lookup may stop after any stage.
 pub const STAGES: [usize; 5] = [0, ETH_DST, IPV4, L4, PACKET_WORDS];

@@ -60,7 +60,7 @@ tpc,actions=drop
 prioritty=5,actions=drop
 banana=5,actions=drop
 output:1,actions=drop
-tun_metadata9=1,actions=drop
+tun_metadata64=1,actions=drop
 ct_tp_dst=1,actions=drop
 tcp=1,actions=drop
 in_port=eth9,actions=drop

@@ -11,7 +11,7 @@ use netloom_switch::{Owner, Owners, Subnet};
 
 use crate::lab::{self, Lab, Link};
 use crate::target::Target;
-use crate::tunnel::{Tunnel, VxlanExtension};
+use crate::tunnel::{Tunnel, TunnelType, VxlanExtension};
 
 /// Which datapath port the lab's daemon gave to one end of a link: `(link id, true for the left end)`.
 pub type PortIds<'a> = &'a dyn Fn(&str, bool) -> Option<PortId>;
@@ -147,6 +147,7 @@ fn inner(lab: &Lab, link: &Link, left: bool) -> Option<Inner> {
         dst,
         tos: fused.tunnel.tos.value,
         ttl: fused.tunnel.ttl.value,
+        options: fused.tunnel.kind == TunnelType::Geneve,
         gbp: fused.tunnel.exts == Some(VxlanExtension::Gbp),
         mtu: fused.mtu(),
         clamp: fused.tunnel.mss_clamp,

@@ -175,7 +175,7 @@ impl Switch {
 
     fn credit_table(&mut self, bridge: BridgeId, table: TableId, matched: bool, delta: HitsDelta) {
         let Some(bridge) = self.bridges.get_mut(bridge) else { return };
-        let table = bridge.tables.entry(table).or_default();
+        let table = bridge.table_mut(table);
         table.lookups = table.lookups.wrapping_add(delta.packets);
         if matched {
             table.matches = table.matches.wrapping_add(delta.packets);

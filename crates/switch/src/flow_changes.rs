@@ -109,8 +109,9 @@ pub(crate) fn by_id(flows: &[(FlowText, Origin)]) -> BTreeMap<FlowId, &(FlowText
 }
 
 /// What identifies a flow, in the order in which flows are added.
-pub(crate) type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS]);
+pub(crate) type FlowId = (TableId, u16, [u64; FLOW_WORDS], [u64; FLOW_WORDS], Vec<(usize, u128, u128)>);
 
 pub(crate) fn id_of(flow: &FlowText) -> FlowId {
-    (flow.table, flow.priority, flow.matches.key().0, flow.matches.mask().0)
+    let matches = &flow.matches;
+    (flow.table, flow.priority, matches.key().0, matches.mask().0, matches.options().collect())
 }

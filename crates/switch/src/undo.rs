@@ -102,7 +102,7 @@ impl Switch {
                 self.rules.restore(state);
                 let (bridge, flow) = (rule.bridge, &rule.flow);
                 if let Some(bridge) = self.bridges.get_mut(bridge) {
-                    let rules = &mut bridge.tables.entry(flow.table).or_default().rules;
+                    let rules = &mut bridge.table_mut(flow.table).rules;
                     rules.insert(&flow.matches, rule.priority(), Arc::clone(&rule));
                 }
                 self.log.push(bridge, flow.table, &flow.matches);

@@ -122,7 +122,18 @@ fn a_link_that_acts_on_packets_is_handed_them() {
 /// An end of a tunnel within the lab.
 fn end(key: Option<u64>, mtu: Option<u16>) -> Inner {
     let (src, dst) = (IpAddr::from([127, 9, 0, 1]), IpAddr::from([127, 0, 0, 1]));
-    Inner { key, keys: vec![(5, 500)], src, dst, tos: 4, ttl: 9, gbp: false, mtu, clamp: false }
+    Inner {
+        key,
+        keys: vec![(5, 500)],
+        src,
+        dst,
+        tos: 4,
+        ttl: 9,
+        gbp: false,
+        options: true,
+        mtu,
+        clamp: false,
+    }
 }
 
 /// What leaves by a port in a tunnel under a key, to be looked at there.

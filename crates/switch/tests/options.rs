@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use netloom_flow::{DpAction, DropReason, Effect, OptionSet, PacketKey, TenantId, Translation, word};
 use netloom_openflow::msg::{TlvCommand, TlvMap, TlvTableMod};
-use netloom_openflow::{Message, Version};
-use netloom_switch::config::{InterfaceType, Origin};
-use netloom_switch::{Connection, Kind, PortTraffic};
+use netloom_openflow::{Message, OfError, Version};
+use netloom_switch::config::{Inner, InterfaceType, Origin};
+use netloom_switch::{Answer, Connection, Kind, PortTraffic};
 use support::{Net, Packet, Plan, dp};
 
 /// Hosts at ports 1 and 2, a tunnel at port 3; `tun_metadata0` has 4 bytes, `tun_metadata1` has 8.
@@ -127,14 +127,121 @@ fn what_flows_write_goes_along_and_what_came_does_too() {
 
 #[test]
 fn another_map_makes_cached_answers_old() {
-    let mut net = net(&["tun_metadata0=5,actions=output:1", "priority=1,actions=drop"]);
+    let mut net = net(&["actions=in_port"]);
     let (key, _held) = with(&net, 3, &option(0, &[0, 0, 0, 5]));
     let translation = net.translate(&key);
+    assert_eq!(options(&translation), option(0, &[0, 0, 0, 5]));
     assert!(net.switch.tunnel_options().knows(0xffff, 0));
     change(&mut net, TlvCommand::Delete, &[map(0, 0, 4)]);
     assert!(!net.switch.still_valid(&key, &translation));
     assert!(!net.switch.tunnel_options().knows(0xffff, 0) && net.switch.tunnel_options().knows(0xffff, 0x81));
+    assert_eq!(options(&net.translate(&key)), [0_u8; 0]);
+}
+
+/// The answer to a change of the map.
+fn refused(net: &mut Net, command: TlvCommand, maps: &[TlvMap]) -> Option<OfError> {
+    let message = Message::TlvTableMod(TlvTableMod { command, maps: maps.to_vec() });
+    let mut connection = Connection::new(Version::V13, Kind::Primary, "tcp:127.0.0.1:6653");
+    let bridge = net.bridge();
+    let handled = net.switch.handle(bridge, &mut connection, message, &|_| PortTraffic::default(), net.now);
+    handled.answers.into_iter().find_map(|answer| match answer {
+        Answer::Refuse(error) => Some(error),
+        _ => None,
+    })
+}
+
+#[test]
+fn any_number_has_room_until_all_is_taken() {
+    let mut net = net(&[]);
+    // 2 of 17 words are taken already; these take two each.
+    let long: Vec<_> = (57..64).map(|index| map(index, u8::try_from(index).unwrap(), 16)).collect();
+    change(&mut net, TlvCommand::Add, &long);
+    assert_eq!(refused(&mut net, TlvCommand::Add, &[map(9, 9, 12)]), Some(OfError::NxttmfcTableFull));
+    change(&mut net, TlvCommand::Add, &[map(9, 9, 4)]);
+    assert_eq!(refused(&mut net, TlvCommand::Add, &[map(10, 10, 4)]), Some(OfError::NxttmfcTableFull));
+    change(&mut net, TlvCommand::Clear, &[]);
+    assert_eq!(refused(&mut net, TlvCommand::Add, &[map(10, 10, 20)]), Some(OfError::NxttmfcTableFull));
+    change(&mut net, TlvCommand::Add, &[map(10, 10, 16)]);
+}
+
+#[test]
+fn an_option_of_16_bytes_is_matched_written_and_moved_whole() {
+    let mut net = net(&[]);
+    change(&mut net, TlvCommand::Add, &[map(40, 7, 16), map(63, 8, 12)]);
+    for flow in [
+        "priority=2,tun_metadata40=0x0102030405060708090a0b0c0d0e0f10,actions=output:1",
+        "priority=1,tun_metadata40=0x77000000000000000000000000000000/0xff000000000000000000000000000000,\
+         actions=move:NXM_NX_TUN_METADATA40[32..127]->NXM_NX_TUN_METADATA63[0..95],in_port",
+        "in_port=1,actions=set_field:0xa1a2a3a4a5a6a7a8a9aaabac->tun_metadata63,output:3",
+    ] {
+        net.switch.add_flow("s1", flow, Origin::Command, net.now).unwrap();
+    }
+    let counting: Vec<u8> = (1..=16).collect();
+    let (key, _held) = with(&net, 3, &option(7, &counting));
+    assert_eq!(sent(&net.translate(&key)), [dp(0, 1).0]);
+    let mut other = counting.clone();
+    other[0] = 0x77;
+    let (key, _held) = with(&net, 3, &option(7, &other));
+    assert_eq!(options(&net.translate(&key)), [option(7, &other), option(8, &other[..12])].concat());
+    let (key, _) = with(&net, 1, &[]);
+    let twelve: Vec<u8> = (0xa1..=0xac).collect();
+    assert_eq!(options(&net.translate(&key)), option(8, &twelve));
+}
+
+#[test]
+fn a_field_that_a_flow_matches_keeps_its_meaning() {
+    let mut net = net(&["tun_metadata0=5,actions=output:1"]);
+    let refusal = refused(&mut net, TlvCommand::Delete, &[map(0, 0, 4)]);
+    assert_eq!(refusal, Some(OfError::NxttmfcInvalidTlvDel));
+    let (key, _held) = with(&net, 3, &option(0, &[0, 0, 0, 5]));
+    assert_eq!(sent(&net.translate(&key)), [dp(0, 1).0]);
+}
+
+#[test]
+fn a_flow_is_about_an_option_that_is_mapped_after_it() {
+    let mut net = net(&["tun_metadata50=6,actions=output:1", "priority=1,actions=drop"]);
+    let (key, _held) = with(&net, 3, &option(0x33, &[0, 0, 0, 6]));
     assert_eq!(sent(&net.translate(&key)), [0_u32; 0]);
+    change(&mut net, TlvCommand::Add, &[map(50, 0x33, 4)]);
+    assert_eq!(sent(&net.translate(&key)), [dp(0, 1).0]);
+}
+
+#[test]
+fn options_go_through_a_tunnel_between_two_switches() {
+    let end = Inner {
+        key: Some(7),
+        keys: Vec::new(),
+        src: [127, 0, 0, 1].into(),
+        dst: [127, 9, 0, 1].into(),
+        tos: 0,
+        ttl: 64,
+        gbp: false,
+        options: true,
+        mtu: None,
+        clamp: false,
+    };
+    for (options, way) in [(true, vec![dp(1, 1).0]), (false, vec![])] {
+        let end = Inner { options, ..end.clone() };
+        let plan = Plan::new(2).host(0, 1, 0).host(1, 1, 0).link((0, 2), (1, 2));
+        let plan = plan.inner(0, 2, end.clone()).inner(1, 2, end);
+        let mut net = Net::new(&plan.config, true);
+        for bridge in ["s1", "s2"] {
+            let id = net.switch.bridge_id(bridge).unwrap();
+            let maps = vec![map(20, 0x80, 4)];
+            let message = Message::TlvTableMod(TlvTableMod { command: TlvCommand::Add, maps });
+            let mut connection = Connection::new(Version::V13, Kind::Primary, "tcp:127.0.0.1:6653");
+            net.switch.handle(id, &mut connection, message, &|_| PortTraffic::default(), net.now);
+        }
+        for (bridge, flow) in [
+            ("s1", "actions=set_field:0xabcd->tun_metadata20,output:2"),
+            ("s2", "tun_metadata20=0xabcd,actions=output:1"),
+            ("s2", "priority=1,actions=drop"),
+        ] {
+            net.switch.add_flow(bridge, flow, Origin::Command, net.now).unwrap();
+        }
+        let key = Packet::tcp(1, 2, 80).key(dp(0, 1), TenantId(0));
+        assert_eq!(sent(&net.translate(&key)), way, "only Geneve has options");
+    }
 }
 
 #[test]

@@ -303,8 +303,8 @@ fn fields_stand_for_the_tunnel_options_that_a_controller_says() {
     for (maps, error) in [
         ([map(2, 2, 4), map(0, 3, 4)], OfError::NxttmfcAlreadyMapped),
         ([map(2, 2, 4), map(3, 1, 4)], OfError::NxttmfcDupEntry),
-        ([map(2, 2, 4), map(8, 3, 4)], OfError::NxttmfcTableFull),
-        ([map(2, 2, 4), map(3, 3, 12)], OfError::NxttmfcTableFull),
+        ([map(2, 2, 4), map(64, 3, 4)], OfError::NxttmfcTableFull),
+        ([map(2, 2, 4), map(3, 3, 20)], OfError::NxttmfcTableFull),
     ] {
         assert_eq!(refused(&mut net, &mut connection, change(TlvCommand::Add, &maps)), error);
     }
@@ -316,7 +316,7 @@ fn fields_stand_for_the_tunnel_options_that_a_controller_says() {
             other => panic!("{other:?}"),
         };
     let known = table(&mut net, &mut connection);
-    assert_eq!((known.maps.as_slice(), known.max_fields, known.max_space), (&two[..], 8, 64));
+    assert_eq!((known.maps.as_slice(), known.max_fields, known.max_space), (&two[..], 64, 136));
     done(&mut net, &mut connection, uses());
     let all = change(TlvCommand::Clear, &[]);
     assert_eq!(refused(&mut net, &mut connection, all.clone()), OfError::NxttmfcInvalidTlvDel);

@@ -292,6 +292,7 @@ fn config(switches: u32, tunnel: Option<Option<u16>>) -> Config {
         tos: 0,
         ttl: 64,
         gbp: false,
+        options: false,
         mtu,
         clamp: false,
     };

@@ -215,38 +215,262 @@ fields! {
     TunGtpuMsgtype "tun_gtpu_msgtype" [] at word::TUN_EXT, 0, 8;
         bits 8; Decimal; if None; true, false;
         implied []; nxm []; oxm []; exp [by 0x2320 16 NXOXM_ET_GTPU_MSGTYPE]
-    /// The tunnel option that the TLV map gives number 0, its last 8 bytes.
-    TunMetadata0 "tun_metadata0" [] at word::TUN_METADATA, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 0.
+    TunMetadata0 "tun_metadata0" [] at word::TUN_OPTION, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 40 NXM_NX_TUN_METADATA0]; oxm []
-    /// The tunnel option that the TLV map gives number 1, its last 8 bytes.
-    TunMetadata1 "tun_metadata1" [] at word::TUN_METADATA + 1, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 1.
+    TunMetadata1 "tun_metadata1" [] at word::TUN_OPTION + 2, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 41 NXM_NX_TUN_METADATA1]; oxm []
-    /// The tunnel option that the TLV map gives number 2, its last 8 bytes.
-    TunMetadata2 "tun_metadata2" [] at word::TUN_METADATA + 2, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 2.
+    TunMetadata2 "tun_metadata2" [] at word::TUN_OPTION + 4, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 42 NXM_NX_TUN_METADATA2]; oxm []
-    /// The tunnel option that the TLV map gives number 3, its last 8 bytes.
-    TunMetadata3 "tun_metadata3" [] at word::TUN_METADATA + 3, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 3.
+    TunMetadata3 "tun_metadata3" [] at word::TUN_OPTION + 6, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 43 NXM_NX_TUN_METADATA3]; oxm []
-    /// The tunnel option that the TLV map gives number 4, its last 8 bytes.
-    TunMetadata4 "tun_metadata4" [] at word::TUN_METADATA + 4, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 4.
+    TunMetadata4 "tun_metadata4" [] at word::TUN_OPTION + 8, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 44 NXM_NX_TUN_METADATA4]; oxm []
-    /// The tunnel option that the TLV map gives number 5, its last 8 bytes.
-    TunMetadata5 "tun_metadata5" [] at word::TUN_METADATA + 5, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 5.
+    TunMetadata5 "tun_metadata5" [] at word::TUN_OPTION + 10, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 45 NXM_NX_TUN_METADATA5]; oxm []
-    /// The tunnel option that the TLV map gives number 6, its last 8 bytes.
-    TunMetadata6 "tun_metadata6" [] at word::TUN_METADATA + 6, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 6.
+    TunMetadata6 "tun_metadata6" [] at word::TUN_OPTION + 12, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 46 NXM_NX_TUN_METADATA6]; oxm []
-    /// The tunnel option that the TLV map gives number 7, its last 8 bytes.
-    TunMetadata7 "tun_metadata7" [] at word::TUN_METADATA + 7, 0, 64;
-        bits 64; Hexadecimal; if None; true, true;
+    /// The tunnel option that the TLV map gives number 7.
+    TunMetadata7 "tun_metadata7" [] at word::TUN_OPTION + 14, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
         implied []; nxm [0x0001 47 NXM_NX_TUN_METADATA7]; oxm []
+    /// The tunnel option that the TLV map gives number 8.
+    TunMetadata8 "tun_metadata8" [] at word::TUN_OPTION + 16, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 48 NXM_NX_TUN_METADATA8]; oxm []
+    /// The tunnel option that the TLV map gives number 9.
+    TunMetadata9 "tun_metadata9" [] at word::TUN_OPTION + 18, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 49 NXM_NX_TUN_METADATA9]; oxm []
+    /// The tunnel option that the TLV map gives number 10.
+    TunMetadata10 "tun_metadata10" [] at word::TUN_OPTION + 20, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 50 NXM_NX_TUN_METADATA10]; oxm []
+    /// The tunnel option that the TLV map gives number 11.
+    TunMetadata11 "tun_metadata11" [] at word::TUN_OPTION + 22, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 51 NXM_NX_TUN_METADATA11]; oxm []
+    /// The tunnel option that the TLV map gives number 12.
+    TunMetadata12 "tun_metadata12" [] at word::TUN_OPTION + 24, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 52 NXM_NX_TUN_METADATA12]; oxm []
+    /// The tunnel option that the TLV map gives number 13.
+    TunMetadata13 "tun_metadata13" [] at word::TUN_OPTION + 26, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 53 NXM_NX_TUN_METADATA13]; oxm []
+    /// The tunnel option that the TLV map gives number 14.
+    TunMetadata14 "tun_metadata14" [] at word::TUN_OPTION + 28, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 54 NXM_NX_TUN_METADATA14]; oxm []
+    /// The tunnel option that the TLV map gives number 15.
+    TunMetadata15 "tun_metadata15" [] at word::TUN_OPTION + 30, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 55 NXM_NX_TUN_METADATA15]; oxm []
+    /// The tunnel option that the TLV map gives number 16.
+    TunMetadata16 "tun_metadata16" [] at word::TUN_OPTION + 32, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 56 NXM_NX_TUN_METADATA16]; oxm []
+    /// The tunnel option that the TLV map gives number 17.
+    TunMetadata17 "tun_metadata17" [] at word::TUN_OPTION + 34, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 57 NXM_NX_TUN_METADATA17]; oxm []
+    /// The tunnel option that the TLV map gives number 18.
+    TunMetadata18 "tun_metadata18" [] at word::TUN_OPTION + 36, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 58 NXM_NX_TUN_METADATA18]; oxm []
+    /// The tunnel option that the TLV map gives number 19.
+    TunMetadata19 "tun_metadata19" [] at word::TUN_OPTION + 38, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 59 NXM_NX_TUN_METADATA19]; oxm []
+    /// The tunnel option that the TLV map gives number 20.
+    TunMetadata20 "tun_metadata20" [] at word::TUN_OPTION + 40, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 60 NXM_NX_TUN_METADATA20]; oxm []
+    /// The tunnel option that the TLV map gives number 21.
+    TunMetadata21 "tun_metadata21" [] at word::TUN_OPTION + 42, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 61 NXM_NX_TUN_METADATA21]; oxm []
+    /// The tunnel option that the TLV map gives number 22.
+    TunMetadata22 "tun_metadata22" [] at word::TUN_OPTION + 44, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 62 NXM_NX_TUN_METADATA22]; oxm []
+    /// The tunnel option that the TLV map gives number 23.
+    TunMetadata23 "tun_metadata23" [] at word::TUN_OPTION + 46, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 63 NXM_NX_TUN_METADATA23]; oxm []
+    /// The tunnel option that the TLV map gives number 24.
+    TunMetadata24 "tun_metadata24" [] at word::TUN_OPTION + 48, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 64 NXM_NX_TUN_METADATA24]; oxm []
+    /// The tunnel option that the TLV map gives number 25.
+    TunMetadata25 "tun_metadata25" [] at word::TUN_OPTION + 50, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 65 NXM_NX_TUN_METADATA25]; oxm []
+    /// The tunnel option that the TLV map gives number 26.
+    TunMetadata26 "tun_metadata26" [] at word::TUN_OPTION + 52, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 66 NXM_NX_TUN_METADATA26]; oxm []
+    /// The tunnel option that the TLV map gives number 27.
+    TunMetadata27 "tun_metadata27" [] at word::TUN_OPTION + 54, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 67 NXM_NX_TUN_METADATA27]; oxm []
+    /// The tunnel option that the TLV map gives number 28.
+    TunMetadata28 "tun_metadata28" [] at word::TUN_OPTION + 56, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 68 NXM_NX_TUN_METADATA28]; oxm []
+    /// The tunnel option that the TLV map gives number 29.
+    TunMetadata29 "tun_metadata29" [] at word::TUN_OPTION + 58, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 69 NXM_NX_TUN_METADATA29]; oxm []
+    /// The tunnel option that the TLV map gives number 30.
+    TunMetadata30 "tun_metadata30" [] at word::TUN_OPTION + 60, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 70 NXM_NX_TUN_METADATA30]; oxm []
+    /// The tunnel option that the TLV map gives number 31.
+    TunMetadata31 "tun_metadata31" [] at word::TUN_OPTION + 62, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 71 NXM_NX_TUN_METADATA31]; oxm []
+    /// The tunnel option that the TLV map gives number 32.
+    TunMetadata32 "tun_metadata32" [] at word::TUN_OPTION + 64, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 72 NXM_NX_TUN_METADATA32]; oxm []
+    /// The tunnel option that the TLV map gives number 33.
+    TunMetadata33 "tun_metadata33" [] at word::TUN_OPTION + 66, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 73 NXM_NX_TUN_METADATA33]; oxm []
+    /// The tunnel option that the TLV map gives number 34.
+    TunMetadata34 "tun_metadata34" [] at word::TUN_OPTION + 68, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 74 NXM_NX_TUN_METADATA34]; oxm []
+    /// The tunnel option that the TLV map gives number 35.
+    TunMetadata35 "tun_metadata35" [] at word::TUN_OPTION + 70, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 75 NXM_NX_TUN_METADATA35]; oxm []
+    /// The tunnel option that the TLV map gives number 36.
+    TunMetadata36 "tun_metadata36" [] at word::TUN_OPTION + 72, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 76 NXM_NX_TUN_METADATA36]; oxm []
+    /// The tunnel option that the TLV map gives number 37.
+    TunMetadata37 "tun_metadata37" [] at word::TUN_OPTION + 74, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 77 NXM_NX_TUN_METADATA37]; oxm []
+    /// The tunnel option that the TLV map gives number 38.
+    TunMetadata38 "tun_metadata38" [] at word::TUN_OPTION + 76, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 78 NXM_NX_TUN_METADATA38]; oxm []
+    /// The tunnel option that the TLV map gives number 39.
+    TunMetadata39 "tun_metadata39" [] at word::TUN_OPTION + 78, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 79 NXM_NX_TUN_METADATA39]; oxm []
+    /// The tunnel option that the TLV map gives number 40.
+    TunMetadata40 "tun_metadata40" [] at word::TUN_OPTION + 80, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 80 NXM_NX_TUN_METADATA40]; oxm []
+    /// The tunnel option that the TLV map gives number 41.
+    TunMetadata41 "tun_metadata41" [] at word::TUN_OPTION + 82, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 81 NXM_NX_TUN_METADATA41]; oxm []
+    /// The tunnel option that the TLV map gives number 42.
+    TunMetadata42 "tun_metadata42" [] at word::TUN_OPTION + 84, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 82 NXM_NX_TUN_METADATA42]; oxm []
+    /// The tunnel option that the TLV map gives number 43.
+    TunMetadata43 "tun_metadata43" [] at word::TUN_OPTION + 86, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 83 NXM_NX_TUN_METADATA43]; oxm []
+    /// The tunnel option that the TLV map gives number 44.
+    TunMetadata44 "tun_metadata44" [] at word::TUN_OPTION + 88, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 84 NXM_NX_TUN_METADATA44]; oxm []
+    /// The tunnel option that the TLV map gives number 45.
+    TunMetadata45 "tun_metadata45" [] at word::TUN_OPTION + 90, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 85 NXM_NX_TUN_METADATA45]; oxm []
+    /// The tunnel option that the TLV map gives number 46.
+    TunMetadata46 "tun_metadata46" [] at word::TUN_OPTION + 92, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 86 NXM_NX_TUN_METADATA46]; oxm []
+    /// The tunnel option that the TLV map gives number 47.
+    TunMetadata47 "tun_metadata47" [] at word::TUN_OPTION + 94, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 87 NXM_NX_TUN_METADATA47]; oxm []
+    /// The tunnel option that the TLV map gives number 48.
+    TunMetadata48 "tun_metadata48" [] at word::TUN_OPTION + 96, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 88 NXM_NX_TUN_METADATA48]; oxm []
+    /// The tunnel option that the TLV map gives number 49.
+    TunMetadata49 "tun_metadata49" [] at word::TUN_OPTION + 98, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 89 NXM_NX_TUN_METADATA49]; oxm []
+    /// The tunnel option that the TLV map gives number 50.
+    TunMetadata50 "tun_metadata50" [] at word::TUN_OPTION + 100, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 90 NXM_NX_TUN_METADATA50]; oxm []
+    /// The tunnel option that the TLV map gives number 51.
+    TunMetadata51 "tun_metadata51" [] at word::TUN_OPTION + 102, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 91 NXM_NX_TUN_METADATA51]; oxm []
+    /// The tunnel option that the TLV map gives number 52.
+    TunMetadata52 "tun_metadata52" [] at word::TUN_OPTION + 104, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 92 NXM_NX_TUN_METADATA52]; oxm []
+    /// The tunnel option that the TLV map gives number 53.
+    TunMetadata53 "tun_metadata53" [] at word::TUN_OPTION + 106, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 93 NXM_NX_TUN_METADATA53]; oxm []
+    /// The tunnel option that the TLV map gives number 54.
+    TunMetadata54 "tun_metadata54" [] at word::TUN_OPTION + 108, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 94 NXM_NX_TUN_METADATA54]; oxm []
+    /// The tunnel option that the TLV map gives number 55.
+    TunMetadata55 "tun_metadata55" [] at word::TUN_OPTION + 110, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 95 NXM_NX_TUN_METADATA55]; oxm []
+    /// The tunnel option that the TLV map gives number 56.
+    TunMetadata56 "tun_metadata56" [] at word::TUN_OPTION + 112, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 96 NXM_NX_TUN_METADATA56]; oxm []
+    /// The tunnel option that the TLV map gives number 57.
+    TunMetadata57 "tun_metadata57" [] at word::TUN_OPTION + 114, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 97 NXM_NX_TUN_METADATA57]; oxm []
+    /// The tunnel option that the TLV map gives number 58.
+    TunMetadata58 "tun_metadata58" [] at word::TUN_OPTION + 116, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 98 NXM_NX_TUN_METADATA58]; oxm []
+    /// The tunnel option that the TLV map gives number 59.
+    TunMetadata59 "tun_metadata59" [] at word::TUN_OPTION + 118, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 99 NXM_NX_TUN_METADATA59]; oxm []
+    /// The tunnel option that the TLV map gives number 60.
+    TunMetadata60 "tun_metadata60" [] at word::TUN_OPTION + 120, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 100 NXM_NX_TUN_METADATA60]; oxm []
+    /// The tunnel option that the TLV map gives number 61.
+    TunMetadata61 "tun_metadata61" [] at word::TUN_OPTION + 122, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 101 NXM_NX_TUN_METADATA61]; oxm []
+    /// The tunnel option that the TLV map gives number 62.
+    TunMetadata62 "tun_metadata62" [] at word::TUN_OPTION + 124, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 102 NXM_NX_TUN_METADATA62]; oxm []
+    /// The tunnel option that the TLV map gives number 63.
+    TunMetadata63 "tun_metadata63" [] at word::TUN_OPTION + 126, 0, 128;
+        bits 128; Hexadecimal; if None; true, true;
+        implied []; nxm [0x0001 103 NXM_NX_TUN_METADATA63]; oxm []
     /// The packet mark, as the kernel's `skb->mark`.
     PktMark "pkt_mark" [] at word::PKT_MARK, 32, 32;
         bits 32; Hexadecimal; if None; true, true;

@@ -20,6 +20,7 @@ pub struct FieldChange {
 pub fn field_changes(before: &FlowKey, after: &FlowKey) -> Vec<FieldChange> {
     let mut told = FlowMask::default();
     let mut changes = vlan(before, after, &mut told).into_iter().collect::<Vec<_>>();
+    changes.extend(options(before, after));
     for id in FieldId::ALL.iter().copied().filter(|id| *id != FieldId::InPhyPort) {
         let field = id.field();
         let (old, new) = (field.read(before), field.read(after));
@@ -40,6 +41,22 @@ pub fn field_changes(before: &FlowKey, after: &FlowKey) -> Vec<FieldChange> {
         changes.push(FieldChange { field: field.name, before: shown(old), after: shown(new) });
     }
     changes
+}
+
+/// The tunnel options are told together, as a bridge has laid them out.
+fn options(before: &FlowKey, after: &FlowKey) -> Option<FieldChange> {
+    let laid_out = |key: &FlowKey| {
+        let words = key.0.get(word::TUN_METADATA..=word::TUN_PRESENT).unwrap_or_default();
+        let (present, words) = words.split_last().unwrap_or((&0, &[]));
+        let used = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+        let bytes: String = words.iter().take(used).map(|word| format!("{word:016x}")).collect();
+        match present {
+            0 => "none".to_owned(),
+            _ => format!("0x{}", if bytes.is_empty() { "0" } else { &bytes }),
+        }
+    };
+    let (before, after) = (laid_out(before), laid_out(after));
+    (before != after).then_some(FieldChange { field: "tun_metadata", before, after })
 }
 
 /// The VLAN headers are told in words.

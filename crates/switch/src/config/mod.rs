@@ -294,6 +294,8 @@ pub struct Inner {
     pub ttl: u8,
     /// Group policy travels along.
     pub gbp: bool,
+    /// Options travel along.
+    pub options: bool,
     /// The longest IP packet that fits in; `None`: any.
     pub mtu: Option<u16>,
     /// The segment size that TCP announces is lowered to what fits.

@@ -187,8 +187,8 @@ pub(super) fn check_overlap(bridge: &Bridge, flow: &FlowText) -> Result<(), Flow
     if table.rules.get(&flow.matches, u32::from(flow.priority)).is_some() {
         return Ok(());
     }
-    match table.rules.overlapping(&flow.matches, u32::from(flow.priority)).next() {
-        Some((_, other)) => Err(FlowError::Overlap(other.flow.to_string())),
+    match table.rules.overlapping(&flow.matches, u32::from(flow.priority)) {
+        Some(other) => Err(FlowError::Overlap(other.flow.to_string())),
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ impl Switch {
     pub fn set_table_limit(&mut self, bridge: BridgeId, table: TableId, limit: TableLimit) {
         self.next_version();
         if let Some(bridge) = self.bridges.get_mut(bridge) {
-            let table = bridge.tables.entry(table).or_default();
+            let table = bridge.table_mut(table);
             table.limit = limit;
             if !limit.evicts {
                 table.evictable = None;

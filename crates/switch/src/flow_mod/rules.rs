@@ -21,7 +21,7 @@ impl Switch {
     ) -> Option<RuleState> {
         self.compact(&mut flow);
         let bridge = self.bridges.get_mut(id)?;
-        let table = bridge.tables.entry(flow.table).or_default();
+        let table = bridge.table_mut(flow.table);
         let (rules, tells) = (&mut table.rules, table.vacancy.is_some());
         let rule = self.rules.add(now, |rule| Rule { id: rule, bridge: id, flow, origin });
         let flow = &rule.flow;

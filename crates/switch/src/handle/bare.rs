@@ -39,6 +39,6 @@ mod tests {
         assert_eq!(unframed(&frame, 0x1_0800), [0x45, 1, 2]);
         assert_eq!((framed(vec![7], 0), unframed(&[7], 0)), (Some(vec![7]), &[7][..]));
         assert_eq!((framed(vec![7], 2 << 16), framed(vec![7], 5)), (None, None));
-        assert_eq!(unframed(&[1, 2], 0x1_0800), []);
+        assert!(unframed(&[1, 2], 0x1_0800).is_empty());
     }
 }

@@ -63,12 +63,15 @@ fn metadata(punt: &Punt) -> FlowMatch {
     /// Words whose two halves are fields of their own.
     const HALVES: Range<usize> = word::REG..word::CONJ;
     let words = [word::METADATA, word::TUN_ID].into_iter().chain(word::TUN_SRC..word::TUN_META);
-    let words = words.chain(word::TUN_METADATA..word::TUN_PRESENT).chain(HALVES);
+    let words = words.chain(HALVES);
     let mut said = words.filter(|index| punt.key.0.get(*index).is_some_and(|value| *value != 0)).peekable();
     // Most packets say none of them.
     let mut matches = if said.peek().is_some() { of_words(punt, said, &HALVES) } else { FlowMatch::any() };
     let port = punt.key.0[word::IN_PORT] >> 32;
     matches.set(FieldId::InPortOxm, port.into());
+    if let Some(layout) = &punt.layout {
+        layout.tell(&punt.key, &mut matches);
+    }
     let mark = punt.key.0[word::PKT_MARK] >> 32;
     if mark != 0 {
         matches.set(FieldId::PktMark, mark.into());

@@ -1,6 +1,6 @@
 //! Packets that wait for a controller, and go on as it says.
 
-use netloom_flow::{BridgeId, FieldId, FlowKey, OfPort, PacketMeta, Paused, Punt, extract};
+use netloom_flow::{BridgeId, FieldId, FlowKey, OfPort, PacketMeta, Paused, Punt, extract, word};
 use netloom_openflow::OfError;
 use netloom_openflow::msg::{Continuation, Resume};
 
@@ -68,7 +68,9 @@ impl Switch {
             ..PacketMeta::default()
         };
         let key = extract(&frame, &headers, &meta);
-        let own: FlowKey = message.metadata.key();
+        let mut own: FlowKey = bridge.options().place(&message.metadata).key();
+        own.0[word::TUN_PRESENT] =
+            message.metadata.options().fold(0, |present, (number, ..)| present | 1 << (number % 64));
         let translation =
             Translator::translate_paused(self, bridge, number, &paused, (&key, &own), &mut Silent);
         Ok(Injection { in_port: meta.in_port, frame, translation: translation.into() })

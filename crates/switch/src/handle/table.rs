@@ -88,7 +88,7 @@ impl Switch {
         }
         self.next_version();
         let Some(bridge) = self.bridges.get_mut(id) else { return };
-        let table = bridge.tables.entry(number).or_default();
+        let table = bridge.table_mut(number);
         if let Some(is_on) = request.vacancy_events {
             table.watch_vacancy(is_on.then_some(request.vacancy));
         }

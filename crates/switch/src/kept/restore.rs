@@ -136,7 +136,8 @@ impl Switch {
         self.begin_egress(id, kept.settings.first_egress.filter(|first| (1..=LAST_TABLE).contains(&first.0)));
         let version = self.next_version();
         if let Some(bridge) = self.bridges.get_mut(id) {
-            bridge.tlv_map = sound_options(kept.settings.options.values());
+            let (map, layout) = sound_options(kept.settings.options.values());
+            bridge.set_options(map, layout);
             (bridge.fragments, bridge.version) = (kept.settings.fragments, version);
         }
         self.tell_known_options();
@@ -151,7 +152,7 @@ impl Switch {
     fn restore_table(&mut self, id: BridgeId, kept: &KeptTable) {
         self.set_table_limit(id, kept.id, kept.limit);
         let Some(bridge) = self.bridges.get_mut(id) else { return };
-        let table = bridge.tables.entry(kept.id).or_default();
+        let table = bridge.table_mut(kept.id);
         (table.miss, table.vacancy) = (kept.miss, kept.vacancy);
         table.name.clone_from(&kept.name);
         (table.lookups, table.matches) = kept.counters;

@@ -1,8 +1,9 @@
 //! A bridge: ports, flow tables, MAC table.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, TableId};
+use netloom_flow::{BridgeId, DropReason, Nanos, OfPort, OptionLayout, TableId};
 
 use super::control::{Control, Fragments};
 use super::group::Group;
@@ -35,6 +36,8 @@ pub(crate) struct Bridge {
     pub(crate) first_egress: Option<TableId>,
     /// Which tunnel options fields stand for.
     pub(crate) tlv_map: TlvMap,
+    /// Where they are in a key.
+    layout: Arc<OptionLayout>,
     /// Whether somebody wants to be told of every change of a flow.
     pub(crate) is_watched: bool,
     pub(crate) fragments: Fragments,
@@ -61,6 +64,7 @@ impl Bridge {
             control: Control::default(),
             first_egress: None,
             tlv_map: TlvMap::new(),
+            layout: Arc::default(),
             is_watched: false,
             fragments: Fragments::default(),
             generation: None,
@@ -71,6 +75,29 @@ impl Bridge {
 
     pub(crate) fn port(&self, number: OfPort) -> Option<&Port> {
         self.ports.get(&number)
+    }
+
+    /// A table, which is there from now on.
+    pub(crate) fn table_mut(&mut self, id: TableId) -> &mut Table {
+        let table = self.tables.entry(id).or_default();
+        table.rules.set_layout(&self.layout);
+        table
+    }
+
+    /// Says which tunnel options fields stand for, and where they are in a key.
+    pub(crate) fn set_options(&mut self, map: TlvMap, layout: OptionLayout) {
+        (self.tlv_map, self.layout) = (map, Arc::new(layout));
+        self.tables.values_mut().for_each(|table| table.rules.set_layout(&self.layout));
+    }
+
+    /// Where tunnel options are in a key.
+    pub(crate) fn options(&self) -> &OptionLayout {
+        &self.layout
+    }
+
+    /// The same, if there are any.
+    pub(crate) fn layout(&self) -> Option<Arc<OptionLayout>> {
+        (!self.tlv_map.is_empty()).then(|| Arc::clone(&self.layout))
     }
 
     /// The number of an interface.

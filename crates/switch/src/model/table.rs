@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, Nanos, word};
+use netloom_flow::{Action, Classifier, FlowKey, FlowMask, FlowMatch, Nanos, OptionLayout, word};
 use netloom_openflow::msg::{TableMiss, TableReason};
 
 use super::due::Due;
@@ -61,6 +61,8 @@ impl Default for TableLimit {
 /// The rules of a table. A rule that is a clause of conjunctions matches nothing by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Rulebook {
+    /// Where the bridge keeps tunnel options.
+    layout: Arc<OptionLayout>,
     whole: Classifier<Arc<Rule>>,
     /// The clauses, by priority.
     clauses: BTreeMap<u16, Classifier<Arc<Rule>>>,
@@ -78,7 +80,24 @@ impl Rulebook {
         self.whole.len() + self.n_clauses
     }
 
+    /// Says where the bridge keeps tunnel options. Rules about some that it did not know move there.
+    pub(crate) fn set_layout(&mut self, layout: &Arc<OptionLayout>) {
+        if Arc::ptr_eq(&self.layout, layout) {
+            return;
+        }
+        let concerned: Vec<Arc<Rule>> =
+            self.rules().filter(|rule| !rule.flow.matches.has_no_options()).map(Arc::clone).collect();
+        for rule in &concerned {
+            self.remove(&rule.flow.matches, rule.priority());
+        }
+        self.layout = Arc::clone(layout);
+        for rule in concerned {
+            self.insert(&rule.flow.matches, rule.priority(), Arc::clone(&rule));
+        }
+    }
+
     pub(crate) fn get(&self, matches: &FlowMatch, priority: u32) -> Option<&Arc<Rule>> {
+        let matches = &*self.layout.place(matches);
         let clauses = || self.clauses.get(&short(priority))?.get(matches, priority);
         self.whole.get(matches, priority).or_else(clauses)
     }
@@ -90,8 +109,9 @@ impl Rulebook {
         priority: u32,
         rule: Arc<Rule>,
     ) -> Option<Arc<Rule>> {
+        let matches = &*self.layout.place(matches);
         if is_clause(&rule) {
-            let old = self.remove(matches, priority);
+            let old = self.remove_placed(matches, priority);
             self.clauses.entry(short(priority)).or_default().insert(matches, priority, rule);
             self.n_clauses += 1;
             return old;
@@ -102,10 +122,14 @@ impl Rulebook {
 
     /// Asks for the memory that a change of a rule is going to need.
     pub(crate) fn touch(&self, matches: &FlowMatch) {
-        self.whole.touch(matches);
+        self.whole.touch(&self.layout.place(matches));
     }
 
     pub(crate) fn remove(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
+        self.remove_placed(&self.layout.place(matches), priority)
+    }
+
+    fn remove_placed(&mut self, matches: &FlowMatch, priority: u32) -> Option<Arc<Rule>> {
         self.whole.remove(matches, priority).or_else(|| self.remove_clause(matches, priority))
     }
 
@@ -128,14 +152,12 @@ impl Rulebook {
         self.whole.rules().chain(self.clauses.values().flat_map(Classifier::rules))
     }
 
-    pub(crate) fn overlapping(
-        &self,
-        matches: &FlowMatch,
-        priority: u32,
-    ) -> impl Iterator<Item = (FlowMatch, &Arc<Rule>)> {
-        let clauses = self.clauses.get(&short(priority));
-        let clauses = clauses.into_iter().flat_map(move |clauses| clauses.overlapping(matches, priority));
-        self.whole.overlapping(matches, priority).chain(clauses)
+    /// A rule that has some packets in common with this match.
+    pub(crate) fn overlapping(&self, matches: &FlowMatch, priority: u32) -> Option<&Arc<Rule>> {
+        let matches = &*self.layout.place(matches);
+        let clauses = self.clauses.get(&short(priority)).into_iter();
+        let all = [&self.whole].into_iter().chain(clauses);
+        all.flat_map(|rules| rules.overlapping(matches, priority)).next().map(|(_, rule)| rule)
     }
 
     /// The rule for a packet, and the conjunction that led to it.

@@ -189,17 +189,19 @@ impl Flow {
         tunnel.words().for_each(|(index, value)| self.write(index, value, u64::MAX));
     }
 
-    /// A tunnel option that came with the packet, by the number of its field.
-    pub(super) fn set_option(&mut self, index: usize, value: u64) {
-        if let Some(word) = self.key.0.get_mut(word::TUN_METADATA + index) {
-            *word = value;
-            self.key.0[word::TUN_PRESENT] |= 1 << index;
+    /// A tunnel option that came with the packet, by the number of its field and the words it lies in.
+    pub(super) fn set_option(&mut self, number: usize, words: impl Iterator<Item = (usize, u64)>) {
+        for (index, value) in words {
+            if let Some(word) = self.key.0.get_mut(index) {
+                *word = value;
+            }
         }
+        self.key.0[word::TUN_PRESENT] |= 1 << (number % word::OPTION_FIELDS);
     }
 
     /// Whether the packet is to have a tunnel option.
-    pub(super) fn mark_option(&mut self, index: usize, is_present: bool) {
-        let bit = 1 << index;
+    pub(super) fn mark_option(&mut self, number: usize, is_present: bool) {
+        let bit = 1 << (number % word::OPTION_FIELDS);
         self.write(word::TUN_PRESENT, if is_present { bit } else { 0 }, bit);
     }
 

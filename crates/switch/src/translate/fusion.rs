@@ -8,8 +8,10 @@
 //! the other end sees. Only a packet says whether it would have fitted in: one that would not is handed to the link, which
 //! drops and answers it.
 
+use std::sync::Arc;
+
 use netloom_flow::qos::DEFAULT_QUEUE;
-use netloom_flow::{BridgeId, DpAction, Effect, TunnelKey, word};
+use netloom_flow::{BridgeId, DpAction, Effect, OptionSet, TunnelKey, word};
 use netloom_packet::ethernet;
 
 use super::flow::{Flow, PRESENT};
@@ -27,6 +29,8 @@ pub(super) struct Visit<'a> {
     pub(super) flow: Box<Flow>,
     /// Only packets that are short enough come in.
     pub(super) gate: Option<Box<Gate<'a>>>,
+    /// The tunnel options that it comes with, which are not forgotten while it waits.
+    _options: Option<Arc<OptionSet>>,
 }
 
 /// The way into a tunnel between two switches of the lab.
@@ -39,6 +43,7 @@ pub(super) struct Gate<'a> {
     flow: Box<Flow>,
     /// What the other end is told.
     said: TunnelKey,
+    options: Option<Arc<OptionSet>>,
     /// The longest frame that fits in.
     len: u16,
 }
@@ -112,8 +117,12 @@ impl<'a> Translator<'a> {
     }
 
     /// The packet crosses the link behind `port`.
-    pub(super) fn cross(&mut self, visiting: &Visiting<'a>, port: &'a Port, peer: Peer) {
-        let said = self.said(&visiting.flow, port, false);
+    pub(super) fn cross(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, peer: Peer) {
+        let options = match self.options_to_send(visiting, port) {
+            Ok(options) => options,
+            Err(reason) => return self.drop(visiting, reason, port.number),
+        };
+        let said = self.said(visiting, port, options.as_deref());
         self.recorder.record(Event::Cross { port: &port.name });
         self.trail.go(peer.bridge);
         let mut flow = visiting.flow.crossed(peer.port);
@@ -124,18 +133,18 @@ impl<'a> Translator<'a> {
         let gate = said.zip(mtu).map(|(said, mtu)| {
             let len = u16::try_from(usize::from(mtu) + ethernet::HEADER).unwrap_or(u16::MAX);
             let (from, flow) = (visiting.bridge.id, visiting.flow.clone());
-            Box::new(Gate { from, port, to: peer, flow, said, len })
+            Box::new(Gate { from, port, to: peer, flow, said, options: options.clone(), len })
         });
         if gate.is_none() {
             self.hop(visiting.bridge.id, port, peer, &visiting.flow);
         }
-        self.waiting.push_back(Visit { bridge: peer.bridge, flow, gate });
+        self.waiting.push_back(Visit { bridge: peer.bridge, flow, gate, _options: options });
     }
 
     /// A packet is about to enter a tunnel within the lab: it comes out at the other end if it fits in, else it is handed to
     /// the link.
     pub(super) fn pass_gate(&mut self, gate: &Gate<'a>, flow: Box<Flow>) {
-        let Gate { from, port, to, flow: near, said, len } = gate;
+        let Gate { from, port, to, flow: near, said, options, len } = gate;
         let longer = self.aside(|this| {
             this.commit(near);
             this.actions.push(DpAction::Tunnel {
@@ -143,7 +152,7 @@ impl<'a> Translator<'a> {
                 queue: DEFAULT_QUEUE,
                 key: Box::new(*said),
                 max_len: None,
-                options: None,
+                options: options.clone(),
             });
         });
         let other = self.aside(|this| {

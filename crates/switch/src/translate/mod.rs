@@ -238,7 +238,7 @@ impl<'a> Translator<'a> {
     }
 
     fn serve_waiting(&mut self) {
-        while let Some(Visit { bridge, flow, gate }) = self.waiting.pop_front() {
+        while let Some(Visit { bridge, flow, gate, .. }) = self.waiting.pop_front() {
             match gate {
                 None => self.visit(bridge, flow),
                 Some(gate) => self.pass_gate(&gate, flow),

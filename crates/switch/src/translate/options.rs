@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use netloom_flow::{DropReason, OptionSet, word};
+use netloom_flow::{DropReason, FlowMask, OptionSet, Subfield, word};
 use netloom_packet::tunnel::geneve::{GeneveOption, MAX_OPTIONS, Options};
 
 use super::flow::Flow;
 use super::{Translator, Visiting};
-use crate::model::Bridge;
+use crate::model::{Bridge, Port};
 
 impl Translator<'_> {
     /// Makes fields of the options that came with the packet. `false`: nobody knows any more what they were.
@@ -38,22 +38,29 @@ impl Translator<'_> {
         }
     }
 
-    /// The options a packet leaves with; `None`: there are too many.
+    /// The options a packet leaves by a port with; `None`: none.
     ///
     /// # Errors
-    /// [`DropReason::TunnelOptions`]: there is no room to keep one more set.
+    /// [`DropReason::TunnelOptions`]: there are too many, or there is no room to keep one more set.
     pub(super) fn options_to_send(
-        &self,
+        &mut self,
         visiting: &Visiting<'_>,
+        port: &Port,
     ) -> Result<Option<Arc<OptionSet>>, DropReason> {
+        let takes_some = port.is_tunnel || port.inner.as_ref().is_some_and(|inner| inner.options);
+        if !takes_some || visiting.bridge.tlv_map.is_empty() {
+            return Ok(None);
+        }
+        // Those that came with the packet go along.
+        self.look(&visiting.flow, word::TUN_OPTIONS, u64::MAX);
         let key = &visiting.flow.key;
         let (mut bytes, mut end) = ([0; MAX_OPTIONS], 0);
         for (index, map) in &visiting.bridge.tlv_map {
-            let at = usize::from(*index);
-            if key.0[word::TUN_PRESENT] >> at & 1 == 0 {
+            let number = usize::from(*index);
+            if key.0[word::TUN_PRESENT] >> (number % word::OPTION_FIELDS) & 1 == 0 {
                 continue;
             }
-            let value = key.0.get(word::TUN_METADATA + at).copied().unwrap_or(0).to_be_bytes();
+            let value = visiting.bridge.options().read(key, number).unwrap_or(0).to_be_bytes();
             let data = value.get(value.len() - usize::from(map.len).min(value.len())..).unwrap_or_default();
             let option = GeneveOption { class: map.class, kind: map.kind, data };
             let room = bytes.get_mut(end..).unwrap_or_default();
@@ -66,6 +73,44 @@ impl Translator<'_> {
     }
 }
 
+impl Visiting<'_> {
+    /// The value of a part of a field, wherever the bridge has it.
+    pub(super) fn value(&self, part: Subfield) -> u128 {
+        match part.field.option() {
+            Some(number) => {
+                let whole = self.bridge.options().read(&self.flow.key, number).unwrap_or(0);
+                (whole & part.mask()) >> part.offset.min(127)
+            }
+            None => part.read(&self.flow.key),
+        }
+    }
+
+    /// The bits of a part of a field, wherever the bridge has it.
+    pub(super) fn bits(&self, part: Subfield) -> FlowMask {
+        let mut bits = FlowMask::default();
+        match part.field.option() {
+            Some(number) => {
+                for (word, mask) in self.bridge.options().spread(number, part.mask()) {
+                    bits.0[word] = mask;
+                }
+            }
+            None => part.unwildcard(&mut bits),
+        }
+        bits
+    }
+
+    /// Writes a part of an option, which is there from now on.
+    pub(super) fn write_option(&mut self, number: usize, target: Subfield, value: u128) {
+        let (layout, value) = (self.bridge.options(), value << target.offset.min(127));
+        for ((word, mask), (_, value)) in
+            layout.spread(number, target.mask()).zip(layout.spread(number, value))
+        {
+            self.flow.write(word, value, mask);
+        }
+        self.flow.mark_option(number, true);
+    }
+}
+
 /// Writes the options that the bridge knows to their fields. Of one that comes twice the last counts; one of another
 /// length than the map says is none that is known.
 fn fill(flow: &mut Flow, bridge: &Bridge, set: &OptionSet) {
@@ -75,7 +120,8 @@ fn fill(flow: &mut Flow, bridge: &Bridge, set: &OptionSet) {
             (map.class, map.kind, usize::from(map.len)) == (option.class, option.kind, option.data.len())
         };
         let Some(map) = bridge.tlv_map.values().find(is_it) else { continue };
-        let value = option.data.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
-        flow.set_option(usize::from(map.index), value);
+        let value = option.data.iter().fold(0, |value, byte| value << 8 | u128::from(*byte));
+        let number = usize::from(map.index);
+        flow.set_option(number, bridge.options().spread(number, value));
     }
 }

@@ -1,7 +1,7 @@
 //! Sending a packet by one port, or by many.
 
 use netloom_flow::qos::{DEFAULT_QUEUE, MAX_QUEUE};
-use netloom_flow::{DpAction, DropReason, OfPort, TableId, TenantId, TunnelKey, word};
+use netloom_flow::{DpAction, DropReason, OfPort, OptionSet, TableId, TenantId, TunnelKey, word};
 
 use super::egress::Stage;
 use super::flow::Flow;
@@ -124,11 +124,9 @@ impl<'a> Translator<'a> {
 
     fn emit(&mut self, visiting: &mut Visiting<'a>, port: &'a Port, cut: Option<Cut>) {
         let Port { number, dp_port, .. } = *port;
-        let has_options = port.is_tunnel && !visiting.bridge.tlv_map.is_empty();
-        let options = match has_options.then(|| self.options_to_send(visiting)) {
-            Some(Err(reason)) => return self.drop(visiting, reason, number),
-            Some(Ok(options)) => options,
-            None => None,
+        let options = match self.options_to_send(visiting, port) {
+            Ok(options) => options,
+            Err(reason) => return self.drop(visiting, reason, number),
         };
         self.recorder.record(Event::Output { port: &port.name, number, dp_port, cut });
         let queue = queue_of(&visiting.flow);
@@ -139,13 +137,9 @@ impl<'a> Translator<'a> {
         // No port has a queue of such a number.
         let queue = if queue > MAX_QUEUE { DEFAULT_QUEUE } else { queue };
         let max_len = self.max_len;
-        let said = self.said(&visiting.flow, port, has_options);
+        let said = self.said(visiting, port, options.as_deref());
         self.actions.push(match (said, max_len) {
-            (Some(key), _) => {
-                let number = options.as_ref().map_or(0, |set| set.number());
-                let key = Box::new(key.with_options(number));
-                DpAction::Tunnel { port: dp_port, queue, key, max_len, options }
-            }
+            (Some(key), _) => DpAction::Tunnel { port: dp_port, queue, key: Box::new(key), max_len, options },
             (None, Some(max_len)) => DpAction::OutputTrunc { port: dp_port, queue, max_len },
             (None, None) if queue != DEFAULT_QUEUE => DpAction::Enqueue { port: dp_port, queue },
             (None, None) => DpAction::Output(dp_port),
@@ -155,10 +149,16 @@ impl<'a> Translator<'a> {
 
     /// What travels beside a packet that leaves by a tunnel: what flows want of it; or, if its other end is in the lab,
     /// what that will be told.
-    pub(super) fn said(&mut self, flow: &Flow, port: &Port, has_options: bool) -> Option<TunnelKey> {
-        if port.is_flow_tunnel || has_options {
+    pub(super) fn said(
+        &mut self,
+        visiting: &Visiting<'a>,
+        port: &Port,
+        options: Option<&OptionSet>,
+    ) -> Option<TunnelKey> {
+        let (flow, number) = (&visiting.flow, options.map_or(0, OptionSet::number));
+        if port.is_flow_tunnel || port.is_tunnel && !visiting.bridge.tlv_map.is_empty() {
             (word::TUN_ID..word::PKT_MARK).for_each(|index| self.look(flow, index, !0));
-            return Some(TunnelKey::of(&flow.key));
+            return Some(TunnelKey::of(&flow.key).with_options(number));
         }
         let Inner { key, keys, src, dst, tos, ttl, gbp, .. } = port.inner.as_ref()?;
         let tenant = flow.tenant();
@@ -174,7 +174,8 @@ impl<'a> Translator<'a> {
         } else {
             (0, 0)
         };
-        Some(TunnelKey::new(id, *src, *dst).with_ip(*tos, *ttl).with_gbp(policy, flags))
+        let said = TunnelKey::new(id, *src, *dst).with_ip(*tos, *ttl).with_gbp(policy, flags);
+        Some(said.with_options(number))
     }
 
     /// The packet leaves with the DSCP of its queue, if it is one of IP; what goes on keeps its own.

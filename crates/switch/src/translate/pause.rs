@@ -66,9 +66,6 @@ impl<'a> Translator<'a> {
         for index in tunnel_and_mark.chain(PACKET_WORDS..FLOW_WORDS).filter(|at| !conjunction.contains(at)) {
             visiting.flow.write(index, own.0[index], u64::MAX);
         }
-        for index in (word::TUN_METADATA..word::TUN_PRESENT).filter(|index| own.0[*index] != 0) {
-            visiting.flow.mark_option(index - word::TUN_METADATA, true);
-        }
         visiting.is_tracked = paused.is_tracked;
         if paused.is_tracked {
             for index in word::CT..=word::CT_L4 {

@@ -74,6 +74,7 @@ impl<'a> Translator<'a> {
             userdata: Box::default(),
             paused: None,
             key,
+            layout: visiting.bridge.layout(),
         }
     }
 

@@ -150,6 +150,7 @@ impl<'a> Translator<'a> {
             userdata: Box::default(),
             paused: None,
             key,
+            layout: None,
         })));
     }
 }

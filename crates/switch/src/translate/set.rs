@@ -19,7 +19,7 @@ impl<'a> Translator<'a> {
     pub(super) fn edit(&mut self, visiting: &mut Visiting<'a>, action: &Action) {
         match action {
             Action::SetField { field, value, mask, .. } => {
-                let old = Subfield::whole(*field).read(&visiting.flow.key);
+                let old = visiting.value(Subfield::whole(*field));
                 self.write(visiting, Subfield::whole(*field), (old & !mask) | (value & mask));
             }
             Action::Load { value, target } => self.write(visiting, *target, *value),
@@ -65,10 +65,9 @@ impl<'a> Translator<'a> {
 
     /// Reads a field; its bits are looked at.
     pub(super) fn read(&mut self, visiting: &Visiting<'a>, source: Subfield) -> u128 {
-        let mut seen = FlowMask::default();
-        source.unwildcard(&mut seen);
+        let seen = visiting.bits(source);
         self.look_at(&visiting.flow, &seen);
-        source.read(&visiting.flow.key)
+        visiting.value(source)
     }
 
     /// Writes a field, if the packet has it.
@@ -76,9 +75,11 @@ impl<'a> Translator<'a> {
         if !self.has(&visiting.flow, target.field) {
             return;
         }
-        let mut bits = FlowMask::default();
-        target.unwildcard(&mut bits);
+        let bits = visiting.bits(target);
         self.look_at(&visiting.flow, &bits);
+        if let Some(number) = target.field.option() {
+            return visiting.write_option(number, target, value);
+        }
         if bits.0[word::ETH_SRC] & TCI != 0 {
             return self.write_tci(visiting, target, value);
         }
@@ -87,9 +88,6 @@ impl<'a> Translator<'a> {
         }
         target.write(&mut visiting.flow.key, value);
         visiting.flow.mark_written(&bits);
-        if let Some(index) = target.field.option() {
-            visiting.flow.mark_option(index, true);
-        }
     }
 
     /// Writes to the outer VLAN header: with the bit that says so set, there is one afterwards, else not.

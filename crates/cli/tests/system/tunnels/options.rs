@@ -4,14 +4,19 @@ use std::process::{Command, Stdio};
 
 use super::foreign::{Ovs, has_ovs};
 use super::{Machines, joined, one_host, sh};
-use crate::place::{Place, eventually, once_as_root};
+use crate::place::{Place, eventually, lacks, once, once_as_root};
 
 /// Option 0x80 is critical: who does not know it drops the packet.
-const MAP: &str = "{class=0xffff,type=0x80,len=4}->tun_metadata0,{class=0x0102,type=1,len=8}->tun_metadata1";
+const MAP: &str = "{class=0xffff,type=0x80,len=4}->tun_metadata0,{class=0x0102,type=1,len=8}->tun_metadata1,\
+                   {class=0x0102,type=2,len=16}->tun_metadata40";
 
-/// `ovs-ofctl VERB` for the switch of a lab.
+/// `ovs-ofctl VERB` for the first switch of a lab.
 fn ofctl(place: &Place, lab: &str, verb: &str, word: &str) {
-    let target = format!("unix:{}", place.run_dir().join(format!("{lab}/s1.mgmt")).display());
+    ofctl_at(place, lab, "s1", verb, word);
+}
+
+fn ofctl_at(place: &Place, lab: &str, switch: &str, verb: &str, word: &str) {
+    let target = format!("unix:{}", place.run_dir().join(format!("{lab}/{switch}.mgmt")).display());
     let done = Command::new("ovs-ofctl").args(["-O", "OpenFlow13", verb, &target, word]).output().unwrap();
     assert!(done.status.success(), "{lab} {verb} {word}: {done:?}");
 }
@@ -114,19 +119,56 @@ fn open_vswitch_reads_our_options_and_we_read_those_it_writes() {
         ovs.run(&format!("ovs-ofctl add-tlv-map br0 {MAP}"));
         ovs.run("ovs-ofctl del-flows br0");
         ovs.run(
-            "ovs-ofctl add-flow br0 in_port=5,tun_metadata0=0xabcd,tun_metadata1=0x7788/0xffff,actions=LOCAL",
+            "ovs-ofctl add-flow br0 in_port=5,tun_metadata0=0xabcd,tun_metadata1=0x7788/0xffff,tun_metadata40=0x0102030405060708090a0b0c0d0e0f10,actions=LOCAL",
         );
-        ovs.run("ovs-ofctl add-flow br0 in_port=LOCAL,actions=set_field:0x1234->tun_metadata1,output:5");
+        ovs.run("ovs-ofctl add-flow br0 in_port=LOCAL,actions=set_field:0x1234->tun_metadata1,set_field:0xfedcba98765432100123456789abcdef->tun_metadata40,output:5");
         place.write("west.loom.yml", &one_host("west", 1, "link: s1 -- 192.0.2.2, type: geneve, key: 77"));
         let done = machines.netloom(place, &west, "up west.loom.yml");
         assert_eq!(done.code, 0, "{done:?}");
         ofctl(place, "west", "add-tlv-map", MAP);
-        let sets = "set_field:0xabcd->tun_metadata0,set_field:0x1122334455667788->tun_metadata1";
-        flows(place, "west", sets, "tun_metadata1=0x1234");
+        let sets = "set_field:0xabcd->tun_metadata0,set_field:0x1122334455667788->tun_metadata1,\
+                    set_field:0x0102030405060708090a0b0c0d0e0f10->tun_metadata40";
+        flows(place, "west", sets, "tun_metadata1=0x1234,tun_metadata40=0xfedcba98765432100123456789abcdef");
         eventually("a ping by options", || pings(place).then_some(()));
         flows(place, "west", sets, "tun_metadata1=0x1235");
         assert!(!pings(place), "it writes another one");
         flows(place, "west", "set_field:0xabcd->tun_metadata0", "tun_metadata1=0x1234");
         assert!(!pings(place), "it wants both");
+    });
+}
+
+#[test]
+fn two_switches_of_one_lab_tell_each_other_by_options() {
+    once(|place| {
+        if !has_ofctl() || lacks(&["ping"]) {
+            return;
+        }
+        // Where the tunnel has nothing to do with a packet, its two ends are one path; where it has, there is a link.
+        for more in ["", ", mss_clamp: true"] {
+            place.up(&format!(
+                "netloom: 1
+name: lab
+nodes: {{ h1: {{ ip: 10.0.0.1/24 }}, h2: {{ ip: 10.0.0.2/24 }} }}
+switches: {{ s1: {{}}, s2: {{}} }}
+links: [h1 -- s1, h2 -- s2]
+tunnels: [{{ link: s1 -- s2, type: geneve, key: 77{more} }}]
+"
+            ));
+            for (switch, writes, wants) in [
+                ("s1", "set_field:0x99->tun_metadata0", "tun_metadata40=0x5000000000000000000000000000000a"),
+                ("s2", "set_field:0x5000000000000000000000000000000a->tun_metadata40", "tun_metadata0=0x99"),
+            ] {
+                ofctl_at(place, "lab", switch, "add-tlv-map", MAP);
+                ofctl_at(place, "lab", switch, "del-flows", "table=0");
+                let out = format!("in_port=1,actions={writes},output:2");
+                ofctl_at(place, "lab", switch, "add-flow", &out);
+                ofctl_at(place, "lab", switch, "add-flow", &format!("in_port=2,{wants},actions=output:1"));
+            }
+            place.sh_ok("h1", "ping -c 3 -i 0.2 -W 2 10.0.0.2");
+            let other = "in_port=1,actions=set_field:0x98->tun_metadata0,output:2";
+            ofctl_at(place, "lab", "s1", "mod-flows", other);
+            assert_ne!(place.sh("h1", "ping -c 1 -W 1 10.0.0.2").code, 0, "{more}");
+            place.ok("down lab");
+        }
     });
 }

@@ -66,10 +66,17 @@ pub(super) fn load(text: Piece<'_>, place: &Place<'_>) -> Result<Action, FlowTex
     Ok(Action::Load { value: fitting(text, target)?, target })
 }
 
+/// How long a tunnel option is only a TLV map says: as much of it as the other field has, if all of it is named.
+fn as_wide(part: Subfield, other: Subfield) -> Subfield {
+    let is_option = part.field.option().is_some() && part.is_whole();
+    Subfield { bits: if is_option { part.bits.min(other.bits) } else { part.bits }, ..part }
+}
+
 /// `move:FIELD[BITS]->FIELD[BITS]`
 pub(super) fn copy(text: Piece<'_>, place: &Place<'_>) -> Result<Action, FlowTextError> {
     let (from, to) = arrow(text, "move:FIELD[BITS]->FIELD[BITS]")?;
     let (source, target) = (place.source(from)?, place.target(to)?);
+    let (source, target) = (as_wide(source, target), as_wide(target, source));
     equally_wide(text, source, target)?;
     Ok(Action::Move { source, target })
 }

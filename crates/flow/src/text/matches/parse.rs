@@ -33,7 +33,7 @@ const IPV6: u128 = 0x86dd;
 pub(super) const PRESENT: u128 = 0x1000;
 
 /// Fields of OVS that no key holds.
-const UNSUPPORTED: &[&str] = &["tun_metadata", "igmp", "reg", "xxreg"];
+const UNSUPPORTED: &[&str] = &["igmp", "reg", "xxreg"];
 
 /// All names of fields.
 pub(in crate::text) fn field_names() -> impl Iterator<Item = &'static str> {

@@ -131,9 +131,7 @@ impl Printer<'_, '_> {
             ("tun_gtpu_msgtype", FieldId::TunGtpuMsgtype),
             ("tun_flags", FieldId::TunFlags),
         ])?;
-        for id in
-            FieldId::ALL.iter().filter(|id| (FieldId::TunMetadata0..=FieldId::TunMetadata7).contains(id))
-        {
+        for id in FieldId::ALL.iter().filter(|id| id.option().is_some()) {
             self.field(id.field().name, *id)?;
         }
         self.field("metadata", FieldId::Metadata)

@@ -51,8 +51,11 @@ impl Header {
     pub(super) fn value_len(self, field: FieldId) -> Option<usize> {
         let len = if self.has_mask { self.len / 2 } else { self.len };
         let whole = !self.has_mask || self.len.is_multiple_of(2);
-        let right =
-            if is_option(field) { (1..=124).contains(&len) } else { len == field.field().wire_bytes() };
+        let right = if field.option().is_some() {
+            (1..=124).contains(&len)
+        } else {
+            len == field.field().wire_bytes()
+        };
         (whole && right).then_some(len)
     }
 }
@@ -65,24 +68,13 @@ fn by_header(class: u16, number: u8, experimenter: u32) -> Option<FieldId> {
     }
 }
 
-/// Whether a field stands for a tunnel option, whose length is what the TLV map says.
-const fn is_option(id: FieldId) -> bool {
-    matches!(
-        id,
-        FieldId::TunMetadata0
-            | FieldId::TunMetadata1
-            | FieldId::TunMetadata2
-            | FieldId::TunMetadata3
-            | FieldId::TunMetadata4
-            | FieldId::TunMetadata5
-            | FieldId::TunMetadata6
-            | FieldId::TunMetadata7
-    )
-}
-
-/// How many bytes a value gets, of which the bits `used` count. Tunnel options of which nobody uses more have 4.
+/// How many bytes a value gets, of which the bits `used` count. The length of a tunnel option is what the TLV map says,
+/// which is not known here: it gets as many words of 4 bytes as are used.
 fn len_for(id: FieldId, used: u128) -> usize {
-    if is_option(id) && used <= u128::from(u32::MAX) { 4 } else { id.field().wire_bytes() }
+    match id.option() {
+        Some(_) => (128 - used.leading_zeros() as usize).div_ceil(32).max(1) * 4,
+        None => id.field().wire_bytes(),
+    }
 }
 
 /// Which of its headers a field gets.
@@ -227,7 +219,7 @@ pub(crate) fn put_selected(out: &mut Out, id: FieldId, mask: u128) {
 /// The bits that a value of `len` bytes is about if it has no mask: those of an option are all that the TLV map gives it,
 /// however few are sent, as in OVS.
 pub(super) fn all_of(id: FieldId, len: usize) -> u128 {
-    if is_option(id) { id.field().max() } else { ones(len) }
+    if id.option().is_some() { id.field().max() } else { ones(len) }
 }
 
 /// A value of `len` bytes. Of a longer one than 16 bytes, only the last may be other than 0.

@@ -117,6 +117,7 @@ pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
     let mut fields: Vec<FieldId> = Vec::with_capacity(16);
     let present = (0_usize..).zip(fields_by_word()).filter(|(word, _)| words >> word & 1 == 1);
     present.for_each(|(_, at)| fields.extend_from_slice(at));
+    fields.extend(matches.options().filter_map(|(number, ..)| FieldId::of_option(number)));
     fields.sort_unstable();
     for depth in 0..=DEPTH_MAX {
         for id in fields.iter().filter(|id| depth_of(id.field().prerequisite) == depth) {
