@@ -69,8 +69,15 @@ fn contradictions_are_told() {
     for (node, said) in [
         ("vm: {}, image: x", "a node is a container or a virtual machine, not both"),
         ("vm: { image: x, initrd: y }", "`initrd` and `image` are two initial file systems"),
-        ("vm: { machine: microvm }", "not yet supported: `machine: microvm`"),
-        ("vm: { machine: pc }", "`pc` is no board that is known [it is a q35]"),
+        ("vm: { machine: microvm, virt: full }", "a microvm has no hardware that every guest knows"),
+        (
+            "vm: { machine: microvm, disk: x }",
+            "a microvm starts a kernel: it has no firmware that boots a disk",
+        ),
+        ("vm: { machine: microvm, disk: x, firmware: uefi }", "a microvm starts a kernel"),
+        ("vm: { machine: microvm }, cpu: 1..2", "processors of a microvm are there for good"),
+        ("vm: { machine: microvm }, vf: { pf: x }", "not yet supported: `vf` of a microvm"),
+        ("vm: { machine: pc }", "`pc` is not possible here"),
         ("vm: { url: x }", "`x` is no address of a file"),
         ("vm: { url: 'http:///x' }", "`http:///x` is no address of a file"),
         ("vm: { url: 'https://x/y.qcow2' }", "`url` needs a `sha256`"),

@@ -16,6 +16,11 @@ pub fn now() -> u64 {
     }
 }
 
+/// As [`now`], and never stopped nor put forward.
+pub(crate) fn steady() -> u64 {
+    nanos(clock_gettime(ClockId::Monotonic))
+}
+
 /// When [`now`] was stopped; 0: it runs.
 static STOPPED: AtomicU64 = AtomicU64::new(0);
 /// How far [`now`] is ahead of the kernel's clock, in nanoseconds.

@@ -43,6 +43,7 @@ pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod timer;
+pub mod tsc;
 pub mod underlay;
 pub mod userns;
 pub mod vfio;

@@ -5,7 +5,7 @@
 //! panics is not started again for ever; the daemon starts one that wanted to.
 
 use crate::card;
-use crate::spec::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
+use crate::spec::{Accel, Board, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
 
 /// The name of the agent's port in the guest.
 pub const AGENT_PORT: &str = "netloom.agent.0";
@@ -129,7 +129,14 @@ fn board(spec: &MachineSpec, args: &mut Args) {
         }
         _ => "",
     };
-    args.pair("-machine", format!("q35,accel={accel},memory-backend=ram{flash}"));
+    let buses = match spec.board {
+        Board::Q35 => "",
+        // Both are off there unless one asks. Without, its devices would be on a bus of their own (virtio-mmio), and nobody could
+        // ask the guest to switch itself off.
+        Board::Microvm => ",acpi=on,pcie=on",
+    };
+    let board = spec.board.word();
+    args.pair("-machine", format!("{board}{buses},accel={accel},memory-backend=ram{flash}"));
     // A back end in another process needs the guest's memory as a file; so does who keeps a copy of it. QEMU opens it by its
     // number: only of a file that it has opened by name does it believe that somebody else looks after what is in it.
     let (size, ram) = (mebibytes(spec.memory), spec.ram);
@@ -232,6 +239,7 @@ mod tests {
         MachineSpec {
             name: "red/db".to_owned(),
             accel: Accel::Tcg,
+            board: Board::Q35,
             virt: Virt::Para,
             memory: 256 << 20,
             cpus: 2,
@@ -274,6 +282,16 @@ mod tests {
             -device virtio-net-pci,id=card0,netdev=n0,mac=02:00:00:00:00:0a,romfile= \
             -kernel /boot/vmlinuz -initrd /proc/self/fd/6 -append console=ttyS0";
         assert_eq!(command(&spec()).join(" "), expected);
+    }
+
+    #[test]
+    fn a_microvm_differs_in_its_board_alone() {
+        let (usual, small) = (command(&spec()), command(&MachineSpec { board: Board::Microvm, ..spec() }));
+        let differ = |(a, b): &(&String, &String)| a != b;
+        let different: Vec<_> =
+            usual.iter().zip(&small).filter(differ).map(|(_, word)| word.as_str()).collect();
+        assert_eq!(different, ["microvm,acpi=on,pcie=on,accel=tcg,memory-backend=ram"]);
+        assert_eq!(usual.len(), small.len());
     }
 
     #[test]

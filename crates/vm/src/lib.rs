@@ -27,4 +27,4 @@ pub mod qmp;
 pub mod seed;
 mod spec;
 
-pub use spec::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
+pub use spec::{Accel, Board, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use netloom_sys::clock;
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use crate::spec::Accel;
+use crate::spec::{Accel, Board};
 
 /// The program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -68,6 +68,18 @@ impl Probe {
             Err(_) => Accel::Tcg,
         }
     }
+
+    /// Whether QEMU was built with a board, of which there are builds without some.
+    #[must_use]
+    pub fn has_board(&self, board: Board) -> bool {
+        let said = Command::new(&self.qemu).args(["-machine", "help"]).stdin(Stdio::null()).output();
+        said.is_ok_and(|out| lists(&String::from_utf8_lossy(&out.stdout), board.word()))
+    }
+}
+
+/// Whether one of the lines, `microvm   microvm (i386)`, is of that name.
+fn lists(said: &str, name: &str) -> bool {
+    said.lines().any(|line| line.split_whitespace().next() == Some(name))
 }
 
 fn find(path: &str) -> Option<PathBuf> {
@@ -202,6 +214,14 @@ mod tests {
         assert_eq!(version(said).as_deref(), Some("7.2.22"));
         assert_eq!(version("Hello"), None);
         assert!(numbers("10.0.2") > OLDEST && numbers("6.2.0") < OLDEST && numbers("7.2") == OLDEST);
+    }
+
+    #[test]
+    fn boards_are_looked_for_by_their_whole_name() {
+        let said =
+            "Supported machines are:\nmicrovm              microvm (i386)\nq35    (alias of pc-q35-7.2)\n";
+        assert!(lists(said, "microvm") && lists(said, "q35"));
+        assert!(!lists(said, "micro") && !lists(said, "(i386)") && !lists("", "q35"));
     }
 
     #[test]

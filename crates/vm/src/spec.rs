@@ -9,6 +9,8 @@ pub struct MachineSpec {
     pub name: String,
     /// Who executes its instructions.
     pub accel: Accel,
+    /// What its devices are on.
+    pub board: Board,
     /// Which kind of devices it has.
     pub virt: Virt,
     /// Bytes of memory, of which it may be lent less.
@@ -25,7 +27,7 @@ pub struct MachineSpec {
     pub disks: Vec<Disk>,
     /// A CD that is not written.
     pub seed: Option<PathBuf>,
-    /// Slots on its board in which cards come and go, 0 to 8; with none, cards are on the board for good.
+    /// Slots on its board in which cards come and go, 0 to 8; with none, cards are on the board for good. [`Board::Microvm`]: 0.
     pub slots: u32,
     /// Its network interfaces, in order.
     pub nics: Vec<Nic>,
@@ -50,6 +52,28 @@ pub enum Accel {
     Kvm(&'static str),
     /// QEMU's translator: everywhere, and an order of magnitude slower.
     Tcg,
+}
+
+/// A board, by QEMU's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Board {
+    /// A personal computer of 2009: firmware, PCI Express, slots, AHCI.
+    #[default]
+    Q35,
+    /// What a kernel that knows of virtual machines needs: [`Virt::Para`] and [`Boot::Kernel`] only, no slots, and processors that
+    /// stay. It has ACPI and PCI Express, so that its devices are those of the other.
+    Microvm,
+}
+
+impl Board {
+    /// QEMU's name of it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Q35 => "q35",
+            Self::Microvm => "microvm",
+        }
+    }
 }
 
 /// Which kind of devices a guest sees.

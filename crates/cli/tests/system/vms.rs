@@ -2,6 +2,7 @@
 //! what takes the time.
 
 mod disks;
+mod microvm;
 
 use std::io::Write;
 use std::path::Path;

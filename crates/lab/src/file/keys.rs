@@ -90,6 +90,7 @@ pub(crate) const LIMITS: &[&str] = &["required", "best-effort"];
 pub(crate) const VF_STATES: &[&str] = &["auto", "enable", "disable"];
 pub(crate) const VIRTS: &[&str] = &["para", "full"];
 pub(crate) const FIRMWARES: &[&str] = &["bios", "uefi"];
+pub(crate) const BOARDS: &[&str] = &["q35", "microvm"];
 pub(crate) const DOINGS: &[&str] = &["start", "stop", "restart", "pause", "resume"];
 
 /// The file itself.
@@ -350,7 +351,11 @@ pub(crate) static VM: Table = &[&[
         "Devices: para (virtio, default), or full, which every guest has drivers for.",
     ),
     key("firmware", Choice(FIRMWARES), "What starts a disk: bios (default), or uefi."),
-    key("machine", Text, "The board: q35, which it is anyway."),
+    key(
+        "machine",
+        Choice(BOARDS),
+        "The board: q35 (default), or microvm, which has less: a kernel, virtio, and cards that stay.",
+    ),
     key("url", Text, "Where the image of its disk is, http:// or https://; it is fetched once and kept."),
     key("sha256", Text, "What the file at `url` must be: its SHA-256, 64 hexadecimal digits."),
 ]];

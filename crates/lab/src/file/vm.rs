@@ -4,7 +4,7 @@ use super::keys;
 use super::read::Reader;
 use super::yaml::Node;
 use crate::error::{Spanned, TextError};
-use crate::lab::{Firmware, Virt};
+use crate::lab::{Board, Firmware, Virt};
 
 /// What of a virtual machine was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(crate) struct VmSpec {
     pub(crate) firmware: Option<Spanned<Firmware>>,
     pub(crate) cloud_init: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
+    pub(crate) board: Option<Spanned<Board>>,
 }
 
 /// Reads `vm:`.
@@ -37,8 +38,10 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         let index = reader.choice(node, keys::FIRMWARES)?;
         Some(Spanned::new(if index == 0 { Firmware::Bios } else { Firmware::Uefi }, node.span))
     });
-    // There is one; that it was said is all there is to know.
-    let _board = fields.take("machine").and_then(|node| reader.parse(node, board));
+    let board = fields.take("machine").and_then(|node| {
+        let index = reader.choice(node, keys::BOARDS)?;
+        Some(Spanned::new(if index == 0 { Board::Q35 } else { Board::Microvm }, node.span))
+    });
     let url = fields.take("url").and_then(|node| reader.parse(node, url));
     let sha256 = fields.take("sha256").and_then(|node| reader.parse(node, digest));
     let spec = VmSpec {
@@ -52,6 +55,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         disk,
         cloud_init,
         virt,
+        board,
     };
     Spanned::new(spec, node.span)
 }
@@ -66,18 +70,6 @@ fn file_name(text: &str) -> Result<String, TextError> {
         return Err(error.hint("the image of a disk can be fetched: `url: ..` and `sha256: ..`"));
     }
     Ok(text.to_owned())
-}
-
-/// The board.
-fn board(text: &str) -> Result<(), TextError> {
-    match text {
-        "q35" => Ok(()),
-        "microvm" => {
-            let error = TextError::new("not yet supported: `machine: microvm`");
-            Err(error.hint("leave `machine` away: the board is a q35"))
-        }
-        _ => Err(TextError::new(format!("`{text}` is no board that is known")).hint("it is a q35")),
-    }
 }
 
 /// Where a file is, for everybody to fetch.

@@ -26,4 +26,4 @@ pub use root::{Domain, Lab, SETTLE, Tenant};
 pub use service::{Resolver, Service};
 pub use switch::{FailMode, Flow, Switch, SwitchPort, Vlan};
 pub use vf::{Vf, VfState};
-pub use vm::{Firmware, Virt, Vm};
+pub use vm::{Board, Firmware, Virt, Vm};

@@ -37,6 +37,9 @@ pub struct Vm {
     pub image: Option<String>,
     /// Which kind of devices it has.
     pub virt: Virt,
+    /// What they are on.
+    #[serde(default, skip_serializing_if = "Board::is_usual")]
+    pub board: Board,
     /// Bytes of memory.
     pub memory: u64,
     /// Bytes it can be given while it runs: as many, or more.
@@ -67,7 +70,13 @@ impl Vm {
     }
 
     /// Cards that can come and go while it runs: its board has a slot for each. With more than that, all are there for good.
-    pub const SLOTS: usize = 8;
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        match self.board {
+            Board::Q35 => 8,
+            Board::Microvm => 0,
+        }
+    }
 
     /// The least memory it can be given.
     pub const LEAST_MEMORY: u64 = LEAST_MEMORY;
@@ -76,6 +85,7 @@ impl Vm {
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = vec![self.virt.word().to_owned()];
+        words.extend((self.board == Board::Microvm).then(|| "microvm".to_owned()));
         let processors = |count: u32| show_processors(u64::from(count) * 1_000);
         let most = (self.most_cpus > self.cpus).then(|| format!("..{}", processors(self.most_cpus)));
         words.push(format!("cpu {}{}", processors(self.cpus), most.unwrap_or_default()));
@@ -113,6 +123,22 @@ Virt {
     Para,
 });
 
+words!(/// The board of a virtual machine.
+Board {
+    /// A personal computer of 2009 with PCI Express, firmware, and slots.
+    #[default]
+    Q35,
+    /// What a kernel needs that knows to be in a virtual machine, and little else.
+    Microvm,
+});
+
+impl Board {
+    /// Whether it is the one that a machine has unless the file says.
+    pub(crate) const fn is_usual(&self) -> bool {
+        matches!(self, Self::Q35)
+    }
+}
+
 impl Virt {
     /// The word of the lab file.
     #[must_use]
@@ -141,6 +167,7 @@ mod tests {
             cloud_init: None,
             image: None,
             virt: Virt::Para,
+            board: Board::Q35,
             memory: MEMORY,
             most_memory: MEMORY,
             cpus: 2,
@@ -149,6 +176,12 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         assert!(none.is_ours() && !none.boots_disk());
         assert_eq!(none.words(), "para, cpu 2, memory 256MiB");
+        let small = Vm { board: Board::Microvm, ..none.clone() };
+        assert_eq!((small.words().as_str(), small.slots()), ("para, microvm, cpu 2, memory 256MiB", 0));
+        let text_of = |vm: &Vm| serde_json::to_string(vm).unwrap();
+        assert!(!text_of(&none).contains("board"), "what was kept before there were two is of a q35");
+        assert_eq!(serde_json::from_str::<Vm>(&text_of(&small)).unwrap(), small);
+        assert_eq!(serde_json::from_str::<Vm>(&text_of(&none)).unwrap(), none);
         let ranged = Vm { most_memory: 1 << 30, most_cpus: 4, ..none.clone() };
         assert_eq!(ranged.words(), "para, cpu 2..4, memory 256MiB..1GiB");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };

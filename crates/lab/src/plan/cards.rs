@@ -24,8 +24,8 @@ fn rest(node: &Node) -> Node {
 fn can_change(old: &Node, new: &Node, vm: &Vm) -> bool {
     let delta = NodeDelta::between(old, new);
     let same_cards = delta.added.is_empty() && delta.removed.is_empty();
-    // Cards that come may need their slots before those that go have left theirs.
-    let has_room = same_cards || old.interfaces.len() + delta.added.len() <= Vm::SLOTS;
+    // A board without slots keeps the cards it was made with. Cards that come may need their slots before those that go have left theirs.
+    let has_room = same_cards || old.interfaces.len() + delta.added.len() <= vm.slots();
     let stays = |card: &Interface| {
         let Some(after) = new.interface(&card.name) else { return true };
         let told = (card.mtu, &card.addresses) == (after.mtu, &after.addresses);

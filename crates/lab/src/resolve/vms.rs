@@ -4,7 +4,7 @@ use super::Draft;
 use crate::error::Span;
 use crate::file::NodeSpec;
 use crate::lab::vm::{LEAST_MEMORY, MEMORY, MOST_CPUS};
-use crate::lab::{Firmware, Virt, Vm};
+use crate::lab::{Board, Firmware, Virt, Vm};
 use crate::quantity::show_size;
 
 /// What makes a node a virtual machine.
@@ -28,6 +28,7 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         cloud_init: text(&written.cloud_init),
         image: text(&written.image),
         virt: written.virt.as_ref().map_or(Virt::Para, |virt| virt.value),
+        board: written.board.as_ref().map_or(Board::Q35, |board| board.value),
         memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.start),
         most_memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.reserved()),
         cpus,
@@ -41,6 +42,7 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     for node in draft.nodes.iter().filter(|node| node.spec.vm.is_some()) {
         contradictions(&node.spec, &mut errors);
         amounts(&node.spec, &mut errors);
+        board(&node.spec, &mut errors);
         for key in unsupported(&node.spec) {
             let message = format!("not yet supported: `{key}` of a virtual machine");
             errors.push((node.span, message, Some("this version refuses the key rather than ignore it")));
@@ -126,6 +128,45 @@ fn amounts(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
             errors.push((cpu.span, said, None));
         }
     }
+}
+
+/// What takes more of a board than a microvm has.
+fn board(spec: &NodeSpec, errors: &mut Vec<(Span, String, Option<&str>)>) {
+    let Some(vm) = spec.vm.as_ref().map(|vm| &vm.value) else { return };
+    let Some(machine) = vm.board.as_ref().filter(|board| board.value == Board::Microvm) else { return };
+    let has_disk = vm.disk.is_some() || vm.url.is_some();
+    let kernel = vm.kernel.is_some() || vm.initrd.is_some() || vm.image.is_some();
+    let mut refuse = |wrong: bool, span: Span, said: &str, hint: &'static str| {
+        if wrong {
+            errors.push((span, said.to_owned(), Some(hint)));
+        }
+    };
+    let full = vm.virt.as_ref().filter(|virt| virt.value == Virt::Full);
+    refuse(
+        full.is_some(),
+        full.map_or(machine.span, |virt| virt.span),
+        "a microvm has no hardware that every guest knows: its devices are virtio",
+        "`virt: para`, or leave out `machine: microvm`",
+    );
+    refuse(
+        has_disk && !kernel,
+        machine.span,
+        "a microvm starts a kernel: it has no firmware that boots a disk",
+        "give it a `kernel`, or leave out `machine: microvm`",
+    );
+    refuse(
+        spec.vf.is_some(),
+        spec.vf.as_ref().map_or(machine.span, |vf| vf.span),
+        "not yet supported: `vf` of a microvm",
+        "leave out `machine: microvm`",
+    );
+    let range = spec.limits.cpu.as_ref().filter(|cpu| cpu.value.most.is_some());
+    refuse(
+        range.is_some(),
+        range.map_or(machine.span, |cpu| cpu.span),
+        "processors of a microvm are there for good",
+        "one number, such as `cpu: 2`; or leave out `machine: microvm`",
+    );
 }
 
 /// Keys of a node that a virtual machine does not have yet.

@@ -22,7 +22,7 @@ use netloom_vm::initramfs::Tree;
 use netloom_vm::kernel::{Kernel, KernelError};
 use netloom_vm::payload::Payload;
 use netloom_vm::probe::{Probe, ProbeError};
-use netloom_vm::{Accel, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
+use netloom_vm::{Accel, Board, Boot, Disk, DiskFormat, Firmware, MachineSpec, Nic, NicBackend, Virt};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::engine::containers::Ready;
@@ -134,10 +134,14 @@ impl Ground {
     ///
     /// # Errors
     /// What is missing.
-    pub(super) fn find(lab: &Lab, node: &Node, _probe: &Probe) -> Result<Self, ApiError> {
+    pub(super) fn find(lab: &Lab, node: &Node, probe: &Probe) -> Result<Self, ApiError> {
         let Some(vm) = node.vm.as_deref() else {
             return Err(ApiError::new(ErrorKind::Internal, "It is no virtual machine."));
         };
+        if vm.board == lab::Board::Microvm && !probe.has_board(Board::Microvm) {
+            let said = format!("{} was built without the board microvm.", probe.qemu.display());
+            return Err(ApiError::new(ErrorKind::Machine, said).hint("leave out `machine: microvm`"));
+        }
         let disk = match (&vm.disk, &vm.sha256) {
             (Some(disk), _) => Some(disk_of(&lab.dir().join(disk))?),
             (None, Some(digest)) => Some(disk_of(&super::fetched::place(digest)?)?),
@@ -207,7 +211,7 @@ impl Setup {
             netns: Arc::clone(&made.netns),
             log: PathBuf::new(),
             seats: seats(&made.net, &made.nics, &[]),
-            slots: slots(made.net.interfaces.len()),
+            slots: slots(vm, made.net.interfaces.len()),
             qemu: probe.qemu.clone(),
             version: probe.version.clone(),
             has_agent: vm.is_ours(),
@@ -311,7 +315,7 @@ impl Setup {
                         (pass(self.initrd(kernel, &payload)?), append)
                     }
                 };
-                Boot::Kernel { kernel: image, initrd: Some(initrd), append: self.append(&append) }
+                Boot::Kernel { kernel: image, initrd: Some(initrd), append: self.append(&append)? }
             }
         };
         let disks = match &self.ground.disk {
@@ -339,6 +343,7 @@ impl Setup {
         let spec = MachineSpec {
             name: self.name.clone(),
             accel: self.accel,
+            board: board(&self.vm),
             virt: virt(&self.vm),
             memory: self.vm.most_memory,
             cpus: self.vm.cpus,
@@ -362,13 +367,17 @@ impl Setup {
     }
 
     /// Words of a kernel's command line: ours, the file's, and behind `--` those for the first process.
-    fn append(&self, init: &str) -> String {
+    fn append(&self, init: &str) -> Result<String, String> {
         let own = self.vm.append.as_deref().unwrap_or_default();
         // A guest that panics resets at once, which ends QEMU: what it said is in the log.
         // What is only translated has no processor that could be made to guess wrong.
         let emulated = if self.accel == Accel::Tcg { "mitigations=off" } else { "" };
-        let words = ["console=ttyS0 panic=-1", emulated, own, init];
-        words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
+        let counter = if emulated.is_empty() { None } else { counter(&self.vm)? };
+        // No keyboard controller of a microvm resets it: a fault while a fault is handled does.
+        let resets = if self.vm.board == lab::Board::Microvm { "reboot=t" } else { "" };
+        let counter = counter.as_deref().unwrap_or_default();
+        let words = ["console=ttyS0 panic=-1", resets, emulated, counter, own, init];
+        Ok(words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" "))
     }
 
     /// The CD for cloud-init, in a file in memory.
@@ -452,8 +461,8 @@ pub(super) fn seats(net: &HostNet, nics: &[Card], before: &[Seat]) -> Vec<Seat> 
 }
 
 /// Slots of a machine that has so many cards when it is made.
-fn slots(cards: usize) -> u32 {
-    if cards > Vm::SLOTS { 0 } else { u32::try_from(Vm::SLOTS).unwrap_or_default() }
+fn slots(vm: &Vm, cards: usize) -> u32 {
+    if cards > vm.slots() { 0 } else { u32::try_from(vm.slots()).unwrap_or_default() }
 }
 
 /// Descriptors of QEMU: after the streams come its control socket, the serial port, the agent, and then files.
@@ -485,11 +494,33 @@ fn drivers(vm: &Vm) -> Vec<&'static str> {
     drivers
 }
 
+fn board(vm: &Vm) -> Board {
+    match vm.board {
+        lab::Board::Q35 => Board::Q35,
+        lab::Board::Microvm => Board::Microvm,
+    }
+}
+
 fn virt(vm: &Vm) -> Virt {
     match vm.virt {
         lab::Virt::Full => Virt::Full,
         lab::Virt::Para => Virt::Para,
     }
+}
+
+/// Words about time for a kernel that is emulated. On a microvm Linux holds its counter against the PIT at the very start, which
+/// emulated it often fails to do, and against nothing later: hardware-reduced ACPI has it leave the PIT alone, and there is neither
+/// HPET nor ACPI's timer. Then it stands still for good. By KVM it is told. The counter that guests of QEMU's translator read counts
+/// like the processor's own, and is one for all processors of a guest.
+///
+/// Source: Linux, `Documentation/admin-guide/kernel-parameters.txt`; `arch/x86/kernel/tsc.c`.
+fn counter(vm: &Vm) -> Result<Option<String>, String> {
+    if vm.board == lab::Board::Q35 {
+        return Ok(None);
+    }
+    let lacks = "an emulated microvm takes a processor with a time stamp counter";
+    let kilohertz = netloom_sys::tsc::kilohertz().ok_or(lacks)?;
+    Ok(Some(format!("tsc_early_khz={kilohertz} tsc=reliable")))
 }
 
 /// How the kernel starts netloom as its first process. Unpacked into memory that is not bounded to half of it.
