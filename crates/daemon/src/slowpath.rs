@@ -10,6 +10,7 @@ use netloom_flow::{Nanos, PacketKey, Punt, Translation, Upcall};
 use netloom_switch::Switch;
 use netloom_sys::heap;
 
+use crate::asked::Asked;
 use crate::punts::Punts;
 use crate::trace::Watch;
 use crate::tracked::Tracked;
@@ -56,6 +57,7 @@ pub(crate) struct Misses {
     /// For the networks' own services.
     served: Arc<Punts>,
     watch: Arc<Watch>,
+    asked: Asked,
     /// Translations since there was last made room for more.
     made: u32,
 }
@@ -64,14 +66,15 @@ pub(crate) struct Misses {
 const TOGETHER: u32 = 64;
 
 impl Misses {
-    /// For one worker; `punts` are for controllers, `served` for the networks' own services.
+    /// For one worker; `punts` are for controllers, `served` for the networks' own services. `seed` is the lab's.
     pub(crate) fn new(
         switch: SharedSwitch,
         tracked: Arc<Tracked>,
         [punts, served]: [Arc<Punts>; 2],
         watch: Arc<Watch>,
+        seed: u64,
     ) -> Self {
-        Self { switch, tracked, punts, served, watch, made: 0 }
+        Self { switch, tracked, punts, served, watch, asked: Asked::new(seed), made: 0 }
     }
 }
 
@@ -91,6 +94,20 @@ impl Misses {
     /// The model for reading, and whoever writes many things in a row knows that somebody waits.
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Switch> {
         self.tracked.wait_for(|| read(&self.switch))
+    }
+
+    /// An answer as it is given down: one that only asks controllers is shared at first.
+    fn give(&mut self, made: Translation, upcall: &Upcall<'_>) -> Arc<Translation> {
+        if self.asked.is_first(upcall.key, &made) && !self.watch.is_armed() {
+            let (shared, is_new) = self.asked.share(made);
+            if is_new {
+                self.tracked.add(Arc::clone(&shared));
+            }
+            return shared;
+        }
+        let translation = Arc::new(made);
+        self.meet(&translation, upcall.now);
+        translation
     }
 
     /// Learns at once, has the rest credited later.
@@ -116,9 +133,7 @@ impl Slowpath for Misses {
             model.translate(upcall)
         };
         drop(model);
-        let translation = Arc::new(made);
-        self.meet(&translation, upcall.now);
-        translation
+        self.give(made, upcall)
     }
 
     fn try_translate(&mut self, upcall: &Upcall<'_>) -> Option<Arc<Translation>> {
@@ -128,9 +143,13 @@ impl Slowpath for Misses {
             made = self.watch.translate(&model, upcall);
         }
         drop(model);
-        let translation = Arc::new(made);
-        self.meet(&translation, upcall.now);
-        Some(translation)
+        Some(self.give(made, upcall))
+    }
+
+    fn take_back(&mut self, translation: &Translation) {
+        if !self.asked.shares(translation) {
+            translation.hits.retire();
+        }
     }
 
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
