@@ -51,8 +51,7 @@ impl Asked {
 
     /// The answer that is shared with all that say the same, and whether nobody had it before.
     pub(crate) fn share(&mut self, made: Translation) -> (Arc<Translation>, bool) {
-        let says_same =
-            |it: &&Arc<Translation>| it.effects == made.effects && it.actions == made.actions;
+        let says_same = |it: &&Arc<Translation>| it.effects == made.effects && it.actions == made.actions;
         if let Some(known) = self.shared.iter().find(says_same) {
             return (Arc::clone(known), false);
         }
