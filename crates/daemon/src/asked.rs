@@ -44,7 +44,6 @@ impl Asked {
             return false;
         }
         let mark = mark(self.seed, key, &made.mask);
-        #[expect(clippy::cast_possible_truncation, reason = "some bits choose a place")]
         let place = (mark >> 32) as usize % REMEMBERED;
         self.met.get_mut(place).is_some_and(|met| std::mem::replace(met, mark) != mark)
     }

@@ -168,3 +168,90 @@ impl Slowpath for Misses {
 pub(crate) fn now() -> Nanos {
     Nanos(netloom_sys::clock::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use netloom_flow::{Epoch, FieldId, FlowMatch, PACKET_WORDS, PortId, word};
+    use netloom_switch::{FlowQuery, Settings};
+
+    use super::*;
+    use crate::wiring::PortMap;
+
+    /// A flow of its own, so that addresses are looked at, and one that asks controllers.
+    const LAB: &str = "\
+netloom: 1
+name: asking
+nodes: { h1: {}, h2: {} }
+switches:
+  s1:
+    flows:
+      - priority=9,dl_src=02:00:00:00:00:09,actions=drop
+      - priority=0,actions=controller
+links: [h1 -- s1, h2 -- s1]
+";
+
+    fn model() -> Switch {
+        let file = netloom_lab::load(LAB, Path::new("/asking.loom.yml"), &[]).unwrap();
+        let lab = netloom_lab::resolve(&file).unwrap();
+        let mut map = PortMap::default();
+        map.update(&lab);
+        let id = |link: &str, left: bool| map.link(link).map(|[a, b]| if left { a } else { b });
+        let mut model = Switch::new(Settings::default(), Epoch::new());
+        model.reconfigure(&netloom_lab::config::config(&lab, &id), Nanos::ZERO).unwrap();
+        model
+    }
+
+    /// A packet of its own flow.
+    fn packet(port: PortId, station: u128) -> PacketKey {
+        let mut matches = FlowMatch::any();
+        matches.set(FieldId::EthSrc, 0x0200_0000_0000 + station);
+        let mut key = PacketKey::default();
+        key.0.copy_from_slice(&matches.key().0[..PACKET_WORDS]);
+        key.0[word::IN_PORT] = u64::from(port.0) << 32;
+        key
+    }
+
+    #[test]
+    fn packets_that_only_ask_are_counted_whether_their_answers_are_kept_or_not() {
+        let switch: SharedSwitch = Arc::new(RwLock::new(model()));
+        let tracked = Arc::new(Tracked::new().unwrap());
+        let queues = [Arc::new(Punts::default()), Arc::new(Punts::default())];
+        let mut slow = Misses::new(Arc::clone(&switch), Arc::clone(&tracked), queues, Arc::default(), 7);
+        let ports: Vec<PortId> = read(&switch).ports("s1").iter().map(|port| port.dp_port).collect();
+        let mut meet = |port: usize, station: u128| {
+            let key = packet(ports[port], station);
+            let made = slow.translate(&Upcall { key: &key, packet: &[], now: Nanos(1) });
+            made.hits.add(1, 100, 0, Nanos(1));
+            if !made.cacheable {
+                slow.take_back(&made);
+            }
+            made
+        };
+        // Two ports in turn, then flows that come again, then one that asks nobody.
+        let first: Vec<_> = (0..40).map(|n| meet(n % 2, 100 + n as u128)).collect();
+        assert!(first.iter().all(|made| !made.cacheable && !made.hits.read().retired));
+        assert!(Arc::ptr_eq(&first[0], &first[38]) && !Arc::ptr_eq(&first[0], &first[1]));
+        let again: Vec<_> = (0..3).map(|n| meet(n % 2, 100 + n as u128)).collect();
+        assert!(again.iter().all(|made| made.cacheable));
+        assert!(meet(0, 9).cacheable);
+        tracked.credit(&switch);
+        let counted = |switch: &SharedSwitch| {
+            let model = read(switch);
+            let bridge = model.bridge_id("s1").unwrap();
+            let mut counts: Vec<_> = model
+                .flow_entries(bridge, &FlowQuery::default())
+                .iter()
+                .map(|entry| (entry.rule.flow.priority, entry.packets, entry.bytes))
+                .collect();
+            counts.sort_unstable();
+            counts
+        };
+        assert_eq!(counted(&switch), [(0, 43, 4_300), (9, 1, 100)]);
+        meet(1, 7_000);
+        drop(slow);
+        tracked.credit(&switch);
+        assert_eq!(counted(&switch), [(0, 44, 4_400), (9, 1, 100)], "also what came last");
+    }
+}
