@@ -43,10 +43,8 @@ pub(super) fn run(rounds: usize, setups: usize) -> Result<(), Failed> {
         }
     }
     for (at_once, rates) in AT_ONCE.into_iter().zip(&rates) {
-        let asked = (Peer::Ovs, Asked::AtLeast(3.0, 3.0));
-        let is_most = Some(&at_once) == AT_ONCE.last();
-        let asked = if is_most { &[asked][..] } else { &[] };
-        rates.print(&format!("Reactive setups, {at_once} at once"), "flows/s", asked);
+        let asked = [(Peer::Ovs, Asked::AtLeast(3.0, 3.0))];
+        rates.print(&format!("Reactive setups, {at_once} at once"), "flows/s", &asked);
     }
     delays.print("Packet-in, from the host's send to the controller, p99", "us", &[]);
     Ok(())
