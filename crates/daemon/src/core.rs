@@ -84,7 +84,7 @@ impl Core {
             let worker = Worker::new(config);
             counters.push(worker.counters());
             let (model, queues) = (Arc::clone(&switch), [&punts, &served].map(Arc::clone));
-            let misses = Misses::new(model, Arc::clone(&tracked), queues, Arc::clone(&watch));
+            let misses = Misses::new(model, Arc::clone(&tracked), queues, Arc::clone(&watch), seed);
             threads.push((worker, misses));
         }
         let threads = WorkerHandle::start_all(threads)?;

@@ -17,6 +17,7 @@
 //!
 //! The shell knows nothing of packets; [`engine`] knows nothing of sockets.
 
+mod asked;
 mod core;
 pub mod engine;
 mod host;

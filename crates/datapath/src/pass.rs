@@ -159,7 +159,7 @@ impl Worker {
         if translation.cacheable {
             cache.install(miss, &key, translation, epoch);
         } else {
-            translation.hits.retire();
+            slow.take_back(&translation);
         }
         wiring.hand_up(slow);
         next

@@ -135,7 +135,7 @@ pub trait Slowpath {
     ///
     /// The packet is counted in the translation's [`netloom_flow::Hits`] after it was carried out, like every
     /// later one; what must be known before the next packet (a MAC address learned) is to be done in this call.
-    /// An answer that is not cacheable is retired after the packet.
+    /// An answer that is not cacheable comes back to [`Self::take_back`] after the packet.
     fn translate(&mut self, upcall: &Upcall<'_>) -> Arc<Translation>;
 
     /// The same where the answer may have to wait; `None`: keep the packet and ask again a little later.
@@ -152,6 +152,12 @@ pub trait Slowpath {
     fn punt(&mut self, punt: &Arc<Punt>, frame: &[u8], now: Nanos) -> bool {
         let _ = (punt, frame, now);
         false
+    }
+
+    /// Takes an answer back that is not kept, once its packet has been counted. Unless it is to be given to other packets,
+    /// it is retired.
+    fn take_back(&mut self, translation: &Translation) {
+        translation.hits.retire();
     }
 
     /// Whether a cached translation still holds; asked when the epoch has moved since it was last checked.

@@ -301,12 +301,19 @@ impl Hub {
         let mut handled = model.handle(bridge, &mut member.connection, message, self, now);
         let mut packets = std::mem::take(&mut handled.injections);
         let (mut left, mut touched) = (if is_row { ROW } else { 0 }, 0_usize);
-        while left > 0
-            && handled.is_nothing()
-            && !self.tracked.is_waited_for()
-            && let Some((next, message)) =
-                next_in_row(session, |message| has_hits && model.reads_hits(bridge, message))
-        {
+        while left > 0 && handled.is_nothing() && !self.tracked.is_waited_for() {
+            if session.queued().next().is_none() {
+                // To read a message takes as long as to carry it out, and others may have the model meanwhile.
+                drop(model);
+                let has_more = session.read_on();
+                self.tracked.give_way();
+                model = slowpath::write(&self.switch);
+                if !has_more {
+                    break;
+                }
+            }
+            let reads_hits = |message: &Message| has_hits && model.reads_hits(bridge, message);
+            let Some((next, message)) = next_in_row(session, reads_hits) else { break };
             request = next;
             member.connection.begin(request.xid);
             if touched == 0 {

@@ -264,6 +264,15 @@ impl Session {
         self.events.front().is_some_and(is).then(|| self.events.pop_front()).flatten()
     }
 
+    /// Reads some of what has come, if nothing is left that was read: so it can be polled at once later. Whether there is
+    /// anything to be polled then.
+    pub fn read_on(&mut self) -> bool {
+        if self.events.is_empty() {
+            self.read_ahead();
+        }
+        !self.events.is_empty()
+    }
+
     /// What was read already, the oldest first.
     pub fn queued(&self) -> impl Iterator<Item = &Event> {
         self.events.iter()

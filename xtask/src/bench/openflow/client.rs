@@ -1,6 +1,7 @@
 //! A controller's end of one connection: bytes prepared before, and a wait for the answer that counts.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,14 @@ pub(super) struct Client {
     read: Vec<u8>,
     /// Bytes of it that are done with.
     done: usize,
+    /// Where the next bytes are read to.
+    chunk: Box<[u8]>,
+    /// How long the stream is waited for.
+    patience: Duration,
 }
+
+/// Bytes read at once.
+const CHUNK: usize = 1 << 16;
 
 /// A message as it came.
 #[derive(Debug, Clone)]
@@ -37,7 +45,8 @@ impl Client {
         let wrong = |e: io::Error| Failed::Check(format!("{}: {e}", path.display()));
         let stream = UnixStream::connect(path).map_err(wrong)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
-        let mut client = Self { stream, read: Vec::new(), done: 0 };
+        let chunk = vec![0; CHUNK].into();
+        let mut client = Self { stream, read: Vec::new(), done: 0, chunk, patience: PATIENCE };
         // The versions as a bitmap: nothing but 1.4.
         let body = [0, 1, 0, 8, 0, 0, 0, 1 << wire::VERSION];
         client.send(&wire::message(kind::HELLO, 1, &body)).map_err(wrong)?;
@@ -95,45 +104,75 @@ impl Client {
 
     /// The next message.
     pub(super) fn next(&mut self) -> io::Result<Message> {
+        self.wait_for(PATIENCE)?;
         loop {
             if let Some(message) = self.take() {
                 return Ok(message);
             }
-            let mut bytes = [0; 1 << 16];
-            match self.stream.read(&mut bytes)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => {
-                    self.read.drain(..std::mem::take(&mut self.done));
-                    self.read.extend(&bytes[..count]);
-                }
+            self.more()?;
+        }
+    }
+
+    /// Reads what has come, or waits until something does.
+    fn more(&mut self) -> io::Result<()> {
+        match self.stream.read(&mut self.chunk)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                self.read.drain(..std::mem::take(&mut self.done));
+                self.read.extend(&self.chunk[..count]);
+                Ok(())
             }
         }
     }
 
-    /// Waits for messages, and takes all that have come; `None`: there were none in this time.
+    fn wait_for(&mut self, patience: Duration) -> io::Result<()> {
+        if self.patience != patience {
+            self.stream.set_read_timeout(Some(patience))?;
+            self.patience = patience;
+        }
+        Ok(())
+    }
+
+    /// Waits for messages, and hands out all that have come, where they lie: type and body. `false`: there were none in this
+    /// time.
     ///
     /// # Errors
     /// [`Failed::Check`]
-    pub(super) fn ready(&mut self, within: Duration) -> Result<Option<Vec<Message>>, Failed> {
+    pub(super) fn ready(
+        &mut self,
+        within: Duration,
+        mut each: impl FnMut(u8, &[u8]),
+    ) -> Result<bool, Failed> {
         let wrong = |e: io::Error| Failed::Check(format!("reading: {e}"));
-        self.stream.set_read_timeout(Some(within)).map_err(wrong)?;
-        let first = match self.next() {
-            Ok(message) => Some(message),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => return Err(wrong(error)),
-        };
-        self.stream.set_read_timeout(Some(PATIENCE)).map_err(wrong)?;
-        let Some(first) = first else { return Ok(None) };
-        let mut messages = vec![first];
-        messages.extend(std::iter::from_fn(|| self.take()));
-        Ok(Some(messages))
+        self.wait_for(within).map_err(wrong)?;
+        let mut any = false;
+        loop {
+            while let Some((kind, _, body)) = message_at(&self.read, self.done) {
+                each(kind, &self.read[body.clone()]);
+                self.done = body.end;
+                any = true;
+            }
+            if any {
+                return Ok(true);
+            }
+            match self.more() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(wrong(error)),
+            }
+        }
     }
 
     fn take(&mut self) -> Option<Message> {
-        let [_, kind, a, b, x @ ..] = *self.read.get(self.done..)?.first_chunk::<HEADER>()?;
-        let length = usize::from(u16::from_be_bytes([a, b])).max(HEADER);
-        let body = self.read.get(self.done + HEADER..self.done + length)?.to_vec();
-        self.done += length;
-        Some(Message { kind, xid: u32::from_be_bytes(x), body })
+        let (kind, xid, body) = message_at(&self.read, self.done)?;
+        self.done = body.end;
+        Some(Message { kind, xid, body: self.read[body].to_vec() })
     }
+}
+
+/// The message at some place: its type, its transaction id, and where its body lies. `None`: not all of it has come.
+fn message_at(bytes: &[u8], at: usize) -> Option<(u8, u32, Range<usize>)> {
+    let [_, kind, a, b, x @ ..] = *bytes.get(at..)?.first_chunk::<HEADER>()?;
+    let end = at + usize::from(u16::from_be_bytes([a, b])).max(HEADER);
+    (end <= bytes.len()).then_some((kind, u32::from_be_bytes(x), at + HEADER..end))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use netloom_flow::{FLOW_WORDS, FieldId, FlowMatch, Prerequisite};
+use netloom_flow::{FLOW_WORDS, FieldId, FlowMatch, Prerequisite, word};
 
 use super::super::port;
 use super::super::reader::Reader;
@@ -109,8 +109,17 @@ fn implied_only(matches: &FlowMatch, id: FieldId) -> bool {
     matches!(id, FieldId::VlanVid | FieldId::VlanTci) && matches.field(FieldId::VlanTci).1 == 0x1000
 }
 
+/// All of the ingress port, in its word.
+const PORT: u64 = 0xffff_ffff << 32;
+
 /// Writes the fields of a match, each bit once, prerequisites first. What has no header is left out.
 pub(crate) fn put_fields(out: &mut Out, matches: &FlowMatch, style: Style) {
+    // The port, and nothing else: what most packets for controllers say.
+    let is_port = matches.present() == 1 << word::IN_PORT && matches.word(word::IN_PORT).1 == PORT;
+    if is_port && style == Style::Oxm {
+        let (value, mask) = said(matches, FieldId::InPortOxm);
+        return put_value(out, FieldId::InPortOxm, style, value, mask);
+    }
     let mut left = matches.clone();
     // Most matches say something of a few words only, and a field has two at most: it may begin one before.
     let words = matches.present() | matches.present() >> 1;
