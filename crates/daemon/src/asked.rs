@@ -119,6 +119,7 @@ mod tests {
             userdata: Box::default(),
             paused: None,
             key,
+            layout: None,
         }))
     }
 
