@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::session::CloseReason;
 use super::{Now, Server, SessionId};
 use crate::error::OvsdbError;
-use crate::json::{StreamError, is_id};
+use crate::json::is_id;
 use crate::monitor::Version;
 use crate::rpc::{self, Message};
 
@@ -23,7 +23,7 @@ impl Server {
                     return;
                 }
                 Ok(None) => return,
-                Ok(Some(json)) => Message::from_json(json).map_err(StreamError::NotRpc),
+                Ok(Some(message)) => Ok(message),
                 Err(error) => Err(error),
             };
             match message {
