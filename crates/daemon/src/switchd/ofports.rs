@@ -131,11 +131,14 @@ mod tests {
     #[test]
     fn one_more_port_gets_what_it_would_get_among_all() {
         let mut numbers = Numbers::default();
-        let taken = || Taken::from_iter([1, 2, 7]);
-        assert_eq!(numbers.add(taken(), wish(0, 0)), Some(3));
-        assert_eq!(numbers.add(taken(), wish(9, 0)), Some(9));
-        assert_eq!(numbers.add(taken(), wish(7, 5)), Some(5), "what it had, if what it asks for is taken");
-        assert_eq!(numbers.add(taken(), wish(7, 2)), Some(4), "3 was given a moment ago");
+        allot(&mut numbers, &[('a', wish(1, 0)), ('b', wish(2, 0)), ('c', wish(7, 0))]);
+        assert_eq!(numbers.add(wish(0, 0)), Some(3));
+        assert_eq!(numbers.add(wish(9, 0)), Some(9));
+        assert_eq!(numbers.add(wish(7, 5)), Some(5), "what it had, if what it asks for is taken");
+        assert_eq!(numbers.add(wish(7, 2)), Some(4), "3 was given a moment ago");
+        numbers.free(2);
+        assert_eq!(numbers.add(wish(0, 0)), Some(6), "the next one, not the one that was just left");
+        assert_eq!(numbers.add(wish(2, 0)), Some(2));
     }
 
     #[test]
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn after_the_last_number_the_first_free_one_comes() {
-        let mut numbers = Numbers { last: MAX_OFPORT };
+        let mut numbers = Numbers { last: MAX_OFPORT, ..Numbers::default() };
         assert_eq!(allot(&mut numbers, &[('a', wish(0, 1)), ('b', wish(0, 0))]), [('a', 1), ('b', 2)]);
         let all: Vec<(u32, Wish)> = (0..=u32::from(MAX_OFPORT)).map(|key| (key, wish(0, 0))).collect();
         let got = numbers.allot(&all);
