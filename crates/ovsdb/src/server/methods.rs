@@ -49,6 +49,10 @@ impl Server {
                     let details = "convert not allowed where changes are judged by the owner of the database";
                     Err(OvsdbError::new("not allowed", details).to_json_text())
                 }
+                Ok(_) if self.is_read_only(session) => {
+                    let details = "convert operation not allowed when database server is in read only mode";
+                    Err(OvsdbError::new("not allowed", details).to_json_text())
+                }
                 Ok(name) => self.convert(now, &name, &params),
                 Err(error) => Err(error.to_json_text()),
             },
