@@ -4,9 +4,10 @@ use std::path::Path;
 
 use netloom_flow::{LinkSettings, Nanos, PortId};
 use netloom_lab::apply::{ApplyError, Executor, Labs, Silent, apply};
-use netloom_lab::lab::{Lab, Vlan};
+use netloom_lab::lab::{FailMode, Lab, Vlan};
 use netloom_lab::plan::{
-    Action, Drifted, Phase, Plan, Present, PresentLink, PresentVlan, Step, kept_vlans, plan,
+    Action, ByHand, Drifted, Phase, Plan, Present, PresentControl, PresentLink, PresentVlan, Step,
+    kept_vlans, plan,
 };
 use netloom_lab::{config, load, resolve_after};
 
@@ -68,6 +69,46 @@ fn a_vlan_changed_by_hand_is_kept_unless_the_file_changes_it_or_it_is_reset() {
     let there = before.with_vlans(&by_hand);
     assert_eq!(by_hand[0].port(&there).unwrap().vlan, by_hand[0].vlan);
     assert_eq!(there.with_vlans(&[PresentVlan { vlan: Vlan::Access(10), ..by_hand[0].clone() }]), before);
+}
+
+#[test]
+fn controllers_changed_by_hand_are_kept_unless_the_file_changes_them_or_they_are_reset() {
+    let source = "netloom: 1\nname: c\nnodes: { h1: {} }\nswitches: { s1: { controller: 'tcp:10.0.0.1' }, s2: {} }\nlinks: [ h1 -- s1, s1 -- s2 ]\n";
+    let before = lab(source, None);
+    let own = PresentControl::of(&before, before.switch("s1").unwrap());
+    assert!(!own.differs_in(&before), "{own:?}");
+    let mut now = own.clone();
+    now.targets.insert("tcp:10.0.0.2:6633".to_owned());
+    now.fail_mode = FailMode::Secure;
+    let by_hand = ByHand { controls: vec![now.clone()], ..ByHand::default() };
+    let present = Present { controls: by_hand.controls.clone(), ..Present::default() };
+    let to = |after: &Lab, drifted| {
+        let plan = plan(Some(&before), after, &present, drifted).to_string();
+        (plan, by_hand.kept(&before, after, drifted))
+    };
+    let (shown, kept) = to(&before, Drifted::Keep);
+    assert!(shown.contains("! switch  s1  changed by hand: controller tcp:10.0.0.1"), "{shown}");
+    assert!(
+        shown.contains("tcp:10.0.0.2:6633, fail_mode secure") && shown.contains("0 to change"),
+        "{shown}"
+    );
+    assert_eq!(kept, by_hand);
+    let (shown, kept) = to(&before, Drifted::Reset);
+    assert!(shown.contains("~ switch  s1") && shown.contains("fail_mode standalone"), "{shown}");
+    assert!(kept.is_empty());
+    // The file has the last word on what it changes itself, and says nothing of a switch that is gone.
+    let after = lab(&source.replace("10.0.0.1", "10.0.0.3"), Some(&before));
+    assert!(to(&after, Drifted::Keep).1.is_empty());
+    let gone = lab(
+        &source.replace("s1: { controller: 'tcp:10.0.0.1' }, ", "").replace("h1 -- s1, s1 -- s2", "h1 -- s2"),
+        None,
+    );
+    assert!(to(&gone, Drifted::Keep).1.is_empty());
+    // What is done is what is said; the file's own controller is found again, and the other one made.
+    let there = before.with(&by_hand);
+    assert_eq!(PresentControl::of(&there, there.switch("s1").unwrap()), now);
+    assert_eq!(there.controllers.len(), before.controllers.len() + 1);
+    assert_eq!(before.with(&ByHand { controls: vec![own], ..ByHand::default() }), before);
 }
 
 #[test]

@@ -4,6 +4,23 @@
 
 use serde_json::Value;
 
+use crate::json::{StreamError, text};
+
+/// A request or notification, as nearly all messages are: these members, once each, and no other. It is read without an
+/// object of them.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    id: Value,
+    method: String,
+    #[serde(deserialize_with = "array")]
+    params: Value,
+}
+
+fn array<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Value::Array)
+}
+
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
@@ -28,7 +45,19 @@ impl Message {
     ///
     /// # Errors
     /// What makes it none; the peer is not to be trusted with more.
-    pub(crate) fn from_json(json: Value) -> Result<Self, String> {
+    pub(crate) fn read(text: &[u8]) -> Result<Self, StreamError> {
+        let plain = std::str::from_utf8(text).ok().and_then(|text| serde_json::from_str(text).ok());
+        match plain {
+            Some(Plain { id: Value::Null, method, params }) => Ok(Self::Notification { method, params }),
+            Some(Plain { id, method, params }) => Ok(Self::Request { id, method, params }),
+            None => {
+                let json = serde_json::from_slice(text).map_err(|e| StreamError::NotJson(e.to_string()))?;
+                Self::from_json(json).map_err(StreamError::NotRpc)
+            }
+        }
+    }
+
+    fn from_json(json: Value) -> Result<Self, String> {
         let Value::Object(mut object) = json else { return Err("message is not a JSON object".to_owned()) };
         let mut take = |name: &str| object.remove(name).filter(|value| !value.is_null());
         let (method, params) = (take("method"), take("params"));
@@ -58,17 +87,26 @@ const MEMBERS: [&str; 5] = ["method", "params", "result", "error", "id"];
 
 /// The reply with `result`, which is JSON text.
 pub(crate) fn reply(id: &Value, result: &str) -> String {
-    format!("{{\"id\":{id},\"result\":{result},\"error\":null}}")
+    pieces(id, &[",\"result\":", result, ",\"error\":null}"])
 }
 
 /// The reply with `error`, which is JSON text.
 pub(crate) fn error(id: &Value, error: &str) -> String {
-    format!("{{\"id\":{id},\"result\":null,\"error\":{error}}}")
+    pieces(id, &[",\"result\":null,\"error\":", error, "}"])
 }
 
 /// A request, or with `id` null a notification. `params` is the text of an array.
 pub(crate) fn request(id: &Value, method: &str, params: &str) -> String {
-    format!("{{\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}")
+    pieces(id, &[",\"method\":\"", method, "\",\"params\":", params, "}"])
+}
+
+fn pieces(id: &Value, rest: &[&str]) -> String {
+    let length: usize = rest.iter().map(|piece| piece.len()).sum();
+    let mut out = String::with_capacity(length + 32);
+    out.push_str("{\"id\":");
+    text::value(&mut out, id);
+    rest.iter().for_each(|piece| out.push_str(piece));
+    out
 }
 
 #[cfg(test)]

@@ -49,10 +49,8 @@ impl Session {
     /// # Errors
     /// What makes the stream worthless: the connection is to be closed.
     pub fn next_request(&mut self) -> Result<Option<Request>, StreamError> {
-        while let Some(json) = self.reader.next()? {
-            let Message::Request { id, method, params } =
-                Message::from_json(json).map_err(StreamError::NotRpc)?
-            else {
+        while let Some(message) = self.reader.next(Message::read)? {
+            let Message::Request { id, method, params } = message else {
                 return Err(StreamError::NotRpc("a control connection takes requests only".to_owned()));
             };
             let words = params.as_array().into_iter().flatten();

@@ -28,6 +28,11 @@ impl Uuid {
         Self { high, low }
     }
 
+    /// The 128 bits.
+    pub(crate) const fn bits(self) -> [u64; 2] {
+        [self.high, self.low]
+    }
+
     /// Writes the 36 characters of the text at the end of `out`.
     pub fn emit(self, out: &mut String) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -63,7 +68,8 @@ impl FromStr for Uuid {
         if text.len() != LENGTH {
             return Err(NotUuid);
         }
-        let mut bits = 0_u128;
+        let mut halves = [0_u64; 2];
+        let mut digits = 0;
         for (at, byte) in text.bytes().enumerate() {
             if matches!(at, 8 | 13 | 18 | 23) {
                 if byte != b'-' {
@@ -71,11 +77,19 @@ impl FromStr for Uuid {
                 }
                 continue;
             }
-            let digit = char::from(byte).to_digit(16).ok_or(NotUuid)?;
-            bits = bits << 4 | u128::from(digit);
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                b'A'..=b'F' => byte - b'A' + 10,
+                _ => return Err(NotUuid),
+            };
+            let [high, low] = &mut halves;
+            let half = if digits < 16 { high } else { low };
+            *half = *half << 4 | u64::from(digit);
+            digits += 1;
         }
-        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).map_err(|_| NotUuid);
-        Ok(Self { high: half(bits >> 64)?, low: half(bits)? })
+        let [high, low] = halves;
+        Ok(Self { high, low })
     }
 }
 

@@ -395,3 +395,28 @@ fn a_database_that_goes_takes_along_what_waits_in_it() {
     assert_eq!(server.closed(unaware), Some(&CloseReason::DatabasesChanged));
     assert_eq!(server.usage().triggers, 0);
 }
+
+#[test]
+fn a_session_that_may_only_read_changes_nothing() {
+    let mut server = server();
+    let settings = SessionSettings { read_only: true, ..SessionSettings::default() };
+    let reader = server.connect(at(0), settings);
+    let before = server.database("db").unwrap().clone();
+    for (method, params) in
+        [("convert", json!(["db", schema("2.0.0")])), ("transact", insert("a")), ("lock", json!(["x"]))]
+    {
+        send(&mut server, at(1), reader, json!(1), method, params);
+        let said = receive(&mut server, at(1), reader).remove(0).to_string();
+        assert!(said.contains("not allowed"), "{method}: {said}");
+    }
+    assert_eq!(*server.database("db").unwrap(), before);
+    send(
+        &mut server,
+        at(1),
+        reader,
+        json!(2),
+        "transact",
+        json!(["db", {"op": "select", "table": "T", "where": []}]),
+    );
+    assert_eq!(receive(&mut server, at(1), reader)[0]["result"], json!([{"rows": []}]));
+}

@@ -25,10 +25,12 @@ impl Switch {
         }
         let Some(bridge) = self.bridges.get_mut(id) else { return false };
         bridge.version = version;
-        bridge.config.ports.retain(|port| !gone.contains(&port.name.as_str()));
+        if !gone.is_empty() {
+            bridge.config.ports.retain(|port| !gone.contains(&port.name.as_str()));
+        }
         bridge.config.ports.extend_from_slice(come);
         for ((port, interface), number) in come.iter().filter_map(with_interface).zip(numbers) {
-            bridge.ports.insert(number, Port::new(number, port, interface, (version, now)));
+            bridge.put_port(Port::new(number, port, interface, (version, now)));
             self.dp_ports.insert(interface.dp_port, (id, number));
             self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Add });
             ports.add(bridge, port, interface);
@@ -47,8 +49,8 @@ impl Switch {
             && config.groups.is_empty()
             && config.meters.is_empty();
         let is_end = |port: &Port| port.peer_dp.is_some() || port.number == OfPort::LOCAL;
-        let leaving: Vec<&Port> =
-            bridge.ports.values().filter(|port| gone.contains(&port.name.as_str())).collect();
+        let named = |name: &str| bridge.port_named(name).and_then(|number| bridge.port(number));
+        let leaving: Vec<&Port> = gone.iter().filter_map(|name| named(name)).collect();
         if !is_plain || leaving.len() != gone.len() || leaving.iter().any(|port| is_end(port)) {
             return None;
         }
@@ -61,7 +63,7 @@ impl Switch {
             let is_taken = self.dp_ports.contains_key(&interface.dp_port)
                 || bridge.ports.get(&number).filter(stays).is_some()
                 || numbers.contains(&number)
-                || bridge.ports.values().filter(stays).any(|there| there.name == interface.name)
+                || named(&interface.name).filter(stays).is_some()
                 || come.iter().filter(|other| other.name == port.name).count() > 1;
             if is_local || is_taken || interface.peer.is_some() || !config::is_sound(config, port) {
                 return None;

@@ -165,7 +165,7 @@ impl Switch {
     pub(crate) fn take_port(&mut self, id: BridgeId, number: Option<OfPort>, ports: &mut PortChanges) {
         let Some(number) = number else { return };
         self.forget_macs_at(id, number);
-        let port = self.bridges.get_mut(id).and_then(|bridge| bridge.ports.remove(&number));
+        let port = self.bridges.get_mut(id).and_then(|bridge| bridge.drop_port(number));
         if let Some(port) = port {
             self.dp_ports.remove(&port.dp_port);
             ports.removed.insert(port.dp_port);
@@ -201,7 +201,7 @@ impl Switch {
                 self.outbox.push(id, Notice::Port { port: number, reason: PortStatusReason::Add });
             }
             if let Some(bridge) = self.bridges.get_mut(id) {
-                bridge.ports.insert(number, new);
+                bridge.put_port(new);
             }
         }
     }

@@ -37,6 +37,9 @@ pub struct SwitchRow {
     /// `standalone` or `secure`.
     #[serde(default)]
     pub fail_mode: String,
+    /// Whether its controllers or its fail mode were changed by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drift: bool,
     /// OpenFlow versions, such as `OpenFlow13`.
     #[serde(default)]
     pub openflow: Vec<String>,

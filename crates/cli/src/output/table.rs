@@ -625,6 +625,9 @@ fn controller(row: &ControllerRow) -> String {
     words
 }
 
+/// What differs from the file.
+const BY_HAND: &str = "changed by hand; `up --reset` restores the file";
+
 fn switch_text(switch: &SwitchRow) -> String {
     let policed =
         switch.ports.iter().filter_map(|port| Some(format!("{} {}", port.name, port.police.as_ref()?)));
@@ -634,6 +637,7 @@ fn switch_text(switch: &SwitchRow) -> String {
         ("state", switch.state.clone()),
         ("controller", controllers(switch).unwrap_or_else(|| "none: it learns by itself".into())),
         ("fail mode", switch.fail_mode.clone()),
+        ("drift", if switch.drift { BY_HAND.into() } else { String::new() }),
         ("openflow", switch.openflow.join(" ")),
         ("flows", switch.flows.to_string()),
         ("macs", switch.macs.to_string()),
@@ -688,10 +692,7 @@ fn link_text(link: &LinkRow) -> String {
         ("link", link.name.clone()),
         ("ends", format!("{} -- {}", link.a, link.b)),
         ("state", state(link)),
-        (
-            "drift",
-            if link.drift { "changed by hand; `up --reset` restores the file".into() } else { String::new() },
-        ),
+        ("drift", if link.drift { BY_HAND.into() } else { String::new() }),
         ("forth", settings(&link.forth)),
         ("", passed(&link.forth)),
         ("", lost(&link.forth)),

@@ -124,6 +124,64 @@ fn a_vlan_set_by_ovs_vsctl_takes_effect_and_is_drift() {
 }
 
 #[test]
+fn controllers_and_fail_mode_set_by_ovs_vsctl_take_effect_and_are_drift() {
+    for_each(|place| {
+        place.up(LAB);
+        if vsctl(place, "show").is_none() {
+            return;
+        }
+        let get = |words: &str| {
+            let done = vsctl(place, words).unwrap();
+            assert_eq!(done.code, 0, "{words}: {done:?}");
+            done.out.trim_end().to_owned()
+        };
+        let reaches = || place.run("ping h1 h2 -4 -c 1").code == 0;
+        assert!(reaches());
+        // Somebody who takes the call and says nothing more: to a switch that fails secure, nobody says what to do.
+        let socket = place.path("c.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let target = format!("unix:{}", socket.display());
+        get(&format!("set-controller s1 {target} -- set-fail-mode s1 secure"));
+        drop(listener.accept().unwrap());
+        eventually("its own flow is gone", || (!reaches()).then_some(()));
+        assert_eq!(
+            (get("get-controller s1"), get("get-fail-mode s1")),
+            (target.clone(), "secure".to_owned())
+        );
+        let shown = place.ok("show s1");
+        assert!(shown.contains("changed by hand") && shown.contains("secure"), "{shown}");
+        let name = "lab.loom.yml";
+        place.write(name, LAB);
+        let plan = place.ok(&format!("plan {name}"));
+        assert!(plan.contains("s1") && plan.contains(&target) && plan.contains("fail_mode secure"), "{plan}");
+
+        // What the file does not change itself stays, and `--reset` has it as the file does.
+        place.up(&LAB.replace("h1..3", "h1..4"));
+        assert!(!reaches());
+        place.write(name, LAB);
+        place.ok(&format!("up {name} --reset"));
+        assert!(reaches());
+        eventually("the rows follow", || {
+            ((get("get-controller s1"), get("get-fail-mode s1")) == (String::new(), "standalone".to_owned()))
+                .then_some(())
+        });
+        assert_eq!(place.ok(&format!("plan {name}")).trim(), "Nothing to do.");
+
+        // A switch that has neither is as a file has it that says nothing.
+        get(&format!("set-controller s1 {target}"));
+        get("del-controller s1");
+        get("set-fail-mode s1 secure");
+        get("del-fail-mode s1");
+        assert_eq!(place.ok(&format!("plan {name}")).trim(), "Nothing to do.");
+        assert!(reaches());
+        get("set-fail-mode s2 standalone");
+        assert!(place.ok(&format!("plan {name}")).contains("fail_mode standalone"));
+        place.ok("down");
+    });
+}
+
+#[test]
 fn whatever_else_ovs_vsctl_would_change_is_refused_as_a_whole() {
     for_each(|place| {
         place.up(LAB);
@@ -131,9 +189,10 @@ fn whatever_else_ovs_vsctl_would_change_is_refused_as_a_whole() {
         for (words, what) in [
             ("add-br s9", "a new row of Bridge"),
             ("del-port s1 s1-eth1", "Bridge.ports"),
-            ("set-controller s1 tcp:127.0.0.1:6653", "Bridge.controller"),
+            ("set-controller s1 ssl:127.0.0.1:6653", "certificates"),
+            ("set bridge s1 protocols=OpenFlow13", "Bridge.protocols"),
             ("set Interface s1-eth1 ingress_policing_rate=1", "Interface.ingress_policing_rate"),
-            ("set port s1-eth1 tag=12 -- set bridge s1 fail_mode=secure", "Bridge.fail_mode"),
+            ("set port s1-eth1 tag=12 -- set bridge s1 datapath_type=system", "Bridge.datapath_type"),
             ("set port s1-eth1 tag=12 -- set port s1-eth2 vlan_mode=native-tagged", "native-tagged"),
             ("set port s1-eth1 vlan_mode=access -- clear port s1-eth1 tag", "needs a tag"),
         ] {

@@ -9,7 +9,7 @@ use netloom_lab::Lab;
 use netloom_lab::apply::{ApplyError, Progress as Report};
 use netloom_lab::lab::Node;
 use netloom_lab::limits::Limits;
-use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink, kept_vlans};
+use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 
 use super::execute::{Execution, Target};
 use super::hints::refused;
@@ -51,8 +51,8 @@ impl Running {
         let plan = self.difference(&state, &lab, reset);
         let from = Arc::clone(&state.lab);
         let drifted = if reset { Drifted::Reset } else { Drifted::Keep };
-        let vlans = kept_vlans(&from, &lab, &state.vlans, drifted);
-        let to = Target::new(self, &state.ports, (Arc::new(lab), vlans), &seats.absent);
+        let by_hand = state.by_hand.kept(&from, &lab, drifted);
+        let to = Target::new(self, &state.ports, (Arc::new(lab), by_hand), &seats.absent);
         let mut phases = Phases { sink, begun: begin };
         let mut execution = Execution::new(self, core, &mut state, to, sink);
         let lab = execution.lab();
@@ -89,9 +89,11 @@ impl Running {
             notes,
             ..Applied::default()
         };
+        // Whoever gave a switch other controllers waits for them himself.
+        let by_hand: Vec<String> = state.by_hand.controls.iter().map(|it| it.switch.clone()).collect();
         drop(state);
         // Packets and questions go on meanwhile.
-        applied.notes.extend(self.await_controllers(core, &lab, sink));
+        applied.notes.extend(self.await_controllers(core, (&lab, &by_hand), sink));
         applied.ms = milliseconds(begin);
         Ok(applied)
     }
@@ -107,7 +109,8 @@ impl Running {
         let present = Present {
             links: links.collect(),
             limits,
-            vlans: state.vlans.clone(),
+            vlans: state.by_hand.vlans.clone(),
+            controls: state.by_hand.controls.clone(),
             flows: self.flow_drift(state, wanted),
         };
         let drifted = if reset { Drifted::Reset } else { Drifted::Keep };

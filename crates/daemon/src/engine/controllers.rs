@@ -48,10 +48,11 @@ impl Ports {
 }
 
 impl Running {
-    /// Has every switch have the controllers that the lab says.
+    /// Has every switch have the controllers that the lab says, or whoever changed that by hand.
     pub(super) fn control(&self, core: &Core, state: &State) {
-        for switch in &state.lab.switches {
-            let remotes = netloom_lab::config::controllers(&state.lab, switch)
+        let lab = state.present_lab();
+        for switch in &lab.switches {
+            let remotes = netloom_lab::config::controllers(&lab, switch)
                 .flat_map(|controller| self.remotes(state, controller))
                 .collect();
             let standalone = switch.fail_mode == FailMode::Standalone;
@@ -95,9 +96,15 @@ impl Running {
     }
 
     /// Waits until the switches are connected or the lab's patience ends; says which are not.
-    pub(super) fn await_controllers(&self, core: &Core, lab: &Lab, sink: &Sink) -> Vec<String> {
-        let wanted: Vec<&Switch> =
-            lab.switches.iter().filter(|switch| !switch.controllers.is_empty()).collect();
+    /// `others` are left out.
+    pub(super) fn await_controllers(
+        &self,
+        core: &Core,
+        (lab, others): (&Lab, &[String]),
+        sink: &Sink,
+    ) -> Vec<String> {
+        let is_wanted = |it: &&Switch| !it.controllers.is_empty() && !others.contains(&it.name);
+        let wanted: Vec<&Switch> = lab.switches.iter().filter(is_wanted).collect();
         if wanted.is_empty() {
             return Vec::new();
         }

@@ -22,7 +22,7 @@ use netloom_flow::{Policing, PortId, Qos, TenantId};
 use netloom_lab::Lab;
 use netloom_lab::apply::{Executor, Labs};
 use netloom_lab::limits::Limits;
-use netloom_lab::plan::{Action, BothSettings, Phase, Plan, PresentVlan, Step};
+use netloom_lab::plan::{Action, BothSettings, ByHand, Phase, Plan, Step};
 use netloom_lab::tunnel::{Tunnel, TunnelType};
 
 use super::core::Core;
@@ -40,8 +40,8 @@ use crate::{Sink, slowpath, wiring};
 /// A lab in the words of hosts and datapath.
 pub(super) struct Target {
     lab: Arc<Lab>,
-    /// What ports do with VLANs otherwise than the lab has it.
-    vlans: Vec<PresentVlan>,
+    /// What switches and ports do otherwise than the lab has it.
+    by_hand: ByHand,
     ports: PortMap,
     specs: BTreeMap<PortId, PortSpec>,
     /// Queues and policing of the ports that have any.
@@ -54,13 +54,13 @@ pub(super) struct Target {
 type PortQos = (Option<Qos>, Option<Policing>);
 
 impl Target {
-    /// `lab`, with what is kept of VLANs changed by hand, and with ports that go on from `ports`.
+    /// `lab`, with what is kept of changes by hand, and with ports that go on from `ports`.
     ///
     /// `absent`: the nodes for which there is no virtual function.
     pub(super) fn new(
         running: &Running,
         ports: &PortMap,
-        (lab, vlans): (Arc<Lab>, Vec<PresentVlan>),
+        (lab, by_hand): (Arc<Lab>, ByHand),
         absent: &BTreeSet<String>,
     ) -> Self {
         let mut ports = ports.clone();
@@ -71,7 +71,7 @@ impl Target {
         };
         let nets = lab.nodes.iter().map(|node| (node.name.clone(), net(node))).collect();
         let (qos, shares) = (port_qos(&lab, &ports), wiring::shares(&lab, &ports));
-        Self { lab, vlans, ports, specs, qos, shares, nets }
+        Self { lab, by_hand, ports, specs, qos, shares, nets }
     }
 
     fn id(&self, link: &str, left: bool) -> Option<PortId> {
@@ -79,7 +79,7 @@ impl Target {
     }
 
     fn config(&self) -> netloom_switch::config::Config {
-        netloom_lab::config::config(&self.lab.with_vlans(&self.vlans), &|link, left| self.id(link, left))
+        netloom_lab::config::config(&self.lab.with(&self.by_hand), &|link, left| self.id(link, left))
     }
 }
 
@@ -112,7 +112,7 @@ impl<'a> Execution<'a> {
     ) -> Self {
         let old = Target {
             lab: Arc::clone(&state.lab),
-            vlans: state.vlans.clone(),
+            by_hand: state.by_hand.clone(),
             ports: state.ports.clone(),
             specs: state.specs.clone(),
             qos: port_qos(&state.lab, &state.ports),
@@ -182,7 +182,7 @@ impl<'a> Execution<'a> {
         running.gateways.update(|name| new.nets.get(name));
         state.drift = drift(state, &new);
         state.lab = new.lab;
-        state.vlans = new.vlans;
+        state.by_hand = new.by_hand;
         state.ports = new.ports;
     }
 
@@ -693,6 +693,7 @@ impl Execution<'_> {
             | Action::AddSwitch(_)
             | Action::ChangeSwitch(_)
             | Action::ResetVlan(_)
+            | Action::ResetControl(_)
             | Action::ResetFlows(_)
             | Action::Options => self.configure(std::slice::from_ref(step), undoing).pop().unwrap_or(Ok(())),
         }

@@ -8,6 +8,7 @@
 
 mod apply;
 mod boot;
+mod by_hand;
 mod captures;
 pub(crate) mod carriers;
 mod containers;
@@ -35,7 +36,6 @@ mod running;
 mod runs;
 mod trial;
 pub(crate) mod tunnels;
-mod vlans;
 
 pub use boot::become_owner;
 pub use containers::remove_volumes;

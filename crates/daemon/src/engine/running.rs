@@ -11,7 +11,7 @@ use netloom_datapath::PortSpec;
 use netloom_flow::{LinkSettings, PortId};
 use netloom_lab::Lab;
 use netloom_lab::lab::{SwitchPort, Vlan};
-use netloom_lab::plan::PresentVlan;
+use netloom_lab::plan::ByHand;
 use netloom_sys::HostError;
 use netloom_sys::datagram::Datagrams;
 use netloom_sys::netns::NetNs;
@@ -85,19 +85,19 @@ pub(crate) struct State {
     pub(crate) nodes: BTreeMap<String, NodeState>,
     /// Links that were changed by hand: their settings now, forth and back.
     pub(crate) drift: BTreeMap<String, [LinkSettings; 2]>,
-    /// Ports whose VLANs are not those of the file, with what they are.
-    pub(crate) vlans: Vec<PresentVlan>,
+    /// Ports and switches that are not as the file has them, with what they are.
+    pub(crate) by_hand: ByHand,
 }
 
 impl State {
-    /// The lab with the VLANs of its ports as they are.
+    /// The lab with its ports and switches as they are.
     pub(super) fn present_lab(&self) -> Arc<Lab> {
-        if self.vlans.is_empty() { Arc::clone(&self.lab) } else { Arc::new(self.lab.with_vlans(&self.vlans)) }
+        if self.by_hand.is_empty() { Arc::clone(&self.lab) } else { Arc::new(self.lab.with(&self.by_hand)) }
     }
 
     /// What a port does with VLANs.
     pub(super) fn vlan<'s>(&'s self, port: &'s SwitchPort) -> &'s Vlan {
-        let now = self.vlans.iter().find(|it| (&it.link, it.left) == (&port.link, port.left));
+        let now = self.by_hand.vlans.iter().find(|it| (&it.link, it.left) == (&port.link, port.left));
         now.map_or(&port.vlan, |now| &now.vlan)
     }
 }
@@ -173,7 +173,7 @@ impl Running {
             specs: BTreeMap::new(),
             nodes: BTreeMap::new(),
             drift: BTreeMap::new(),
-            vlans: Vec::new(),
+            by_hand: ByHand::default(),
         };
         let programs = Programs::new(home.lab(), spawner.clone(), home.dir(), Arc::clone(&ledger));
         let groups = programs.shared_groups();

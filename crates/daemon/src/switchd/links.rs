@@ -26,13 +26,6 @@ pub(super) enum Changed {
 }
 
 impl Changed {
-    pub(super) fn has(&self, index: u32) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(indexes) => indexes.contains(&index),
-        }
-    }
-
     /// Whether there is none.
     pub(super) fn is_none(&self) -> bool {
         matches!(self, Self::Of(indexes) if indexes.is_empty())

@@ -25,19 +25,16 @@ type Choice = fn(&Wish) -> Option<u16>;
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     last: u16,
+    taken: Taken,
 }
 
-/// Numbers that ports have. A bit for each there may be: collecting those of many ports takes no time to speak of.
+/// Numbers that ports have: a bit for each there may be.
 #[derive(Debug, Clone)]
-pub(super) struct Taken(Box<[u64; 1024]>);
+struct Taken(Box<[u64; 1024]>);
 
-impl FromIterator<u16> for Taken {
-    fn from_iter<I: IntoIterator<Item = u16>>(numbers: I) -> Self {
-        let mut taken = Self(Box::new([0; 1024]));
-        for number in numbers {
-            taken.insert(number);
-        }
-        taken
+impl Default for Taken {
+    fn default() -> Self {
+        Self(Box::new([0; 1024]))
     }
 }
 
@@ -54,12 +51,18 @@ impl Taken {
         *word |= bit;
         was_free
     }
+
+    fn remove(&mut self, number: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(number / 64)) {
+            *word &= !(1 << (number % 64));
+        }
+    }
 }
 
 impl Numbers {
     /// The numbers of all ports, by key. `None` for those that find none: there are 65,279.
     pub(super) fn allot<K: Ord + Copy>(&mut self, wishes: &[(K, Wish)]) -> BTreeMap<K, Option<u16>> {
-        let mut taken = Taken::from_iter([]);
+        self.taken = Taken::default();
         let mut numbers = BTreeMap::new();
         // Those that stay as they are come first: nobody takes a number away from a port that has it.
         let rounds: [Choice; 3] = [
@@ -71,28 +74,34 @@ impl Numbers {
             for (key, wish) in wishes {
                 if !numbers.contains_key(key)
                     && let Some(number) = round(wish)
-                    && taken.insert(number)
+                    && self.taken.insert(number)
                 {
                     numbers.insert(*key, Some(number));
                 }
             }
         }
         for (key, _) in wishes {
-            numbers.entry(*key).or_insert_with(|| self.next(&mut taken));
+            numbers.entry(*key).or_insert_with(|| self.next());
         }
         numbers
     }
 
-    /// The number of one more port, where others have these.
-    pub(super) fn add(&mut self, mut taken: Taken, wish: Wish) -> Option<u16> {
-        let named = wish.request.into_iter().chain(wish.before).find(|number| !taken.contains(*number));
-        named.or_else(|| self.next(&mut taken))
+    /// The number of one more port.
+    pub(super) fn add(&mut self, wish: Wish) -> Option<u16> {
+        let taken = &mut self.taken;
+        let named = wish.request.into_iter().chain(wish.before).find(|number| taken.insert(*number));
+        named.or_else(|| self.next())
     }
 
-    fn next(&mut self, taken: &mut Taken) -> Option<u16> {
+    /// A port has its number no more.
+    pub(super) fn free(&mut self, number: u16) {
+        self.taken.remove(number);
+    }
+
+    fn next(&mut self) -> Option<u16> {
         let after = (self.last.saturating_add(1)..=MAX_OFPORT).chain(1..=self.last.min(MAX_OFPORT));
-        let free = after.into_iter().find(|number| !taken.contains(*number))?;
-        taken.insert(free);
+        let free = after.into_iter().find(|number| !self.taken.contains(*number))?;
+        self.taken.insert(free);
         self.last = free;
         Some(free)
     }
@@ -122,11 +131,14 @@ mod tests {
     #[test]
     fn one_more_port_gets_what_it_would_get_among_all() {
         let mut numbers = Numbers::default();
-        let taken = || Taken::from_iter([1, 2, 7]);
-        assert_eq!(numbers.add(taken(), wish(0, 0)), Some(3));
-        assert_eq!(numbers.add(taken(), wish(9, 0)), Some(9));
-        assert_eq!(numbers.add(taken(), wish(7, 5)), Some(5), "what it had, if what it asks for is taken");
-        assert_eq!(numbers.add(taken(), wish(7, 2)), Some(4), "3 was given a moment ago");
+        allot(&mut numbers, &[('a', wish(1, 0)), ('b', wish(2, 0)), ('c', wish(7, 0))]);
+        assert_eq!(numbers.add(wish(0, 0)), Some(3));
+        assert_eq!(numbers.add(wish(9, 0)), Some(9));
+        assert_eq!(numbers.add(wish(7, 5)), Some(5), "what it had, if what it asks for is taken");
+        assert_eq!(numbers.add(wish(7, 2)), Some(4), "3 was given a moment ago");
+        numbers.free(2);
+        assert_eq!(numbers.add(wish(0, 0)), Some(6), "the next one, not the one that was just left");
+        assert_eq!(numbers.add(wish(2, 0)), Some(2));
     }
 
     #[test]
@@ -146,7 +158,7 @@ mod tests {
 
     #[test]
     fn after_the_last_number_the_first_free_one_comes() {
-        let mut numbers = Numbers { last: MAX_OFPORT };
+        let mut numbers = Numbers { last: MAX_OFPORT, ..Numbers::default() };
         assert_eq!(allot(&mut numbers, &[('a', wish(0, 1)), ('b', wish(0, 0))]), [('a', 1), ('b', 2)]);
         let all: Vec<(u32, Wish)> = (0..=u32::from(MAX_OFPORT)).map(|key| (key, wish(0, 0))).collect();
         let got = numbers.allot(&all);

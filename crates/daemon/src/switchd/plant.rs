@@ -25,7 +25,7 @@ use netloom_ovsdb::Uuid;
 use netloom_sys::HostError;
 
 pub(super) use self::news::News;
-pub(super) use self::standing::{Bridged, Id, Standing};
+pub(super) use self::standing::{Bridged, Id, Ports, Standing};
 pub(super) use self::wanted::Wanted;
 use super::config;
 use super::desired::Desired;
@@ -52,7 +52,7 @@ pub(super) struct Plant {
     /// Where relative paths of controllers are.
     dir: PathBuf,
     last_port: u32,
-    pub(super) standing: BTreeMap<Id, Standing>,
+    pub(super) standing: Ports,
     /// Interfaces that could not be opened.
     pub(super) failed: BTreeMap<Id, String>,
     pub(super) bridges: BTreeMap<Uuid, Bridged>,
@@ -86,7 +86,7 @@ impl Plant {
             doors: Doors::new(dir.clone()),
             dir,
             last_port: 0,
-            standing: BTreeMap::new(),
+            standing: Ports::default(),
             failed: BTreeMap::new(),
             bridges: BTreeMap::new(),
             desired: Desired::default(),

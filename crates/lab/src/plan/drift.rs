@@ -3,7 +3,7 @@
 use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, BothSettings, PresentVlan, Step};
+use super::{Action, BothSettings, PresentControl, PresentVlan, Step};
 use crate::lab::{Link, Node};
 use crate::limits::Limits;
 use crate::settings::{SettingsPatch, describe, written};
@@ -19,6 +19,9 @@ pub struct Present {
     /// Switch ports whose VLANs were changed by hand, with what they do now.
     #[serde(default)]
     pub vlans: Vec<PresentVlan>,
+    /// Switches whose controllers or fail mode were changed by hand, as they are now.
+    #[serde(default)]
+    pub controls: Vec<PresentControl>,
     /// Switches whose flows were changed by hand: name, and what about them.
     pub flows: Vec<(String, String)>,
 }
@@ -49,7 +52,7 @@ pub enum Drifted {
 /// One thing that others changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// `link`, `limits`, `port` or `flows`.
+    /// `link`, `limits`, `port`, `switch` or `flows`.
     pub kind: String,
     /// Of what.
     pub name: String,
@@ -57,7 +60,7 @@ pub struct Drift {
     pub detail: String,
 }
 
-/// What becomes of a link, of the limits of a node, or of the VLAN of a port, that stays.
+/// What becomes of a link, of the limits of a node, of the VLAN of a port or of who controls a switch, that stays.
 pub(super) struct Shape {
     pub(super) drift: Option<Drift>,
     pub(super) step: Option<Step>,

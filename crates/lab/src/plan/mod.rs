@@ -6,6 +6,7 @@
 
 mod cards;
 mod compare;
+mod control;
 mod drift;
 mod render;
 mod vlan;
@@ -16,6 +17,7 @@ use netloom_flow::LinkSettings;
 use serde::{Deserialize, Serialize};
 
 pub use compare::NodeDelta;
+pub use control::{ByHand, PresentControl};
 pub use drift::{Drift, Drifted, Present, PresentLink};
 pub use render::Row;
 pub use vlan::{PresentVlan, kept_vlans};
@@ -60,6 +62,8 @@ pub enum Action {
     ChangeSwitch(String),
     /// Puts the VLAN of a switch port, by its name, back to that of the file.
     ResetVlan(String),
+    /// Gives a switch back the controllers and the fail mode of the file.
+    ResetControl(String),
     /// Starts a controller of the lab's own, or has switches call one.
     AddController(String),
     /// Has switches call a controller elsewhere, or in another way; one of the lab's own is started anew.
@@ -179,6 +183,7 @@ impl Action {
             | Self::AddSwitch(_)
             | Self::ChangeSwitch(_)
             | Self::ResetVlan(_)
+            | Self::ResetControl(_)
             | Self::ResetFlows(_) => Phase::Switches,
             Self::AddLink(_) => Phase::Link,
             Self::Plug { .. } => Phase::Plug,
@@ -206,6 +211,7 @@ impl Action {
             Self::AddSwitch(switch) => Self::RemoveSwitch(switch),
             Self::ChangeSwitch(switch) => Self::ChangeSwitch(switch),
             Self::ResetVlan(port) => Self::ResetVlan(port),
+            Self::ResetControl(switch) => Self::ResetControl(switch),
             Self::ShapeLink { link, from, to } => Self::ShapeLink { link, from: to, to: from },
             Self::AddController(name) => Self::RemoveController(name),
             Self::ChangeController(name) => Self::ChangeController(name),
@@ -234,6 +240,7 @@ impl Step {
             Action::AddSwitch(n) => ("make", "switch ", n),
             Action::ChangeSwitch(n) => ("change", "switch ", n),
             Action::ResetVlan(n) => ("reset", "VLAN of ", n),
+            Action::ResetControl(n) => ("reset", "control of ", n),
             Action::AddLink(n) => ("attach", "link ", n),
             Action::ShapeLink { link, .. } => ("shape", "link ", link),
             Action::AddController(n) => ("add", "controller ", n),
@@ -290,6 +297,7 @@ pub fn plan(applied: Option<&Lab>, wanted: &Lab, present: &Present, drifted: Dri
     let mut drift = planner.limits(present, drifted);
     planner.switches();
     drift.extend(planner.vlans(present, drifted));
+    drift.extend(planner.controls(present, drifted));
     planner.controllers();
     drift.extend(planner.links(&remade, present, drifted));
     planner.quotas();
@@ -467,6 +475,17 @@ impl<'l> Planner<'l> {
         let mut drift = Vec::new();
         for now in &present.vlans {
             let shape = vlan::shape(self.from, self.to, now, drifted);
+            drift.extend(shape.drift);
+            self.steps.extend(shape.step);
+        }
+        drift
+    }
+
+    /// Controllers and fail modes of switches; returns what was changed by hand.
+    fn controls(&mut self, present: &Present, drifted: Drifted) -> Vec<Drift> {
+        let mut drift = Vec::new();
+        for now in &present.controls {
+            let shape = control::shape(self.from, self.to, now, drifted);
             drift.extend(shape.drift);
             self.steps.extend(shape.step);
         }

@@ -67,6 +67,7 @@ pub(super) fn row(step: &Step) -> Row<'_> {
         Action::AddSwitch(n) => ('+', "switch", n.as_str()),
         Action::ChangeSwitch(n) => ('~', "switch", n.as_str()),
         Action::ResetVlan(n) => ('~', "port", n.as_str()),
+        Action::ResetControl(n) => ('~', "switch", n.as_str()),
         Action::AddLink(n) => ('+', "link", n.as_str()),
         Action::ShapeLink { link, .. } => ('~', "link", link.as_str()),
         Action::ResetFlows(n) => ('~', "flows", n.as_str()),

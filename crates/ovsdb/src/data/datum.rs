@@ -141,7 +141,25 @@ impl Datum {
                 let added = other.pairs().iter().filter(|(key, _)| !self.contains(key));
                 Self::map(mine.chain(added).cloned().collect())
             }
-            _ => Self::set(self.atoms().iter().chain(other.atoms()).cloned().collect()),
+            _ => {
+                // Both are in order, and mostly one is short.
+                let mut atoms = Vec::with_capacity(self.len() + other.len());
+                let (mut mine, mut added) = (self.atoms(), other.atoms());
+                while let ([first, rest @ ..], [least, ..]) = (added, mine) {
+                    if first < least {
+                        atoms.push(first.clone());
+                        added = rest;
+                        continue;
+                    }
+                    let (before, after) = mine.split_at(mine.partition_point(|atom| atom < first));
+                    atoms.extend_from_slice(before);
+                    added = if after.first() == Some(first) { rest } else { added };
+                    mine = after;
+                }
+                atoms.extend_from_slice(mine);
+                atoms.extend_from_slice(added);
+                Self::from_sorted(atoms)
+            }
         }
     }
 
@@ -409,6 +427,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_union_has_each_element_once(
+            a in proptest::collection::btree_set(0_i64..20, 0..12),
+            b in proptest::collection::btree_set(0_i64..20, 0..12),
+        ) {
+            let set = |set: &std::collections::BTreeSet<i64>| Datum::set(set.iter().map(|n| (*n).into()).collect());
+            prop_assert_eq!(set(&a).union(&set(&b)), set(&a.union(&b).copied().collect()));
+        }
+
         #[test]
         fn a_difference_leads_from_old_to_new(
             old in proptest::collection::btree_map(0_i64..8, 0_i64..3, 0..6),

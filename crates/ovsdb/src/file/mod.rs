@@ -14,10 +14,13 @@
 //!
 //! Source: ovsdb(5), "Standalone Database Format".
 
+mod changes;
 mod load;
 mod object;
 mod policy;
 mod read;
+mod rows;
+mod values;
 mod write;
 
 pub use load::{Loaded, load};

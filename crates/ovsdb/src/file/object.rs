@@ -24,6 +24,17 @@ pub(super) type Rows<'a> = Object<'a, Row<'a>>;
 /// A record: rows by their tables, and what it says of itself.
 pub(super) type Record<'a> = Object<'a, Rows<'a>>;
 
+/// Reads a record.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn object(text: &[u8]) -> Result<Record<'_>, String> {
+    match serde_json::from_slice(text).map_err(|e| format!("it is not JSON: {e}"))? {
+        object @ Object::Members(_) => Ok(object),
+        Object::Other(_) => Err("it is not a JSON object".to_owned()),
+    }
+}
+
 impl<V> Object<'_, V> {
     /// The members; none of something else.
     pub(super) fn members(&self) -> &[(Cow<'_, str>, V)] {

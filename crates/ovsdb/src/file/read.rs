@@ -4,7 +4,6 @@
 
 use sha1::{Digest, Sha1};
 
-use super::object::{self, Object};
 use crate::error::OvsdbError;
 
 /// Why a file cannot be used.
@@ -50,13 +49,13 @@ pub enum Tail {
 
 /// A record.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct Record<'a, T> {
     /// Where it begins.
     pub(super) offset: usize,
     /// Its JSON.
     pub(super) text: &'a [u8],
-    /// What that says: an object.
-    pub(super) object: object::Record<'a>,
+    /// What was read of that.
+    pub(super) content: T,
 }
 
 const LEAD: &[u8] = b"OVSDB JSON ";
@@ -80,20 +79,23 @@ impl<'a> Records<'a> {
         &self.tail
     }
 
-    /// The next record; `None` at the end, torn or not.
+    /// The next record, whose JSON `read` reads, or tells why it is none; `None` at the end, torn or not.
     ///
     /// # Errors
     /// [`FileError::Damaged`] for a bad record that is not the last, [`FileError::NotStandalone`] at the front.
-    pub(super) fn next_record(&mut self) -> Result<Option<Record<'a>>, FileError> {
+    pub(super) fn next_record<T>(
+        &mut self,
+        read: impl FnOnce(&'a [u8]) -> Result<T, String>,
+    ) -> Result<Option<Record<'a, T>>, FileError> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         if rest.is_empty() || self.tail != Tail::Clean {
             return Ok(None);
         }
         let offset = self.offset;
-        match record(rest) {
-            Ok((object, text, length)) => {
+        match record(rest).and_then(|(text, length)| Ok((read(text)?, text, length))) {
+            Ok((content, text, length)) => {
                 self.offset += length;
-                Ok(Some(Record { offset, text, object }))
+                Ok(Some(Record { offset, text, content }))
             }
             Err(_)
                 if offset == 0
@@ -111,41 +113,75 @@ impl<'a> Records<'a> {
     }
 }
 
-/// The record at the front of `bytes`, its JSON, and how long it is.
-fn record(bytes: &[u8]) -> Result<(object::Record<'_>, &[u8], usize), String> {
-    let (length, hash, begin) = header(bytes).ok_or("its first line is not that of a record")?;
+/// The JSON of the record at the front of `bytes`, and how long the record is.
+fn record(bytes: &[u8]) -> Result<(&[u8], usize), String> {
+    let Header { length, hash, begin } = header(bytes).ok_or("its first line is not that of a record")?;
     let end = begin.checked_add(length).ok_or("it is too long")?;
     let body = bytes.get(begin..end).ok_or_else(|| {
         format!("{length} bytes were announced and {} are there", bytes.len().saturating_sub(begin))
     })?;
-    let found = hexadecimal(&Sha1::digest(body));
-    if !found.as_bytes().eq_ignore_ascii_case(hash) {
-        return Err(format!("its SHA-1 hash is {found} and should be {}", String::from_utf8_lossy(hash)));
+    let found: [u8; 20] = Sha1::digest(body).into();
+    if found == hash {
+        return Ok((body, end));
     }
-    match serde_json::from_slice(body).map_err(|e| format!("it is not JSON: {e}"))? {
-        object @ Object::Members(_) => Ok((object, body, end)),
-        Object::Other(_) => Err("it is not a JSON object".to_owned()),
-    }
+    Err(format!("its SHA-1 hash is {} and should be {}", hexadecimal(&found), hexadecimal(&hash)))
 }
 
-/// The length of the JSON, its hash, and where it begins.
-fn header(bytes: &[u8]) -> Option<(usize, &[u8], usize)> {
-    // As Open vSwitch: a first line has fewer than 128 bytes.
-    let line = bytes.get(..bytes.len().min(127))?.strip_prefix(LEAD)?;
-    let end = line.iter().position(|&byte| byte == b'\n')?;
-    let fields = line.get(..end)?;
-    let space = fields.iter().position(|&byte| byte == b' ')?;
-    let (length, hash) = (fields.get(..space)?, fields.get(space + 1..)?);
-    let digits = length.iter().all(u8::is_ascii_digit);
-    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
-    let hexadecimal = hash.len() == 40 && hash.iter().all(u8::is_ascii_hexdigit);
-    (digits && length > 0 && hexadecimal).then_some((length, hash, LEAD.len() + end + 1))
+/// The first line of a record.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    /// Of the JSON, in bytes.
+    length: usize,
+    hash: [u8; 20],
+    /// Where the JSON begins.
+    begin: usize,
 }
+
+/// Longest length of a record: as many digits as any file's has. As Open vSwitch: a first line has fewer than 128 bytes.
+const LENGTH_DIGITS: usize = 127 - LEAD.len() - 42;
+
+fn header(bytes: &[u8]) -> Option<Header> {
+    let line = bytes.strip_prefix(LEAD)?;
+    let digits = line.iter().take(LENGTH_DIGITS + 1).position(|byte| !byte.is_ascii_digit())?;
+    let (length, rest) = line.split_at_checked(digits)?;
+    let add = |sum: usize, digit: &u8| sum.checked_mul(10)?.checked_add(usize::from(digit - b'0'));
+    let length = length.iter().try_fold(0, add).filter(|length| *length > 0)?;
+    let (hash, rest) = rest.strip_prefix(b" ")?.split_first_chunk::<40>()?;
+    let mut bytes = [0; 20];
+    let mut wrong = 0;
+    for (byte, pair) in bytes.iter_mut().zip(hash.as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| NIBBLES.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT));
+        *byte = high << 4 | low & 0xf;
+        wrong |= high | low;
+    }
+    let ends = wrong & NO_DIGIT == 0 && rest.first() == Some(&b'\n');
+    ends.then_some(Header { length, hash: bytes, begin: LEAD.len() + digits + 42 })
+}
+
+/// What is no digit, in [`NIBBLES`].
+const NO_DIGIT: u8 = 0x80;
+
+/// The values of hexadecimal digits. A file has forty of them before each record.
+#[expect(clippy::indexing_slicing, reason = "at compile time, by bytes")]
+static NIBBLES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        let (small, large) = match value {
+            0..=9 => (b'0' + value, b'0' + value),
+            _ => (b'a' - 10 + value, b'A' - 10 + value),
+        };
+        values[small as usize] = value;
+        values[large as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// Whether another record begins after the one at the front, where that says it ends or at a line. No line of a
 /// record's JSON looks like that: it has only one.
 fn another_begins(bytes: &[u8]) -> bool {
-    let end = header(bytes).and_then(|(length, _, begin)| begin.checked_add(length));
+    let end = header(bytes).and_then(|header| header.begin.checked_add(header.length));
     if end.and_then(|end| bytes.get(end..)).and_then(header).is_some() {
         return true;
     }
@@ -160,21 +196,27 @@ fn another_begins(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
+    use super::super::object::object;
     use super::super::write::record as emit;
     use super::*;
 
     fn all(bytes: &[u8]) -> Result<(Vec<Value>, Tail), FileError> {
         let mut records = Records::new(bytes);
         let mut found = Vec::new();
-        while let Some(record) = records.next_record()? {
+        while let Some(record) = records.next_record(|text| object(text).map(|_| ()))? {
             found.push(serde_json::from_slice(record.text).unwrap());
         }
         Ok((found, records.tail().clone()))

@@ -10,12 +10,17 @@ use crate::transact::{Change, Commit};
 
 /// The record whose JSON is `json`.
 pub(super) fn record(json: &str) -> Vec<u8> {
-    let mut body = Vec::with_capacity(json.len() + 80);
+    let mut body = Vec::with_capacity(json.len() + 96);
     let mut hash = Sha1::new();
     hash.update(json);
     hash.update(b"\n");
-    let hash = hexadecimal(&hash.finalize());
-    body.extend_from_slice(format!("OVSDB JSON {} {hash}\n", json.len() + 1).as_bytes());
+    let mut line = String::with_capacity(64);
+    line.push_str("OVSDB JSON ");
+    text::number(&mut line, i64::try_from(json.len() + 1).unwrap_or(i64::MAX));
+    line.push(' ');
+    line.push_str(&hexadecimal(&hash.finalize()));
+    line.push('\n');
+    body.extend_from_slice(line.as_bytes());
     body.extend_from_slice(json.as_bytes());
     body.push(b'\n');
     body
@@ -24,7 +29,8 @@ pub(super) fn record(json: &str) -> Vec<u8> {
 /// The record of a transaction, at `date_ms` since 1970. `None` if nothing that lasts has changed.
 pub fn transaction(schema: &Schema, commit: &Commit, date_ms: u64) -> Option<Vec<u8>> {
     let as_diff = !commit.changes.iter().any(|change| needs_whole(schema, change));
-    let mut writer = Writer { out: String::from("{"), table: None };
+    let mut writer = Writer { out: String::with_capacity(192 * (1 + commit.changes.len())), table: None };
+    writer.out.push('{');
     for change in &commit.changes {
         writer.change(schema, change, as_diff);
     }
@@ -75,7 +81,7 @@ struct Writer {
 
 impl Writer {
     fn change(&mut self, schema: &Schema, change: &Change, as_diff: bool) {
-        let mut columns = String::new();
+        let mut columns = String::with_capacity(128);
         match (&change.old, &change.new) {
             (_, None) => {}
             (None, Some(new)) => fields(schema, change.table, None, new, as_diff, &mut columns),

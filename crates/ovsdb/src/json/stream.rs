@@ -87,11 +87,14 @@ impl MessageReader {
         self.bytes.len() - self.start
     }
 
-    /// The next message that is complete.
+    /// The next message that is complete, as `read` reads its text.
     ///
     /// # Errors
-    /// [`StreamError`]; the stream is of no use after it.
-    pub(crate) fn next(&mut self) -> Result<Option<Value>, StreamError> {
+    /// [`StreamError`], that of `read` included; the stream is of no use after it.
+    pub(crate) fn next<T>(
+        &mut self,
+        read: impl FnOnce(&[u8]) -> Result<T, StreamError>,
+    ) -> Result<Option<T>, StreamError> {
         if !self.scan()? {
             return match self.at - self.start > self.limits.message_bytes {
                 true => Err(StreamError::TooLong(self.limits.message_bytes)),
@@ -105,10 +108,10 @@ impl MessageReader {
         if self.any_escape && has_nul(message) {
             return Err(StreamError::NotJson("null bytes not supported in quoted strings".to_owned()));
         }
-        let value = serde_json::from_slice(message).map_err(|e| StreamError::NotJson(e.to_string()))?;
+        let message = read(message)?;
         self.start = self.at;
         self.any_escape = false;
-        Ok(Some(value))
+        Ok(Some(message))
     }
 
     /// Looks for the end of the message under way; whether it is there.
@@ -186,8 +189,12 @@ mod tests {
 
     use super::*;
 
+    fn value(text: &[u8]) -> Result<Value, StreamError> {
+        serde_json::from_slice(text).map_err(|error| StreamError::NotJson(error.to_string()))
+    }
+
     fn all(reader: &mut MessageReader) -> Vec<Value> {
-        std::iter::from_fn(|| reader.next().unwrap()).collect()
+        std::iter::from_fn(|| reader.next(value).unwrap()).collect()
     }
 
     #[test]
@@ -212,7 +219,7 @@ mod tests {
         let error = |bytes: &[u8]| {
             let mut reader = MessageReader::new(limits);
             reader.push(bytes);
-            reader.next().unwrap_err()
+            reader.next(value).unwrap_err()
         };
         assert_eq!(error(b" [1]"), StreamError::NotAnObject(b'['));
         assert_eq!(error(b"\xff"), StreamError::NotAnObject(0xff));
@@ -229,7 +236,7 @@ mod tests {
     fn an_escaped_backslash_is_no_nul() {
         let mut reader = MessageReader::new(Limits::default());
         reader.push(br#"{"a":"\\u0000"}"#);
-        assert_eq!(reader.next().unwrap(), Some(json!({"a": "\\u0000"})));
+        assert_eq!(reader.next(value).unwrap(), Some(json!({"a": "\\u0000"})));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
-use crate::json::{Limits, MessageReader, StreamError};
+use crate::json::{Limits, MessageReader};
 use crate::monitor::Version;
 use crate::rpc::{self, Message};
 use crate::schema::Schema;
@@ -132,9 +132,9 @@ impl Replica {
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         self.reader.push(bytes);
         loop {
-            let message = match self.reader.next() {
+            let message = match self.reader.next(Message::read) {
                 Ok(None) => return,
-                Ok(Some(json)) => Message::from_json(json).map_err(StreamError::NotRpc),
+                Ok(Some(message)) => Ok(message),
                 Err(error) => Err(error),
             };
             let done = message.map_err(|error| error.to_string()).and_then(|message| self.handle(message));

@@ -48,6 +48,13 @@ impl TableSchema {
         }
     }
 
+    /// Whether a row can be refused, or go, for anything but its values: for what it refers to, for what refers to it not,
+    /// for another row that is the same, for being one too many.
+    pub(crate) fn is_checked(&self) -> bool {
+        let refers = !self.strong.is_empty() || !self.weak.is_empty();
+        refers || !self.is_root || !self.indexes.is_empty() || self.max_rows != u32::MAX
+    }
+
     /// The columns that messages list: names, in a sentence.
     pub(crate) fn column_list(&self, columns: &[usize]) -> String {
         let names: Vec<String> = columns

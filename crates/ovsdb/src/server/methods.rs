@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::session::CloseReason;
 use super::{Now, Server, SessionId};
 use crate::error::OvsdbError;
-use crate::json::{StreamError, is_id};
+use crate::json::is_id;
 use crate::monitor::Version;
 use crate::rpc::{self, Message};
 
@@ -23,7 +23,7 @@ impl Server {
                     return;
                 }
                 Ok(None) => return,
-                Ok(Some(json)) => Message::from_json(json).map_err(StreamError::NotRpc),
+                Ok(Some(message)) => Ok(message),
                 Err(error) => Err(error),
             };
             match message {
@@ -47,6 +47,10 @@ impl Server {
                 Ok(name) if method == "transact" => return self.transact(now, session, name, id, params),
                 Ok(_) if self.is_guarded(session) => {
                     let details = "convert not allowed where changes are judged by the owner of the database";
+                    Err(OvsdbError::new("not allowed", details).to_json_text())
+                }
+                Ok(_) if self.is_read_only(session) => {
+                    let details = "convert operation not allowed when database server is in read only mode";
                     Err(OvsdbError::new("not allowed", details).to_json_text())
                 }
                 Ok(name) => self.convert(now, &name, &params),

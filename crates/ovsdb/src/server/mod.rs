@@ -109,6 +109,10 @@ impl Server {
         self.sessions.get(&session).is_some_and(|session| session.settings.guarded)
     }
 
+    fn is_read_only(&self, session: SessionId) -> bool {
+        self.sessions.get(&session).is_some_and(|session| session.settings.read_only)
+    }
+
     /// Serves `database`. If it is `persistent`, its changes are to be written.
     pub fn add_database(&mut self, now: Now, database: Database, persistent: bool) {
         let name = database.schema().name.clone();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Merged;
 use crate::json::{Limits, MessageReader, StreamError};
 use crate::monitor::{Spec, Version};
-use crate::rpc;
+use crate::rpc::{self, Message};
 use crate::transact::Change;
 use crate::uuid::Uuid;
 
@@ -132,8 +132,8 @@ impl Session {
     }
 
     /// The next message, if requests are read now and one is complete.
-    pub(super) fn next_message(&mut self) -> Result<Option<Value>, StreamError> {
-        if self.may_process() { self.reader.next() } else { Ok(None) }
+    pub(super) fn next_message(&mut self) -> Result<Option<Message>, StreamError> {
+        if self.may_process() { self.reader.next(Message::read) } else { Ok(None) }
     }
 
     pub(super) fn backlog(&self) -> usize {

@@ -68,7 +68,8 @@ pub fn execute(
         Some((Value::String(name), operations)) if *name == database.schema().name => operations,
         _ => return failed(OvsdbError::syntax(params, "database name expected as first parameter")),
     };
-    let mut out = String::from("[");
+    let mut out = String::with_capacity(64 * (1 + operations.len()));
+    out.push('[');
     let mut error = None;
     let mut timeout_ms = None;
     let mut execution =

@@ -29,10 +29,12 @@ pub(crate) struct Txn {
 }
 
 impl Txn {
-    /// A transaction that has inserted all rows that are there, which no other has committed.
+    /// A transaction that has inserted all rows that are there and of which something is to be checked, and which no
+    /// other has committed.
     pub(crate) fn of_all(database: &Database) -> Self {
-        let tables = database.tables.iter().enumerate();
-        let places = tables.flat_map(|(table, rows)| rows.rows.keys().map(move |uuid| (table, *uuid)));
+        let tables = database.schema().tables.iter().zip(&database.tables).enumerate();
+        let checked = tables.filter(|(_, (schema, _))| schema.is_checked());
+        let places = checked.flat_map(|(table, (_, rows))| rows.rows.keys().map(move |uuid| (table, *uuid)));
         let touched = places.map(|place| (place, Touched { old: None, references: 0 })).collect();
         Self { touched, ..Self::default() }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Bridge {
     pub(crate) version: u64,
     /// By number: the order of floods.
     pub(crate) ports: BTreeMap<OfPort, Port>,
+    /// The numbers of ports, by the names of their interfaces.
+    names: BTreeMap<String, OfPort>,
     /// Those that were ever used; an absent one is empty.
     pub(crate) tables: BTreeMap<TableId, Table>,
     pub(crate) macs: MacTable,
@@ -56,6 +58,7 @@ impl Bridge {
             config,
             version,
             ports: BTreeMap::new(),
+            names: BTreeMap::new(),
             tables: BTreeMap::new(),
             macs: MacTable::new(seed),
             mirrors: Mirrors::default(),
@@ -102,7 +105,24 @@ impl Bridge {
 
     /// The number of an interface.
     pub(crate) fn port_named(&self, name: &str) -> Option<OfPort> {
-        self.ports.values().find(|port| port.name == name).map(|port| port.number)
+        self.names.get(name).copied()
+    }
+
+    /// Adds a port, or puts one in the place of that with its number.
+    pub(crate) fn put_port(&mut self, port: Port) {
+        self.drop_port(port.number);
+        self.names.insert(port.name.clone(), port.number);
+        self.ports.insert(port.number, port);
+    }
+
+    /// Removes a port.
+    pub(crate) fn drop_port(&mut self, number: OfPort) -> Option<Port> {
+        let port = self.ports.remove(&number)?;
+        // Another one may have its name by now.
+        if self.names.get(&port.name) == Some(&number) {
+            self.names.remove(&port.name);
+        }
+        Some(port)
     }
 
     /// Whether nothing is learned in a VLAN.

@@ -1,6 +1,9 @@
 //! Clients of the bench: one that changes things, and many that look on. They read no JSON, they count it.
+//!
+//! The one that changes things does not sleep while it waits for an answer, or its waking, which takes longer than a
+//! transaction, would be told as the server's time.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +21,9 @@ pub(super) struct Client {
     count: Count,
     refused: bool,
 }
+
+/// How often a client that does not sleep looks for an answer before it gives up: for some tens of seconds.
+const MOST_LOOKS: u64 = 100_000_000;
 
 /// Objects in a stream of them.
 #[derive(Default)]
@@ -84,8 +90,19 @@ impl Client {
         self.piece().map(|(ended, _)| ended)
     }
 
+    /// From now on it looks again and again for what comes, and does not sleep. Requests are short: they find room.
+    pub(super) fn stay_awake(&self) -> Result<(), Failed> {
+        self.stream.set_nonblocking(true).map_err(failed)
+    }
+
     fn piece(&mut self) -> Result<(usize, usize), Failed> {
-        let length = self.stream.read(&mut self.bytes).map_err(failed)?;
+        let mut looks = 0_u64;
+        let length = loop {
+            match self.stream.read(&mut self.bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && looks < MOST_LOOKS => looks += 1,
+                read => break read.map_err(failed)?,
+            }
+        };
         if length == 0 {
             return Err(Failed::Check("the server has hung up".to_owned()));
         }

@@ -1,7 +1,8 @@
 //! A database server in a folder of its own.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::bench::peer;
 use crate::bench::shell::{self, Netns};
@@ -23,6 +24,20 @@ pub(super) struct Server {
     running: Vec<&'static str>,
     /// Where they run; `None`: here.
     netns: Option<Netns>,
+    /// Ends them when this process is killed.
+    heir: Child,
+}
+
+/// What the heir does once nobody has the other end of its input.
+const INHERIT: &str = r#"cat; for file in "$1"/*.pid; do kill -9 "$(cat "$file")"; done; rm -rf "$1""#;
+
+/// Begins to wait for the end of this process, by whatever means. It is in a group of its own: a key that ends this one does
+/// not end it.
+fn heir(folder: &Path) -> Result<Child, Failed> {
+    let mut command = Command::new("sh");
+    command.args(["-c", INHERIT, "heir"]).arg(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    command.spawn().map_err(|source| Failed::Start { program: "sh".to_owned(), source })
 }
 
 impl Server {
@@ -50,7 +65,8 @@ impl Server {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
             .map_err(|source| Failed::File { path: folder.display().to_string(), source })?;
-        let mut server = Self { folder, running: Vec::new(), netns };
+        let heir = heir(&folder)?;
+        let mut server = Self { folder, running: Vec::new(), netns, heir };
         let file = server.folder.join("conf.db");
         shell::finish("ovsdb-tool", server.command("ovsdb-tool").arg("create").arg(&file).arg(SCHEMA))?;
         prepare(&file)?;
@@ -150,5 +166,7 @@ impl Drop for Server {
             }
         }
         let _ = std::fs::remove_dir_all(&self.folder);
+        drop(self.heir.stdin.take());
+        let _ = self.heir.wait();
     }
 }

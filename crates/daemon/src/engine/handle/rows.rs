@@ -161,8 +161,8 @@ impl Running {
     pub(super) fn switch_rows(&self, state: &State) -> Vec<SwitchRow> {
         let Some(core) = self.core() else { return Vec::new() };
         // Before the model is held: who handles a message holds the connections, and then wants the model.
-        let mut controllers: BTreeMap<&str, _> = state
-            .lab
+        let lab = state.present_lab();
+        let mut controllers: BTreeMap<&str, _> = lab
             .switches
             .iter()
             .map(|switch| (switch.name.as_str(), self.controller_rows(core, switch)))
@@ -199,6 +199,7 @@ impl Running {
                     FailMode::Standalone => "standalone".to_owned(),
                     FailMode::Secure => "secure".to_owned(),
                 },
+                drift: state.by_hand.controls.iter().any(|it| it.switch == switch.name),
                 openflow: switch.openflow.clone(),
                 drops: dropped.values().sum(),
                 service: core.services().row(&switch.name),
@@ -207,7 +208,7 @@ impl Running {
                     .unwrap_or_default(),
             }
         };
-        state.lab.switches.iter().map(row).collect()
+        lab.switches.iter().map(row).collect()
     }
 
     fn switch_port_row(
@@ -273,7 +274,8 @@ impl Running {
             b: end_row(state, &link.b),
             up: out.up && home.up,
             blocked: [a, b].iter().any(|port| model.get(port).is_some_and(|port| port.role == Role::Blocked)),
-            drift: state.drift.contains_key(&link.id) || state.vlans.iter().any(|it| it.link == link.id),
+            drift: state.drift.contains_key(&link.id)
+                || state.by_hand.vlans.iter().any(|it| it.link == link.id),
             forth: self.direction_row(forth, out, model),
             back: self.direction_row(back, home, model),
         })

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use netloom_lab::Lab;
-use netloom_lab::lab::{SwitchPort, Vlan};
-use netloom_lab::plan::PresentVlan;
+use netloom_lab::lab::{FailMode, SwitchPort, Vlan};
+use netloom_lab::plan::{ByHand, PresentControl, PresentVlan};
+use netloom_lab::target::Target;
 use netloom_ovsdb::data::{Atom, Datum};
 use netloom_ovsdb::schema::TableSchema;
 use netloom_ovsdb::transact::{Change, Guard};
@@ -19,11 +20,14 @@ use netloom_sys::clock;
 use tokio::sync::Notify;
 
 use super::door::End;
+use super::shown::{controller_row, targets};
 use super::vlan::vlan;
 use crate::engine::Running;
 
 /// What may be changed: table and columns.
 const PORT: (&str, [&str; 3]) = ("Port", ["tag", "trunks", "vlan_mode"]);
+const BRIDGE: (&str, [&str; 2]) = ("Bridge", ["controller", "fail_mode"]);
+const CONTROLLER: &str = "Controller";
 const ROOT: (&str, [&str; 1]) = ("Open_vSwitch", ["next_cfg"]);
 /// How long a client is kept waiting while the lab is changed by somebody else, in nanoseconds.
 const PATIENCE: u64 = 5_000_000_000;
@@ -43,17 +47,31 @@ pub(super) struct Asked {
 /// What was changed.
 #[derive(Debug, Default)]
 struct Done {
-    /// Ports that clients have written, by name.
-    ports: BTreeSet<String>,
+    /// What clients have written.
+    others: Others,
     /// The last number of a configuration that is in force.
     number: Option<i64>,
+}
+
+/// Rows that clients have written.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// By name.
+    pub(super) ports: BTreeSet<String>,
+    /// By name.
+    pub(super) bridges: BTreeSet<String>,
+    /// By UUID.
+    pub(super) removed: BTreeSet<String>,
 }
 
 /// What a transaction wants.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wish {
     vlans: Vec<(String, Vlan)>,
+    controls: Vec<PresentControl>,
     number: Option<i64>,
+    /// Rows that it removes.
+    removed: BTreeSet<String>,
 }
 
 impl Asked {
@@ -62,9 +80,9 @@ impl Asked {
         Self { running, lab, end, bell: Arc::default(), done: Arc::default() }
     }
 
-    /// The ports that clients have written since they were asked for last.
-    pub(super) fn ports(&self) -> BTreeSet<String> {
-        std::mem::take(&mut self.done().ports)
+    /// What clients have written since it was asked for last.
+    pub(super) fn written(&self) -> Others {
+        std::mem::take(&mut self.done().others)
     }
 
     /// The number of the configuration in force, if a client has given it one.
@@ -77,7 +95,7 @@ impl Asked {
     }
 
     /// Makes it so in the lab, and shows that lab from now on.
-    fn fulfil(&self, vlans: Vec<(String, Vlan)>) -> Result<(), OvsdbError> {
+    fn fulfil(&self, vlans: Vec<(String, Vlan)>, controls: Vec<PresentControl>) -> Result<(), OvsdbError> {
         let ends = || OvsdbError::new("not allowed", "the lab ends");
         let running = self.running.upgrade().ok_or_else(ends)?;
         let latest = clock::now().saturating_add(PATIENCE);
@@ -97,15 +115,19 @@ impl Asked {
             }
             pause();
         };
-        let mut wanted = Vec::new();
+        let mut wanted = ByHand { vlans: Vec::new(), controls };
+        if let Some(gone) = wanted.controls.iter().find(|it| state.lab.switch(&it.switch).is_none()) {
+            let details = format!("the lab has no switch {} any more", gone.switch);
+            return Err(OvsdbError::new("not allowed", details));
+        }
         for (name, vlan) in vlans {
             let port = port(&state.lab, &name).ok_or_else(|| {
                 OvsdbError::new("not allowed", format!("the lab has no port {name} any more"))
             })?;
-            wanted.push(PresentVlan { link: port.link.clone(), left: port.left, vlan });
+            wanted.vlans.push(PresentVlan { link: port.link.clone(), left: port.left, vlan });
         }
         running
-            .set_vlans(&mut state, wanted)
+            .set_by_hand(&mut state, wanted)
             .map_err(|error| OvsdbError::new("not allowed", format!("the lab cannot be so: {error}")))?;
         *self.lab.lock().unwrap_or_else(PoisonError::into_inner) = state.present_lab();
         Ok(())
@@ -114,13 +136,17 @@ impl Asked {
 
 impl Guard for Asked {
     fn judge(&self, schema: &Schema, changes: &[Change]) -> Result<(), OvsdbError> {
-        let wish = read(schema, changes)?;
-        let names: Vec<String> = wish.vlans.iter().map(|(name, _)| name.clone()).collect();
-        if !wish.vlans.is_empty() {
-            self.fulfil(wish.vlans)?;
+        let lab = Arc::clone(&self.lab.lock().unwrap_or_else(PoisonError::into_inner));
+        let wish = read(schema, changes, &lab)?;
+        let ports: Vec<String> = wish.vlans.iter().map(|(name, _)| name.clone()).collect();
+        let bridges: Vec<String> = wish.controls.iter().map(|it| it.switch.clone()).collect();
+        if !wish.vlans.is_empty() || !wish.controls.is_empty() {
+            self.fulfil(wish.vlans, wish.controls)?;
         }
         let mut done = self.done();
-        done.ports.extend(names);
+        done.others.ports.extend(ports);
+        done.others.bridges.extend(bridges);
+        done.others.removed.extend(wish.removed);
         done.number = wish.number.or(done.number);
         self.bell.notify_one();
         Ok(())
@@ -140,16 +166,25 @@ fn port<'l>(lab: &'l Lab, name: &str) -> Option<&'l SwitchPort> {
 }
 
 /// Reads changes as what they mean for the lab.
-fn read(schema: &Schema, changes: &[Change]) -> Result<Wish, OvsdbError> {
+fn read(schema: &Schema, changes: &[Change], lab: &Lab) -> Result<Wish, OvsdbError> {
     let mut wish = Wish::default();
     for change in changes {
         let Some(table) = schema.tables.get(change.table) else { continue };
+        if &*table.name == CONTROLLER && (change.old.is_none() || change.new.is_none()) {
+            // What becomes of it, the bridge says.
+            match &change.new {
+                None => drop(wish.removed.insert(change.uuid.to_string())),
+                Some(new) => is_plain(table, new)?,
+            }
+            continue;
+        }
         let (Some(old), Some(new)) = (&change.old, &change.new) else {
             let what = if change.old.is_none() { "new" } else { "removed" };
             return Err(refused(&format!("a {what} row of {}", table.name)));
         };
         let columns: &[&str] = match &*table.name {
             name if name == PORT.0 => &PORT.1,
+            name if name == BRIDGE.0 => &BRIDGE.1,
             name if name == ROOT.0 => &ROOT.1,
             _ => &[],
         };
@@ -167,6 +202,10 @@ fn read(schema: &Schema, changes: &[Change]) -> Result<Wish, OvsdbError> {
             continue;
         }
         let name = field(table, new, "name").single().and_then(Atom::as_str).unwrap_or_default();
+        if &*table.name == BRIDGE.0 {
+            wish.controls.push(control(schema, changes, lab, (table, new), name)?);
+            continue;
+        }
         let mode = field(table, new, "vlan_mode").single().and_then(Atom::as_str);
         let tag = field(table, new, "tag").single().and_then(Atom::as_integer);
         let trunks: Vec<i64> =
@@ -178,6 +217,53 @@ fn read(schema: &Schema, changes: &[Change]) -> Result<Wish, OvsdbError> {
     Ok(wish)
 }
 
+/// A new controller has a target, and nothing else that is not as it always is.
+fn is_plain(table: &TableSchema, row: &Row) -> Result<(), OvsdbError> {
+    let columns = table.columns.iter().enumerate().filter(|(_, column)| !column.name.starts_with('_'));
+    let mut others =
+        columns.filter(|(at, column)| row.get(*at) != &column.default && &*column.name != "target");
+    others.next().map_or(Ok(()), |(_, other)| Err(refused(&format!("{}.{}", table.name, other.name))))
+}
+
+/// What a bridge is to be like.
+fn control(
+    schema: &Schema,
+    changes: &[Change],
+    lab: &Lab,
+    (table, row): (&TableSchema, &Row),
+    name: &str,
+) -> Result<PresentControl, OvsdbError> {
+    let not = |why: String| OvsdbError::new("not allowed", format!("bridge {name}: {why}"));
+    let now = lab.switch(name).map(|switch| targets(lab, switch)).unwrap_or_default();
+    let mut wanted = BTreeSet::new();
+    for uuid in field(table, row, "controller").atoms().iter().filter_map(Atom::as_uuid) {
+        let added = changes.iter().filter(|it| it.uuid == uuid).find_map(|change| {
+            let table = schema.tables.get(change.table).filter(|table| &*table.name == CONTROLLER)?;
+            let target = field(table, change.new.as_ref()?, "target").single().and_then(Atom::as_str)?;
+            Some(target.to_owned())
+        });
+        let kept =
+            || now.iter().find(|it| controller_row(name, it).uuid.to_string() == uuid.to_string()).cloned();
+        let target = added
+            .or_else(kept)
+            .ok_or_else(|| not("it has other controllers by now: try again".to_owned()))?;
+        if !lab.controllers.iter().any(|known| known.targets().contains(&target)) {
+            match Target::parse(&target).map_err(|error| not(error.message))? {
+                Target::Call { tls: true, .. } | Target::Listen { tls: true, .. } => {
+                    return Err(not(format!("{target}: certificates are in the lab file")));
+                }
+                _ => {}
+            }
+        }
+        wanted.insert(target);
+    }
+    let fail_mode = match field(table, row, "fail_mode").single().and_then(Atom::as_str) {
+        Some("secure") => FailMode::Secure,
+        _ => FailMode::Standalone,
+    };
+    Ok(PresentControl { switch: name.to_owned(), targets: wanted, fail_mode })
+}
+
 fn field<'r>(table: &TableSchema, row: &'r Row, column: &str) -> &'r Datum {
     // A place that no row has is empty.
     row.get(table.column(column).unwrap_or(usize::MAX))
@@ -185,8 +271,8 @@ fn field<'r>(table: &TableSchema, row: &'r Row, column: &str) -> &'r Datum {
 
 fn refused(what: &str) -> OvsdbError {
     let details = format!(
-        "of a lab, only tag, trunks and vlan_mode of a Port can be changed here, not {what}: edit the lab file, and \
-         `netloom up`"
+        "of a lab, only tag, trunks and vlan_mode of a Port, and controller and fail_mode of a Bridge can be changed here, \
+         not {what}: edit the lab file, and `netloom up`"
     );
     OvsdbError::new("not allowed", details)
 }
@@ -207,7 +293,7 @@ mod tests {
 
     impl Guard for Reads {
         fn judge(&self, schema: &Schema, changes: &[Change]) -> Result<(), OvsdbError> {
-            *self.0.lock().unwrap() = read(schema, changes)?;
+            *self.0.lock().unwrap() = read(schema, changes, &lab())?;
             Ok(())
         }
     }
@@ -250,10 +336,48 @@ mod tests {
         let mut wish = std::mem::take(&mut *reads.0.lock().unwrap());
         wish.vlans.sort_by(|a, b| a.0.cmp(&b.0));
         let vlans = vec![("s1-eth1".to_owned(), Vlan::Access(12)), ("s2-eth1".to_owned(), trunk)];
-        assert_eq!(wish, Wish { vlans, number: Some(7) });
+        assert_eq!(wish, Wish { vlans, number: Some(7), ..Wish::default() });
         // The tag is enough.
         carry_out(&mut database, vec![update("Port", "s1-eth1", json!({"tag": ["set", []]}))], Some(&reads));
         assert_eq!(reads.0.lock().unwrap().vlans, [("s1-eth1".to_owned(), Vlan::Any)]);
+    }
+
+    fn controlled(row: Value) -> Vec<Value> {
+        let mut columns = json!({"target": "tcp:127.0.0.1:6653"});
+        columns.as_object_mut().unwrap().extend(row.as_object().unwrap().clone());
+        let controller = json!({"op": "insert", "table": "Controller", "uuid-name": "c", "row": columns});
+        vec![
+            controller,
+            update("Bridge", "s1", json!({"controller": ["named-uuid", "c"], "fail_mode": "secure"})),
+        ]
+    }
+
+    #[test]
+    fn a_transaction_is_read_as_controllers_and_a_fail_mode() {
+        let (mut database, reads) = (database(), Reads::default());
+        let said = carry_out(&mut database, controlled(json!({})), Some(&reads));
+        assert!(!said.contains("error"), "{said}");
+        let targets = BTreeSet::from(["tcp:127.0.0.1:6653".to_owned()]);
+        let control = PresentControl { switch: "s1".to_owned(), targets, fail_mode: FailMode::Secure };
+        assert_eq!(reads.0.lock().unwrap().controls, [control]);
+        // Nobody refers to its row any more.
+        let gone = json!({"controller": ["set", []], "fail_mode": ["set", []]});
+        carry_out(&mut database, vec![update("Bridge", "s1", gone)], Some(&reads));
+        let wish = std::mem::take(&mut *reads.0.lock().unwrap());
+        let none = PresentControl {
+            switch: "s1".to_owned(),
+            targets: BTreeSet::new(),
+            fail_mode: FailMode::Standalone,
+        };
+        assert_eq!((wish.controls, wish.removed.len()), (vec![none], 1));
+        for (row, what) in [
+            (json!({"max_backoff": 2000}), "not Controller.max_backoff"),
+            (json!({"target": "ssl:127.0.0.1"}), "certificates"),
+            (json!({"target": "nonsense"}), "nonsense"),
+        ] {
+            let said = carry_out(&mut database, controlled(row), Some(&reads));
+            assert!(said.contains(what) && said.contains("not allowed"), "{what}: {said}");
+        }
     }
 
     #[test]
@@ -261,7 +385,7 @@ mod tests {
         let mut database = database();
         let good = || update("Port", "s1-eth1", json!({"tag": 12}));
         for (bad, what) in [
-            (update("Bridge", "s1", json!({"fail_mode": "secure"})), "not Bridge.fail_mode"),
+            (update("Bridge", "s1", json!({"protocols": "OpenFlow13"})), "not Bridge.protocols"),
             (
                 update("Port", "s1-eth1", json!({"external_ids": ["map", [["a", "b"]]]})),
                 "not Port.external_ids",
@@ -282,7 +406,7 @@ mod tests {
             assert!(said.contains(what) && said.contains("not allowed"), "{what}: {said}");
             let select = json!({"op": "select", "table": "Port", "where": [["name", "==", "s1-eth1"]], "columns": ["tag"]});
             assert!(carry_out(&mut database, vec![select], None).contains("10"), "{what}");
-            assert_eq!((asked.ports().len(), asked.number()), (0, None));
+            assert_eq!((asked.written().ports.len(), asked.number()), (0, None));
         }
     }
 }

@@ -214,7 +214,10 @@ async fn receive(listener: UnixListener, sources: &Sources, end: &Arc<End>) -> i
 
 /// Brings the database up to date.
 fn show(view: &View, sources: &Sources, asked: &Asked, written: &mut Written) {
-    written.doubt("Port", &asked.ports(), &["tag", "trunks", "vlan_mode"]);
+    let others = asked.written();
+    written.doubt("Port", &others.ports, &["tag", "trunks", "vlan_mode"]);
+    written.doubt("Bridge", &others.bridges, &["controller", "fail_mode"]);
+    written.forget(&others.removed);
     let lab = Arc::clone(&sources.lab.lock().unwrap_or_else(PoisonError::into_inner));
     let mut rows = shown::rows(&lab, &sources.look(&lab));
     if let Some((number, root)) = asked.number().zip(rows.last_mut()) {

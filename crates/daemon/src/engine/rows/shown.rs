@@ -66,13 +66,18 @@ fn bridge(lab: &Lab, switch: &Switch, seen: &Seen, rows: &mut Vec<Row>) -> Row {
     row
 }
 
-fn targets(lab: &Lab, switch: &Switch) -> Vec<String> {
+pub(super) fn targets(lab: &Lab, switch: &Switch) -> Vec<String> {
     let of = |name: &String| lab.controllers.iter().find(|controller| controller.name == *name);
     switch.controllers.iter().filter_map(of).flat_map(netloom_lab::lab::Controller::targets).collect()
 }
 
+/// The row of a controller of a bridge, without columns.
+pub(super) fn controller_row(bridge: &str, target: &str) -> Row {
+    Row::new("Controller", &[bridge, target])
+}
+
 fn controller(bridge: &str, target: &str, seen: &Seen) -> Row {
-    let mut row = Row::new("Controller", &[bridge, target]);
+    let mut row = controller_row(bridge, target);
     row.set("target", target);
     let is_connected = seen.connected.iter().any(|(known, to)| known == bridge && to == target);
     row.set("is_connected", is_connected);

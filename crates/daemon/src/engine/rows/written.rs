@@ -49,6 +49,13 @@ impl Written {
         }
     }
 
+    /// Somebody else has removed these rows.
+    pub(super) fn forget(&mut self, rows: &BTreeSet<String>) {
+        if !rows.is_empty() {
+            self.0.retain(|(_, uuid), _| !rows.contains(&uuid.to_string()));
+        }
+    }
+
     /// The operations after which the database has these rows. Rows that nobody refers to any more go by themselves.
     pub(super) fn change(&mut self, rows: Vec<Row>) -> Vec<Value> {
         let mut operations = Vec::new();
@@ -102,6 +109,8 @@ mod tests {
         assert!(written.change(vec![row(2)]).is_empty());
         written.doubt("Interface", &BTreeSet::from(["s1-eth1".to_owned()]), &["ofport"]);
         assert_eq!(written.change(vec![row(2)])[0]["row"], json!({"ofport": 2}), "said once more");
+        written.forget(&BTreeSet::from([row(2).uuid.to_string()]));
+        assert_eq!(written.change(vec![row(2)])[0]["op"], json!("insert"), "somebody removed it");
         assert!(written.change(Vec::new()).is_empty());
         assert_eq!(written.change(vec![row(2)])[0]["op"], json!("insert"), "it had gone");
     }

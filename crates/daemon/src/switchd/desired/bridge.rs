@@ -29,13 +29,12 @@ pub(super) fn read(rows: &Rows<'_>, row: RowView<'_>, known: &mut Known) -> Opti
         controllers.filter_map(|row| controller(row, is_out_of_band)).collect();
     controllers.sort_by(|a, b| (&a.target, a.uuid).cmp(&(&b.target, b.uuid)));
     let protocols: Vec<String> = row.texts("protocols").map(str::to_owned).collect();
-    let of = (row.uuid(), name.as_str());
-    let mut ports: Vec<Arc<Port>> =
-        row.references("ports").filter_map(|uuid| known_port(rows, uuid, of, known)).collect();
-    if !ports.iter().any(|port| port.name == name) {
-        ports.push(Arc::new(local_port(&name)));
+    let read_port = |uuid| port_of(rows, uuid, &name);
+    let (mut ports, has_local) = known.ports((row.uuid(), &name), row.references("ports"), read_port);
+    if !has_local {
+        // It comes first, as it has no row.
+        ports.insert(0, Arc::new(local_port(&name)));
     }
-    ports.sort_by_key(|port| port.uuid);
     let mirrors = row.references("mirrors").filter_map(|uuid| rows.mirror(uuid));
     let mut mirrors: Vec<_> = mirrors.map(|row| (row.uuid(), mirror::read(rows, row))).collect();
     mirrors.sort_by(|(_, a), (_, b)| (&a.name, a.uuid).cmp(&(&b.name, b.uuid)));
@@ -68,23 +67,14 @@ fn without_effect(row: RowView<'_>) -> Vec<&'static str> {
     set.chain(switches.into_iter().filter(|column| row.boolean(column) == Some(true))).collect()
 }
 
-/// A port of a bridge, read if it is not known. A bridge that is given another name is another row's.
-fn known_port(
-    rows: &Rows<'_>,
-    uuid: Uuid,
-    (bridge, name): (Uuid, &str),
-    known: &mut Known,
-) -> Option<Arc<Port>> {
-    if let Some(port) = known.port(bridge, uuid) {
-        return Some(port);
-    }
+/// A port of a bridge of this name, and the rows that it was read from.
+fn port_of(rows: &Rows<'_>, uuid: Uuid, bridge: &str) -> Option<(Arc<Port>, Vec<Uuid>)> {
     let row = rows.port(uuid)?;
-    let port = Arc::new(port(rows, row, name)?);
+    let port = Arc::new(port(rows, row, bridge)?);
     let qos = row.references("qos").next();
     let queues = qos.and_then(|qos| rows.qos(qos)).into_iter().flat_map(qos::queues);
     let from = std::iter::once(uuid).chain(row.references("interfaces")).chain(qos).chain(queues);
-    known.keep(bridge, uuid, &port, from.collect());
-    Some(port)
+    Some((port, from.collect()))
 }
 
 fn port(rows: &Rows<'_>, row: RowView<'_>, bridge: &str) -> Option<Port> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use netloom_ovsdb::Uuid;
 
-use super::{Id, Plant, Standing, Wanted};
+use super::{Id, Plant, Wanted};
 use crate::switchd::desired::{Bridge, Desired, Kind};
 use crate::switchd::links::Changed;
 
@@ -14,12 +14,13 @@ impl Plant {
         if changed.is_none() {
             return false;
         }
-        let is_another = |standing: &Standing| {
-            let Some(index) = standing.index.filter(|index| changed.has(*index)) else { return false };
+        let is_another = |id: &Id| {
+            let Some(standing) = self.standing.get(id) else { return false };
+            let Some(index) = standing.index else { return false };
             let link = self.links.at(index).filter(|link| link.name == standing.name);
             link.map(|link| (link.mtu, link.mac)) != standing.shown
         };
-        self.standing.values().any(is_another)
+        self.standing.of(changed).iter().any(is_another)
             || self.desired.bridges.iter().any(|bridge| {
                 let (mac, mtu) = self.address_of(bridge);
                 let bridged = self.bridges.get(&bridge.uuid);
@@ -47,8 +48,7 @@ impl Plant {
         // What only copies leave by lends the bridge no address.
         let is_output =
             |name: &str| bridge.mirrors.iter().any(|(_, mirror)| mirror.output_port.as_deref() == Some(name));
-        let is_outer = |it: &&Standing| it.bridge == bridge.uuid && it.kind == Kind::System;
-        let outer = self.standing.values().filter(is_outer).filter(|it| !is_output(&it.name));
+        let outer = self.standing.outer().filter(|it| it.bridge == bridge.uuid && !is_output(&it.name));
         let links: Vec<_> = outer.filter_map(|standing| self.links.at(standing.index?)).collect();
         let macs = links.iter().filter_map(|link| link.mac);
         let lowest = macs.filter(|mac| mac[0] & 1 == 0 && *mac != [0; 6]).min();
@@ -66,7 +66,7 @@ impl Plant {
         let mtu = interface.mtu_request.or(bridged.and_then(|bridged| bridged.mtu).filter(|_| is_own));
         self.links.change(index, address, mtu);
         let shown = self.links.at(index).map(|link| (link.mtu, link.mac));
-        if let Some(standing) = self.standing.get_mut(&id) {
+        if let Some(standing) = self.standing.get_mut(id) {
             standing.shown = shown;
         }
     }

@@ -15,24 +15,23 @@ const TENANT: TenantId = TenantId(0);
 impl Plant {
     /// Lets go of what is not wanted any more, or is another device now.
     pub(super) fn remove(&mut self, wanted: &BTreeMap<Id, Wanted<'_>>) {
-        let (links, core, tunnels) = (&self.links, &self.core, &self.tunnels);
-        let mut removed = false;
-        self.standing.retain(|id, standing| {
+        let goes = |(id, standing): (&Id, &Standing)| {
             let is_there = match standing.index {
-                Some(index) => links.at(index).is_some_and(|link| link.name == standing.name),
+                Some(index) => self.links.at(index).is_some_and(|link| link.name == standing.name),
                 None => true,
             };
             let stays = is_there
                 && wanted.get(id).is_some_and(|wanted| {
                     wanted.interface.kind == standing.kind || is_patch(&wanted.interface.kind, &standing.kind)
                 });
-            if !stays {
-                core.remove_port(standing.spec.id);
-                tunnels.close(core, standing.spec.id);
-                removed = true;
-            }
-            stays
-        });
+            (!stays).then_some(*id)
+        };
+        let gone: Vec<Id> = self.standing.iter().filter_map(goes).collect();
+        let removed = !gone.is_empty();
+        for standing in gone.into_iter().filter_map(|id| self.standing.remove(id)) {
+            self.core.remove_port(standing.spec.id);
+            self.tunnels.close(&self.core, standing.spec.id);
+        }
         if removed {
             // Their names may be wanted again.
             self.core.settle();
@@ -42,7 +41,7 @@ impl Plant {
 
     pub(super) fn open(&mut self, wanted: &BTreeMap<Id, Wanted<'_>>) {
         for (id, wanted) in wanted {
-            if let Some(standing) = self.standing.get_mut(id) {
+            if let Some(standing) = self.standing.get_mut(*id) {
                 standing.kind = wanted.interface.kind.clone();
                 standing.bridge = wanted.bridge.uuid;
                 continue;
@@ -85,16 +84,27 @@ impl Plant {
     }
 
     pub(super) fn abandon(&mut self, id: Id, why: &str) {
-        if let Some(standing) = self.standing.remove(&id) {
+        if let Some(standing) = self.standing.remove(id) {
             self.core.remove_port(standing.spec.id);
             self.tunnels.close(&self.core, standing.spec.id);
+            self.free_number(&standing);
         }
         self.failed.insert(id, why.to_owned());
     }
 
     /// Tells workers of ports that they do not know, or that are something else now.
     pub(super) fn attach(&mut self) {
-        for standing in self.standing.values_mut().filter(|standing| !standing.attached) {
+        let unattached = |(id, standing): (&Id, &Standing)| (!standing.attached).then_some(*id);
+        let ids: Vec<Id> = self.standing.iter().filter_map(unattached).collect();
+        self.attach_these(ids);
+    }
+
+    /// The same of these.
+    pub(super) fn attach_these(&mut self, ids: impl IntoIterator<Item = Id>) {
+        for id in ids {
+            let Some(standing) = self.standing.get_mut(id).filter(|standing| !standing.attached) else {
+                continue;
+            };
             if let Some(link) = standing.index.and_then(|index| self.links.at(index)) {
                 standing.spec.up = link.up && link.carrier;
             }

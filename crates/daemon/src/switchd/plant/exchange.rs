@@ -18,7 +18,7 @@ impl Plant {
         let mut come = Vec::new();
         for port in &exchange.come {
             let [interface] = port.interfaces.as_slice() else { return false };
-            if self.standing.values().any(|standing| standing.name == interface.name) {
+            if self.standing.has_name(&interface.name) {
                 return false;
             }
             let wanted = Wanted { bridge, port, interface };
@@ -51,7 +51,7 @@ impl Plant {
         if !slowpath::write_between(self.core.switch()).exchange_ports(uuid, &names, &ports, now) {
             return false;
         }
-        self.attach();
+        self.attach_these(come.iter().map(|(id, _)| *id));
         // Whether more than links is otherwise is looked at when the kernel's news are.
         let changed = self.links.take_changed();
         self.look_at_some(&changed);
@@ -64,8 +64,9 @@ impl Plant {
         let mut gone = Vec::new();
         for interface in exchange.gone.iter().flat_map(|port| &port.interfaces) {
             let Some(uuid) = interface.uuid else { continue };
-            if let Some(standing) = self.standing.remove(&Id::Row(uuid)) {
+            if let Some(standing) = self.standing.remove(Id::Row(uuid)) {
                 self.core.remove_port(standing.spec.id);
+                self.free_number(&standing);
                 gone.push(standing.name);
             }
         }
@@ -82,13 +83,11 @@ impl Plant {
         if !self.standing.contains_key(&id) {
             return;
         }
-        let others = self.standing.values().filter(|standing| standing.bridge == wanted.bridge.uuid);
-        let taken = others.filter_map(|standing| u16::try_from(standing.number.0).ok()).collect();
         let wish = Wish { request: wanted.interface.ofport_request, before: wanted.interface.ofport };
-        let number = self.bridges.entry(wanted.bridge.uuid).or_default().numbers.add(taken, wish);
+        let number = self.bridges.entry(wanted.bridge.uuid).or_default().numbers.add(wish);
         let Some(number) = number else { return self.abandon(id, NO_NUMBER) };
         self.dress(id, wanted);
-        if let Some(standing) = self.standing.get_mut(&id) {
+        if let Some(standing) = self.standing.get_mut(id) {
             standing.number = OfPort(u32::from(number));
             standing.qos = (wanted.port.qos.clone(), wanted.interface.policing);
         }

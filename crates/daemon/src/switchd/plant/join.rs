@@ -19,7 +19,7 @@ impl Plant {
                 _ => None,
             })
             .collect();
-        for (id, standing) in &mut self.standing {
+        for (id, standing) in self.standing.iter_mut() {
             if let Kind::Patch { peer } = &standing.kind {
                 let other = ends.get(peer).filter(|(back, _)| *back == standing.name);
                 let attach = other.map_or(Attach::Switch, |(_, port)| Attach::Peer(*port));
@@ -27,7 +27,7 @@ impl Plant {
                     (standing.spec.attach, standing.attached) = (attach, false);
                 }
             }
-            let Some(wanted) = wanted.get(id) else { continue };
+            let Some(wanted) = wanted.get(&id) else { continue };
             let qos = (wanted.port.qos.clone(), wanted.interface.policing);
             if standing.qos != qos {
                 standing.qos = qos;

@@ -20,12 +20,12 @@ impl Plant {
         if changed.is_none() {
             return;
         }
-        for (id, standing) in &mut self.standing {
-            let Some(index) = standing.index.filter(|index| changed.has(*index)) else { continue };
-            let Some(link) = self.links.at(index) else { continue };
+        for id in self.standing.of(changed) {
+            let Some(standing) = self.standing.get_mut(id) else { continue };
+            let Some(link) = standing.index.and_then(|index| self.links.at(index)) else { continue };
             let up = link.up && link.carrier;
             if standing.spec.up != up {
-                self.news.add(*id);
+                self.news.add(id);
                 standing.spec.up = up;
                 standing.resets += 1;
                 self.core.set_port(&standing.spec);
@@ -36,13 +36,13 @@ impl Plant {
     /// Takes a dummy device up or down, or all of them. `false`: there is none of this name.
     pub(in crate::switchd) fn set_dummy(&mut self, name: Option<&str>, up: bool) -> bool {
         let mut found = false;
-        for (id, standing) in &mut self.standing {
+        for (id, standing) in self.standing.iter_mut() {
             if !self.dummies.has(&standing.name) || name.is_some_and(|name| name != standing.name) {
                 continue;
             }
             found = true;
             if standing.spec.up != up {
-                self.news.add(*id);
+                self.news.add(id);
                 standing.spec.up = up;
                 standing.resets += 1;
                 self.core.set_port(&standing.spec);

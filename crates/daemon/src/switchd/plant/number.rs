@@ -12,6 +12,15 @@ use crate::switchd::ofports::Wish;
 pub(super) const NO_NUMBER: &str = "no OpenFlow port number is left";
 
 impl Plant {
+    /// A port that is gone has its number no more.
+    pub(super) fn free_number(&mut self, gone: &Standing) {
+        if let (Some(bridged), Ok(number)) =
+            (self.bridges.get_mut(&gone.bridge), u16::try_from(gone.number.0))
+        {
+            bridged.numbers.free(number);
+        }
+    }
+
     /// Gives each port its OpenFlow number.
     pub(super) fn number(&mut self, desired: &Desired, wanted: &BTreeMap<Id, Wanted<'_>>) {
         for bridge in &desired.bridges {
@@ -29,14 +38,19 @@ impl Plant {
             let wishes: Vec<(Id, Wish)> = wishes.iter().map(wish).collect();
             let numbers = self.bridges.entry(bridge.uuid).or_default().numbers.allot(&wishes);
             for (id, number) in numbers {
-                match (number, self.standing.get_mut(&id)) {
+                match (number, self.standing.get_mut(id)) {
                     (Some(number), Some(standing)) => standing.number = OfPort(u32::from(number)),
-                    _ => self.abandon(id, NO_NUMBER),
+                    (None, Some(standing)) => {
+                        // Somebody else may have the one it had.
+                        standing.number = OfPort::NONE;
+                        self.abandon(id, NO_NUMBER);
+                    }
+                    (_, None) => {}
                 }
             }
         }
         for (id, wanted) in wanted {
-            if let Some(standing) = self.standing.get_mut(id).filter(|_| wanted.interface.is_local()) {
+            if let Some(standing) = self.standing.get_mut(*id).filter(|_| wanted.interface.is_local()) {
                 standing.number = OfPort::LOCAL;
             }
         }
