@@ -17,7 +17,7 @@ use crate::output::{self, Format};
 
 use row::Owners;
 
-pub(crate) use row::NONE;
+pub(crate) use row::{NONE, eswitch};
 
 /// Arguments of `vf`.
 #[derive(Debug, clap::Args)]
