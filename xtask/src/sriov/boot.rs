@@ -38,11 +38,11 @@ pub(super) fn run(ground: &Ground, root: &Path, nested: bool) -> Result<(), Fail
     Ok(())
 }
 
-/// Runs the example as its first lines say, and looks on in the shell that comes with it.
+/// Runs the example as its first lines say, and looks on in the shell that comes with it; what it said.
 ///
 /// # Errors
 /// [`Failed::Check`]: it does not hold, or the lab's switch has seen packets.
-pub(super) fn example(ground: &Ground) -> Result<(), Failed> {
+pub(super) fn example(ground: &Ground) -> Result<String, Failed> {
     let begun = Instant::now();
     let mut command = netloom(&["vf", "run", EXAMPLE, "--shell"], ground);
     let program = command.get_program().to_string_lossy().into_owned();
@@ -55,17 +55,17 @@ pub(super) fn example(ground: &Ground) -> Result<(), Failed> {
     });
     let done = done.map_err(start)?;
     let said = String::from_utf8_lossy(&done.stdout);
-    said.lines().for_each(|line| println!("    {line}"));
     let lacks = SAID.into_iter().find(|words| !said.contains(words));
     match lacks {
         None if done.status.success() => {}
         _ => {
             let (lacks, status) = (lacks.unwrap_or("a good end"), done.status);
-            return Err(Failed::Check(format!("sriov: the example in a guest lacks: {lacks} ({status})")));
+            let text = format!("sriov: the example in a guest lacks: {lacks} ({status}) in\n{said}");
+            return Err(Failed::Check(text));
         }
     }
-    println!("sriov: the example runs in {:.0} s", begun.elapsed().as_secs_f64());
-    Ok(())
+    let lines = said.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    Ok(format!("{lines}sriov: the example runs in {:.0} s", begun.elapsed().as_secs_f64()))
 }
 
 /// What its user types: traffic flows past the lab's switch.

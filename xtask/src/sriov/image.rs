@@ -14,13 +14,14 @@ const FIRMWARE: [&str; 4] = ["bios-256k.bin", "linuxboot_dma.bin", "pvh.bin", "k
 const MAIN: (&str, &str) = ("lab/main.sh", include_str!("main.sh"));
 const TASK: &str = include_str!("task.sh");
 const NESTED_TASK: &str = include_str!("nested.sh");
-const LABS: [(&str, &str); 7] = [
+const LABS: [(&str, &str); 8] = [
     ("lab/container.loom.yml", include_str!("labs/container.loom.yml")),
     ("lab/nested.loom.yml", include_str!("labs/nested.loom.yml")),
     ("lab/pair.loom.yml", include_str!("labs/pair.loom.yml")),
     ("lab/more.loom.yml", include_str!("labs/more.loom.yml")),
     ("lab/eight.loom.yml", include_str!("labs/eight.loom.yml")),
     ("lab/rate.loom.yml", include_str!("labs/rate.loom.yml")),
+    ("lab/switchdev.loom.yml", include_str!("labs/switchdev.loom.yml")),
     ("lab/fallback.loom.yml", include_str!("labs/fallback.loom.yml")),
 ];
 
