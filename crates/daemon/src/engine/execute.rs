@@ -101,6 +101,8 @@ pub(super) struct Execution<'a> {
 }
 
 type Results = Vec<Result<(), String>>;
+/// A device that is to be a port, with the port's number.
+type At = (u32, Box<dyn Device>);
 
 impl<'a> Execution<'a> {
     pub(super) fn new(
@@ -248,7 +250,7 @@ impl<'a> Execution<'a> {
 
     /// Gives a node that was made its virtual function: the one that another of its name has, if it is made anew. Returns what its
     /// port at a switch is, where its card shows a representor: the number of the port, and the device.
-    fn give(&self, lab: &Lab, name: &str) -> Result<Option<(u32, Box<dyn Device>)>, ApiError> {
+    fn give(&self, lab: &Lab, name: &str) -> Result<Option<At>, ApiError> {
         let (Some(node), Some(made)) = (lab.node(name), self.made.get(name)) else { return Ok(None) };
         let Some(function) = &made.net.function else { return Ok(None) };
         let old = self.state.nodes.get(name).filter(|old| old.net.function.is_some());
@@ -256,11 +258,7 @@ impl<'a> Execution<'a> {
         given.map(|representor| self.represent(function, &representor)).transpose()
     }
 
-    fn represent(
-        &self,
-        function: &HostInterface,
-        representor: &str,
-    ) -> Result<(u32, Box<dyn Device>), ApiError> {
+    fn represent(&self, function: &HostInterface, representor: &str) -> Result<At, ApiError> {
         let device = self.running.interfaces.open(self.core, PortId(function.port), representor);
         let device = device.map_err(|error| {
             refused(ErrorKind::Failed, format!("Cannot join the representor {representor}."), &error)
