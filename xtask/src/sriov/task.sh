@@ -121,9 +121,6 @@ must netloom link h--s1 --delay 100ms
 ping -c 1 -W 2 10.8.0.2 >/tmp/out; grep -Eq "min/avg/max = [2-9][0-9][0-9]" /tmp/out || { cat /tmp/out; fail "a link does not delay at a representor"; }
 must netloom flow add s1 "priority=9,icmp,actions=drop"
 ping -c 1 -W 1 10.8.0.2 >/tmp/out 2>&1 && fail "a rule does not hold at the representor"
-must netloom down switchdev
-machine >/tmp/after; cmp /tmp/without /tmp/after || { diff /tmp/without /tmp/after; fail "down left something of a representor"; }
-must netloom up /lab/now.loom.yml
 kill -9 $(sed -n 's/.*"line":"begin".*"pid":\([0-9]*\).*/\1/p' /run/netloom/switchdev/journal.ndjson | tail -n 1)
 must netloom down switchdev
 machine >/tmp/after; cmp /tmp/without /tmp/after || { diff /tmp/without /tmp/after; fail "kill -9 and down left something of a representor"; }
