@@ -27,10 +27,12 @@ pub(crate) fn is_both() -> bool {
 }
 
 /// Standard input in raw mode until dropped.
-struct Raw(Termios);
+#[derive(Debug)]
+pub(crate) struct Raw(Termios);
 
 impl Raw {
-    fn enter() -> Option<Self> {
+    /// Where it is a terminal.
+    pub(crate) fn enter() -> Option<Self> {
         let before = tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         raw.make_raw();

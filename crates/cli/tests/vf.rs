@@ -128,3 +128,66 @@ fn what_is_not_there_is_said() {
     let shown = ok(machine.0.path(), &["show", "enp1s0"]);
     assert!(shown.contains("Only 64 bytes of a space could be read"), "{shown}");
 }
+
+/// `netloom vf run` of a lab whose node has a VF, with a kernel and a QEMU that are none: refused before either is started.
+fn boot(folder: &Path, qemu_says: &str, more: &[&str]) -> (Option<i32>, String) {
+    let lab = folder.join("a.loom.yml");
+    fs::write(&lab, "netloom: 1\nnodes:\n  a: { vf: { pf: enp1s0 } }\n").unwrap();
+    let (kernel, qemu) = (folder.join("vmlinuz"), folder.join("qemu"));
+    let mut head = vec![0; 0x400];
+    head[0x202..0x206].copy_from_slice(b"HdrS");
+    head[0x20e..0x210].copy_from_slice(&0x0100_u16.to_le_bytes());
+    head[0x300..0x306].copy_from_slice(b"0.0.1\0");
+    fs::write(&kernel, head).unwrap();
+    fs::write(&qemu, format!("#!/bin/sh\n{qemu_says}\n")).unwrap();
+    fs::set_permissions(&qemu, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netloom"));
+    command.args(["vf", "run"]).arg(&lab).arg("--qemu").arg(&qemu);
+    if !more.contains(&"--kernel") {
+        command.arg("--kernel").arg(&kernel);
+    }
+    let output = command.args(more).env("NO_COLOR", "1").output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+const NEW: &str =
+    "[ \"$1\" = --version ] && echo 'QEMU emulator version 10.0.2' && exit\necho no such machine >&2; exit 3";
+
+#[test]
+fn a_guest_that_cannot_be_booted_is_refused_with_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |says: &str, more: &[&str], code: i32, words: [&str; 2]| {
+        let (status, said) = boot(folder.path(), says, more);
+        assert_eq!(status, Some(code), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+    };
+    let old = "echo 'QEMU emulator version 7.2.22'";
+    refused(old, &[], 4, ["QEMU 7.2.22 has no network card with SR-IOV", "--qemu FILE"]);
+    refused("echo hello", &[], 4, ["does not say its version", "netloom check"]);
+    refused(NEW, &["--kernel", "/etc/hosts"], 2, ["is not a Linux kernel", "vmlinuz"]);
+    refused(NEW, &["--kernel", "/nowhere/x"], 2, ["/nowhere/x", "only root"]);
+    refused(NEW, &["--memory", "much"], 2, ["--memory much", "much"]);
+    refused(NEW, &["--copy", "/nowhere"], 2, ["/nowhere", "guest"]);
+}
+
+#[test]
+fn a_card_of_the_guest_has_a_name_and_no_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("b.loom.yml");
+    fs::write(&lab, "netloom: 1\nnodes:\n  a: { vf: { pf: \"0000:01:00.0\" } }\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_netloom")).args(["vf", "run"]).arg(&lab).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("cannot be called 0000:01:00.0") && said.contains("enp1s0"), "{said}");
+}
+
+#[test]
+fn what_qemu_says_when_it_ends_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, said) = boot(folder.path(), NEW, &[]);
+    if said.contains("busybox") {
+        return eprintln!("skipped: no busybox on this machine");
+    }
+    assert_eq!(status, Some(3), "{said}");
+    assert!(said.contains("The guest has ended.") && said.contains("no such machine"), "{said}");
+}

@@ -31,6 +31,14 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The function's number at its device, 0 to 7.
+    #[must_use]
+    pub const fn function(self) -> u8 {
+        (self.routing & 7) as u8
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { domain, routing } = *self;

@@ -114,7 +114,9 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::NoSuchPf { known, .. } if known.is_empty() => {
-                "this machine shows no card with SR-IOV: `netloom check` says what is missing".to_owned()
+                "this machine shows no card with SR-IOV: `netloom check` says what is missing; `netloom vf run FILE` \
+                 boots a guest with one"
+                    .to_owned()
             }
             Self::NoSuchPf { known, .. } => format!("`netloom vf ls` shows them: {}", known.join(", ")),
             Self::NotCapable { .. } => {

@@ -58,6 +58,19 @@ pub struct Former {
     pub state: u8,
     /// Of its network device.
     pub device: Device,
+    /// Its representor, if the switch inside its card shows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representor: Option<Representor>,
+}
+
+/// A VF's representor as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Representor {
+    /// Its name.
+    pub name: String,
+    /// It was up.
+    pub up: bool,
 }
 
 /// A VF's network device as it was.
@@ -82,6 +95,7 @@ impl Former {
     pub fn of(device: Device, vf: &Vf) -> Self {
         Self {
             device,
+            representor: None,
             mac: vf.mac,
             vlan: (vf.vlan, vf.vlan_priority),
             spoof_check: vf.spoof_check,

@@ -7,7 +7,7 @@ use netloom_sys::netlink::{LinkChange, Netlink as _, NetlinkSocket, Request, Vf,
 use netloom_sys::netns::NetNs;
 use netloom_sys::{Errno, HostError};
 
-use crate::claims::{Device, Former};
+use crate::claims::{Device, Former, Representor};
 use crate::settings::back;
 use crate::sysfs::pause;
 use crate::{Attributes, Claim, Claims, PhysicalFunction, Seat, Sysfs};
@@ -218,6 +218,32 @@ pub fn ready(
     Ok(device)
 }
 
+/// The representor of a VF that is [`ready`], which is up from now on; `None`: the switch inside the card shows none.
+///
+/// # Errors
+/// The host's, and when what it was cannot be written down.
+pub fn represent(sysfs: &Sysfs, claims: &Claims, claim: &mut Claim) -> Result<Option<String>, GiveError> {
+    let Some(name) = sysfs.representor(claim.seat.pf, claim.seat.index) else { return Ok(None) };
+    let mut netlink = NetlinkSocket::open()?;
+    let link = netlink.links()?.into_iter().find(|link| link.name == name);
+    let link = link.ok_or_else(|| GiveError::NoDevice(name.clone()))?;
+    if let Some(former) = claim.former.as_mut().filter(|former| former.representor.is_none()) {
+        former.representor = Some(Representor { name: name.clone(), up: link.up });
+        claims.write(claim).map_err(|error| GiveError::Note(claim.seat.index, error))?;
+    }
+    let up = [Request::SetLink { index: link.index, change: LinkChange::up() }];
+    netlink.batch(&up).map_err(HostError::from)?;
+    Ok(Some(name))
+}
+
+/// A representor that was down is down again. One that is gone is no failure: it goes with its VF.
+fn put_representor_back(was: &Representor) -> Result<(), GiveError> {
+    let mut netlink = NetlinkSocket::open()?;
+    let (false, Ok(index)) = (was.up, netlink.index_of(&was.name)) else { return Ok(()) };
+    let change = LinkChange { up: Some(false), ..LinkChange::default() };
+    Ok(netlink.batch(&[Request::SetLink { index, change }]).map_err(HostError::from)?)
+}
+
 /// Sets a VF that somebody has otherwise, while it is in use. Its address stays, unless a program has the whole function:
 /// its own driver asks for it when it starts.
 ///
@@ -296,6 +322,7 @@ pub fn restore(sysfs: &Sysfs, claims: &Claims, claim: &Claim) -> Result<(), Give
             failed = failed.or(desk.set(setting).err());
         }
         failed = failed.or(desk.put_back(device, &former.device).err());
+        failed = failed.or(former.representor.as_ref().and_then(|was| put_representor_back(was).err()));
         if let Some(error) = failed {
             return Err(error);
         }

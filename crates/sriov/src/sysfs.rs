@@ -117,7 +117,7 @@ impl Sysfs {
         let vfs = (0..total).map_while(|index| self.virtual_function(address, index)).collect();
         Some(PhysicalFunction {
             address,
-            netdevs: self.netdevs(address),
+            netdevs: self.own_netdevs(address),
             ids: (self.hex(address, "vendor"), self.hex(address, "device")),
             driver: self.driver(address),
             iommu_group: self.iommu_group(address),
@@ -320,6 +320,41 @@ impl Sysfs {
         Err(HostError::new("find the network device of", format!("VF {index} of {pf}"), Errno::TIMEDOUT))
     }
 
+    /// The network device by which frames of a VF come and go, where the switch inside the card shows one (switchdev): it is of
+    /// the PF's switch, and its port's name says whose it is.
+    #[must_use]
+    pub fn representor(&self, pf: Address, index: u16) -> Option<String> {
+        let uplinks = self.own_netdevs(pf);
+        let switch = uplinks.iter().find_map(|name| self.of_port(name, "phys_switch_id"))?;
+        let all = fs::read_dir(self.root.join("class/net")).into_iter().flatten().flatten();
+        let mut found: Vec<(bool, String)> = all
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                let port = VfPort::parse(&self.of_port(&name, "phys_port_name")?)?;
+                let same = self.of_port(&name, "phys_switch_id")? == switch;
+                (same && port.vf == index).then(|| (port.pf != u32::from(pf.function()), name))
+            })
+            .collect();
+        // Of a switch that several PFs share, the one that is called by this PF's number.
+        found.sort();
+        found.into_iter().next().map(|(_, name)| name)
+    }
+
+    /// The network devices of a PF that are not those of its VFs at its switch.
+    fn own_netdevs(&self, pf: Address) -> Vec<String> {
+        let mut names = self.netdevs(pf);
+        names.retain(|name| {
+            self.of_port(name, "phys_port_name").is_none_or(|port| VfPort::parse(&port).is_none())
+        });
+        names
+    }
+
+    /// What a network device says of the port that it is; nothing where it is none.
+    fn of_port(&self, netdev: &str, file: &str) -> Option<String> {
+        let text = fs::read_to_string(self.root.join("class/net").join(netdev).join(file)).ok()?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
     fn device(&self, address: Address) -> PathBuf {
         self.root.join("bus/pci/devices").join(address.to_string())
     }
@@ -374,6 +409,27 @@ impl Sysfs {
 
     fn write(&self, address: Address, file: &str, text: &str) -> Result<(), HostError> {
         write(&self.device(address).join(file), text)
+    }
+}
+
+/// The name of a VF's port at the switch inside a card: `pf0vf3`, with `c1` in front where there are several hosts.
+///
+/// Source: `Documentation/networking/switchdev.rst`, port netdev naming.
+#[derive(Debug, PartialEq, Eq)]
+struct VfPort {
+    pf: u32,
+    vf: u16,
+}
+
+impl VfPort {
+    fn parse(name: &str) -> Option<Self> {
+        let number =
+            |text: &str| text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
+        let (host, rest) = name.split_once("pf")?;
+        let is_host = host.is_empty() || host.strip_prefix('c').and_then(number).is_some();
+        let (pf, vf) = rest.split_once("vf")?;
+        is_host.then_some(())?;
+        Some(Self { pf: number(pf)?, vf: u16::try_from(number(vf)?).ok()? })
     }
 }
 

@@ -191,3 +191,47 @@ fn a_lock_keeps_others_out_until_it_is_dropped() {
     drop(lock);
     assert!(try_lock().is_ok());
 }
+
+/// A network device that is a port of the switch inside a card.
+fn port(tree: &Tree, netdev: &str, name: &str, switch: &str) {
+    let folder = tree.at("class/net").join(netdev);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("phys_port_name"), format!("{name}\n")).unwrap();
+    fs::write(folder.join("phys_switch_id"), format!("{switch}\n")).unwrap();
+}
+
+#[test]
+fn the_representor_of_a_vf_is_the_port_of_its_card_that_is_called_so() {
+    let tree = Tree::new(2);
+    let pf: Address = PF.parse().unwrap();
+    let of = |index| tree.sysfs().representor(pf, index);
+    assert_eq!(of(0), None, "a card that switches by itself");
+    port(&tree, "eth0", "p0", "aa");
+    // As some drivers have them: devices of the PF's own, before it in the alphabet.
+    port(&tree, "aaa0", "pf0vf0", "aa");
+    fs::create_dir_all(tree.device(PF).join("net/aaa0")).unwrap();
+    port(&tree, "eth7", "c0pf0vf1", "aa");
+    for (netdev, name, switch) in [
+        ("x0", "pf0vf1", "bb"),
+        ("x1", "pf1vf1", "aa"),
+        ("x2", "pf0sf1", "aa"),
+        ("x3", "xpf0vf1", "aa"),
+        ("x4", "", ""),
+    ] {
+        port(&tree, netdev, name, switch);
+    }
+    assert_eq!((of(0).as_deref(), of(1).as_deref(), of(2)), (Some("aaa0"), Some("eth7"), None));
+    let found = tree.sysfs().physical_function(pf).unwrap();
+    assert_eq!((found.netdevs.as_slice(), found.name().as_str()), (&["eth0".to_owned()][..], "eth0"));
+}
+
+#[test]
+fn what_a_representor_was_is_in_the_claim_and_older_claims_are_read() {
+    let text = r#"{"mac":[0,0,0,0,0,0],"vlan":[0,0],"spoof_check":true,"trust":false,"rate":[0,0],"state":0,
+        "device":{"name":"eth1","mac":null,"mtu":1500,"up":false,"driver":"igbvf"}}"#;
+    let mut former: netloom_sriov::claims::Former = serde_json::from_str(text).unwrap();
+    assert_eq!(former.representor, None);
+    former.representor = Some(netloom_sriov::claims::Representor { name: "aaa0".to_owned(), up: false });
+    let written = serde_json::to_string(&former).unwrap();
+    assert_eq!(serde_json::from_str::<netloom_sriov::claims::Former>(&written).unwrap(), former);
+}

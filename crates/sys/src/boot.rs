@@ -1,6 +1,6 @@
 //! What only the first process of a machine does: the kernel's file systems, modules, the machine's name and its end.
 //!
-//! Sources: mount(2), finit_module(2), reboot(2), sethostname(2).
+//! Sources: mount(2), pivot_root(2), finit_module(2), reboot(2), sethostname(2).
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -34,6 +34,22 @@ pub fn load_module(path: &Path) -> Result<(), HostError> {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno).because("load the module", object),
     }
+}
+
+/// Makes the root file system one that can be left: the initial one cannot (`pivot_root` refuses it), so it is mounted once
+/// more, over itself. The caller's root is then that mount; what was mounted in the old one before stays there.
+///
+/// # Errors
+/// `EPERM` to others than root, `EROFS` where no folder can be made for a moment.
+pub fn own_root() -> Result<(), HostError> {
+    let (object, aside) = (|| "the root file system", Path::new("/.root"));
+    std::fs::create_dir_all(aside).because("make a folder in", object)?;
+    rustix::mount::mount_bind("/", aside).because("mount once more", object)?;
+    rustix::process::chdir(aside).because("enter", object)?;
+    rustix::mount::mount_move(".", "/").because("move", object)?;
+    rustix::process::chroot(".").because("take for its own", object)?;
+    rustix::process::chdir("/").because("enter", object)?;
+    std::fs::remove_dir(aside).because("remove a folder of", object)
 }
 
 /// Sets the machine's name.

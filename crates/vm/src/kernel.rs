@@ -13,7 +13,7 @@ pub struct Kernel {
     pub image: PathBuf,
     /// `6.1.0-56-cloud-amd64`, as the image says.
     pub version: String,
-    /// `/lib/modules/VERSION`, if it is there.
+    /// `lib/modules/VERSION`, if it is there: beside the folder of the image, as a package has them, or this machine's.
     pub modules: Option<PathBuf>,
 }
 
@@ -56,8 +56,8 @@ impl Kernel {
         file.by_ref().take(HEAD).read_to_end(&mut head).map_err(read)?;
         let version = version(&head).or_else(|| unpacked(&head, &mut file));
         let version = version.ok_or_else(|| KernelError::NotOne(path.to_owned()))?;
-        let modules = Path::new("/lib/modules").join(&version);
-        let modules = modules.join("modules.dep").is_file().then_some(modules);
+        let modules = homes(path).into_iter().map(|home| home.join(&version));
+        let modules = modules.into_iter().find(|folder| folder.join("modules.dep").is_file());
         Ok(Self { image: path.to_owned(), version, modules })
     }
 
@@ -97,6 +97,12 @@ impl Kernel {
         let order = order.map_err(|module| KernelError::Lacks { version: self.version.clone(), module })?;
         Ok(order.into_iter().map(|path| folder.join(path)).collect())
     }
+}
+
+/// Where the modules of a kernel may be.
+fn homes(image: &Path) -> [PathBuf; 2] {
+    let beside = image.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    [beside.join("lib/modules"), PathBuf::from("/lib/modules")]
 }
 
 /// The version in the head of a kernel's image.
@@ -238,6 +244,22 @@ mod tests {
         head[0x20e..0x210].copy_from_slice(&0x0100_u16.to_le_bytes());
         head[0x300..0x30b].copy_from_slice(b"../../etc\0\0");
         assert_eq!(version(&head), None);
+    }
+
+    #[test]
+    fn modules_are_those_beside_the_kernel_first() {
+        let root = tempfile::tempdir().unwrap();
+        let mut head = vec![0; 0x400];
+        head[0x202..0x206].copy_from_slice(b"HdrS");
+        head[0x20e..0x210].copy_from_slice(&0x0100_u16.to_le_bytes());
+        head[0x300..0x306].copy_from_slice(b"0.0.1\0");
+        let (boot, modules) = (root.path().join("boot"), root.path().join("lib/modules/0.0.1"));
+        std::fs::create_dir_all(&boot).unwrap();
+        std::fs::create_dir_all(&modules).unwrap();
+        std::fs::write(boot.join("vmlinuz"), &head).unwrap();
+        assert_eq!(Kernel::of(&boot.join("vmlinuz")).unwrap().modules, None);
+        std::fs::write(modules.join("modules.dep"), DEP).unwrap();
+        assert_eq!(Kernel::of(&boot.join("vmlinuz")).unwrap().modules, Some(modules));
     }
 
     #[test]

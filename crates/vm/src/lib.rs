@@ -24,6 +24,7 @@ pub mod overlay;
 pub mod payload;
 pub mod probe;
 pub mod qmp;
+pub mod rig;
 pub mod seed;
 mod spec;
 

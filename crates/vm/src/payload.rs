@@ -45,15 +45,37 @@ impl Payload {
     /// # Errors
     /// A library is in none of them; a file is no program.
     pub fn gather(program: &Path, folders: &[PathBuf]) -> io::Result<Self> {
-        let main = read(program)?;
+        let Closure { main, libraries, loader } = Closure::of(program, folders)?;
         let own = format!("/{FOLDER}/{PROGRAM}");
-        let mut parts =
-            vec![Part { name: PROGRAM.to_owned(), source: program.to_owned(), length: main.loaded }];
-        let Some(loader) = main.loader else {
+        let mut parts = vec![Part { name: PROGRAM.to_owned(), ..main }];
+        let Some(loader) = loader else {
             return Ok(Self { parts, argv: vec![own] });
         };
+        parts.extend(libraries);
+        parts.push(Part { name: LOADER.to_owned(), ..loader });
+        let words = [format!("/{FOLDER}/{LOADER}"), "--library-path".to_owned(), format!("/{FOLDER}"), own];
+        Ok(Self { parts, argv: words.into() })
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.length).sum()
+    }
+}
+
+/// A program and all that is linked with it, each part under its own name.
+struct Closure {
+    main: Part,
+    libraries: Vec<Part>,
+    loader: Option<Part>,
+}
+
+impl Closure {
+    fn of(program: &Path, folders: &[PathBuf]) -> io::Result<Self> {
+        let main = read(program)?;
         let mut found: BTreeMap<String, Part> = BTreeMap::new();
-        let mut wanted = main.needed;
+        let mut wanted = if main.loader.is_some() { main.needed } else { Vec::new() };
         while let Some(name) = wanted.pop() {
             if found.contains_key(&name) || Path::new(&name).components().count() != 1 {
                 continue;
@@ -67,19 +89,34 @@ impl Payload {
             wanted.extend(library.needed);
             found.insert(name.clone(), Part { name, source, length: library.loaded });
         }
-        let source = PathBuf::from(&loader);
-        let length = read(&source)?.loaded;
-        parts.extend(found.into_values());
-        parts.push(Part { name: LOADER.to_owned(), source, length });
-        let words = [format!("/{FOLDER}/{LOADER}"), "--library-path".to_owned(), format!("/{FOLDER}"), own];
-        Ok(Self { parts, argv: words.into() })
+        let loader = main.loader.map(|name| {
+            let source = PathBuf::from(&name);
+            let length = read(&source)?.loaded;
+            Ok::<_, io::Error>(Part { name, source, length })
+        });
+        Ok(Self {
+            main: Part { name: String::new(), source: program.to_owned(), length: main.loaded },
+            libraries: found.into_values().collect(),
+            loader: loader.transpose()?,
+        })
     }
+}
 
-    /// Bytes of all files.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.length).sum()
-    }
+/// A program for a root file system that is made for it: itself at `to`, its loader and libraries where they are on this
+/// machine, so that it can start itself anew. The names of the parts are their paths.
+///
+/// Libraries are looked for where those of this process are, and where distributions keep them.
+///
+/// # Errors
+/// A library is in none of these places; a file is no program.
+pub fn installed(program: &Path, to: &str) -> io::Result<Vec<Part>> {
+    let mut folders = mapped_folders(&std::fs::read_to_string("/proc/self/maps")?);
+    folders.extend(LIBRARIES.map(PathBuf::from));
+    let Closure { main, libraries, loader } = Closure::of(program, &folders)?;
+    let mut parts = vec![Part { name: to.to_owned(), ..main }];
+    parts.extend(libraries.into_iter().map(|part| Part { name: part.source.display().to_string(), ..part }));
+    parts.extend(loader);
+    Ok(parts)
 }
 
 fn read(path: &Path) -> io::Result<elf::Elf> {
@@ -102,6 +139,9 @@ fn mapped_folders(maps: &str) -> Vec<PathBuf> {
     folders
 }
 
+/// Where distributions keep libraries. Source: ld.so(8), and Debian's folders of an architecture.
+const LIBRARIES: [&str; 6] =
+    ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 const PROGRAM: &str = "netloom";
 const LOADER: &str = "loader";
 
@@ -129,6 +169,17 @@ mod tests {
         let ran = std::process::Command::new(&words[0]).args(&words[1..]).arg("--list").output().unwrap();
         let text = String::from_utf8_lossy(&ran.stdout);
         assert!(text.contains("what_is_gathered_runs"), "{words:?}: {ran:?}");
+    }
+
+    #[test]
+    fn what_is_installed_has_its_libraries_where_they_are() {
+        let parts = installed(Path::new("/proc/self/exe"), "/usr/bin/x").unwrap();
+        assert_eq!(parts[0].name, "/usr/bin/x");
+        let same = |part: &Part| std::fs::metadata(&part.name).unwrap().len() >= part.length;
+        assert!(parts[1..].iter().all(same), "{parts:?}");
+        // The harness is linked with its loader's C library, or with nothing.
+        assert!(parts.len() == 1 || parts.iter().any(|part| part.name.contains("libc.so")), "{parts:?}");
+        assert!(installed(Path::new("/etc/passwd"), "/x").is_err());
     }
 
     #[test]

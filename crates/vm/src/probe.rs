@@ -49,7 +49,14 @@ impl Probe {
     /// # Errors
     /// [`ProbeError`].
     pub fn try_all(path: &str) -> Result<Self, ProbeError> {
-        let qemu = find(path).ok_or(ProbeError::Missing)?;
+        Self::of(find(path).ok_or(ProbeError::Missing)?)
+    }
+
+    /// Tries this QEMU, and KVM with it.
+    ///
+    /// # Errors
+    /// [`ProbeError`].
+    pub fn of(qemu: PathBuf) -> Result<Self, ProbeError> {
         let said = Command::new(&qemu).arg("--version").stdin(Stdio::null()).output();
         let said = said.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
         let version = version(&said).ok_or_else(|| ProbeError::Mute(qemu.clone()))?;
@@ -58,6 +65,12 @@ impl Probe {
         }
         let kvm = try_kvm(&qemu);
         Ok(Self { qemu, version, kvm })
+    }
+
+    /// Whether it is of this version, major and minor, or newer.
+    #[must_use]
+    pub fn is_at_least(&self, version: (u32, u32)) -> bool {
+        numbers(&self.version) >= version
     }
 
     /// Who is to execute guests.

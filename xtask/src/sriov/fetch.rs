@@ -49,8 +49,8 @@ pub(super) fn ground(place: &Path) -> Result<Ground, Lack> {
 }
 
 fn qemu(place: &Path) -> Result<(PathBuf, Vec<PathBuf>), Lack> {
-    let own = PathBuf::from("qemu-system-x86_64");
-    if version(&own).is_some_and(|version| version >= OLDEST) {
+    let own = ["/usr/local/bin", "/usr/bin"].map(|folder| Path::new(folder).join("qemu-system-x86_64"));
+    if let Some(own) = own.into_iter().find(|own| version(own).is_some_and(|version| version >= OLDEST)) {
         return Ok((own, Vec::new()));
     }
     let root = place.join("qemu");
@@ -129,7 +129,9 @@ fn in_folder(root: &Path) -> Option<(PathBuf, String)> {
 
 /// What is behind the kernel's own decompressor, if that is xz.
 fn uncompressed(place: &Path, image: &Path, version: &str) -> Result<PathBuf, Lack> {
-    let out = place.join(format!("vmlinux-{version}"));
+    // Beside one that was unpacked, whose modules are found from there; those of the machine's own are the machine's.
+    let folder = if image.starts_with(place) { image.parent().unwrap_or(place) } else { place };
+    let out = folder.join(format!("vmlinux-{version}"));
     if out.is_file() {
         return Ok(out);
     }

@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! fetch: QEMU, kernel (the machine's own, else Debian's packages, unpacked and not installed)   target/sriov/
-//! image: netloom, busybox, ip, modules, labs ──► initial file system
-//! boot:  one guest; lines `ok ..`, FAILED or DONE on its serial port
+//! image: scripts and labs, in a folder                                                           target/sriov/root
+//! boot:  `netloom vf guest`, which copies the folder; lines `ok ..`, FAILED or DONE
+//!        `netloom vf run` of the example, as a user types it
 //! ```
 //! With `--nested` the guest has QEMU and a kernel as well, and a virtual machine in it is given a virtual function
 //! (`nested.sh`): emulated in what is emulated, so it takes minutes.
@@ -37,9 +38,8 @@ impl Args {
     }
 }
 
-const NEEDED: [Needed; 5] = [
+const NEEDED: [Needed; 4] = [
     Needed { program: "busybox", package: "busybox-static" },
-    Needed { program: "cpio", package: "cpio" },
     Needed { program: "depmod", package: "kmod" },
     Needed { program: "xz", package: "xz-utils" },
     Needed { program: "ip", package: "iproute2" },
@@ -65,7 +65,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failed> {
         Err(fetch::Lack::Failed(failed)) => return Err(failed),
     };
     run::step("build netloom", &mut run::cargo(&["build", "--locked", "--workspace", "--bin", "netloom"]))?;
-    let initrd = image::pack(&place, &ground, args.nested)?;
+    let root = image::folder(&place, &ground, args.nested)?;
     println!("--- sriov: {} with Linux {}", ground.qemu.display(), ground.version);
-    boot::run(&ground, &initrd, args.nested)
+    if args.nested {
+        return boot::run(&ground, &root, true);
+    }
+    // A guest with such a card waits for it more than it works: side by side they take little longer than one.
+    std::thread::scope(|scope| {
+        let example = scope.spawn(|| boot::example(&ground));
+        boot::run(&ground, &root, false)?;
+        let said =
+            example.join().map_err(|_| Failed::Check("sriov: the example was not looked at".to_owned()))?;
+        println!("{}", said?);
+        Ok(())
+    })
 }

@@ -14,6 +14,8 @@ machine >/tmp/after; cmp /tmp/before /tmp/after || { diff /tmp/before /tmp/after
 ok "what the card or its driver refuses is named, and nothing is left"
 
 lab pair
+must netloom plan /lab/now.loom.yml
+grep -q "a's frames pass the switch of the lab by: $PF shows no representors" /tmp/out || { cat /tmp/out; fail "plan does not say what a VF passes by"; }
 must netloom up /lab/now.loom.yml
 cat /tmp/out
 [ "$(numvfs)" = 4 ] || fail "4 VFs are wanted: $(numvfs)"
@@ -75,17 +77,6 @@ netloom down pair >/tmp/out 2>&1
 machine >/tmp/after; cmp /tmp/before /tmp/after || { cat /tmp/out; diff /tmp/before /tmp/after; fail "kill -9 in the middle of up left something"; }
 ok "kill -9 in the middle of up leaves nothing either"
 
-must netloom up /lab/sriov.loom.yml --set pf=$PF
-counters() { netloom show s1 -o json | grep -o '"[rt]x_packets": *[0-9]*'; }
-counters >/tmp/counted
-[ -s /tmp/counted ] || { netloom show s1 -o json; fail "the switch has no counters"; }
-ping_ok left 10.0.0.2
-must netloom exec left -- ping -c 10 -i 0.1 10.0.0.2
-grep -q "10 packets received" /tmp/out || { cat /tmp/out; fail "packets were lost"; }
-counters >/tmp/out; cmp /tmp/counted /tmp/out || { cat /tmp/counted /tmp/out; fail "the lab's switch saw packets"; }
-must netloom down sriov
-ok "traffic between VFs flows while the counters of the lab's switch stand still"
-
 mkdir -p /box/bin /box/etc /box/proc /box/sys /box/dev /box/tmp
 cp /bin/busybox /box/bin/ && /bin/busybox --install -s /box/bin
 lab container
@@ -107,6 +98,35 @@ grep -q "ordinary card at s1" /tmp/out || { cat /tmp/out; fail "nobody fell back
 ping_ok h8 10.9.0.9
 must netloom down fallback
 ok "where there is no VF the ordinary card does"
+
+# The switch inside this card shows no representor. Devices that are made to look like those of one that does stand in: what is
+# done with a representor is done with them. At their other ends is who would be behind the card.
+$IP link add rep0 type veth peer name wire0; $IP link set wire0 up; $IP addr add 10.8.0.7/24 dev wire0
+echo p0 >/tmp/p0; echo pf0vf0 >/tmp/pf0vf0; echo 5254000801 >/tmp/switch
+looks() { mount --bind $3 /sys/class/net/$1/$2; }
+looks $PF phys_port_name /tmp/p0; looks $PF phys_switch_id /tmp/switch
+looks rep0 phys_port_name /tmp/pf0vf0; looks rep0 phys_switch_id /tmp/switch
+machine >/tmp/without
+lab switchdev
+must netloom up /lab/now.loom.yml
+netloom vf ls >/tmp/out; grep -q "by rep0 *switchdev h:eth0" /tmp/out || { cat /tmp/out; fail "vf ls does not name the representor"; }
+must netloom capture h:eth0 -c 2 -w /tmp/seen.pcapng &
+must ping -c 3 -W 2 10.8.0.2
+sleep 0.3
+[ -s /tmp/seen.pcapng ] || fail "a capture of a represented VF sees nothing"
+netloom flow ls s1 >/tmp/out; grep -q "n_packets=[1-9].*arp" /tmp/out || { cat /tmp/out; fail "rules do not count what the representor carries"; }
+must netloom trace h x icmp
+grep -q "s1" /tmp/out || { cat /tmp/out; fail "a trace does not lead through the switch"; }
+must netloom link h--s1 --delay 100ms
+ping -c 1 -W 2 10.8.0.2 >/tmp/out; grep -Eq "min/avg/max = [2-9][0-9][0-9]" /tmp/out || { cat /tmp/out; fail "a link does not delay at a representor"; }
+must netloom flow add s1 "priority=9,icmp,actions=drop"
+ping -c 1 -W 1 10.8.0.2 >/tmp/out 2>&1 && fail "a rule does not hold at the representor"
+kill -9 $(sed -n 's/.*"line":"begin".*"pid":\([0-9]*\).*/\1/p' /run/netloom/switchdev/journal.ndjson | tail -n 1)
+must netloom down switchdev
+machine >/tmp/after; cmp /tmp/without /tmp/after || { diff /tmp/without /tmp/after; fail "kill -9 and down left something of a representor"; }
+for it in $PF rep0; do umount /sys/class/net/$it/phys_port_name /sys/class/net/$it/phys_switch_id; done
+$IP link del rep0
+ok "a representor is a port of the lab's switch: rules, counters and captures apply"
 
 echo 2 >$DEVICE/sriov_numvfs; sleep 1
 lab pair

@@ -38,6 +38,12 @@ pub struct FunctionRow {
     /// Of a PF: VFs there are, and the most there can be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vfs: Option<(u16, u16)>,
+    /// Of a PF: what the switch inside its card does with VFs, `legacy` or `switchdev`, where its driver says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eswitch: Option<String>,
+    /// Of a VF: the network device by which its frames come and go, where that switch shows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representor: Option<String>,
     /// Who has it: a lab and its node, `free` of a VF that netloom made, `foreign` of one that it did not.
     #[serde(default)]
     pub owner: String,

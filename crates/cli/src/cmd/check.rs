@@ -314,7 +314,11 @@ fn functions(sysfs: &Sysfs, guest: bool) -> [Finding; 2] {
         (Some(driver), 0) => {
             format!("{} ({driver}) has none: its firmware may have SR-IOV switched off", pf.name())
         }
-        (Some(driver), total) => format!("{} ({driver}) has up to {total}", pf.name()),
+        (Some(driver), total) => {
+            let mode = super::vf::eswitch(pf).filter(|mode| mode == "switchdev");
+            let mode = mode.map(|mode| format!(", {mode}")).unwrap_or_default();
+            format!("{} ({driver}) has up to {total}{mode}", pf.name())
+        }
     };
     let ok = all.iter().any(|pf| pf.driver.is_some() && pf.total > 0);
     let seen: Vec<String> = all.iter().map(one).collect();

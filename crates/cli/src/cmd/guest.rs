@@ -3,7 +3,7 @@
 /// Arguments of `guest`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Guest {
-    /// What it is there: `init`, `agent`, `exec ..`, `probe` or `copy ..`
+    /// What it is there: `init`, `rig`, `agent`, `exec ..`, `probe` or `copy ..`; or outside, `qemu ..`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     words: Vec<String>,
 }
@@ -12,6 +12,9 @@ impl Guest {
     pub(crate) fn run(self) -> u8 {
         match self.words.split_first() {
             Some((word, [])) if word == "probe" => return netloom_daemon::probe_inside(),
+            Some((word, rest)) if word == "qemu" => {
+                return u8::try_from(netloom_vm::rig::become_qemu(rest)).unwrap_or(1);
+            }
             Some((word, rest)) if word == "copy" => return netloom_daemon::copy_inside(rest),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! `netloom vf`: what network cards with SR-IOV have.
 
+mod machine;
+mod rig;
 mod row;
 mod space;
 
@@ -15,7 +17,7 @@ use crate::output::{self, Format};
 
 use row::Owners;
 
-pub(crate) use row::NONE;
+pub(crate) use row::{NONE, eswitch};
 
 /// Arguments of `vf`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,8 @@ pub(crate) use row::NONE;
 A function is named by its network device (enp1s0f0), its PCI address (0000:01:00.0), or, a virtual one, by its physical
 function and its number there (enp1s0f0:3).
 Examples:  netloom vf ls
-           netloom vf show enp1s0f0:0")]
+           netloom vf show enp1s0f0:0
+           netloom vf run examples/sriov.loom.yml")]
 pub(crate) struct Vf {
     #[command(subcommand)]
     verb: Verb,
@@ -43,6 +46,10 @@ enum Verb {
         /// The PF
         pf: String,
     },
+    /// Run a lab where there is no such card: boot a guest with an emulated one, up, test and down there
+    Run(rig::Run),
+    /// Boot a guest with an emulated card, and run a program or a shell in it
+    Guest(rig::Guest),
     /// Decode the PCI configuration spaces of a PF and a VF side by side
     Show {
         /// The function; a PF stands beside its first VF
@@ -72,6 +79,8 @@ impl Vf {
                 output::reply(&Reply::Functions(rows), format)
             }
             Verb::Try { pf } => attempt(&pf),
+            Verb::Run(verb) => verb.run(),
+            Verb::Guest(verb) => verb.run(),
             Verb::Show { function, tree, format } => {
                 let found = tree.functions()?;
                 let (pf, vf) = pick(&found, &function)?;

@@ -14,6 +14,11 @@ pub(super) fn row(row: &FunctionRow) -> Vec<String> {
         (None, Some(attributes)) => words(attributes),
         (None, None) => String::new(),
     };
+    // Legacy is what a card is unless somebody asked for more.
+    let switch = row.eswitch.clone().filter(|mode| mode != "legacy");
+    let represented = row.representor.as_ref().map(|name| format!("by {name}"));
+    let vfs: Vec<String> = [vfs].into_iter().chain(switch).chain(represented).collect();
+    let vfs = vfs.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
     vec![
         row.name.clone(),
         row.address.clone(),
@@ -61,6 +66,8 @@ pub(super) fn sides(info: &FunctionInfo) -> String {
     both("shared with", &|row| row.companions.join(" "));
     both("numa node", &|row| row.numa_node.map(|node| node.to_string()).unwrap_or_default());
     both("vfs", &|row| row.vfs.map(|(now, most)| format!("{now} of {most}")).unwrap_or_default());
+    both("eswitch", &|row| row.eswitch.clone().unwrap_or_default());
+    both("representor", &|row| row.representor.clone().unwrap_or_default());
     both("owner", &|row| row.owner.clone());
     both("settings", &|row| row.attributes.as_ref().map(words).unwrap_or_default());
     let mut spaces = |what: &str, of: &dyn Fn(&SpaceRow) -> String| {

@@ -32,7 +32,7 @@ use super::limits::prepare::set_failed;
 use super::nodes::NodeError;
 use super::running::{Nic, NodeState, Running, State};
 use super::tunnels::TunnelError;
-use crate::host::HostNet;
+use crate::host::{HostInterface, HostNet};
 use crate::wiring::PortMap;
 use crate::worker::Device;
 use crate::{Sink, slowpath, wiring};
@@ -101,6 +101,8 @@ pub(super) struct Execution<'a> {
 }
 
 type Results = Vec<Result<(), String>>;
+/// A device that is to be a port, with the port's number.
+type At = (u32, Box<dyn Device>);
 
 impl<'a> Execution<'a> {
     pub(super) fn new(
@@ -217,7 +219,12 @@ impl<'a> Execution<'a> {
             self.made.insert(name, node);
         }
         let lab = self.lab();
-        if let Err(error) = names.iter().try_for_each(|name| self.give(&lab, name)) {
+        let given = names.iter().try_for_each(|name| {
+            let device = self.give(&lab, name)?;
+            self.devices.extend(device);
+            Ok(())
+        });
+        if let Err(error) = given {
             let made = std::mem::take(&mut self.made);
             made.iter().for_each(|(name, made)| self.take_back(name, made));
             self.devices.clear();
@@ -241,14 +248,22 @@ impl<'a> Execution<'a> {
         vec![Ok(()); steps.len()]
     }
 
-    /// Gives a node that was made its virtual function: the one that another of its name has, if it is made anew.
-    fn give(&self, lab: &Lab, name: &str) -> Result<(), ApiError> {
-        let (Some(node), Some(made)) = (lab.node(name), self.made.get(name)) else { return Ok(()) };
-        if made.net.function.is_none() {
-            return Ok(());
-        }
+    /// Gives a node that was made its virtual function: the one that another of its name has, if it is made anew. Returns what its
+    /// port at a switch is, where its card shows a representor: the number of the port, and the device.
+    fn give(&self, lab: &Lab, name: &str) -> Result<Option<At>, ApiError> {
+        let (Some(node), Some(made)) = (lab.node(name), self.made.get(name)) else { return Ok(None) };
+        let Some(function) = &made.net.function else { return Ok(None) };
         let old = self.state.nodes.get(name).filter(|old| old.net.function.is_some());
-        self.running.functions.give(node, &made.net, &made.netns, old.map(|old| &*old.netns))
+        let given = self.running.functions.give(node, &made.net, &made.netns, old.map(|old| &*old.netns))?;
+        given.map(|representor| self.represent(function, &representor)).transpose()
+    }
+
+    fn represent(&self, function: &HostInterface, representor: &str) -> Result<At, ApiError> {
+        let device = self.running.interfaces.open(self.core, PortId(function.port), representor);
+        let device = device.map_err(|error| {
+            refused(ErrorKind::Failed, format!("Cannot join the representor {representor}."), &error)
+        })?;
+        Ok((function.port, device))
     }
 
     /// A node that was made goes again: its virtual function is that of the one before it, or nobody's.
@@ -261,8 +276,25 @@ impl<'a> Execution<'a> {
             self.running.functions.take(name, Some(&made.netns));
             return;
         };
-        if let Err(error) = self.running.functions.give(node, &old.net, &old.netns, Some(&made.netns)) {
-            tracing::error!(node = name, error = error.message, "a virtual function could not be given back");
+        let given = self.running.functions.give(node, &old.net, &old.netns, Some(&made.netns));
+        let device = given.and_then(|representor| match (representor, &old.net.function) {
+            (Some(representor), Some(function)) => self.represent(function, &representor).map(Some),
+            _ => Ok(None),
+        });
+        match device {
+            Ok(Some((port, device))) => {
+                if let Some(spec) = self.before.get(&PortId(port)) {
+                    self.core.add_port(spec, Some(device));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(
+                    node = name,
+                    error = error.message,
+                    "a virtual function could not be given back"
+                );
+            }
         }
     }
 

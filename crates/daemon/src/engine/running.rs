@@ -130,10 +130,10 @@ impl NodeState {
 }
 
 impl NodeState {
-    /// The port of an interface of the machine, if the node is one.
+    /// The port of an interface of the machine, if the node is one, and that of the representor of its function, if there is any.
     pub(super) fn real_ports(&self) -> impl Iterator<Item = PortId> + '_ {
         let interfaces = self.net.real.iter().flat_map(|_| &self.net.interfaces);
-        interfaces.map(|interface| PortId(interface.port))
+        interfaces.chain(&self.net.function).map(|interface| PortId(interface.port))
     }
 }
 

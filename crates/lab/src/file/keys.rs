@@ -313,7 +313,8 @@ pub(crate) static VF: Table = &[&[
     key(
         "fallback",
         Text,
-        "The switch or network that an ordinary card leads to where there is no virtual function.",
+        "The switch or network that an ordinary card leads to where there is no virtual function; and that the representor joins \
+         where the physical function is in switchdev mode.",
     ),
 ]];
 

@@ -9,6 +9,7 @@
 //! that makes 0.2 ms out of a millisecond per node.
 
 mod answer;
+mod devlink;
 mod recorder;
 mod request;
 mod socket;
@@ -17,6 +18,7 @@ mod watch;
 mod way;
 
 pub use answer::{Address, Link, Neighbour, NeighbourState, Route};
+pub use devlink::{EswitchMode, eswitch_mode};
 pub use recorder::NetlinkRecorder;
 pub use request::{LinkChange, NewLink, Request, RouteSpec};
 pub use socket::{BatchError, Failed, NetlinkSocket};

@@ -7,6 +7,7 @@
 //!   ├─ netloom guest agent      serves the port to the daemon: a thread or two for each stream of a program
 //!   │    └─ netloom guest exec ..    becomes the program: session, terminal, user, directory
 //!   └─ netloom guest exec ..    the program of the console
+//! netloom guest rig       the same as init, of a machine in which netloom has labs ([`crate::rig`])
 //! netloom guest processors      has those that were given work, and ends
 //! netloom guest cards           sets cards up that have come, and what else of the network has changed, and ends
 //! ```
@@ -24,11 +25,12 @@ pub use config::{CONFIG, Console, GuestChange, GuestConfig, GuestInterface, Gues
 /// With this exit code the agent says that the machine is to end.
 const POWER_OFF: i32 = 86;
 
-/// Does what `words` say, `init`, `agent`, `processors`, `cards` or `exec ..`; returns the exit code.
+/// Does what `words` say, `init`, `rig`, `agent`, `processors`, `cards` or `exec ..`; returns the exit code.
 #[must_use]
 pub fn run(words: &[String]) -> i32 {
     match words {
         [word] if word == "init" => init::run(),
+        [word] if word == "rig" => rig(),
         [word] if word == "agent" => agent::run(),
         [word] if word == "processors" => processors::run(),
         [word] if word == "cards" => cards::run(),
@@ -37,8 +39,17 @@ pub fn run(words: &[String]) -> i32 {
     }
 }
 
+/// The first process of a machine in which netloom itself has labs: their nodes have roots of their own, which takes one that
+/// can be left.
+fn rig() -> i32 {
+    if let Err(error) = netloom_sys::boot::own_root() {
+        say(&error.to_string());
+    }
+    init::run()
+}
+
 /// A line for whoever reads the console.
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     // Nobody there to read it is nobody to tell.
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("netloom: {text}\n").as_bytes());
 }

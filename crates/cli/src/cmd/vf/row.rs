@@ -59,6 +59,7 @@ pub(super) fn of(pf: &PhysicalFunction, sysfs: &Sysfs, owners: &Owners) -> Vec<F
         companions: companions(pf.address),
         numa_node: pf.numa_node,
         vfs: Some((pf.enabled(), pf.total)),
+        eswitch: if owners.is_known { eswitch(pf) } else { None },
         ..FunctionRow::default()
     }];
     rows.extend(pf.vfs.iter().map(|vf| FunctionRow {
@@ -73,10 +74,17 @@ pub(super) fn of(pf: &PhysicalFunction, sysfs: &Sysfs, owners: &Owners) -> Vec<F
         companions: companions(vf.address),
         numa_node: vf.numa_node,
         owner: owners.of(Seat { pf: pf.address, index: vf.index }),
+        representor: sysfs.representor(pf.address, vf.index),
         attributes: attributes.get(&u32::from(vf.index)).cloned(),
         ..FunctionRow::default()
     }));
     rows
+}
+
+/// The mode of the switch inside the card; nothing where its driver does not say, or not to this user.
+pub(crate) fn eswitch(pf: &PhysicalFunction) -> Option<String> {
+    let mode = netlink::eswitch_mode("pci", &pf.address.to_string()).ok()??;
+    Some(mode.word().to_owned())
 }
 
 /// What the driver says of each VF; nothing where it does not.

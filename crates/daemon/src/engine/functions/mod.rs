@@ -10,6 +10,7 @@
 //! before it is written, and says what the VF was: `recover` needs nothing else. Under the lock of a card the number of its
 //! VFs is decided and changed.
 
+mod switchdev;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ use netloom_sriov::{
 };
 use netloom_sys::netlink::VfState;
 use netloom_sys::netns::NetNs;
+
+pub(super) use switchdev::said_here;
 
 use super::hints::refused;
 use super::journal::Ledger;
@@ -100,6 +103,7 @@ impl Functions {
             ApiError::caused(ErrorKind::Machine, "Cannot tell this boot from others.", &error)
         })?;
         let assignment = self.assign(&machine, &wanting, before, &boot, &mut seats)?;
+        switchdev::check(&machine, &wanting, &seats.absent, &switchdev::mode)?;
         self.check_machines(&wanting, &seats)?;
         let made = self.make(&assignment, &boot, &mut seats).and_then(|()| self.check_groups(&wanting));
         if let Err(error) = made {
@@ -257,7 +261,8 @@ impl Functions {
         }
     }
 
-    /// Gives a node its function; `from`: the namespace in which another node of its name has it.
+    /// Gives a node its function; `from`: the namespace in which another node of its name has it. Returns its representor, if the
+    /// switch inside the card shows one: what the node sends arrives there.
     ///
     /// # Errors
     /// What the driver or the host refused, by the attribute's name. The caller takes it back.
@@ -267,8 +272,8 @@ impl Functions {
         net: &HostNet,
         netns: &NetNs,
         from: Option<&NetNs>,
-    ) -> Result<(), ApiError> {
-        let (Some(vf), Some(mut claim)) = (&node.vf, self.claim(&node.name)) else { return Ok(()) };
+    ) -> Result<Option<String>, ApiError> {
+        let (Some(vf), Some(mut claim)) = (&node.vf, self.claim(&node.name)) else { return Ok(None) };
         let told = |error: give::GiveError| could_not_give(&node.name, &error);
         if let Some(from) = from {
             self.fetch(&node.name, &claim, from);
@@ -277,7 +282,8 @@ impl Functions {
         if give::is_handed_over(&self.sysfs, claim.seat) {
             // The machine before this one has it until everything is done that can fail, and then this one.
             if node.vm.is_some() {
-                return give::change(&self.sysfs, &claim, &wanted).map_err(told);
+                give::change(&self.sysfs, &claim, &wanted).map_err(told)?;
+                return Ok(self.sysfs.representor(claim.seat.pf, claim.seat.index));
             }
             let said = format!(
                 "{} cannot have its virtual function while the machine of that name runs.",
@@ -288,14 +294,22 @@ impl Functions {
         let device = give::ready(&self.sysfs, &self.claims, &mut claim, &wanted);
         self.held().insert(node.name.clone(), claim.clone());
         let device = device.map_err(told)?;
+        let represented = match &vf.fallback {
+            Some(_) => give::represent(&self.sysfs, &self.claims, &mut claim),
+            None => Ok(None),
+        };
+        self.held().insert(node.name.clone(), claim.clone());
+        let representor = represented.map_err(told)?;
         if node.vm.is_some() {
-            return give::hand_over(&self.sysfs, claim.seat).map(drop).map_err(told);
+            give::hand_over(&self.sysfs, claim.seat).map_err(told)?;
+            return Ok(representor);
         }
         give::send(device, netns, &vf.interface).map_err(|error| told(error.into()))?;
         let furnished = netns.run(|| host::furnish_function(net)).map_err(|error| told(error.into()))?;
         furnished.map_err(|error| {
             refused(ErrorKind::Failed, format!("Cannot set up {} of {}.", vf.interface, node.name), &error)
-        })
+        })?;
+        Ok(representor)
     }
 
     /// Sets what a node has as the file says now.

@@ -26,13 +26,18 @@ impl Running {
         let Some(function) = function.filter(|it| alone || (node.name == name && it.name == part)) else {
             return Ok(());
         };
+        if self.interfaces.seen(PortId(function.port)).is_some() {
+            // Its representor is at a switch of the lab.
+            return Ok(());
+        }
         let which = self.functions.words(&node.name).unwrap_or_default();
         let said = format!(
             "{what} sees nothing of {}:{}: it is {which}, whose frames the card's own switch carries, past the lab's.",
             node.name, function.name
         );
         let hint = format!(
-            "`netloom exec {} -- tcpdump -i {}` hears them; a card in switchdev mode would show them at a representor; \
+            "`netloom exec {} -- tcpdump -i {}` hears them; of a card in switchdev mode `fallback: SWITCH` joins the representor, \
+             which shows them; \
              without `vf` the node has an ordinary card",
             node.name, function.name
         );

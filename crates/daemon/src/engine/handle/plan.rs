@@ -6,8 +6,8 @@ use netloom_lab::plan::{Action, Drifted, Plan, Present};
 
 use crate::engine::Running;
 use crate::engine::apply::drift;
-use crate::engine::interfaces;
 use crate::engine::limits::lacking_here;
+use crate::engine::{functions, interfaces};
 
 impl Running {
     /// The difference between what runs and `wanted`.
@@ -39,6 +39,7 @@ fn shown(plan: &Plan, wanted: &Lab) -> PlanReply {
     }
     notes.extend(lacking_here(wanted));
     notes.extend(interfaces::lacking_here(wanted));
+    notes.extend(functions::said_here(wanted));
     notes.extend(netloom_lab::tunnel::warnings(wanted));
     PlanReply { steps: plan.rows().map(step).collect(), drift: drift(plan), notes }
 }

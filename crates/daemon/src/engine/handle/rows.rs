@@ -66,14 +66,22 @@ impl Running {
             let here = End::Node { node: node.name.clone(), interface: interface.name.clone() };
             let function =
                 made.and_then(|made| made.net.function.as_ref()).is_some_and(|it| it.name == interface.name);
+            let far = || link.map(|link| end_name(state, if link.a == here { &link.b } else { &link.a }));
+            let represented = function && port.and_then(|port| self.interfaces.seen(port)).is_some();
             let peer = match function {
+                true if represented => self.functions.words(&node.name).map(|words| match far() {
+                    Some(far) => format!("{words}, {far}"),
+                    None => words,
+                }),
                 true => self.functions.words(&node.name),
-                false => link.map(|link| end_name(state, if link.a == here { &link.b } else { &link.a })),
+                false => far(),
             };
             // What the switch receives the node sent.
             let (sent, received) = port.map(|port| self.traffic(port)).unwrap_or_default();
             let real = port.and_then(|port| self.interfaces.seen(port));
             let is_there = real.as_ref().is_none_or(|real| real.lack.is_none());
+            // A representor is another device than the one in the node.
+            let real = real.filter(|_| !function);
             InterfaceRow {
                 name: interface.name.clone(),
                 mac: real.as_ref().map_or(interface.mac, |real| Mac(real.mac)).to_string(),
