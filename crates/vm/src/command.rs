@@ -53,6 +53,8 @@ pub fn command(spec: &MachineSpec) -> Vec<String> {
         args.pair("-append", append.clone());
     }
     if spec.incoming {
+        // Its processors stand still until they are told.
+        args.flags(["-S"]);
         args.pair("-incoming", "defer");
     }
     args.0
@@ -335,6 +337,6 @@ mod tests {
     #[test]
     fn one_that_goes_on_waits_for_what_it_was() {
         let text = command(&MachineSpec { incoming: true, ..spec() }).join(" ");
-        assert!(text.ends_with("-append console=ttyS0 -incoming defer"), "{text}");
+        assert!(text.ends_with("-append console=ttyS0 -S -incoming defer"), "{text}");
     }
 }

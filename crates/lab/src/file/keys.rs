@@ -351,6 +351,11 @@ pub(crate) static VM: Table = &[&[
     ),
     key("firmware", Choice(FIRMWARES), "What starts a disk: bios (default), or uefi."),
     key("machine", Text, "The board: q35, which it is anyway."),
+    key(
+        "standby",
+        Flag,
+        "Its place in this lab is ready, and it is off: it comes from elsewhere by `netloom migrate`, or is started by `start`.",
+    ),
     key("url", Text, "Where the image of its disk is, http:// or https://; it is fetched once and kept."),
     key("sha256", Text, "What the file at `url` must be: its SHA-256, 64 hexadecimal digits."),
 ]];

@@ -19,6 +19,7 @@ pub(crate) struct VmSpec {
     pub(crate) firmware: Option<Spanned<Firmware>>,
     pub(crate) cloud_init: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
+    pub(crate) standby: Option<bool>,
 }
 
 /// Reads `vm:`.
@@ -39,6 +40,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
     });
     // There is one; that it was said is all there is to know.
     let _board = fields.take("machine").and_then(|node| reader.parse(node, board));
+    let standby = fields.take("standby").and_then(|node| reader.flag(node));
     let url = fields.take("url").and_then(|node| reader.parse(node, url));
     let sha256 = fields.take("sha256").and_then(|node| reader.parse(node, digest));
     let spec = VmSpec {
@@ -52,6 +54,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         disk,
         cloud_init,
         virt,
+        standby,
     };
     Spanned::new(spec, node.span)
 }
