@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CompareRow, ConnectionRow, DropRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, ImageInfo,
-    ImageRow, LabRow, LinkRow, MeasureRow, MeterRow, MigrationRow, NodeRow, PingRow, QueueRow, SCHEMA, SnapshotRow,
-    SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
+    ImageRow, LabRow, LinkRow, MeasureRow, MeterRow, MigrationRow, NodeRow, PingRow, QueueRow, SCHEMA,
+    SnapshotRow, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
 };
 
 /// The answer to a command.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::card::Command;
 
 /// How long a guest may stand still, as QEMU plans for it, in milliseconds.
-pub const PAUSE_MS: u64 = 50;
+pub const PAUSE_MS: u64 = 30;
 /// The name by which QEMU knows the socket it sends by.
 pub const SOCKET: &str = "move";
 /// The file of a key in its folder (`keys.psk`: a name, a colon, hexadecimal digits).
@@ -66,7 +66,10 @@ pub fn forget(is_encrypted: bool) -> Vec<Command> {
 }
 
 fn credentials(folder: &str, endpoint: &str) -> Command {
-    ("object-add", json!({ "qom-type": "tls-creds-psk", "id": CREDENTIALS, "endpoint": endpoint, "dir": folder }))
+    (
+        "object-add",
+        json!({ "qom-type": "tls-creds-psk", "id": CREDENTIALS, "endpoint": endpoint, "dir": folder }),
+    )
 }
 
 fn capabilities() -> Value {
@@ -153,7 +156,10 @@ mod tests {
         assert_eq!(with_key[0].1["endpoint"], "server");
         assert_eq!(with_key[2].1["tls-creds"], with_key[0].1["id"]);
         let sent = send(Some("/k"));
-        assert_eq!(words(sent), ["object-add", "migrate-set-capabilities", "migrate-set-parameters", "migrate"]);
+        assert_eq!(
+            words(sent),
+            ["object-add", "migrate-set-capabilities", "migrate-set-parameters", "migrate"]
+        );
         assert_eq!(send(None)[1].1["tls-creds"], "");
         assert_eq!(words(forget(true)).last(), Some(&"object-del"));
     }

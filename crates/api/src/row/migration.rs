@@ -22,6 +22,8 @@ pub struct MigrationRow {
     pub memory: u64,
     /// Bytes that went over the network for it.
     pub transferred: u64,
+    /// Pages of an emulated machine that QEMU had not carried, and that were sent after it.
+    pub repaired: u64,
     /// Packets for it that were kept meanwhile, and sent after it.
     pub kept: u64,
     /// Packets for it that were more than could be kept.

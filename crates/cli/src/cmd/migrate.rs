@@ -60,5 +60,7 @@ fn socket(host: &str) -> Result<String, Failure> {
         return Ok(absolute.display().to_string());
     }
     let error = ApiError::new(ErrorKind::NotFound, format!("There is no lab {host} to go to."));
-    Err(error.hint("`netloom ls labs` lists those that are up; HOST may be the path of an api.sock, too").into())
+    Err(error
+        .hint("`netloom ls labs` lists those that are up; HOST may be the path of an api.sock, too")
+        .into())
 }

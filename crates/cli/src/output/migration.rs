@@ -8,9 +8,13 @@ use super::words::{many, memory, time};
 pub(super) fn words(row: &MigrationRow) -> String {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a pause")]
     let downtime = time(row.downtime_ms as f64);
+    let again = match row.repaired {
+        0 => String::new(),
+        count => format!(" and {} again", many(count, "page")),
+    };
     let lost = if row.lost > 0 { format!(", {} lost", row.lost) } else { String::new() };
     format!(
-        "{} goes on at {}: network still {} (QEMU {downtime}), {} in all, {}, {} sent{}, {} kept{lost}",
+        "{} goes on at {}: network still {} (QEMU {downtime}), {} in all, {}, {} sent{}{again}, {} kept{lost}",
         row.node,
         row.host,
         time(row.pause_ms),
@@ -42,7 +46,7 @@ mod tests {
         };
         let expected = "vm1 goes on at east: network still 61 ms (QEMU 55 ms), 1.8 s in all, 3 rounds, 92MiB sent, 1 packet kept";
         assert_eq!(words(&row), expected);
-        let row = MigrationRow { lost: 2, encrypted: true, ..row };
-        assert!(words(&row).ends_with("92MiB sent encrypted, 1 packet kept, 2 lost"));
+        let row = MigrationRow { lost: 2, repaired: 3, encrypted: true, ..row };
+        assert!(words(&row).ends_with("92MiB sent encrypted and 3 pages again, 1 packet kept, 2 lost"));
     }
 }

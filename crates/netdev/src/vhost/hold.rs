@@ -26,7 +26,7 @@ const MOST_KEPT: usize = 64 << 20;
 pub struct Hold {
     mode: AtomicU8,
     inner: Mutex<Inner>,
-    /// When the guest's rings were served last, in nanoseconds; 0: they are, or nobody asked.
+    /// When the guest's rings were served last, in nanoseconds; 0: they are, or never were.
     still: AtomicU64,
     /// Rung when there is something for the port to do.
     pub(super) bell: EventFd,
@@ -72,7 +72,6 @@ impl Hold {
         let mut inner = self.inner();
         if !self.is_keeping() {
             *inner = Inner { address, ..Inner::default() };
-            self.still.store(0, Ordering::Relaxed);
         }
         self.mode.store(KEEPING, Ordering::Release);
     }

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use netloom_container::{Ending, Spawner};
-use netloom_sys::{Errno, HostError};
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::netns::NetNs;
+use netloom_sys::{Errno, HostError};
 use netloom_vm::frame::{Frame, Open, WINDOW};
 use netloom_vm::guest::GuestConfig;
 use netloom_vm::{Accel, Virt};
@@ -149,7 +149,7 @@ pub(in crate::engine) struct Machine {
     pub(super) shared: Arc<Shared>,
     netns: Arc<NetNs>,
     pub(super) has_agent: bool,
-    pub(super) accel: Accel,
+    pub(in crate::engine) accel: Accel,
     /// Held while processors come and go.
     pub(super) resizing: Mutex<()>,
     pub(in crate::engine) virt: Virt,
@@ -327,7 +327,12 @@ impl Machine {
     }
 
     /// Gives QEMU a descriptor beside a command.
-    pub(in crate::engine) fn give(&self, fd: OwnedFd, command: &'static str, arguments: Value) -> Result<Value, String> {
+    pub(in crate::engine) fn give(
+        &self,
+        fd: OwnedFd,
+        command: &'static str,
+        arguments: Value,
+    ) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
         self.shared.order(Order::Give(fd, command, arguments, tell));
         told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
@@ -346,7 +351,7 @@ impl Machine {
     }
 
     /// The guest's memory, while QEMU runs.
-    pub(super) fn ram(&self) -> Option<Arc<OwnedFd>> {
+    pub(in crate::engine) fn ram(&self) -> Option<Arc<OwnedFd>> {
         self.shared.ram.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -453,7 +458,11 @@ impl Machine {
     /// No descriptor left.
     pub(in crate::engine) fn open(&self, open: Open) -> Result<Spoken, HostError> {
         if self.shared.moving.load(Ordering::Acquire) {
-            return Err(HostError::new("run a program in", "a guest that is on its way elsewhere", Errno::BUSY));
+            return Err(HostError::new(
+                "run a program in",
+                "a guest that is on its way elsewhere",
+                Errno::BUSY,
+            ));
         }
         let id = self.sessions.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session { id, bell: EventFd::new()?, heard: Mutex::default() });

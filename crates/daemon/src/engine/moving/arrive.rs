@@ -9,7 +9,7 @@ use super::super::Running;
 use super::super::machines::{Arrival, Machine, Moved, Phase};
 use super::cards::{Card, end_all};
 use super::parley::{Heard, answer, hear, listen, say, secret};
-use super::{GO_NS, PREPARE_NS, Word};
+use super::{GO_NS, PREPARE_NS, Word, pages};
 use crate::Conn;
 
 /// How long QEMU may say nothing while nothing comes, before it is looked at.
@@ -49,7 +49,8 @@ impl Running {
         let handle = key.as_ref().map(super::key::Key::handle).transpose().map_err(io)?;
         let offer = Word::Offer { port, token: token.clone(), key: secret };
         say(conn, &offer).map_err(io)?;
-        let stream = answer(&listener, conn, &token, PREPARE_NS).map_err(|why| refused(&format!("Its memory does not come: {why}")))?;
+        let stream = answer(&listener, conn, &token, PREPARE_NS)
+            .map_err(|why| refused(&format!("Its memory does not come: {why}")))?;
         drop(listener);
         self.set_node(node, false);
         cards.iter().for_each(Card::expect);
@@ -65,7 +66,7 @@ impl Running {
             .arrive(arrival)
             .and_then(|watch| {
                 say(conn, &Word::Ready {}).map_err(|error| error.to_string())?;
-                await_go(conn, &watch)
+                await_go(conn, &watch, machine)
             })
             .map_err(|why| said_by(machine, why));
         drop(key);
@@ -94,29 +95,49 @@ impl Running {
         let refused = |why: String| ApiError::new(ErrorKind::Failed, why);
         let lab = self.state().lab.clone();
         let found = lab.node(node).ok_or_else(|| refused(format!("There is no {node} here.")))?;
-        if machine.status().pid.is_some() || !matches!(machine.status().phase, Phase::Off | Phase::Ended | Phase::Failed) {
-            return Err(refused("It runs here already.".to_owned()).hint(format!("netloom -l {} stop {node}", lab.name)));
+        if machine.status().pid.is_some()
+            || !matches!(machine.status().phase, Phase::Off | Phase::Ended | Phase::Failed)
+        {
+            return Err(refused("It runs here already.".to_owned())
+                .hint(format!("netloom -l {} stop {node}", lab.name)));
         }
         if coming.made_of != machine.made_of() {
             let why = "It is made of something else here: kernel, devices, memory, addresses or QEMU differ.";
-            return Err(refused(why.to_owned()).hint("both lab files have to say the same of it, `seed` included"));
+            return Err(
+                refused(why.to_owned()).hint("both lab files have to say the same of it, `seed` included")
+            );
         }
         self.moving_cards(found).ok_or_else(|| refused("Its cards are not served by the switch.".to_owned()))
     }
 }
 
 /// Waits until all of it is there; in words why it is not.
-fn await_go(conn: &mut Conn, watch: &Receiver<Moved>) -> Result<(), String> {
+fn await_go(conn: &mut Conn, watch: &Receiver<Moved>, machine: &Machine) -> Result<(), String> {
     loop {
         match hear(conn, LOOK_NS) {
             Heard::Word(Word::Go {}) => return Ok(()),
+            Heard::Word(Word::Sum {}) => {
+                let ram = machine.ram().ok_or("QEMU has ended")?;
+                let sums = pages::sums(&*ram).map_err(|error| error.to_string())?;
+                conn.send_bytes(1, &sums).map_err(|error| error.to_string())?;
+                continue;
+            }
+            Heard::Page(packet) => {
+                let ram = machine.ram().ok_or("QEMU has ended")?;
+                pages::write(&*ram, &packet).map_err(|error| format!("a page does not fit: {error}"))?;
+                continue;
+            }
             // Nothing is kept for one that is elsewhere.
             Heard::Nothing | Heard::Packet(..) => {}
             Heard::Error(error) => return Err(error.message.trim_end_matches('.').to_owned()),
-            Heard::Word(_) | Heard::Gone => return Err("the other lab has given up".to_owned()),
+            Heard::Word(_) | Heard::Sums(_) | Heard::Gone => {
+                return Err("the other lab has given up".to_owned());
+            }
         }
         match watch.try_recv() {
-            Ok(Moved::Status(status)) if status == "failed" => return Err("its memory does not come".to_owned()),
+            Ok(Moved::Status(status)) if status == "failed" => {
+                return Err("its memory does not come".to_owned());
+            }
             Ok(_) | Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return Err("QEMU has ended".to_owned()),
         }

@@ -107,6 +107,10 @@ mod tests {
         assert_eq!((&all[0][..6], &all[0][6..12], &all[0][12..14]), (&[0xff; 6][..], &mac[..], &[8, 6][..]));
         assert_eq!((&all[0][28..32], &all[0][38..42]), (&[10, 0, 0, 7][..], &[10, 0, 0, 7][..]));
         assert_eq!(all[1][..6], [0x33, 0x33, 0, 0, 0, 1], "all nodes");
-        assert_eq!((all[1][54], all[1][58] & 0x60), (136, 0x20), "an advertisement that nobody asked for, and overrides");
+        assert_eq!(
+            (all[1][54], all[1][58] & 0x60),
+            (136, 0x20),
+            "an advertisement that nobody asked for, and overrides"
+        );
     }
 }

@@ -12,21 +12,24 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use netloom_api::stream::Frame;
 use netloom_api::{ApiError, Command, ErrorKind, MigrationRow, Progress as Told};
 use netloom_sys::clock;
-use netloom_vm::Virt;
 use netloom_vm::moving::{self, Progress};
+use netloom_vm::{Accel, Virt};
 use serde_json::{Value, json};
 
 use super::super::Running;
 use super::super::machines::{Machine, Moved, Phase};
 use super::cards::{Card, end_all};
 use super::parley::{Heard, call, connect, hear, say, send_packet};
-use super::{GO_NS, PREPARE_NS, Word};
+use super::{GO_NS, PREPARE_NS, Word, pages};
 use crate::{Conn, Sink};
 
 /// How often QEMU is asked how far it is.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long nothing may get there before it is given up.
+const STUCK_NS: u64 = 5_000_000_000;
 /// How long packets are sent after a machine that is gone, once none has come any more.
 const QUIET_NS: u64 = 200_000_000;
 /// And in any case.
@@ -82,16 +85,16 @@ impl Running {
         };
         let mut conn = call(target.socket, &hello)?;
         let stays = |why: String| {
-            ApiError::new(ErrorKind::Failed, format!("{node} goes on here: {why}.")).hint(format!(
-                "`netloom -l {} logs` says what was seen there",
-                target.host
-            ))
+            ApiError::new(ErrorKind::Failed, format!("{node} goes on here: {why}."))
+                .hint(format!("`netloom -l {} logs` says what was seen there", target.host))
         };
         let Word::Offer { port, token, key } = await_word(&mut conn, target).map_err(|e| e(node))? else {
             return Err(stays(format!("{} says something else than where it listens", target.host)));
         };
-        let stream = connect(&self.ways(target), port, &token)
-            .map_err(|why| stays(format!("nobody takes its memory at {why}")).hint("--via ADDRESS: that of the machine, as seen from here"))?;
+        let stream = connect(&self.ways(target), port, &token).map_err(|why| {
+            stays(format!("nobody takes its memory at {why}"))
+                .hint("--via ADDRESS: that of the machine, as seen from here")
+        })?;
         match await_word(&mut conn, target).map_err(|e| e(node))? {
             Word::Ready {} => {}
             _ => return Err(stays(format!("{} does not get ready", target.host))),
@@ -106,10 +109,11 @@ impl Running {
         machine.set_moving(true);
         cards.iter().for_each(Card::keep);
         let gone = send(machine, stream.into(), key.as_ref(), &watch, &mut conn, sink)
-            .and_then(|()| hand_over(&mut conn, &cards, target));
+            .and_then(|()| put_right(&mut conn, machine, target))
+            .and_then(|repaired| Ok((repaired, hand_over(&mut conn, &cards, target)?)));
         machine.set_moving(false);
         match gone {
-            Ok(pause) => {
+            Ok((repaired, pause)) => {
                 let said = machine.ask("query-migrate", Value::Null).unwrap_or(Value::Null);
                 self.has_left(node);
                 let (kept, lost) = follow(&mut conn, &cards);
@@ -128,6 +132,7 @@ impl Running {
                     rounds: progress.rounds,
                     memory: progress.total,
                     transferred: progress.transferred,
+                    repaired,
                     kept,
                     lost,
                     encrypted: target.tls,
@@ -146,7 +151,10 @@ impl Running {
                 drop(conn);
                 go_on(machine, &cards, key.is_some());
                 Err(match stay {
-                    Stay::Cancelled => ApiError::new(ErrorKind::Cancelled, format!("Stopped before it was done: {node} goes on here.")),
+                    Stay::Cancelled => ApiError::new(
+                        ErrorKind::Cancelled,
+                        format!("Stopped before it was done: {node} goes on here."),
+                    ),
                     Stay::Here(why) | Stay::Unknown(why) => stays(why),
                 })
             }
@@ -167,7 +175,8 @@ impl Running {
             ApiError::new(ErrorKind::Unsupported, format!("not yet supported: moving a machine {what}."))
         };
         if vm.has_disk() {
-            return Err(not_yet("with a disk").hint("one with a kernel and files in memory can: `kernel`, `initrd`, `image`"));
+            return Err(not_yet("with a disk")
+                .hint("one with a kernel and files in memory can: `kernel`, `initrd`, `image`"));
         }
         if vm.cloud_init.is_some() {
             return Err(not_yet("with a CD for cloud-init"));
@@ -177,7 +186,9 @@ impl Running {
         }
         match how {
             Some((true, _)) => return refused(ErrorKind::Failed, "it is stopped".to_owned()),
-            Some((_, true)) => return refused(ErrorKind::Failed, format!("it is paused; `netloom resume {node}`")),
+            Some((_, true)) => {
+                return refused(ErrorKind::Failed, format!("it is paused; `netloom resume {node}`"));
+            }
             _ => {}
         }
         if machine.status().phase != Phase::Up {
@@ -223,15 +234,22 @@ impl Running {
 }
 
 /// The next word of the other lab; errors are told with the node's name.
-fn await_word<'a>(conn: &mut Conn, target: &'a Target<'_>) -> Result<Word, impl FnOnce(&str) -> ApiError + 'a> {
+fn await_word<'a>(
+    conn: &mut Conn,
+    target: &'a Target<'_>,
+) -> Result<Word, impl FnOnce(&str) -> ApiError + 'a> {
     let heard = hear(conn, PREPARE_NS);
     match heard {
         Heard::Word(word) => Ok(word),
         heard => Err(move |node: &str| match heard {
-            Heard::Error(error) => {
-                ApiError { message: format!("{} does not take {node}: {}", target.host, error.message), ..error }
-            }
-            _ => ApiError::new(ErrorKind::Failed, format!("{node} goes on here: {} does not answer.", target.host)),
+            Heard::Error(error) => ApiError {
+                message: format!("{} does not take {node}: {}", target.host, error.message),
+                ..error
+            },
+            _ => ApiError::new(
+                ErrorKind::Failed,
+                format!("{node} goes on here: {} does not answer.", target.host),
+            ),
         }),
     }
 }
@@ -258,7 +276,7 @@ fn send(
         machine.ask(command, arguments).map_err(Stay::Here)?;
     }
     sink.send(Told::Phase { phase: PHASE.to_owned(), total: machine.memory() >> 20 });
-    let mut why = None;
+    let (mut why, mut sent, mut since) = (None, 0, clock::now());
     loop {
         match watch.recv_timeout(LOOK) {
             Ok(Moved::Status(status)) => match status.as_str() {
@@ -266,17 +284,23 @@ fn send(
                 "failed" | "cancelled" => {
                     let said = machine.ask("query-migrate", Value::Null).unwrap_or(Value::Null);
                     let told = said["error-desc"].as_str().map(|told| format!("QEMU: {told}"));
-                    return Err(why.or_else(|| told.map(Stay::Here)).unwrap_or_else(|| {
-                        Stay::Here("its memory does not get there".to_owned())
-                    }));
+                    return Err(why
+                        .or_else(|| told.map(Stay::Here))
+                        .unwrap_or_else(|| Stay::Here("its memory does not get there".to_owned())));
                 }
                 _ => {}
             },
             Ok(Moved::Stopped) => {}
             Err(RecvTimeoutError::Timeout) => {
-                tell(machine, sink);
+                let now = clock::now();
+                let transferred = tell(machine, sink);
+                if transferred != sent {
+                    (sent, since) = (transferred, now);
+                }
                 if why.is_none() {
-                    why = interrupted(conn, sink);
+                    let stuck = now.saturating_sub(since) > STUCK_NS;
+                    let stuck = stuck.then(|| Stay::Here("nothing of it gets there any more".to_owned()));
+                    why = interrupted(conn, sink).or(stuck);
                     if why.is_some() {
                         machine.ask("migrate_cancel", Value::Null).map_err(Stay::Here)?;
                     }
@@ -304,9 +328,9 @@ fn interrupted(conn: &mut Conn, sink: &Sink) -> Option<Stay> {
     }
 }
 
-/// Tells how far it is.
-fn tell(machine: &Machine, sink: &Sink) {
-    let Ok(said) = machine.ask("query-migrate", Value::Null) else { return };
+/// Tells how far it is; bytes that went over the network so far.
+fn tell(machine: &Machine, sink: &Sink) -> u64 {
+    let Ok(said) = machine.ask("query-migrate", Value::Null) else { return 0 };
     let progress = Progress::parse(&said);
     let rate = netloom_lab::quantity::show_size(progress.dirty_bytes_per_second.next_multiple_of(1 << 10));
     let item = format!(
@@ -315,6 +339,34 @@ fn tell(machine: &Machine, sink: &Sink) {
     );
     let done = progress.total.saturating_sub(progress.left) >> 20;
     sink.send(Told::Item { phase: PHASE.to_owned(), done, item });
+    progress.transferred
+}
+
+/// Has the other lab have what QEMU's emulator forgot to tell of; how many pages that were.
+fn put_right(conn: &mut Conn, machine: &Machine, target: &Target<'_>) -> Result<u64, Stay> {
+    if machine.accel != Accel::Tcg {
+        return Ok(0);
+    }
+    let gone = |error: std::io::Error| Stay::Here(format!("{} is gone: {error}", target.host));
+    let ram = machine.ram().ok_or_else(|| Stay::Here("its QEMU has ended".to_owned()))?;
+    say(conn, &Word::Sum {}).map_err(gone)?;
+    let here = pages::sums(&*ram).map_err(|error| Stay::Here(error.to_string()))?;
+    let mut there = Vec::new();
+    while there.len() < here.len() {
+        match hear(conn, GO_NS) {
+            Heard::Sums(bytes) => there.extend(bytes),
+            Heard::Error(error) => return Err(Stay::Here(error.message.trim_end_matches('.').to_owned())),
+            _ => return Err(Stay::Here(format!("{} does not say what has come", target.host))),
+        }
+    }
+    let mut count = 0;
+    for number in pages::differing(&here, &there) {
+        let page = pages::read(&*ram, number).map_err(|error| Stay::Here(error.to_string()))?;
+        let packet = [&(number as u64).to_be_bytes()[..], &page].concat();
+        conn.send(&Frame::Stderr(packet)).map_err(gone)?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// Has it go on there. Returns how long its cards were not served, in nanoseconds.
@@ -405,4 +457,3 @@ fn go_on(machine: &Machine, cards: &[Card], is_encrypted: bool) {
     }
     end_all(cards);
 }
-

@@ -8,6 +8,7 @@
 //!                    QEMU ◄─ fd ── │ ◄──── ready ────────────────────────────── │
 //!                    memory, round by round, then devices ───────────────────► QEMU
 //!                    stopped: frames are kept (netdev: Hold)
+//!                                  │ ◄──── emulated: sums of pages; those that differ ──► │
 //!                                  │ ───── go ───────────────────────────────► │ processors go on, port is the one
 //!                                  │ ◄──── running ──────────────────────────── │ ARP, NA, reverse ARP sent for it
 //!                                  │ ───── frames that were kept ────────────► │ given to it, in order
@@ -24,6 +25,7 @@ mod arrive;
 mod cards;
 mod key;
 mod leave;
+mod pages;
 mod parley;
 
 pub(in crate::engine) use arrive::Coming;
@@ -53,6 +55,8 @@ enum Word {
     },
     /// QEMU waits for it.
     Ready {},
+    /// The sums of its pages are asked for.
+    Sum {},
     /// All of it has been sent: it goes on there.
     Go {},
     /// It goes on, and its cards are served.
@@ -112,9 +116,7 @@ impl Running {
 
     fn tell_owners(&self, state: &State) {
         let Some(core) = self.core() else { return };
-        let id = |link: &str, left: bool| {
-            state.ports.link(link).map(|[a, b]| if left { a } else { b })
-        };
+        let id = |link: &str, left: bool| state.ports.link(link).map(|[a, b]| if left { a } else { b });
         let is_away = |name: &str| state.nodes.get(name).is_some_and(|made| made.away);
         slowpath::write(core.switch()).set_owners(&owners_here(&state.lab, &id, is_away));
     }

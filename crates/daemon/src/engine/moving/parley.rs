@@ -24,8 +24,12 @@ const CALL: Duration = Duration::from_secs(3);
 /// Asks the lab behind `socket` for a stream.
 pub(super) fn call(socket: &Path, command: &Command) -> Result<Conn, ApiError> {
     let failed = |error: io::Error| {
-        ApiError::caused(ErrorKind::Failed, format!("Cannot talk to the lab at {}.", socket.display()), &error)
-            .hint("it has to be up, and this lab's user has to be let in; `netloom ls labs`")
+        ApiError::caused(
+            ErrorKind::Failed,
+            format!("Cannot talk to the lab at {}.", socket.display()),
+            &error,
+        )
+        .hint("it has to be up, and this lab's user has to be let in; `netloom ls labs`")
     };
     let mut stream = UnixStream::connect(socket).map_err(failed)?;
     stream.set_read_timeout(Some(CALL)).map_err(failed)?;
@@ -68,6 +72,10 @@ pub(super) enum Heard {
     Word(Word),
     /// A frame of a card that moves: which card, and the frame behind its header.
     Packet(usize, Vec<u8>),
+    /// Sums of pages, some of them.
+    Sums(Vec<u8>),
+    /// A page of memory: its number and its bytes.
+    Page(Vec<u8>),
     /// Nothing yet.
     Nothing,
     /// It is gone, or says what nobody understands.
@@ -101,6 +109,8 @@ pub(super) fn hear(conn: &mut Conn, patience: u64) -> Heard {
                     None => Heard::Gone,
                 };
             }
+            Ok(Some(Frame::Stdout(bytes))) => return Heard::Sums(bytes),
+            Ok(Some(Frame::Stderr(bytes))) => return Heard::Page(bytes),
             Ok(Some(Frame::Error(error))) => return Heard::Error(*error),
             Ok(Some(_)) | Err(_) => return Heard::Gone,
             Ok(None) => {}
