@@ -262,9 +262,7 @@ fn the_cable_is_cut(machines: &Machines, place: &Place) {
 fn the_other_daemon_is_killed(machines: &Machines, place: &Place) {
     let traffic = Traffic::begin(place, "west", "h1");
     let child = under_way(machines, place);
-    let pid = std::fs::read_to_string(place.run_dir().join("east/daemon.pid")).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    kill_daemon(place, "east");
     let done = Done::from(child.wait_with_output().unwrap());
     assert!(done.code != 0 && done.err.contains("vm1 goes on here"), "{done:?}");
     patiently("one QEMU is left", || qemus() == 1);
@@ -278,14 +276,20 @@ fn the_other_daemon_is_killed(machines: &Machines, place: &Place) {
 fn goes_again_and_is_gone(machines: &Machines, place: &Place) {
     let done = migrate(machines, place, ["west", "east"], "");
     assert_eq!(done.code, 0, "{done:?}");
-    let pid = std::fs::read_to_string(place.run_dir().join("west/daemon.pid")).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    kill_daemon(place, "west");
     place.ok("down west");
     assert_eq!(sh_ok(place, "east", "vm1", "cat /tmp/word").trim(), "vm1");
     assert_eq!(qemus(), 1);
     place.ok("down east");
     patiently("none is left", || qemus() == 0);
+}
+
+fn kill_daemon(place: &Place, lab: &str) {
+    let text = std::fs::read(place.run_dir().join(lab).join("daemon.pid")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let pid = json["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 /// Machines that run: there is no other test beside this one.
