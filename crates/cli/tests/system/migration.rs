@@ -267,8 +267,7 @@ fn the_other_daemon_is_killed(machines: &Machines, place: &Place) {
     assert!(done.code != 0 && done.err.contains("vm1 goes on here"), "{done:?}");
     patiently("one QEMU is left", || qemus() == 1);
     traffic.end("the other daemon is killed");
-    let [_, east] = machines.names();
-    assert_eq!(machines.netloom(place, &east, "up east.loom.yml").code, 0);
+    machines.up(place, [&lab("west", 1, 2, false), &lab("east", 2, 1, true)]);
     assert_eq!(row(place, "east")["state"], "away");
 }
 
