@@ -216,6 +216,37 @@ pub enum Command {
         #[serde(default)]
         name: Option<String>,
     },
+    /// Has a virtual machine go on in another lab, while it runs: answers with how it went.
+    Migrate {
+        /// The node, which the other lab has a place for.
+        node: String,
+        /// The other lab, as the user calls it.
+        host: String,
+        /// The path of its `api.sock`.
+        socket: String,
+        /// The address at which that lab's machine takes the guest's memory; `None`: where a tunnel of this lab leads to, or this
+        /// machine.
+        #[serde(default)]
+        via: Option<std::net::IpAddr>,
+        /// Encrypt the guest's memory on its way.
+        #[serde(default)]
+        tls: bool,
+    },
+    /// Stream, of another lab's daemon: a virtual machine comes from there.
+    Receive {
+        /// The node.
+        node: String,
+        /// What it is made of there: only one that is made of the same can go on here.
+        made_of: String,
+        /// Bytes of memory that it has there.
+        memory: u64,
+        /// Processors that it has there.
+        processors: u32,
+        /// The number that the next stream into its guest has.
+        session: u32,
+        /// Whether its memory comes encrypted.
+        tls: bool,
+    },
     /// Stream: runs a program in a node.
     Exec {
         /// The node.
@@ -440,7 +471,8 @@ impl Command {
     pub const fn is_stream(&self) -> bool {
         matches!(
             self,
-            Self::Exec { .. }
+            Self::Receive { .. }
+                | Self::Exec { .. }
                 | Self::Console { .. }
                 | Self::Copy { .. }
                 | Self::Logs { .. }
@@ -458,6 +490,7 @@ impl Command {
                 | Self::Down { .. }
                 | Self::Node { .. }
                 | Self::Resize { .. }
+                | Self::Migrate { .. }
                 | Self::Snapshot {
                     action: SnapshotAction::Save | SnapshotAction::Restore | SnapshotAction::Rm,
                     ..
@@ -508,6 +541,7 @@ impl Command {
             },
             Self::Resize { .. } => "resize",
             Self::Snapshot { .. } => "snapshot",
+            Self::Migrate { .. } | Self::Receive { .. } => "migrate",
             Self::Exec { .. } => "exec",
             Self::Console { .. } => "console",
             Self::Copy { .. } => "cp",

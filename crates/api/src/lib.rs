@@ -32,10 +32,10 @@ pub use reply::{
 pub use row::{
     AttributesRow, BarRow, CapabilityRow, CardRow, CompareRow, ConnectionRow, ControllerRow, DirectionRow,
     DropRow, EndRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, HeldRow, ImageInfo, ImageRow,
-    InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, MsiXRow, NodeRow, PingRow,
-    PublishedRow, QueueRow, ServiceRow, SnapshotRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow, TenantRow,
-    TestRow, TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat, Verdict,
-    ZoneRow,
+    InterfaceRow, LabRow, LayerRow, LeaseRow, LinkRow, MeasureRow, MeterRow, MigrationRow, MsiXRow, NodeRow,
+    PingRow, PublishedRow, QueueRow, ServiceRow, SnapshotRow, SpaceRow, SrIovRow, SwitchPortRow, SwitchRow,
+    TenantRow, TestRow, TopRow, Trace, TraceChange, TraceDrop, TraceLookup, TraceRule, TraceStep, TraceWhat,
+    Verdict, ZoneRow,
 };
 
 /// The version of every JSON document printed or sent; it stays while documents only grow.

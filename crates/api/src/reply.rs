@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CompareRow, ConnectionRow, DropRow, FlowRow, FreedRow, FunctionInfo, FunctionRow, GroupRow, ImageInfo,
-    ImageRow, LabRow, LinkRow, MeasureRow, MeterRow, NodeRow, PingRow, QueueRow, SCHEMA, SnapshotRow,
-    SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
+    ImageRow, LabRow, LinkRow, MeasureRow, MeterRow, MigrationRow, NodeRow, PingRow, QueueRow, SCHEMA,
+    SnapshotRow, SwitchRow, TenantRow, TestRow, Trace, ZoneRow,
 };
 
 /// The answer to a command.
@@ -62,6 +62,8 @@ pub enum Reply {
     ImagesFreed(FreedRow),
     /// Snapshots of a virtual machine.
     Snapshots(Vec<SnapshotRow>),
+    /// A virtual machine that goes on in another lab.
+    Migrated(MigrationRow),
     /// A node as several kinds of machine.
     Compared(Vec<CompareRow>),
     /// Physical and virtual functions.

@@ -67,6 +67,8 @@ pub(crate) enum Verb {
     Resize(cmd::resize::ResizeNode),
     /// Keep what a virtual machine is at a moment, and go on from there
     Snapshot(cmd::snapshot::Snapshot),
+    /// Have a virtual machine go on in another lab, while it runs
+    Migrate(cmd::migrate::Migrate),
     /// Boot a node as several kinds of machine, and measure each under the same load
     Compare(cmd::compare::Compare),
     /// Ping from one node to another, or everybody from everybody
@@ -226,6 +228,7 @@ impl Args {
             Verb::Image(verb) => verb.run(),
             Verb::Compare(verb) => verb.run(),
             Verb::Snapshot(verb) => verb.run(lab),
+            Verb::Migrate(verb) => verb.run(lab),
             Verb::Vf(verb) => verb.run(),
             Verb::Switchd(verb) => Ok(verb.run()),
             Verb::Check(verb) => verb.run(),

@@ -124,6 +124,8 @@ fn one_that_differs_in_anything_is_made_anew_and_others_stay() {
     assert_eq!(edit("  plain: { vm: }", "  plain: {}"), ["-plain", "+plain"]);
     assert!(edit("  h1: {}", "  h1: { env: { A: b } }").is_empty());
     assert!(edit("links:", "\nlinks:").is_empty(), "another line is no other machine");
+    let standby = "  plain: { vm: { standby: true } }";
+    assert!(edit("  plain: { vm: }", standby).is_empty(), "where it is at first is over");
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub use packet::PacketPort;
 pub use pcapng::{Flow, PacketBlock, PcapngWriter};
 pub use tap::TapPort;
 pub use tunnel::{Door, DoorKey, DoorPort, InKey, OutKey, SttPort, TunnelKind, TunnelPort, TunnelSettings};
-pub use vhost::{Copied, GuestStatus, VhostPort};
+pub use vhost::{Copied, GuestStatus, Hold, HoldCount, VhostPort};
 
 use netloom_datapath::Refused;
 use netloom_sys::Errno;

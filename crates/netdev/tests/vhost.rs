@@ -233,3 +233,125 @@ fn pages_written_while_a_machine_moves_are_logged() {
     assert!(log.read(page / 8, &mut bits));
     assert_eq!(bits[0] & 1 << (page % 8), 1 << (page % 8), "the used ring");
 }
+
+/// Stops a ring as QEMU does when the guest stands still; the entry to go on with.
+fn stop(machine: &mut Machine, port: &mut VhostPort, ring: u32) -> u32 {
+    machine.say(Request::GetVringBase, &pair(ring, 0), &[]);
+    let answer = machine.answer(&mut || drop(look(port)));
+    assert_eq!(answer[..4], ring.to_ne_bytes());
+    u32::from_ne_bytes(answer[4..].try_into().unwrap())
+}
+
+/// Starts it again.
+fn start(machine: &mut Machine, port: &mut VhostPort, ring: u32, base: u32) {
+    machine.say(Request::SetVringBase, &pair(ring, base), &[]);
+    let index = usize::try_from(ring).unwrap();
+    machine.say(Request::SetVringKick, &u64::from(ring).to_ne_bytes(), &[machine.kicks[index].as_fd()]);
+    look(port);
+}
+
+#[test]
+fn what_comes_while_a_guest_stands_still_it_gets_afterwards_in_order() {
+    let folder = Folder::new("still");
+    let (path, mut port) = folder.port("a");
+    let mut machine = Machine::new(Shape::SMALL);
+    plug(&mut machine, &path, &mut port, feature::OFFERED, [0; 2]);
+    let status = port.status();
+    let hold = status.hold();
+    give(&mut port, Offload::PLAIN, &[1; 60]).unwrap();
+    let base = stop(&mut machine, &mut port, 0);
+    assert_eq!(base, 1, "one was used");
+    assert_eq!(give(&mut port, Offload::PLAIN, &[2; 60]), Err(Refused::Error(107)), "it does not move");
+    hold.keep([9; 6]);
+    let offload = Offload { gso: Gso::Tcp4, gso_size: 1_448, ..Offload::PLAIN };
+    let offload = Offload { csum: netloom_packet::Csum::Partial { start: 34, offset: 16 }, ..offload };
+    give(&mut port, Offload::PLAIN, &[3; 60]).unwrap();
+    give(&mut port, offload, &[4; 3_000]).unwrap();
+    give(&mut port, Offload::PLAIN, &[9; 60]).unwrap();
+    assert!(hold.still_since().is_some() && !hold.is_empty());
+    assert_eq!(machine.received().unwrap().1, [1; 60]);
+    assert_eq!(machine.received(), None, "it stands still");
+    start(&mut machine, &mut port, 0, base);
+    give(&mut port, Offload::PLAIN, &[5; 60]).unwrap();
+    assert_eq!(machine.received().unwrap(), (Offload::PLAIN, vec![3; 60]));
+    assert_eq!(machine.received().unwrap(), (offload, vec![4; 3_000]), "whole, as it came");
+    assert_eq!(machine.received().unwrap().1, [5; 60], "what the guest sent itself is not for it");
+    assert_eq!((hold.still_since(), hold.is_empty()), (None, true));
+    assert_eq!((hold.end().kept, hold.is_on()), (2, false));
+}
+
+#[test]
+fn what_was_kept_here_is_given_where_the_guest_is_now() {
+    let folder = Folder::new("there");
+    let ((path, mut port), (other_path, mut other_port)) = (folder.port("a"), folder.port("b"));
+    let (mut machine, mut other) = (Machine::new(Shape::SMALL), Machine::new(Shape::SMALL));
+    plug(&mut machine, &path, &mut port, feature::OFFERED, [0; 2]);
+    let (status, there) = (port.status(), other_port.status());
+    status.hold().keep([8; 6]);
+    machine.socket = None;
+    look(&mut port);
+    for n in 1..=3 {
+        give(&mut port, Offload::PLAIN, &[n; 60]).unwrap();
+    }
+    there.hold().expect([8; 6]);
+    assert!(there.hold().is_on());
+    assert!(give(&mut other_port, Offload::PLAIN, &[7; 60]).is_err(), "not before it is there");
+    there.hold().keep([8; 6]);
+    there.hold().announce(vec![vec![0xff; 60]]);
+    status.hold().take().into_iter().for_each(|frame| there.hold().add(frame));
+    assert_eq!(look(&mut other_port), [], "it is not served yet");
+    other.socket = None;
+    // The look inside takes the announcement: it is there as soon as it is served.
+    let mut seen = Vec::new();
+    let offered =
+        other.plug(&other_path, feature::OFFERED, [0; 2], &mut || seen.append(&mut look(&mut other_port)));
+    assert_eq!(offered, feature::OFFERED.to_ne_bytes());
+    seen.append(&mut look(&mut other_port));
+    assert_eq!(seen, [(Offload::PLAIN, vec![0xff; 60])], "it says where it is, once");
+    for n in 1..=3 {
+        assert_eq!(other.received().unwrap().1, [n; 60]);
+    }
+    // Nonsense from another lab is no frame, and is counted.
+    there.hold().add(vec![0xff; 40]);
+    let mut malformed = 0;
+    malformed += other_port.receive(Budget::default(), &mut |_| ()).malformed;
+    assert_eq!((malformed, other.received()), (1, None));
+}
+
+#[test]
+fn a_log_that_is_too_small_is_not_written_beyond_and_costs_no_frame() {
+    let folder = Folder::new("short");
+    let (path, mut port) = folder.port("a");
+    let mut machine = Machine::new(Shape::SMALL);
+    plug(&mut machine, &path, &mut port, feature::OFFERED & !feature::LOG_ALL, [0; 2]);
+    let file = sealed_memory("log", 4_096).unwrap();
+    let whole = SharedMemory::map(&file, 0, 4_096).unwrap();
+    machine.say(Request::SetLogBase, &words(&[1, 8]), &[file.as_fd()]);
+    machine.say(Request::SetFeatures, &feature::OFFERED.to_ne_bytes(), &[]);
+    look(&mut port);
+    for _ in 0..16 {
+        give(&mut port, Offload::PLAIN, &[3; 3_000]).unwrap();
+    }
+    assert_eq!(machine.received().unwrap().1, [3; 3_000]);
+    let mut bytes = vec![0; 4_096];
+    assert!(whole.read(0, &mut bytes));
+    let written: Vec<usize> = (0..4_096).filter(|at| bytes[*at] != 0).collect();
+    assert_eq!(written, [8], "the byte that is the log");
+}
+
+#[test]
+fn a_log_that_cannot_be_trusted_ends_the_session() {
+    let folder = Folder::new("logs");
+    let open = std::fs::File::create(folder.0.join("log")).unwrap();
+    open.set_len(4_096).unwrap();
+    let sealed = sealed_memory("log", 4_096).unwrap();
+    let areas = [(open.as_fd(), [4_096, 0]), (sealed.as_fd(), [4_097, 0]), (sealed.as_fd(), [1, u64::MAX])];
+    for (number, (fd, area)) in areas.into_iter().enumerate() {
+        let (path, mut port) = folder.port(&number.to_string());
+        let mut machine = Machine::new(Shape::SMALL);
+        plug(&mut machine, &path, &mut port, feature::OFFERED & !feature::LOG_ALL, [0; 2]);
+        machine.say(Request::SetLogBase, &words(&area), &[fd]);
+        look(&mut port);
+        assert!(!port.is_connected(), "{area:?}");
+    }
+}

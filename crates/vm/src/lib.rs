@@ -20,6 +20,7 @@ pub mod guest;
 pub mod initramfs;
 pub mod iso;
 pub mod kernel;
+pub mod moving;
 pub mod overlay;
 pub mod payload;
 pub mod probe;

@@ -25,6 +25,7 @@ pub(crate) mod logs;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod meter;
+pub(crate) mod migrate;
 pub(crate) mod node;
 pub(crate) mod ovsdb_server;
 pub(crate) mod ping;

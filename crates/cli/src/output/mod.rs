@@ -3,6 +3,7 @@
 mod compare;
 mod function;
 mod image;
+mod migration;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod screen;

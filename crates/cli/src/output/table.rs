@@ -10,7 +10,7 @@ use netloom_api::{
 };
 
 use super::words::{age, count, many, rate, time};
-use super::{Format, Style, Tint, compare, function, image, screen, snapshot, trace};
+use super::{Format, Style, Tint, compare, function, image, migration, screen, snapshot, trace};
 
 /// The reply as text for people.
 pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
@@ -41,6 +41,7 @@ pub(crate) fn render(reply: &Reply, format: Format, style: Style) -> String {
         Reply::Image(info) => image::inspect(info),
         Reply::ImagesFreed(row) => image::freed(row),
         Reply::Snapshots(rows) => paint.table(&snapshot::HEADERS, rows.iter().map(snapshot::row)),
+        Reply::Migrated(row) => format!("{}\n", migration::words(row)),
         Reply::Compared(rows) => paint.table(&compare::HEADERS, rows.iter().map(compare::row)),
         Reply::Functions(rows) => paint.functions(rows),
         Reply::Function(info) => function::sides(info),

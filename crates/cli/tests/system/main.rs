@@ -28,6 +28,7 @@ mod kept;
 mod leftovers;
 mod limits;
 mod links;
+mod migration;
 mod monitors;
 mod networks;
 mod nodes;

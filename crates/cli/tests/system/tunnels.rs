@@ -40,13 +40,19 @@ impl Machines {
 
     /// `netloom WORDS` on a machine.
     pub(crate) fn netloom(&self, place: &Place, machine: &str, words: &str) -> Done {
+        Done::from(self.command(place, machine, words).output().unwrap())
+    }
+
+    /// The same, not started.
+    pub(crate) fn command(&self, place: &Place, machine: &str, words: &str) -> Command {
         let inner = place.command(&words.split(' ').collect::<Vec<_>>());
         let mut command = Command::new("ip");
         command.args(["netns", "exec", machine]).arg(inner.get_program()).args(inner.get_args());
         command.env_clear().stdin(Stdio::null());
         command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
         command.current_dir(inner.get_current_dir().unwrap());
-        Done::from(command.output().unwrap())
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     /// Brings the two labs up, each on its machine.
@@ -73,11 +79,11 @@ pub(crate) fn ip(words: &str) {
 }
 
 /// A shell command in a node of a lab.
-fn sh(place: &Place, lab: &str, node: &str, script: &str) -> Done {
+pub(crate) fn sh(place: &Place, lab: &str, node: &str, script: &str) -> Done {
     place.run_words(&["exec", "-T", "-l", lab, node, "--", "sh", "-c", script])
 }
 
-fn sh_ok(place: &Place, lab: &str, node: &str, script: &str) -> String {
+pub(crate) fn sh_ok(place: &Place, lab: &str, node: &str, script: &str) -> String {
     let done = sh(place, lab, node, script);
     assert_eq!(done.code, 0, "{lab} {node}: {script}: {done:?}");
     done.out

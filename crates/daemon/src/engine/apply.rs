@@ -14,6 +14,7 @@ use netloom_lab::plan::{Drifted, Phase, Plan, Present, PresentLink};
 use super::execute::{Execution, Target};
 use super::hints::refused;
 use super::interfaces::Interfaces;
+use super::moving::take_down;
 use super::running::{Running, State};
 use crate::{Sink, slowpath};
 
@@ -65,6 +66,7 @@ impl Running {
         }
         execution.commit();
         prepared.keep();
+        take_down(core, &mut state);
         state.wanted = wanted;
         let mut notes = std::mem::take(&mut fresh.notes);
         notes.extend(seats.notes);

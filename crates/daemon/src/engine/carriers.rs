@@ -39,7 +39,8 @@ pub(crate) trait Presence: std::fmt::Debug + Send + Sync {
 
 impl Presence for GuestStatus {
     fn is_there(&self) -> bool {
-        self.is_ready()
+        // Of one that moves, nobody is to notice that it is away for a moment.
+        self.is_ready() || self.hold().is_on()
     }
 }
 

@@ -29,6 +29,7 @@ use super::core::Core;
 use super::handle::{directions, zone};
 use super::hints::refused;
 use super::limits::prepare::set_failed;
+use super::moving::owners_here;
 use super::nodes::NodeError;
 use super::running::{Nic, NodeState, Running, State};
 use super::tunnels::TunnelError;
@@ -169,7 +170,8 @@ impl<'a> Execution<'a> {
         {
             running.functions.take(name, state.nodes.get(name).map(|node| &*node.netns));
         }
-        let owners = netloom_lab::config::owners(&new.lab, &|link, left| new.id(link, left));
+        let is_away = |name: &str| made.get(name).or_else(|| state.nodes.get(name)).is_some_and(|it| it.away);
+        let owners = owners_here(&new.lab, &|link, left| new.id(link, left), is_away);
         slowpath::write(core.switch()).set_owners(&owners);
         core.services().update(&new.lab);
         core.settle();
@@ -215,7 +217,9 @@ impl<'a> Execution<'a> {
         for ((name, net), made) in wanted.into_iter().zip(made) {
             self.devices.extend(made.devices);
             let (netns, nics) = (made.netns, made.nics);
-            let node = NodeState { netns, net, stopped: false, paused: false, named: None, nics };
+            let vm = self.new.lab.node(&name).and_then(|node| node.vm.as_deref());
+            let away = vm.is_some_and(|vm| vm.standby);
+            let node = NodeState { netns, net, stopped: away, away, paused: false, named: None, nics };
             self.made.insert(name, node);
         }
         let lab = self.lab();

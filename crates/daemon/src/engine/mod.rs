@@ -25,6 +25,7 @@ mod interfaces;
 mod journal;
 mod limits;
 mod machines;
+mod moving;
 mod names;
 mod nodes;
 mod patchbay;

@@ -111,6 +111,8 @@ pub(crate) struct NodeState {
     pub(crate) net: HostNet,
     /// Its programs were ended and its interfaces taken down.
     pub(crate) stopped: bool,
+    /// A virtual machine that is elsewhere: on standby, or gone to another lab. It is stopped here, too.
+    pub(crate) away: bool,
     /// Its programs stand still.
     pub(crate) paused: bool,
     /// Its name in /run/netns, if it has one.

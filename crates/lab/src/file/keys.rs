@@ -357,6 +357,11 @@ pub(crate) static VM: Table = &[&[
         Choice(BOARDS),
         "The board: q35 (default), or microvm, which has less: a kernel, virtio, and cards that stay.",
     ),
+    key(
+        "standby",
+        Flag,
+        "Its place in this lab is ready, and it is off: it comes from elsewhere by `netloom migrate`, or is started by `start`.",
+    ),
     key("url", Text, "Where the image of its disk is, http:// or https://; it is fetched once and kept."),
     key("sha256", Text, "What the file at `url` must be: its SHA-256, 64 hexadecimal digits."),
 ]];

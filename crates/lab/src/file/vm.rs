@@ -20,6 +20,7 @@ pub(crate) struct VmSpec {
     pub(crate) cloud_init: Option<Spanned<String>>,
     pub(crate) virt: Option<Spanned<Virt>>,
     pub(crate) board: Option<Spanned<Board>>,
+    pub(crate) standby: Option<bool>,
 }
 
 /// Reads `vm:`.
@@ -42,6 +43,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         let index = reader.choice(node, keys::BOARDS)?;
         Some(Spanned::new(if index == 0 { Board::Q35 } else { Board::Microvm }, node.span))
     });
+    let standby = fields.take("standby").and_then(|node| reader.flag(node));
     let url = fields.take("url").and_then(|node| reader.parse(node, url));
     let sha256 = fields.take("sha256").and_then(|node| reader.parse(node, digest));
     let spec = VmSpec {
@@ -56,6 +58,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node) -> Spanned<VmSpec> {
         cloud_init,
         virt,
         board,
+        standby,
     };
     Spanned::new(spec, node.span)
 }

@@ -48,6 +48,9 @@ pub struct Vm {
     pub cpus: u32,
     /// Processors it can be given while it runs: as many, or more.
     pub most_cpus: u32,
+    /// This lab has a place for it, and it is elsewhere at first.
+    #[serde(default)]
+    pub standby: bool,
 }
 
 impl Vm {
@@ -101,6 +104,7 @@ impl Vm {
             words.extend(value.iter().map(|value| format!("{what} {value}")));
         }
         words.extend((self.firmware == Firmware::Uefi).then(|| "firmware uefi".to_owned()));
+        words.extend(self.standby.then(|| "standby".to_owned()));
         words.join(", ")
     }
 }
@@ -172,6 +176,7 @@ mod tests {
             most_memory: MEMORY,
             cpus: 2,
             most_cpus: 2,
+            standby: false,
         };
         let text = |text: &str| Some(text.to_owned());
         assert!(none.is_ours() && !none.boots_disk());
@@ -184,6 +189,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Vm>(&text_of(&none)).unwrap(), none);
         let ranged = Vm { most_memory: 1 << 30, most_cpus: 4, ..none.clone() };
         assert_eq!(ranged.words(), "para, cpu 2..4, memory 256MiB..1GiB");
+        let standby = Vm { standby: true, ..none.clone() };
+        assert_eq!(standby.words(), "para, cpu 2, memory 256MiB, standby");
         let disk = Vm { disk: text("d.qcow2"), ..none.clone() };
         assert!(disk.boots_disk() && !disk.is_ours());
         let uefi = Vm { firmware: Firmware::Uefi, url: text("https://x/d"), ..none.clone() };

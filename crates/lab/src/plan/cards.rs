@@ -15,9 +15,10 @@ pub(super) fn is_another_machine(old: &Node, new: &Node) -> bool {
     }
 }
 
-/// All of a node but its network, and where the file has it.
+/// All of a node but its network, where the file has it, and whether it is to be off at first.
 fn rest(node: &Node) -> Node {
-    Node { line: 0, interfaces: Vec::new(), routes: Vec::new(), ..node.clone() }
+    let vm = node.vm.clone().map(|vm| Box::new(Vm { standby: false, ..*vm }));
+    Node { line: 0, interfaces: Vec::new(), routes: Vec::new(), vm, ..node.clone() }
 }
 
 /// Whether the network of a machine can become that of `new` while it runs.

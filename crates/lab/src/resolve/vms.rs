@@ -33,6 +33,7 @@ pub(super) fn vm(spec: &NodeSpec) -> Option<Box<Vm>> {
         most_memory: spec.limits.memory.as_ref().map_or(MEMORY, |memory| memory.value.reserved()),
         cpus,
         most_cpus,
+        standby: written.standby.unwrap_or(false),
     }))
 }
 

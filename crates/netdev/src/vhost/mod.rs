@@ -15,9 +15,11 @@ mod announce;
 mod body;
 mod connection;
 mod guest;
+mod hold;
 mod port;
 mod rings;
 mod status;
 
+pub use hold::{Hold, HoldCount};
 pub use port::VhostPort;
 pub use status::{Copied, GuestStatus};

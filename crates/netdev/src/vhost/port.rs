@@ -52,6 +52,8 @@ impl VhostPort {
         let again = EventFd::new()?;
         epoll.add(&listener, LISTENER, Interest::Read)?;
         epoll.add(&again, AGAIN, Interest::Read)?;
+        let status = Arc::new(GuestStatus::new(bell)?);
+        epoll.add(&status.hold().bell, HELD, Interest::Read)?;
         Ok(Self {
             listener,
             connection: None,
@@ -59,7 +61,7 @@ impl VhostPort {
             rings: Rings::new(pairs, epoll),
             chain: Chain::default(),
             room: Room::default(),
-            status: Arc::new(GuestStatus::new(bell)),
+            status,
             first: 0,
             again,
             awake: false,
@@ -95,6 +97,7 @@ impl VhostPort {
         for token in ready.iter().take(count) {
             match *token {
                 AGAIN => {}
+                HELD => drop(self.status.hold().bell.clear()),
                 LISTENER => self.accept(),
                 CONNECTION => self.converse(),
                 ring => self.rings.clear_kick(usize::try_from(ring).unwrap_or(usize::MAX)),
@@ -126,6 +129,7 @@ impl VhostPort {
     fn tell(&mut self) {
         if std::mem::take(&mut self.rings.changed) {
             let (pairs, features) = (self.rings.serving, self.backend.features());
+            self.status.hold().set_served(pairs > 0);
             self.status.update(self.connection.is_some(), pairs, self.backend.mtu(), features);
         }
     }
@@ -230,6 +234,39 @@ impl VhostPort {
         }
     }
 
+    /// Gives the guest what was kept for it, and says for it where it is; whether some is left.
+    fn deliver(&mut self, reading: &mut Reading, sink: &mut dyn FnMut(&mut Frame<'_>)) -> bool {
+        let hold = Arc::clone(self.status.hold());
+        if self.rings.serving == 0 || !hold.is_keeping() {
+            return false;
+        }
+        for mut announced in hold.take_announced() {
+            let mut buffer = vec![0; HEADROOM];
+            buffer.append(&mut announced);
+            let range = HEADROOM..buffer.len();
+            if let Some(mut frame) = Frame::new(&mut buffer, range, Offload::PLAIN) {
+                reading.packets += 1;
+                sink(&mut frame);
+            }
+        }
+        let mut left = false;
+        while let Some(mut kept) = hold.next() {
+            let offload = kept.first_chunk::<VNET_HDR>().and_then(|header| Offload::parse(header).ok());
+            let range = VNET_HDR..kept.len();
+            let Some(mut frame) = offload.and_then(|offload| Frame::new(&mut kept, range, offload)) else {
+                reading.malformed += 1;
+                continue;
+            };
+            if self.give(&mut frame) == Err(Refused::Full) {
+                hold.put_back(kept);
+                left = true;
+                break;
+            }
+        }
+        self.flush();
+        left
+    }
+
     /// Decides whether to look again at once, or to have the guest call.
     fn rest(&mut self, reading: &Reading, more: bool) {
         let mut awake = more;
@@ -249,6 +286,39 @@ impl VhostPort {
                 self.again.signal();
             } else {
                 self.again.clear();
+            }
+        }
+    }
+
+    /// Copies a frame into the guest's buffers.
+    fn give(&mut self, frame: &mut Frame<'_>) -> Result<(), Refused> {
+        let Some(index) = self.ring_for(frame.front()) else {
+            return Err(Refused::Error(Errno::NOTCONN.raw_os_error()));
+        };
+        let mergeable = self.rings.features & feature::MRG_RXBUF != 0;
+        let Some(ring) = self.rings.rings.get_mut(index) else { return Err(Refused::Full) };
+        let Some(queue) = &mut ring.queue else { return Err(Refused::Full) };
+        let mut header = [0; VNET_HDR];
+        frame.offload.emit(&mut header);
+        let (pieces, length) = frame.body().map_or((&[][..], 0), |(body, length)| (body.pieces(), length));
+        let load = Load { front: frame.front(), pieces, length };
+        match self.room.give(queue, &self.rings.guest, &header, &load, mergeable) {
+            Ok(given) => {
+                ring.pending |= given != Given::Full;
+                match given {
+                    Given::Whole => {
+                        self.status.copied.count_in(load.front.len(), length);
+                        self.status.count_in(&frame.offload);
+                        Ok(())
+                    }
+                    Given::Full => Err(Refused::Full),
+                    Given::TooLong => Err(Refused::Error(Errno::MSGSIZE.raw_os_error())),
+                }
+            }
+            Err(why) => {
+                self.rings.give_up(index, why);
+                self.tell();
+                Err(Refused::Error(Errno::IO.raw_os_error()))
             }
         }
     }
@@ -290,8 +360,9 @@ impl Port for VhostPort {
         self.attend();
         let mut reading = Reading::default();
         self.announce(&mut reading, sink);
+        let waiting = self.deliver(&mut reading, sink);
         let pairs = self.rings.rings.len() / 2;
-        let (mut more, first) = (false, self.first);
+        let (mut more, first) = (waiting, self.first);
         for pair in (first..pairs).chain(0..first) {
             if self.drain(2 * pair + 1, budget, &mut reading, sink) {
                 // The others first, next time.
@@ -306,35 +377,13 @@ impl Port for VhostPort {
     }
 
     fn transmit(&mut self, frame: &mut Frame<'_>) -> Result<(), Refused> {
-        let Some(index) = self.ring_for(frame.front()) else {
-            return Err(Refused::Error(Errno::NOTCONN.raw_os_error()));
-        };
-        let mergeable = self.rings.features & feature::MRG_RXBUF != 0;
-        let Some(ring) = self.rings.rings.get_mut(index) else { return Err(Refused::Full) };
-        let Some(queue) = &mut ring.queue else { return Err(Refused::Full) };
-        let mut header = [0; VNET_HDR];
-        frame.offload.emit(&mut header);
-        let (pieces, length) = frame.body().map_or((&[][..], 0), |(body, length)| (body.pieces(), length));
-        let load = Load { front: frame.front(), pieces, length };
-        match self.room.give(queue, &self.rings.guest, &header, &load, mergeable) {
-            Ok(given) => {
-                ring.pending |= given != Given::Full;
-                match given {
-                    Given::Whole => {
-                        self.status.copied.count_in(load.front.len(), length);
-                        self.status.count_in(&frame.offload);
-                        Ok(())
-                    }
-                    Given::Full => Err(Refused::Full),
-                    Given::TooLong => Err(Refused::Error(Errno::MSGSIZE.raw_os_error())),
-                }
-            }
-            Err(why) => {
-                self.rings.give_up(index, why);
-                self.tell();
-                Err(Refused::Error(Errno::IO.raw_os_error()))
-            }
+        let hold = self.status.hold();
+        // What came before goes first.
+        if hold.is_keeping() && (self.rings.serving == 0 || !hold.is_empty()) {
+            hold.keep_frame(frame);
+            return Ok(());
         }
+        self.give(frame)
     }
 
     fn flush(&mut self) -> Flushed {
@@ -363,10 +412,11 @@ impl Port for VhostPort {
     }
 }
 
-/// What the epoll set calls the listener, the connection and our own call; rings are called by their number.
+/// What the epoll set calls the listener, the connection, our own call and that of who holds frames; rings are called by their number.
 const LISTENER: u64 = u64::MAX;
 const CONNECTION: u64 = u64::MAX - 1;
 const AGAIN: u64 = u64::MAX - 2;
+const HELD: u64 = u64::MAX - 3;
 /// So long after a flood guests need not call.
 const LINGER_NS: u64 = 20_000;
 /// Events taken in one look; the rest is there at the next.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use netloom_packet::{Gso, Offload};
+use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 use netloom_vhost::feature;
 
+use super::hold::Hold;
+
 /// The state of a port, and what it has done. Its worker writes, everybody reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct GuestStatus {
     is_connected: AtomicU64,
     /// Pairs of queues that are served.
@@ -22,6 +25,8 @@ pub struct GuestStatus {
     bell: Option<Arc<EventFd>>,
     /// What was copied.
     pub copied: Copied,
+    /// What is kept for a guest that moves.
+    hold: Arc<Hold>,
 }
 
 /// Bytes of frames copied, by where from and where to. A byte that goes from one guest to another is copied once if it is in
@@ -34,8 +39,34 @@ pub struct Copied {
 }
 
 impl GuestStatus {
-    pub(super) fn new(bell: Option<Arc<EventFd>>) -> Self {
-        Self { bell, ..Self::default() }
+    /// # Errors
+    /// No descriptor left.
+    pub(super) fn new(bell: Option<Arc<EventFd>>) -> Result<Self, HostError> {
+        let zero = AtomicU64::default;
+        Ok(Self {
+            is_connected: zero(),
+            pairs: zero(),
+            mtu: zero(),
+            features: zero(),
+            calls: zero(),
+            supers: [zero(), zero()],
+            bell,
+            copied: Copied::default(),
+            hold: Hold::new()?,
+        })
+    }
+
+    /// What is kept for a guest that moves.
+    #[must_use]
+    pub fn hold(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+
+    /// The link is as [`Hold`] has it: whoever looks after the port is to look.
+    pub fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.signal();
+        }
     }
 
     /// Whether a machine is there.

@@ -97,6 +97,15 @@ impl<'a> Frame<'a> {
         Self::ip(src, to, Ip { ttl: 255, ..Ip::new(Ends::V6(target, to_ip), l4) })
     }
 
+    /// Tells all nodes that nobody asked (RFC 4861 §7.2.6): the Ethernet address of `target` is `src`, whatever it was before.
+    #[must_use]
+    pub const fn nd_announcement(src: Mac, target: Ipv6Addr) -> Self {
+        const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        let l4 = L4::Advert { target, tll: Some(src), flags: 0x20 };
+        let ip = Ip { ttl: 255, ..Ip::new(Ends::V6(target, ALL_NODES), l4) };
+        Self::ip(src, Mac([0x33, 0x33, 0, 0, 0, 1]), ip)
+    }
+
     /// With an 802.1Q tag of this id in front of the other tags.
     #[must_use]
     pub fn vlan(self, vid: u16) -> Self {

@@ -26,6 +26,10 @@ impl Running {
     pub(super) fn guest(&self, node: &str) -> Result<Option<Arc<Machine>>, ApiError> {
         let Some(machine) = self.machines.of(node) else { return Ok(None) };
         let how = self.state().nodes.get(node).map(|made| (made.stopped, made.paused));
+        if self.is_away(node) {
+            return Err(ApiError::new(ErrorKind::Failed, format!("Node {node} is elsewhere."))
+                .hint(format!("ask the lab where it runs; `netloom start {node}` boots another one here")));
+        }
         let (word, remedy) = match how {
             Some((true, _)) => ("stopped", "start"),
             Some((_, true)) => ("paused", "resume"),

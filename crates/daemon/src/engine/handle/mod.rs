@@ -11,6 +11,7 @@ mod lab;
 mod link;
 mod logs;
 mod measure;
+mod migrate;
 mod node;
 mod ping;
 mod plan;
@@ -96,6 +97,9 @@ impl Engine for Running {
             Command::Snapshot { node, action, name } => {
                 self.snapshot(&node, action, name.as_deref()).map(Reply::Snapshots)
             }
+            Command::Migrate { node, host, socket, via, tls } => {
+                self.migrate(&node, (&host, &socket), via, tls, sink).map(Reply::Migrated)
+            }
             Command::Node { nodes, action } => self.nodes(&nodes, action).map(|()| Reply::Done {}),
             other => Err(not_yet(&other)),
         }
@@ -103,6 +107,7 @@ impl Engine for Running {
 
     fn stream(&self, command: Command, conn: &mut Conn) -> Result<(), ApiError> {
         match command {
+            Command::Receive { .. } => self.receive(command, conn),
             Command::Exec { .. } => self.exec(command, conn),
             Command::Console { node } => self.console(&node, conn),
             Command::Copy { node, path, name } => self.copy(&node, path, name, conn),

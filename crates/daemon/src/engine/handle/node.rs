@@ -68,12 +68,13 @@ impl Running {
 
     fn start_node(&self, name: &str) {
         self.set_node(name, false);
+        self.set_away(name, false);
         self.machines.power_on(name);
         self.programs.start(name);
     }
 
     /// The ports of a stopped node take and give nothing; its interfaces keep their addresses and routes.
-    pub(super) fn set_node(&self, name: &str, stopped: bool) {
+    pub(in crate::engine) fn set_node(&self, name: &str, stopped: bool) {
         let mut state = self.state();
         let Some(node) = state.nodes.get_mut(name) else { return };
         node.stopped = stopped;

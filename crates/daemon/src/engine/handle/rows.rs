@@ -52,6 +52,7 @@ impl Running {
         let lack = lack.filter_map(|port| self.interfaces.seen(port)?.lack).next();
         let what = match made {
             None => "missing",
+            Some(made) if made.stopped && made.away => "away",
             Some(made) if made.stopped => "stopped",
             Some(made) if made.paused => "paused",
             Some(_) if machine.is_some() => machine.as_ref().map_or("missing", |machine| word(machine.phase)),
@@ -472,6 +473,7 @@ const fn word(phase: Phase) -> &'static str {
     match phase {
         Phase::Off => "stopped",
         Phase::Booting => "booting",
+        Phase::Arriving => "arriving",
         Phase::Up => "up",
         Phase::Ended => "exited",
         Phase::Failed => "failed",

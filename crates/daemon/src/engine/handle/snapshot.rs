@@ -97,14 +97,15 @@ impl Running {
         }
     }
 
-    fn machine(&self, node: &str) -> Result<Arc<Machine>, ApiError> {
+    /// The machine of a node.
+    pub(super) fn machine(&self, node: &str) -> Result<Arc<Machine>, ApiError> {
         if let Some(machine) = self.machines.of(node) {
             return Ok(machine);
         }
         let lab = Arc::clone(&self.state().lab);
         match lab.node(node) {
             Some(found) if found.vm.is_none() => {
-                let said = format!("{node} is no virtual machine: only those have snapshots.");
+                let said = format!("{node} is no virtual machine: only those can do that.");
                 Err(ApiError::new(ErrorKind::Failed, said))
             }
             Some(_) => Err(ApiError::new(ErrorKind::Failed, format!("{node} was not started."))),

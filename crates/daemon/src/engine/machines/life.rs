@@ -2,6 +2,7 @@
 //!
 //! Whatever comes out of these is hostile: a guest writes the last two as it likes, and may have taken QEMU over.
 
+mod arrive;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use netloom_vm::qmp::{Qmp, Said};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
-use super::machine::{BOOT, Console, Order, Phase, Resume, Session, Shared};
+use super::machine::{BOOT, Console, Moved, Order, Phase, Resume, Session, Shared};
 use super::setup::{Resumed, Seat, Setup};
 
 pub(super) use resume::capabilities;
@@ -64,6 +65,10 @@ struct Live {
     next: Option<Box<Resume>>,
     /// It is ended to be started again.
     anew: bool,
+    /// Told how QEMU's own move goes on.
+    watch: Option<mpsc::Sender<Moved>>,
+    /// Where QEMU finds the key of what comes in.
+    key: Option<String>,
 }
 
 /// A socket of QEMU's, and what waits to be written to it.
@@ -165,6 +170,14 @@ impl Life {
                 let _ = tell.send(self.seat(seats, *config, fresh));
             }
             Order::Resume(resume) => self.resume(resume),
+            Order::Watch(watch) => {
+                if let Some(live) = &mut self.live {
+                    live.watch = Some(watch);
+                }
+            }
+            Order::Receive(receive) => self.receive(*receive),
+            Order::Go => self.go(),
+            Order::Discard => self.discard(),
             Order::Ended(how) => self.ended(how),
             // Seen before it comes here.
             Order::End => {}
@@ -255,11 +268,17 @@ impl Life {
             resuming: None,
             next: None,
             anew: false,
+            watch: None,
+            key: start.key,
         })
     }
 
     /// Asks the guest to switch itself off, in every way it may understand.
     fn power_off(&mut self, by: u64) {
+        // One that is still elsewhere must not go on here, too.
+        if self.shared.status().phase == Phase::Arriving {
+            return self.discard();
+        }
         let Some(live) = &mut self.live else {
             return self.shared.set(|status| {
                 status.phase = Phase::Off;
@@ -508,6 +527,8 @@ impl Life {
 impl Live {
     fn hear_qemu(&mut self, bytes: &[u8]) {
         let (asked, shutdown, moved) = (&mut self.asked, &mut self.shutdown, &mut self.moved);
+        // Who gave up watching does not want to know.
+        let tell = |moved: Moved| self.watch.as_ref().map_or((), |watch| drop(watch.send(moved)));
         let heard = self.session.push(bytes, |said| match said {
             Said::Ready(_) => {}
             Said::Done(number, value) => answer(asked, number, Ok(value)),
@@ -515,7 +536,11 @@ impl Live {
             Said::Event(event, data) if event == "SHUTDOWN" => {
                 *shutdown = Some(data["reason"].as_str().unwrap_or("guest-shutdown").to_owned());
             }
+            Said::Event(event, _) if event == "STOP" => tell(Moved::Stopped),
             Said::Event(event, data) if event == "MIGRATION" => {
+                if let Some(status) = data["status"].as_str() {
+                    tell(Moved::Status(status.to_owned()));
+                }
                 let status =
                     data["status"].as_str().filter(|status| matches!(*status, "completed" | "failed"));
                 *moved = status.map(str::to_owned).or(moved.take());

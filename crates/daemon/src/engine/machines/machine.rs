@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use netloom_container::{Ending, Spawner};
-use netloom_sys::HostError;
 use netloom_sys::eventfd::EventFd;
 use netloom_sys::netns::NetNs;
+use netloom_sys::{Errno, HostError};
 use netloom_vm::frame::{Frame, Open, WINDOW};
 use netloom_vm::guest::GuestConfig;
 use netloom_vm::{Accel, Virt};
@@ -29,6 +29,8 @@ pub(in crate::engine) enum Phase {
     Off,
     /// QEMU runs, and the guest has not said that it is up.
     Booting,
+    /// It comes from another lab, and is not here yet.
+    Arriving,
     /// Its agent listens; or it has none, and nobody can tell.
     Up,
     /// The guest has switched itself off.
@@ -76,8 +78,49 @@ pub(super) enum Order {
     },
     /// In place of what runs, a machine goes on from where it was.
     Resume(Box<Resume>),
+    /// Tell how QEMU's own move goes on.
+    Watch(mpsc::Sender<Moved>),
+    /// It comes from another lab.
+    Receive(Box<Receive>),
+    /// All of it has come: it goes on.
+    Go,
+    /// What there is of it is worth nothing: it ends at once.
+    Discard,
     /// QEMU has ended.
     Ended(Ending),
+}
+
+/// How QEMU's own move of a machine goes on. Whoever hears it learns of QEMU's end by the end of the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine) enum Moved {
+    /// What QEMU calls it: `active`, `completed`, `failed` ..
+    Status(String),
+    /// The guest's processors stand still.
+    Stopped,
+}
+
+/// A machine that comes from another lab.
+#[derive(Debug)]
+pub(in crate::engine) struct Arrival {
+    /// By which its memory and devices come.
+    pub(in crate::engine) stream: OwnedFd,
+    /// The folder with the key of what comes.
+    pub(in crate::engine) key: Option<OwnedFd>,
+    /// Bytes of memory that it has there.
+    pub(in crate::engine) memory: u64,
+    /// Processors that it has there.
+    pub(in crate::engine) processors: u32,
+    /// The number that the next stream into its guest has.
+    pub(in crate::engine) session: u32,
+}
+
+/// A machine that comes from another lab, for its thread.
+pub(super) struct Receive {
+    pub(super) resumed: Resumed,
+    /// Told how it goes on.
+    pub(super) watch: mpsc::Sender<Moved>,
+    /// Told when QEMU waits for it, or why it does not.
+    pub(super) tell: mpsc::Sender<Result<(), String>>,
 }
 
 /// From where a machine goes on.
@@ -106,10 +149,10 @@ pub(in crate::engine) struct Machine {
     pub(super) shared: Arc<Shared>,
     netns: Arc<NetNs>,
     pub(super) has_agent: bool,
-    pub(super) accel: Accel,
+    pub(in crate::engine) accel: Accel,
     /// Held while processors come and go.
     pub(super) resizing: Mutex<()>,
-    pub(super) virt: Virt,
+    pub(in crate::engine) virt: Virt,
     /// Its cards, and what its guest was told.
     pub(super) seated: Mutex<(Vec<Seat>, GuestConfig)>,
     /// Where what is written to its disk is.
@@ -140,6 +183,8 @@ pub(super) struct Shared {
     ram: Mutex<Option<Arc<OwnedFd>>>,
     /// Programs whose streams are carried.
     streams: AtomicUsize,
+    /// It is on its way elsewhere: no stream can begin.
+    moving: AtomicBool,
     /// What it is made of.
     made_of: Mutex<String>,
 }
@@ -223,6 +268,7 @@ impl Machine {
             took_one: AtomicBool::new(false),
             ram: Mutex::default(),
             streams: AtomicUsize::new(0),
+            moving: AtomicBool::new(false),
             made_of: Mutex::new(setup.made_of()),
         });
         let (netns, has_agent, accel) = (Arc::clone(&setup.netns), setup.has_agent, setup.accel());
@@ -249,7 +295,7 @@ impl Machine {
     /// Starts QEMU, unless it runs.
     pub(super) fn power_on(&self) {
         self.shared.set(|status| {
-            if !matches!(status.phase, Phase::Booting | Phase::Up) {
+            if !matches!(status.phase, Phase::Booting | Phase::Arriving | Phase::Up) {
                 *status = Status { phase: Phase::Booting, ..Status::default() };
             }
         });
@@ -281,7 +327,12 @@ impl Machine {
     }
 
     /// Gives QEMU a descriptor beside a command.
-    pub(super) fn give(&self, fd: OwnedFd, command: &'static str, arguments: Value) -> Result<Value, String> {
+    pub(in crate::engine) fn give(
+        &self,
+        fd: OwnedFd,
+        command: &'static str,
+        arguments: Value,
+    ) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
         self.shared.order(Order::Give(fd, command, arguments, tell));
         told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
@@ -300,17 +351,17 @@ impl Machine {
     }
 
     /// The guest's memory, while QEMU runs.
-    pub(super) fn ram(&self) -> Option<Arc<OwnedFd>> {
+    pub(in crate::engine) fn ram(&self) -> Option<Arc<OwnedFd>> {
         self.shared.ram.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Programs in it whose streams are carried.
-    pub(super) fn streams(&self) -> usize {
+    pub(in crate::engine) fn streams(&self) -> usize {
         self.shared.streams.load(Ordering::Relaxed)
     }
 
     /// What it is made of, in one line.
-    pub(super) fn made_of(&self) -> String {
+    pub(in crate::engine) fn made_of(&self) -> String {
         self.shared.made_of.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -319,7 +370,11 @@ impl Machine {
         self.disk.as_deref()
     }
 
-    pub(super) fn ask(&self, command: &'static str, arguments: Value) -> Result<Value, String> {
+    /// Asks QEMU for something.
+    ///
+    /// # Errors
+    /// In words: what it says, or that it does not run or answer.
+    pub(in crate::engine) fn ask(&self, command: &'static str, arguments: Value) -> Result<Value, String> {
         let (tell, told) = mpsc::channel();
         self.shared.order(Order::Ask(command, arguments, tell));
         told.recv_timeout(ANSWER).unwrap_or_else(|_| Err("QEMU does not answer".to_owned()))
@@ -385,8 +440,8 @@ impl Machine {
         loop {
             match status.phase {
                 Phase::Up => return Ok(()),
-                Phase::Booting if netloom_sys::clock::now() < until && goes_on() => {}
-                Phase::Booting => return Err("the guest has not come up yet".to_owned()),
+                Phase::Booting | Phase::Arriving if netloom_sys::clock::now() < until && goes_on() => {}
+                Phase::Booting | Phase::Arriving => return Err("the guest has not come up yet".to_owned()),
                 Phase::Off => return Err("it is off".to_owned()),
                 Phase::Ended | Phase::Failed => {
                     return Err(status.reason.clone().unwrap_or_else(|| "it has ended".to_owned()));
@@ -402,10 +457,71 @@ impl Machine {
     /// # Errors
     /// No descriptor left.
     pub(in crate::engine) fn open(&self, open: Open) -> Result<Spoken, HostError> {
+        if self.shared.moving.load(Ordering::Acquire) {
+            return Err(HostError::new(
+                "run a program in",
+                "a guest that is on its way elsewhere",
+                Errno::BUSY,
+            ));
+        }
         let id = self.sessions.fetch_add(1, Ordering::Relaxed);
         let session = Arc::new(Session { id, bell: EventFd::new()?, heard: Mutex::default() });
         self.shared.order(Order::Open(Arc::clone(&session), Box::new(open)));
         Ok(Spoken { session, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Whether QEMU has taken a processor away since it was started.
+    pub(in crate::engine) fn took_one(&self) -> bool {
+        self.shared.took_one()
+    }
+
+    /// Whether it is on its way elsewhere, so that no stream can begin.
+    pub(in crate::engine) fn set_moving(&self, moving: bool) {
+        self.shared.moving.store(moving, Ordering::Release);
+    }
+
+    /// How QEMU's own move goes on, from now on.
+    pub(in crate::engine) fn watch(&self) -> mpsc::Receiver<Moved> {
+        let (watch, watched) = mpsc::channel();
+        self.shared.order(Order::Watch(watch));
+        watched
+    }
+
+    /// The number that the next stream has in the guest.
+    pub(in crate::engine) fn next_session(&self) -> u32 {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Has QEMU wait for a machine that comes from another lab. Returns when QEMU was started.
+    ///
+    /// # Errors
+    /// In words: it runs here, or QEMU cannot be started.
+    pub(in crate::engine) fn arrive(&self, arrival: Arrival) -> Result<mpsc::Receiver<Moved>, String> {
+        let Arrival { stream, key, memory, processors, session } = arrival;
+        let ((watch, watched), (tell, told)) = (mpsc::channel(), mpsc::channel());
+        self.shared.memory.store(memory, Ordering::Relaxed);
+        self.sessions.fetch_max(session, Ordering::Relaxed);
+        let resumed = Resumed { ram: None, devices: stream, processors, key };
+        self.shared.order(Order::Receive(Box::new(Receive { resumed, watch, tell })));
+        told.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("QEMU does not start".to_owned()))?;
+        Ok(watched)
+    }
+
+    /// One that did not come is to have the memory and processors that it had before.
+    pub(in crate::engine) fn set_back(&self, (memory, processors): (u64, u32)) {
+        self.shared.memory.store(memory, Ordering::Relaxed);
+        self.shared.set_processors(processors);
+    }
+
+    /// All of it has come: it goes on here.
+    pub(in crate::engine) fn go(&self) {
+        self.shared.order(Order::Go);
+    }
+
+    /// Ends QEMU at once, whatever it is; returns when it is gone.
+    pub(in crate::engine) fn discard(&self) {
+        self.shared.order(Order::Discard);
+        self.wait(|status| status.pid.is_some() || status.phase != Phase::Off);
     }
 
     /// Joins a stream with the serial port.

@@ -35,7 +35,7 @@ use netloom_lab::lab::Node;
 use netloom_vm::probe::Probe;
 
 pub(super) use envoy::guest;
-pub(super) use machine::{Console, Machine, Phase, Spoken};
+pub(super) use machine::{Arrival, Console, Machine, Moved, Phase, Spoken};
 pub(super) use setup::container;
 use setup::{Ground, Setup};
 pub(super) use shelf::{About, Shelf};
@@ -145,7 +145,9 @@ impl Machines {
                 &error,
             )
         })?;
-        machine.power_on();
+        if !node.vm.as_ref().is_some_and(|vm| vm.standby) {
+            machine.power_on();
+        }
         self.all().insert(node.name.clone(), machine);
         Ok(())
     }

@@ -106,16 +106,20 @@ pub(super) struct Start {
     pub(super) files: Vec<OwnedFd>,
     /// The guest's memory.
     pub(super) ram: Arc<OwnedFd>,
+    /// The folder with the key of what comes in, as QEMU sees it.
+    pub(super) key: Option<String>,
 }
 
 /// What a machine goes on from.
 pub(super) struct Resumed {
-    /// The guest's memory as it was.
-    pub(super) ram: OwnedFd,
+    /// The guest's memory as it was; `None`: it comes with all else.
+    pub(super) ram: Option<OwnedFd>,
     /// Where QEMU reads what its devices were.
     pub(super) devices: OwnedFd,
     /// Processors it had.
     pub(super) processors: u32,
+    /// A folder with the key of a machine that comes encrypted.
+    pub(super) key: Option<OwnedFd>,
 }
 
 /// Tries what the machine can do.
@@ -234,7 +238,9 @@ impl Setup {
         let kernel = self.ground.kernel.as_ref().map(|kernel| &kernel.image);
         let rings = |seat: &Seat| (seat.number, seat.mac, matches!(seat.card, Card::Rings { .. }));
         let (cards, accel) = (self.seats.iter().map(rings).collect::<Vec<_>>(), format!("{:?}", self.accel));
-        let made = (&self.vm, self.slots, cards, kernel, &self.version, accel, config);
+        // Where it is at first is no part of it.
+        let vm = Vm { standby: false, ..self.vm.clone() };
+        let made = (&vm, self.slots, cards, kernel, &self.version, accel, config);
         serde_json::to_string(&made).unwrap_or_default()
     }
 
@@ -275,15 +281,12 @@ impl Setup {
     /// In words: a file that is gone, or too much for the guest's memory.
     pub(super) fn prepare(&self, resumed: Option<Resumed>, processors: u32) -> Result<Start, String> {
         let incoming = resumed.is_some();
-        let (ram, devices) = match resumed {
-            Some(Resumed { ram, devices, .. }) => (ram, Some(devices)),
-            None => (
-                sealed_memory("guest", self.memory[1].next_multiple_of(1 << 20))
-                    .map_err(|error| error.to_string())?,
-                None,
-            ),
+        let (ram, devices, key) = match resumed {
+            Some(Resumed { ram, devices, key, .. }) => (ram, Some(devices), key),
+            None => (None, None, None),
         };
-        let ram = Arc::new(ram);
+        let blank_ram = || sealed_memory("guest", self.memory[1].next_multiple_of(1 << 20));
+        let ram = Arc::new(ram.map_or_else(blank_ram, Ok).map_err(|error| error.to_string())?);
         let mut files = vec![ram.try_clone().map_err(|error| error.to_string())?];
         files.extend(devices);
         // QEMU opens them by their number: what it sees of the machine's files is not what the daemon sees.
@@ -291,6 +294,7 @@ impl Setup {
             files.push(file);
             PathBuf::from(format!("/proc/self/fd/{}", FIRST_FILE + files.len() - 1))
         };
+        let key = key.map(|key| pass(key).display().to_string());
         let open = |path: &Path| {
             File::open(path).map(OwnedFd::from).map_err(|error| format!("{}: {error}", path.display()))
         };
@@ -363,7 +367,7 @@ impl Setup {
         };
         let argv =
             std::iter::once(self.qemu.display().to_string()).chain(netloom_vm::command::command(&spec));
-        Ok(Start { argv: argv.collect(), files, ram })
+        Ok(Start { argv: argv.collect(), files, ram, key })
     }
 
     /// Words of a kernel's command line: ours, the file's, and behind `--` those for the first process.

@@ -147,6 +147,10 @@ impl Machine {
         // While QEMU comes up.
         std::thread::spawn(move || drop(tell.send(fill())));
         let processors = kept.about.processors;
-        self.resume_from(Resumed { ram, devices: reader.into(), processors }, filled, disk)
+        self.resume_from(
+            Resumed { ram: Some(ram), devices: reader.into(), processors, key: None },
+            filled,
+            disk,
+        )
     }
 }
