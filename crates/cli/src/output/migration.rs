@@ -4,7 +4,7 @@ use netloom_api::MigrationRow;
 
 use super::words::{many, memory, time};
 
-/// `vm1 goes on at east: network still 61 ms (QEMU 55 ms), 1.8 s in all, 3 rounds, 92MiB sent, 4 packets kept`
+/// `vm1 goes on at east: network still 61 ms (QEMU 55 ms), 1.8 s in all, 3 rounds, 92.0MiB sent, 4 packets kept`
 pub(super) fn words(row: &MigrationRow) -> String {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a pause")]
     let downtime = time(row.downtime_ms as f64);
@@ -44,9 +44,9 @@ mod tests {
             kept: 1,
             ..MigrationRow::default()
         };
-        let expected = "vm1 goes on at east: network still 61 ms (QEMU 55 ms), 1.8 s in all, 3 rounds, 92MiB sent, 1 packet kept";
+        let expected = "vm1 goes on at east: network still 61 ms (QEMU 55 ms), 1.8 s in all, 3 rounds, 92.0MiB sent, 1 packet kept";
         assert_eq!(words(&row), expected);
         let row = MigrationRow { lost: 2, repaired: 3, encrypted: true, ..row };
-        assert!(words(&row).ends_with("92MiB sent encrypted and 3 pages again, 1 packet kept, 2 lost"));
+        assert!(words(&row).ends_with("92.0MiB sent encrypted and 3 pages again, 1 packet kept, 2 lost"));
     }
 }

@@ -467,7 +467,7 @@ pub(super) const SCRIPT: &[Line] = &[
         ],
     ),
     // TLV maps.
-    all("$O dump-tlv-map s1", &["max option space=64 max fields=8", "allocated option space=0"]),
+    all("$O dump-tlv-map s1", &["max option space=136 max fields=64", "allocated option space=0"]),
     all(
         "$O add-tlv-map s1 '{class=0xffff,type=0,len=4}->tun_metadata0' && $O dump-tlv-map s1",
         &["allocated option space=4", "0xffff     0       4  tun_metadata0"],
