@@ -175,10 +175,10 @@ fn goes(machines: &Machines, place: &Place) {
     assert_eq!(done.code, 0, "{done:?}");
     let json: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     let row_of = |key: &str| json["migrated"][key].as_f64().unwrap();
-    eprintln!("{json}");
     assert!(row_of("pause_ms") >= 1.0 && row_of("downtime_ms") >= 1.0 && row_of("rounds") >= 2.0, "{json:#}");
     assert!(row_of("transferred") > 1e6 && json["migrated"]["lost"] == 0, "{json:#}");
-    // It answers at its new place also those who ask anew.
+    // The announcements are on their way to both switches: what is asked now is to be led by what they have learned. It answers
+    // at its new place also those who ask anew.
     std::thread::sleep(Duration::from_millis(500));
     for host in [("west", "h1"), ("east", "h2")] {
         sh_ok(
